@@ -1,0 +1,1 @@
+"""One gRPC API in front of many brokers."""

@@ -1,0 +1,121 @@
+"""Accounts, positions and transactions as a broker reports them."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum, unique
+
+from brokergw.model.instrument import AssetClass
+
+
+@unique
+class Environment(StrEnum):
+    """Whether money is real."""
+
+    MOCK = "MOCK"
+    PAPER = "PAPER"
+    LIVE = "LIVE"
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Holdings of one asset, in its own units."""
+
+    asset: str
+    total: Decimal
+    available: Decimal
+    locked: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountState:
+    """An account as of the broker's reply; money in `currency`.
+
+    `masked_number` shows at most the last four characters of the broker's account number.
+    """
+
+    masked_number: str
+    currency: str
+    equity: Decimal
+    cash: Decimal
+    buying_power: Decimal
+    balances: tuple[Balance, ...]
+    trading_blocked: bool
+    shorting_enabled: bool
+    multiplier: Decimal
+    as_of_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """A holding as of the broker's reply: signed quantity, short is negative.
+
+    `available_quantity` is what no open order holds. Values are None where the broker gives none.
+    """
+
+    symbol: str
+    asset_class: AssetClass
+    quantity: Decimal
+    available_quantity: Decimal
+    average_price: Decimal | None
+    cost_basis: Decimal | None
+    market_price: Decimal | None
+    market_value: Decimal | None
+    unrealized_profit: Decimal | None
+    as_of_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """One line of the broker's account history.
+
+    `kind` is FILL, DIVIDEND, FEE, INTEREST, DEPOSIT, WITHDRAWAL, TRANSFER, OPTION_EVENT or OTHER; `broker_kind` the
+    broker's own word. `net_amount` is signed cash, None where the broker gives none.
+    """
+
+    transaction_id: str
+    kind: str
+    broker_kind: str
+    time_ns: int
+    symbol: str = ""
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+    net_amount: Decimal | None = None
+    currency: str = ""
+    description: str = ""
+    broker_order_id: str = ""
+
+
+@unique
+class ConnectionHealth(StrEnum):
+    """How a connection fares."""
+
+    CONNECTING = "CONNECTING"
+    HEALTHY = "HEALTHY"
+    DEGRADED = "DEGRADED"
+    REAUTHORIZATION_REQUIRED = "REAUTHORIZATION_REQUIRED"
+    REVOKED = "REVOKED"
+    ERROR = "ERROR"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """A user's link to a broker, and the account behind it; never holds a secret.
+
+    `has_key` and `key_last_four` are all that is ever shown of the credentials.
+    """
+
+    connection_id: str
+    user_id: str
+    broker: str
+    environment: Environment
+    account_id: str
+    account_label: str
+    has_key: bool
+    key_last_four: str
+    create_time_ns: int
+    revoke_time_ns: int | None = None
+
+    @property
+    def revoked(self) -> bool:
+        """Whether the connection may no longer be used."""
+        return self.revoke_time_ns is not None

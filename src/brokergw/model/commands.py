@@ -1,0 +1,107 @@
+"""What a caller asks for, decoded and normalised, and the fingerprint that tells two requests apart."""
+
+import hashlib
+from dataclasses import dataclass, fields, is_dataclass
+from decimal import Decimal
+from enum import Enum
+from typing import Any, ClassVar, Final
+
+from brokergw.model.money import format_decimal
+from brokergw.model.terms import OrderTerms
+
+_FINGERPRINT_VERSION: Final = "1"
+_NOT_PRINTED: Final = frozenset({"idempotency_key"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyedCommand:
+    """A command that changes something at a broker, once per key."""
+
+    method: ClassVar[str]
+    idempotency_key: str
+
+    def fingerprint(self) -> str:
+        """Hash every field but the key, in a form that does not depend on how the client encoded it."""
+        text = f"{_FINGERPRINT_VERSION}|{self.method}|{_canonical(self)}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitOrder(KeyedCommand):
+    """Place one order."""
+
+    method = "SubmitOrder"
+    account_id: str
+    terms: OrderTerms
+    client_order_id: str = ""
+    strategy_id: str = ""
+    run_id: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    validate_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModifyOrder(KeyedCommand):
+    """Change a working order; None leaves a field as it is, `quantity` is the new total."""
+
+    method = "ModifyOrder"
+    order_id: str
+    etag: str = ""
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelOrder(KeyedCommand):
+    """Cancel one order."""
+
+    method = "CancelOrder"
+    order_id: str
+    etag: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelAllOrders(KeyedCommand):
+    """Cancel every open order of an account, or of one symbol in it."""
+
+    method = "CancelAllOrders"
+    account_id: str
+    symbol: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flatten(KeyedCommand):
+    """Cancel the open orders of a symbol (all symbols when empty) in an account, then close its position."""
+
+    method = "Flatten"
+    account_id: str
+    symbol: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseAll(KeyedCommand):
+    """The panic button: cancel everything and flatten everything over every account of the caller."""
+
+    method = "CloseAll"
+
+
+def _canonical(value: Any) -> str:
+    """Write a value in one form only: sorted fields, plain decimals, absent apart from empty."""
+    match value:
+        case None:
+            return "~"
+        case Decimal():
+            return format_decimal(value)
+        case Enum():
+            return str(value.value)
+        case tuple():
+            return "[" + ",".join(_canonical(item) for item in value) + "]"
+        case str():
+            return f"{len(value)}:{value}"
+        case _ if is_dataclass(value):
+            names = sorted(f.name for f in fields(value) if f.name not in _NOT_PRINTED)
+            return "{" + ",".join(f"{n}={_canonical(getattr(value, n))}" for n in names) + "}"
+        case _:
+            return str(value)

@@ -1,0 +1,208 @@
+"""Every way the gateway says no: one class, one published reason each, and what became of the order.
+
+`Reason` is the catalogue that clients read (never the text). Each reason fixes two facts a client needs
+before it may try again: whether an order may exist (`OrderEffect`) and which key a retry takes (`Retry`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum, unique
+
+
+@unique
+class OrderEffect(StrEnum):
+    """What a failed call left at the broker."""
+
+    NONE = "NONE"
+    POSSIBLE = "POSSIBLE"
+    EXISTS = "EXISTS"
+
+
+@unique
+class Retry(StrEnum):
+    """How the caller may try again."""
+
+    SAME_KEY = "SAME_KEY"
+    NEW_KEY = "NEW_KEY"
+    NEVER = "NEVER"
+
+
+@unique
+class Reason(StrEnum):
+    """The published reasons; `REASONS` holds what each one means."""
+
+    # The request itself
+    IDEMPOTENCY_KEY_REQUIRED = "IDEMPOTENCY_KEY_REQUIRED"
+    IDEMPOTENCY_KEY_INVALID = "IDEMPOTENCY_KEY_INVALID"
+    REQUEST_UNDECODABLE = "REQUEST_UNDECODABLE"
+    REQUEST_TOO_LARGE = "REQUEST_TOO_LARGE"
+    UNKNOWN_FIELD = "UNKNOWN_FIELD"
+    FIELD_INVALID = "FIELD_INVALID"
+    INVALID_ORDER_FIELD = "INVALID_ORDER_FIELD"
+    TIF_REQUIRES_EXPIRY = "TIF_REQUIRES_EXPIRY"
+    PRICE_OFF_TICK = "PRICE_OFF_TICK"
+    QUANTITY_OFF_STEP = "QUANTITY_OFF_STEP"
+    PAGE_TOKEN_INVALID = "PAGE_TOKEN_INVALID"  # noqa: S105 - a reason, not a secret
+    CURSOR_INVALID = "CURSOR_INVALID"
+    CURSOR_FILTER_MISMATCH = "CURSOR_FILTER_MISMATCH"
+    CURSOR_EXPIRED = "CURSOR_EXPIRED"
+    CURSOR_EPOCH_CHANGED = "CURSOR_EPOCH_CHANGED"
+    DEADLINE_TOO_SHORT = "DEADLINE_TOO_SHORT"
+    # Who asks
+    CREDENTIALS_MISSING = "CREDENTIALS_MISSING"
+    API_KEY_INVALID = "API_KEY_INVALID"
+    API_KEY_EXPIRED = "API_KEY_EXPIRED"
+    API_KEY_REVOKED = "API_KEY_REVOKED"
+    SCOPE_MISSING = "SCOPE_MISSING"
+    # How often
+    RATE_LIMITED = "RATE_LIMITED"
+    STREAM_LIMIT = "STREAM_LIMIT"
+    BROKER_RATE_LIMITED = "BROKER_RATE_LIMITED"
+    # The key
+    IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
+    IDEMPOTENCY_IN_PROGRESS = "IDEMPOTENCY_IN_PROGRESS"
+    CLIENT_ORDER_ID_TAKEN = "CLIENT_ORDER_ID_TAKEN"
+    # Gate 1: authority
+    ACCOUNT_NOT_FOUND = "ACCOUNT_NOT_FOUND"
+    ACCOUNT_DISABLED = "ACCOUNT_DISABLED"
+    CONNECTION_NOT_USABLE = "CONNECTION_NOT_USABLE"
+    BROKER_SESSION_DOWN = "BROKER_SESSION_DOWN"
+    # Gate 2: instrument and capability
+    INSTRUMENT_NOT_FOUND = "INSTRUMENT_NOT_FOUND"
+    INSTRUMENT_NOT_TRADABLE = "INSTRUMENT_NOT_TRADABLE"
+    UNSUPPORTED_ORDER_TYPE = "UNSUPPORTED_ORDER_TYPE"
+    UNSUPPORTED_TIME_IN_FORCE = "UNSUPPORTED_TIME_IN_FORCE"
+    UNSUPPORTED_FEATURE = "UNSUPPORTED_FEATURE"
+    # Gate 3: order sanity
+    EXPIRE_TIME_INVALID = "EXPIRE_TIME_INVALID"
+    QUANTITY_BELOW_MINIMUM = "QUANTITY_BELOW_MINIMUM"
+    ORDER_NOTIONAL_EXCEEDS_LIMIT = "ORDER_NOTIONAL_EXCEEDS_LIMIT"
+    STOP_PRICE_WRONG_SIDE = "STOP_PRICE_WRONG_SIDE"
+    REFERENCE_PRICE_MISSING = "REFERENCE_PRICE_MISSING"
+    # Gate 4: broker state
+    INSUFFICIENT_BUYING_POWER = "INSUFFICIENT_BUYING_POWER"
+    INSUFFICIENT_POSITION = "INSUFFICIENT_POSITION"
+    SHORT_NOT_PERMITTED = "SHORT_NOT_PERMITTED"
+    RISK_DATA_UNAVAILABLE = "RISK_DATA_UNAVAILABLE"
+    # What is asked for
+    ORDER_NOT_FOUND = "ORDER_NOT_FOUND"
+    CONNECTION_NOT_FOUND = "CONNECTION_NOT_FOUND"
+    BROKER_NOT_FOUND = "BROKER_NOT_FOUND"
+    BROKER_CREDENTIALS_REFUSED = "BROKER_CREDENTIALS_REFUSED"
+    METHOD_NOT_FOUND = "METHOD_NOT_FOUND"
+    ORDER_TERMINAL = "ORDER_TERMINAL"
+    ORDER_PENDING = "ORDER_PENDING"
+    ORDER_OUTCOME_UNKNOWN = "ORDER_OUTCOME_UNKNOWN"
+    MODIFY_REFUSED = "MODIFY_REFUSED"
+    CANCEL_REFUSED = "CANCEL_REFUSED"
+    ETAG_MISMATCH = "ETAG_MISMATCH"
+    # The broker
+    BROKER_REJECTED = "BROKER_REJECTED"
+    BROKER_UNREACHABLE = "BROKER_UNREACHABLE"
+    BROKER_ANSWER_UNUSABLE = "BROKER_ANSWER_UNUSABLE"
+    # The gateway
+    SLOW_CONSUMER = "SLOW_CONSUMER"
+    SERVER_DRAINING = "SERVER_DRAINING"
+    JOURNAL_UNAVAILABLE = "JOURNAL_UNAVAILABLE"
+    JOURNAL_OUTCOME_UNKNOWN = "JOURNAL_OUTCOME_UNKNOWN"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One bad field of a request: its path, the broken rule in words, the reason."""
+
+    field: str
+    rule: str
+    reason: Reason = Reason.FIELD_INVALID
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """One failed preflight check.
+
+    `subject` names what it is about (a field path, an account, a symbol); `limit` and `observed` are
+    decimal or plain strings, present where the check compares two values.
+    """
+
+    reason: Reason
+    subject: str
+    description: str
+    limit: str | None = None
+    observed: str | None = None
+
+
+class GatewayError(Exception):
+    """The root of everything the gateway refuses or fails at, with its published reason.
+
+    `metadata` holds every variable part of the message, so that no client has to parse text.
+    """
+
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        effect: OrderEffect | None = None,
+        retry: Retry | None = None,
+        retry_after_s: float | None = None,
+        order_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.metadata = dict(metadata or {})
+        self.effect = effect
+        self.retry = retry
+        self.retry_after_s = retry_after_s
+        self.order_id = order_id
+
+
+class InvalidRequest(GatewayError):
+    """The request breaks a rule of the contract; all broken rules are listed."""
+
+    def __init__(self, violations: tuple[FieldViolation, ...]) -> None:
+        first = violations[0]
+        super().__init__(
+            first.reason,
+            "; ".join(f"{v.field}: {v.rule}" for v in violations[:5]),
+            metadata={"field": first.field},
+        )
+        self.violations = violations
+
+
+class PreflightDenied(GatewayError):
+    """A gate said no; `objections` are all its failed checks."""
+
+    def __init__(self, gate: str, objections: tuple[Objection, ...], *, order_id: str | None = None) -> None:
+        super().__init__(
+            objections[0].reason,
+            "; ".join(o.description for o in objections[:5]),
+            metadata={"gate": gate},
+            order_id=order_id,
+        )
+        self.gate = gate
+        self.objections = objections
+
+
+class NotFound(GatewayError):
+    """The thing does not exist, or belongs to somebody else (the same answer on purpose)."""
+
+    def __init__(self, reason: Reason, kind: str, name: str) -> None:
+        super().__init__(reason, f"{kind} was not found", metadata={"kind": kind, "name": name})
+        self.kind = kind
+        self.name = name
+
+
+class Throttled(GatewayError):
+    """A budget is spent; `subject` names whose."""
+
+    def __init__(self, reason: Reason, subject: str, retry_after_s: float) -> None:
+        super().__init__(
+            reason,
+            f"the budget of {subject} is spent",
+            metadata={"subject": subject},
+            retry_after_s=retry_after_s,
+        )
+        self.subject = subject

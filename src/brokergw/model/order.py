@@ -1,0 +1,142 @@
+"""An order as the journal knows it, and its fills."""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum, unique
+from typing import Any, Self
+
+from brokergw.model.lifecycle import State, is_terminal
+from brokergw.model.terms import OrderTerms, Side
+
+ZERO = Decimal(0)
+
+
+@unique
+class Origin(StrEnum):
+    """How the gateway learned of something."""
+
+    LIVE = "LIVE"
+    REPLAYED = "REPLAYED"
+    RECONCILED = "RECONCILED"
+    INFERRED = "INFERRED"
+
+
+@unique
+class FillKind(StrEnum):
+    """A new execution, or what the broker later made of one."""
+
+    NEW = "NEW"
+    CORRECTION = "CORRECTION"
+    BUST = "BUST"
+
+
+@unique
+class Liquidity(StrEnum):
+    """Whether a fill gave or took liquidity."""
+
+    UNKNOWN = "UNKNOWN"
+    MAKER = "MAKER"
+    TAKER = "TAKER"
+    AUCTION = "AUCTION"
+
+
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """What an execution cost, in units of `asset`."""
+
+    amount: Decimal
+    asset: str
+    kind: str
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One order, whole; immutable, each change is a new version.
+
+    Times are Unix nanoseconds. `terms.quantity` is the present total. `broker_client_order_id` is what the
+    gateway sent as the broker-level id; `broker_order_ids` lists one id per generation, the newest last.
+    """
+
+    order_id: str
+    user_id: str
+    account_id: str
+    broker: str
+    terms: OrderTerms
+    idempotency_key: str
+    state: State
+    version: int
+    create_time_ns: int
+    update_time_ns: int
+    client_order_id: str = ""
+    broker_client_order_id: str = ""
+    broker_order_ids: tuple[str, ...] = ()
+    parent_order_id: str = ""
+    strategy_id: str = ""
+    run_id: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    attempt: int = 1
+    cum_quantity: Decimal = ZERO
+    average_price: Decimal | None = None
+    canceled_quantity: Decimal = ZERO
+    submit_time_ns: int | None = None
+    complete_time_ns: int | None = None
+    reject_reason: str = ""
+    rejected_by: str = ""
+    broker_message: str = ""
+    late_fill: bool = False
+    external: bool = False
+
+    @property
+    def broker_order_id(self) -> str:
+        """The id of the newest generation at the broker, or empty."""
+        return self.broker_order_ids[-1] if self.broker_order_ids else ""
+
+    @property
+    def leaves_quantity(self) -> Decimal:
+        """What may still trade; zero once the order has ended, or while a notional order has no quantity."""
+        if is_terminal(self.state) or self.terms.quantity is None:
+            return ZERO
+        return max(ZERO, self.terms.quantity - self.cum_quantity - self.canceled_quantity)
+
+    @property
+    def etag(self) -> str:
+        """The tag that a caller sends back to change only what it has seen."""
+        return f'"{self.version}"'
+
+    def next(self, now_ns: int, **changes: Any) -> Self:
+        """Give the next version of the order."""
+        return replace(self, version=self.version + 1, update_time_ns=now_ns, **changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """One execution, with the order's running totals after it.
+
+    `fill_id` is derived from the broker's execution id, so the same execution told twice is one fill.
+    """
+
+    fill_id: str
+    order_id: str
+    user_id: str
+    account_id: str
+    broker: str
+    client_order_id: str
+    idempotency_key: str
+    broker_order_id: str
+    execution_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    cum_quantity: Decimal
+    leaves_quantity: Decimal
+    average_price: Decimal
+    trade_time_ns: int
+    receive_time_ns: int
+    kind: FillKind = FillKind.NEW
+    refers_to_fill_id: str = ""
+    fill_id_synthetic: bool = False
+    liquidity: Liquidity = Liquidity.UNKNOWN
+    venue: str = ""
+    fees: tuple[Fee, ...] = ()

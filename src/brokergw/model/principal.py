@@ -1,0 +1,40 @@
+"""Who calls, and what a key allows."""
+
+from dataclasses import dataclass
+from enum import StrEnum, unique
+
+
+@unique
+class Scope(StrEnum):
+    """A class of methods that a key may call."""
+
+    ORDERS_READ = "orders.read"
+    ORDERS_WRITE = "orders.write"
+    ACCOUNTS_READ = "accounts.read"
+    CONNECTIONS_READ = "connections.read"
+    CONNECTIONS_WRITE = "connections.write"
+    MARKET_DATA_READ = "market_data.read"
+    OPERATIONS_READ = "operations.read"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The caller behind a credential."""
+
+    user_id: str
+    key_id: str
+    scopes: frozenset[Scope]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A key as the store knows it: everything but the key itself."""
+
+    key_id: str
+    user_id: str
+    name: str
+    scopes: frozenset[Scope]
+    create_time_ns: int
+    expire_time_ns: int | None
+    revoke_time_ns: int | None
+    last_used_time_ns: int | None = None

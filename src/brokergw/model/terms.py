@@ -1,0 +1,104 @@
+"""The terms of an order: side, type, time in force, class and legs, as clients and brokers name them."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum, unique
+
+
+@unique
+class Side(StrEnum):
+    """Buy or sell."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def opposite(self) -> "Side":
+        """The side that closes what this one opened."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+@unique
+class OrderType(StrEnum):
+    """How the price of an order is found."""
+
+    MARKET = "MARKET"
+    LIMIT = "LIMIT"
+    STOP = "STOP"
+    STOP_LIMIT = "STOP_LIMIT"
+    TRAILING_STOP = "TRAILING_STOP"
+
+
+@unique
+class TimeInForce(StrEnum):
+    """How long an order lives."""
+
+    DAY = "DAY"
+    GTC = "GTC"
+    GTD = "GTD"
+    IOC = "IOC"
+    FOK = "FOK"
+    AT_OPEN = "AT_OPEN"
+    AT_CLOSE = "AT_CLOSE"
+
+
+@unique
+class OrderClass(StrEnum):
+    """Whether an order stands alone or leads a group.
+
+    BRACKET: entry with take-profit and stop-loss. OCO: an exit pair, one cancels the other. OTO: entry with one
+    exit. MULTI_LEG: option legs filled together.
+    """
+
+    SIMPLE = "SIMPLE"
+    BRACKET = "BRACKET"
+    OCO = "OCO"
+    OTO = "OTO"
+    MULTI_LEG = "MULTI_LEG"
+
+
+@unique
+class PositionEffect(StrEnum):
+    """Whether a leg opens or closes a position; AUTO leaves it to the broker."""
+
+    AUTO = "AUTO"
+    OPEN = "OPEN"
+    CLOSE = "CLOSE"
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One leg of a multi-leg order: `ratio` units of it for each unit of the order."""
+
+    symbol: str
+    side: Side
+    ratio: int
+    position_effect: PositionEffect = PositionEffect.AUTO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderTerms:
+    """What a client wants traded; exactly one of `quantity` and `notional` is set.
+
+    Prices are per unit in the instrument's currency, `trail_percent` in percent (`1.5` is 1.5 %),
+    `expire_time_ns` Unix nanoseconds. `stop_loss_limit_price` turns the stop-loss into a stop-limit.
+    """
+
+    symbol: str
+    side: Side
+    type: OrderType
+    time_in_force: TimeInForce
+    quantity: Decimal | None = None
+    notional: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None
+    expire_time_ns: int | None = None
+    extended_hours: bool = False
+    position_effect: PositionEffect = PositionEffect.AUTO
+    order_class: OrderClass = OrderClass.SIMPLE
+    take_profit_limit_price: Decimal | None = None
+    stop_loss_stop_price: Decimal | None = None
+    stop_loss_limit_price: Decimal | None = None
+    legs: tuple[Leg, ...] = ()

@@ -1,0 +1,169 @@
+"""The one contract of every broker adapter."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from brokergw.model.account import AccountState, Environment, Position, Transaction
+from brokergw.model.capability import Capabilities
+from brokergw.model.errors import GatewayError
+from brokergw.model.instrument import Instrument, Quote
+from brokergw.model.outcome import BrokerEvent, BrokerOrder, Budget, Lookup, Outcome
+from brokergw.model.terms import OrderTerms
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A user's key at a broker; prints as stars."""
+
+    key: str
+    secret: str
+
+    def __repr__(self) -> str:
+        """Never show what is inside."""
+        return "Credentials(***)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerLink:
+    """What an adapter needs to speak for one connection."""
+
+    connection_id: str
+    account_id: str
+    environment: Environment
+    credentials: Credentials | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A change to a working order; None leaves a field as it is, `quantity` is the new total."""
+
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail: Decimal | None = None
+
+
+class BrokerUnavailable(GatewayError):
+    """A query failed: the broker could not be reached or gave no usable answer. Never means "none"."""
+
+
+class BrokerAdapter(Protocol):
+    """One connection to one broker, in canonical terms.
+
+    Commands (`submit_order`, `modify_order`, `cancel_order`, `cancel_all`, `flatten`, `close_all`) never raise for
+    anything the broker or the network does: they answer with an `Outcome`, and send at most once. Queries raise a
+    `GatewayError` when they fail; an empty answer always means that the broker said so. `order_id` arguments are the
+    broker's own.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this broker can do."""
+        ...
+
+    async def authenticate(self) -> AccountState:
+        """Prove the credentials and give the account; raises BROKER_CREDENTIALS_REFUSED when they are refused."""
+        ...
+
+    async def ping(self) -> None:
+        """Raise unless the broker answers an authenticated call."""
+        ...
+
+    async def disconnect(self) -> None:
+        """Close sessions and streams; the adapter is not used afterwards."""
+        ...
+
+    async def get_account(self) -> AccountState:
+        """Ask for the account, freshly."""
+        ...
+
+    async def get_positions(self) -> Sequence[Position]:
+        """Ask for every open position, freshly."""
+        ...
+
+    async def get_position(self, symbol: str) -> Position | None:
+        """Ask for one position, freshly; None when the broker says there is none."""
+        ...
+
+    async def get_open_orders(self) -> Sequence[BrokerOrder]:
+        """Ask for every order that may still trade, all pages."""
+        ...
+
+    async def get_order(self, order_id: str) -> Lookup:
+        """Look an order up by the broker's id."""
+        ...
+
+    async def find_order(self, client_order_id: str) -> Lookup:
+        """Look an order up by the client order id that the gateway sent."""
+        ...
+
+    async def submit_order(self, client_order_id: str, terms: OrderTerms) -> Outcome:
+        """Send one order, once."""
+        ...
+
+    async def modify_order(self, order_id: str, client_order_id: str, change: Change) -> Outcome:
+        """Send one change; `client_order_id` is for the new generation where the broker makes one."""
+        ...
+
+    async def cancel_order(self, order_id: str) -> Outcome:
+        """Ask for one cancel; Accepted means that the broker took the request, not that the order is gone."""
+        ...
+
+    async def cancel_all(self) -> Outcome:
+        """Ask the broker to cancel every open order of the account."""
+        ...
+
+    async def flatten(self, symbol: str) -> Outcome:
+        """Ask the broker itself to close one position at market."""
+        ...
+
+    async def close_all(self) -> Outcome:
+        """Ask the broker itself to cancel everything and close every position at market."""
+        ...
+
+    def subscribe(self, since_ns: int) -> AsyncIterator[BrokerEvent]:
+        """Tell what happens to orders, for ever, over reconnects.
+
+        Yields FeedUp once the stream is live and everything since `since_ns` has been told; FeedDown when it is
+        lost; then FeedUp again after the back-fill. Reports may repeat; the caller drops executions it knows.
+        """
+        ...
+
+    async def order_history(self, since_ns: int, until_ns: int) -> Sequence[BrokerOrder]:
+        """Give orders in any state submitted in a span of time, oldest first."""
+        ...
+
+    async def fills_of(self, order: BrokerOrder) -> Sequence[BrokerEvent]:
+        """Give the executions of one order as reports, oldest first."""
+        ...
+
+    async def transactions(self, since_ns: int, until_ns: int) -> Sequence[Transaction]:
+        """Give the account's history in a span of time, newest first."""
+        ...
+
+    async def get_quotes(self, symbols: Sequence[str]) -> Sequence[Quote]:
+        """Ask for the latest quotes; a symbol the broker has no quote for is left out."""
+        ...
+
+    async def get_instrument(self, symbol: str) -> Instrument | None:
+        """Describe one instrument; None when the broker does not know it."""
+        ...
+
+    def budget(self) -> Budget:
+        """Tell what is left of the broker's request budget, as last heard."""
+        ...
+
+
+class AdapterFactory(Protocol):
+    """Opens adapters for one broker: one line in the catalog."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this broker can do."""
+        ...
+
+    def open(self, link: BrokerLink) -> BrokerAdapter:
+        """Make an adapter for a connection; opens nothing yet."""
+        ...

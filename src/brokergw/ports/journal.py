@@ -1,0 +1,216 @@
+"""The durable record of orders: one kind of write, and the reads that streams and queries need."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from brokergw.model.events import AuditRow, EventDraft, EventKind, LogEvent
+from brokergw.model.order import Fill, Order
+
+
+@dataclass(frozen=True, slots=True)
+class KeyScope:
+    """Whose idempotency key, for which method. Unique together."""
+
+    user_id: str
+    method: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyClaim:
+    """A first call's claim on its key; whoever commits it first owns the key.
+
+    `subject` is the id of what the call is about: an order id, an account id.
+    """
+
+    scope: KeyScope
+    fingerprint: str
+    subject: str
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRecord:
+    """A claimed key as it stands. `decision` is empty while the first call is undecided (JSON otherwise)."""
+
+    scope: KeyScope
+    fingerprint: str
+    subject: str
+    claim_time_ns: int
+    decision: str = ""
+    decision_time_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the first call under a key came to; replays carry it. `text` is JSON made by the desk."""
+
+    scope: KeyScope
+    text: str
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """One unit of work: all of it becomes durable together, or none of it.
+
+    Checked in this order: `claim` must win its key; `insert`s must have fresh order ids and client order ids; each
+    `updates` order replaces exactly the version before it (`order.version - 1`); every fill must be new.
+    Any check that fails refuses the whole unit, and its neighbours in the batch are unharmed.
+    """
+
+    claim: KeyClaim | None = None
+    inserts: tuple[Order, ...] = ()
+    updates: tuple[Order, ...] = ()
+    fills: tuple[Fill, ...] = ()
+    events: tuple[EventDraft, ...] = ()
+    audit: tuple[AuditRow, ...] = ()
+    decision: Decision | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The unit is durable; `events` are its events with their sequences, in the order given."""
+
+    events: tuple[LogEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTaken:
+    """Somebody holds the key already."""
+
+    record: KeyRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ClientOrderIdTaken:
+    """The account has used this client order id (its own or the broker-level one) before."""
+
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """An order has moved on since it was read; `order` is how it stands."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class FillKnown:
+    """A fill of the unit is on the record already."""
+
+    fill_id: str
+
+
+CommitResult: TypeAlias = Committed | KeyTaken | ClientOrderIdTaken | Stale | FillKnown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderQuery:
+    """Which orders to list, newest first. `open_only` None means both; `after_order_id` pages (exclusive)."""
+
+    user_id: str
+    account_ids: tuple[str, ...] = ()
+    symbol: str = ""
+    open_only: bool | None = None
+    since_ns: int | None = None
+    until_ns: int | None = None
+    after_order_id: str = ""
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Open orders of some accounts, and each account's last sequence, at one and the same moment."""
+
+    orders: tuple[Order, ...]
+    sequences: dict[str, int]
+
+
+class Journal(Protocol):
+    """The one door to the durable record."""
+
+    async def commit(self, unit: Commit) -> CommitResult:
+        """Make a unit durable, together with whatever else waits; raises JOURNAL_UNAVAILABLE when it certainly is not,
+        JOURNAL_OUTCOME_UNKNOWN when it may be.
+        """
+        ...
+
+    def record(self, row: AuditRow) -> None:
+        """Put an audit row into the next commit without waiting for it."""
+        ...
+
+    async def key_of(self, scope: KeyScope) -> KeyRecord | None:
+        """Look a key up."""
+        ...
+
+    async def order(self, order_id: str) -> Order | None:
+        """Read one order as it stands."""
+        ...
+
+    async def order_by_client_id(self, account_id: str, client_order_id: str) -> Order | None:
+        """Read an order by the client's own id."""
+        ...
+
+    async def order_by_broker_id(
+        self, account_id: str, broker_order_id: str, broker_client_order_id: str
+    ) -> Order | None:
+        """Read an order by any of its broker order ids or the broker-level client order id."""
+        ...
+
+    async def orders(self, query: OrderQuery) -> Sequence[Order]:
+        """List orders."""
+        ...
+
+    async def open_orders(self, account_id: str | None = None) -> Sequence[Order]:
+        """List every order that has not ended, of one account or of all, oldest first."""
+        ...
+
+    async def fills(
+        self,
+        account_ids: Sequence[str],
+        *,
+        order_id: str = "",
+        since_ns: int | None = None,
+        after_fill_id: str = "",
+        limit: int = 100,
+    ) -> Sequence[Fill]:
+        """List fills, newest first."""
+        ...
+
+    async def fill(self, fill_id: str) -> Fill | None:
+        """Read one fill."""
+        ...
+
+    async def events(
+        self, account_id: str, after: int, limit: int, kinds: frozenset[EventKind] | None = None
+    ) -> Sequence[LogEvent]:
+        """Read the log of an account after a sequence, in order."""
+        ...
+
+    async def order_events(self, order_id: str) -> Sequence[LogEvent]:
+        """Read every event of one order and its fills, in order."""
+        ...
+
+    async def sequences(self, account_ids: Sequence[str]) -> dict[str, int]:
+        """Give each account's last sequence; 0 where nothing has happened yet."""
+        ...
+
+    async def earliest(self, account_ids: Sequence[str]) -> dict[str, int]:
+        """Give each account's earliest sequence still on the record, minus one: the oldest cursor that resumes."""
+        ...
+
+    async def snapshot(self, account_ids: Sequence[str]) -> Snapshot:
+        """Read open orders and sequences in one transaction."""
+        ...
+
+    def on_events(self, listener: Callable[[Sequence[LogEvent]], None]) -> None:
+        """Call a function in the event loop, after each commit, with the events it made durable, in log order."""
+        ...
+
+    @property
+    def epoch(self) -> str:
+        """The id of this log's life; another one after a restore from backup."""
+        ...
