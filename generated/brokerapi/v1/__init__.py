@@ -1,0 +1,1 @@
+"""Generated from proto/brokerapi; never edited by hand."""
