@@ -41,7 +41,7 @@ check: $(READY) ## Formatting, lint, types, layers, contract, generated code, ar
 
 gen: $(READY) ## Generate Python from proto/ into generated/
 	@$(BIN)/buf format -w proto
-	@$(BIN)/python -m grpc_tools.protoc -I proto --python_out=generated --grpc_python_out=generated \
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I proto --python_out=generated --grpc_python_out=generated \
 		--mypy_out=generated --mypy_grpc_out=quiet,only_async:generated $(PROTO)
 	@touch generated/brokerapi/py.typed
 
