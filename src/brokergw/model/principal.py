@@ -38,3 +38,16 @@ class ApiKey:
     expire_time_ns: int | None
     revoke_time_ns: int | None
     last_used_time_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A principal in the middle of one call."""
+
+    principal: Principal
+    request_id: str
+
+    @property
+    def user_id(self) -> str:
+        """Whose orders the call is about."""
+        return self.principal.user_id

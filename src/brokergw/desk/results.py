@@ -1,0 +1,85 @@
+"""What each verb came to, and where the record stood after it."""
+
+from dataclasses import dataclass, field
+from typing import Generic, TypeAlias, TypeVar
+
+from brokergw.model.account import Connection, ConnectionHealth
+from brokergw.model.commands import KeyedCommand
+from brokergw.model.instrument import Instrument
+from brokergw.model.order import Order
+
+C = TypeVar("C", bound=KeyedCommand)
+
+Positions: TypeAlias = dict[str, int]
+"""How far each account's record has been covered: sequence by account id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared(Generic[C]):
+    """A command that every gate has let through, with what the gates learned on the way.
+
+    `order` is the present order for a change, None for a submit.
+    """
+
+    command: C
+    connection: Connection
+    instrument: Instrument | None
+    order: Order | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderResult:
+    """The answer to submit, modify and cancel.
+
+    `original` is the order as the first call under the key answered it, set for replays only.
+    """
+
+    order: Order
+    replayed: bool = False
+    original: Order | None = None
+    decision_time_ns: int | None = None
+    positions: Positions = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelItem:
+    """One order's part of a larger cancel; `reason` is empty when it was accepted."""
+
+    order: Order
+    accepted: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResidualItem:
+    """Something that could not be cancelled or closed."""
+
+    account_id: str
+    symbol: str
+    reason: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepResult:
+    """The answer to cancel-all, flatten and close-all; `orders` are the closing orders."""
+
+    cancels: tuple[CancelItem, ...] = ()
+    orders: tuple[Order, ...] = ()
+    residuals: tuple[ResidualItem, ...] = ()
+    replayed: bool = False
+    positions: Positions = field(default_factory=dict)
+
+
+Result: TypeAlias = OrderResult | SweepResult
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionStatus:
+    """A connection and how it fares; `last_message_ns` is None until the broker has told anything."""
+
+    connection: Connection
+    health: ConnectionHealth
+    detail: str
+    stream_up: bool
+    last_message_ns: int | None
