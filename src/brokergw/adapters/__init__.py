@@ -1,0 +1,1 @@
+"""One self-contained room per broker; `app/catalog.py` lists them."""

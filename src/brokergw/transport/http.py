@@ -1,0 +1,217 @@
+"""One HTTP attempt, and whether it left the house.
+
+Theory of operation: an order may be sent once. So every attempt ends in one of three ways: a `Reply`, a `NotSentError`
+(no connection was ever handed over, hence no byte left) or an `UnknownError` (everything else). The proof of "not
+sent" is taken at the one place that can give it, inside aiohttp around the hand-over of the connection, because the
+layers above lose it: httpx-aiohttp reports a server that hangs up after reading the request as a connect timeout.
+The same place keeps aiohttp from repeating PUT, DELETE and GET by itself when a kept-alive connection turns out dead.
+
+httpx's transport is driven directly: its client adds redirects, cookies and hooks that an order must not meet, and
+120 µs of processor time.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from ssl import SSLContext
+from typing import Final
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+logger = logging.getLogger(__name__)
+
+_SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
+_SECRET_WORDS: Final = ("key", "secret", "token", "sign", "passphrase")
+_ALWAYS: Final = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "brokergw"}
+
+
+class NotSentError(Exception):
+    """Proved: not one byte of the request left."""
+
+
+class UnknownError(Exception):
+    """The request may or may not have been received and acted upon.
+
+    `stale` tells that the other side hung up without an answer, as a kept-alive connection does that has grown old.
+    """
+
+    def __init__(self, why: str, *, stale: bool = False) -> None:
+        super().__init__(why)
+        self.stale = stale
+
+
+class _NeverConnected(aiohttp.ClientError):
+    """No connection was handed to the request."""
+
+
+class _HungUp(aiohttp.ClientError):
+    """The connection broke after the request was handed to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Bounds of one attempt, in seconds; `total` runs from the call to the last byte of the answer."""
+
+    connect: float = 3.0
+    pool: float = 2.0
+    read: float = 10.0
+    total: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A complete answer of any status."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+def redacted(headers: Mapping[str, str]) -> dict[str, str]:
+    """Copy headers with everything that may authenticate replaced by stars."""
+    return {name: "***" if _may_authenticate(name.lower()) else value for name, value in headers.items()}
+
+
+class Http:
+    """A pool of connections that sends each request at most once and follows no redirect.
+
+    Several connections to one broker may share it: each `retain` is matched by a `release`, and the last one closes
+    the pool; the next request would open a new one. `transport` replaces the network in tests.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeouts: Timeouts | None = None,
+        answer_bytes_max: int = 16 * 1024 * 1024,
+        connections_max: int = 100,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._timeouts = timeouts or Timeouts()
+        self._answer_bytes_max = answer_bytes_max
+        self._connections_max = connections_max
+        self._given = transport
+        self._transport = transport
+        self._users = 0
+        # aiohttp counts waiting for the pool and connecting as one span, so that span gets both.
+        self._extensions = {
+            "timeout": {
+                "connect": self._timeouts.connect,
+                "pool": self._timeouts.pool + self._timeouts.connect,
+                "read": self._timeouts.read,
+            }
+        }
+
+    def retain(self) -> None:
+        """Count one more user of the pool."""
+        self._users += 1
+
+    async def release(self) -> None:
+        """Count one user less; the last one closes the pool."""
+        self._users -= 1
+        if self._users <= 0 and self._transport is not None:
+            transport, self._transport = self._transport, self._given
+            await transport.aclose()
+
+    async def send(
+        self, method: str, url: httpx.URL | str, headers: Mapping[str, str], content: bytes | None = None
+    ) -> Reply:
+        """Make one attempt; raises NotSentError or UnknownError."""
+        request = httpx.Request(
+            method, url, headers={**_ALWAYS, **headers}, content=content, extensions=self._extensions
+        )
+        try:
+            async with asyncio.timeout(self._timeouts.total):
+                response = await self._head(request)
+                body = await self._body(response)
+        except TimeoutError:
+            raise UnknownError(f"no complete answer within {self._timeouts.total:g} s") from None
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s %s%s -> %d %s", method, request.url.host, request.url.path, response.status_code,
+                         redacted(request.headers))  # fmt: skip
+        return Reply(response.status_code, response.headers, body)
+
+    async def _head(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await self._pool().handle_async_request(request)
+        except TimeoutError:
+            raise
+        except Exception as error:
+            if _nothing_left(error):
+                raise NotSentError(f"not connected: {_words(error)}") from error
+            raise UnknownError(f"no answer: {_words(error)}", stale=isinstance(error, _HungUp)) from error
+
+    async def _body(self, response: httpx.Response) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        try:
+            async for part in response.stream:
+                parts.append(part)
+                size += len(part)
+                if size > self._answer_bytes_max:
+                    raise UnknownError(f"the answer exceeds {self._answer_bytes_max} bytes")
+        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+            if isinstance(error, TimeoutError):
+                raise
+            raise UnknownError(f"the answer broke off: {_words(error)}") from error
+        finally:
+            await response.aclose()
+        return b"".join(parts) if len(parts) != 1 else parts[0]
+
+    def _pool(self) -> httpx.AsyncBaseTransport:
+        if self._transport is None:
+            self._transport = AiohttpTransport(verify=_tls(), trust_env=False, client=self._open_session)
+        return self._transport
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._connections_max, ssl=_tls()),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            middlewares=(_tell_phases,),
+        )
+
+
+async def _tell_phases(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Name the phase an attempt broke in, by errors that no layer above repeats or renames.
+
+    aiohttp raises the first group only while it acquires a connection (pool, DNS, TCP, TLS).
+    """
+    try:
+        return await handler(request)
+    except (
+        aiohttp.ConnectionTimeoutError,
+        aiohttp.ClientConnectorError,
+        aiohttp.ClientConnectorSSLError,
+        aiohttp.ClientConnectorCertificateError,
+    ) as error:
+        raise _NeverConnected(_words(error)) from error
+    except (aiohttp.ClientError, OSError) as error:
+        if isinstance(error, TimeoutError):
+            raise
+        raise _HungUp(_words(error)) from error
+
+
+def _nothing_left(error: Exception) -> bool:
+    if isinstance(error, _NeverConnected):
+        return True
+    # These are proofs only where httpx itself made them; translated from an aiohttp error they are not.
+    proved = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+    return proved and not isinstance(error.__cause__, aiohttp.ClientError)
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__.lstrip('_')}: {error}"[:200]
+
+
+def _may_authenticate(name: str) -> bool:
+    return name in _SECRET_HEADERS or any(word in name for word in _SECRET_WORDS)
+
+
+@cache
+def _tls() -> SSLContext:
+    return httpx.create_ssl_context(trust_env=False)

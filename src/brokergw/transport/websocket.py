@@ -1,0 +1,221 @@
+"""A websocket that is kept alive: connected, greeted, watched, and connected again after it is lost.
+
+All waiting goes through the Clock. The link counts as lost when it closes, when nothing (not even a pong) is heard
+for `mute_s`, or when the reader falls `backlog_max` frames behind. The pause before the next attempt doubles from
+`backoff_first_s` to `backoff_max_s`, with jitter, and starts over only after a link that lasted `stable_s`, so that a
+server which accepts and hangs up is not hammered.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
+
+import aiohttp
+
+from brokergw.ports.clock import Clock
+
+_Result = TypeVar("_Result")
+
+_CLOSE_WAIT_S: Final = 1.0
+_FRAME_BYTES_MAX: Final = 4 * 1024 * 1024
+_FAILURES: Final = (aiohttp.ClientError, OSError, ValueError, TypeError)
+
+
+class LinkError(Exception):
+    """The link cannot be used; `why` in words without secrets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkPolicy:
+    """How a link is watched and renewed; seconds."""
+
+    open_s: float = 10.0
+    heartbeat_s: float = 10.0
+    mute_s: float = 30.0
+    backoff_first_s: float = 1.0
+    backoff_max_s: float = 60.0
+    stable_s: float = 60.0
+    backlog_max: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class LinkOpened:
+    """The link is up and greeted; frames follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLost:
+    """The link is gone; another attempt follows after a pause."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One message as it came."""
+
+    data: str | bytes
+
+
+LinkEvent: TypeAlias = LinkOpened | LinkLost | Frame
+
+
+class Wire(Protocol):
+    """What a greeting may do with a fresh link."""
+
+    async def send(self, text: str) -> None:
+        """Send one text frame."""
+        ...
+
+    async def receive(self) -> str | bytes:
+        """Wait for one frame; raises LinkError when the link closes instead."""
+        ...
+
+
+@dataclass(slots=True)
+class _Socket:
+    """An open websocket that remembers when it last heard anything."""
+
+    raw: aiohttp.ClientWebSocketResponse
+    clock: Clock
+    heard_at: float = 0.0
+    backlog: "asyncio.Queue[Frame | LinkError]" = field(default_factory=asyncio.Queue)
+
+    async def send(self, text: str) -> None:
+        await self.raw.send_str(text)
+
+    async def receive(self) -> str | bytes:
+        while True:
+            message = await self.raw.receive()
+            self.heard_at = self.clock.monotonic()
+            match message.type:
+                case aiohttp.WSMsgType.TEXT | aiohttp.WSMsgType.BINARY:
+                    data: str | bytes = message.data
+                    return data
+                case aiohttp.WSMsgType.PING:
+                    await self.raw.pong(message.data)
+                case aiohttp.WSMsgType.PONG:
+                    continue
+                case _:
+                    raise LinkError(f"closed by the other side (code {self.raw.close_code})")
+
+
+class SupervisedLink:
+    """One websocket endpoint, connected for as long as somebody listens."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock,
+        greet: Callable[[Wire], Awaitable[None]],
+        headers: Mapping[str, str] | None = None,
+        policy: LinkPolicy | None = None,
+    ) -> None:
+        self._url = url
+        self._clock = clock
+        self._greet = greet
+        self._headers = dict(headers or {})
+        self._policy = policy or LinkPolicy()
+
+    async def listen(self) -> AsyncGenerator[LinkEvent, None]:
+        """Yield LinkOpened, the frames, LinkLost, and so on for ever; closing the generator closes the link."""
+        pause_s = self._policy.backoff_first_s
+        while True:
+            began = self._clock.monotonic()
+            try:
+                async with self._open() as socket:
+                    yield LinkOpened()
+                    while True:
+                        item = await socket.backlog.get()
+                        if isinstance(item, LinkError):
+                            raise item
+                        yield item
+            except LinkError as error:
+                why = str(error)
+            yield LinkLost(why)
+            if self._clock.monotonic() - began >= self._policy.stable_s:
+                pause_s = self._policy.backoff_first_s
+            # Jitter only has to spread reconnects out.
+            await self._clock.sleep(pause_s * random.uniform(0.75, 1.25))  # noqa: S311 - not a secret
+            pause_s = min(self._policy.backoff_max_s, pause_s * 2)
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[_Socket]:
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+            raw = await within(self._clock, self._policy.open_s, self._connect(session))
+            socket = _Socket(raw, self._clock, self._clock.monotonic())
+            tasks: list[asyncio.Task[None]] = []
+            try:
+                await within(self._clock, self._policy.open_s, self._handshake(socket))
+                tasks = [asyncio.create_task(_guard(socket, work)) for work in (self._read(socket), self._beat(socket))]
+                yield socket
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                with suppress(*_FAILURES):
+                    await raw.close()
+
+    async def _connect(self, session: aiohttp.ClientSession) -> aiohttp.ClientWebSocketResponse:
+        try:
+            return await session.ws_connect(
+                self._url,
+                headers=self._headers,
+                autoping=False,
+                max_msg_size=_FRAME_BYTES_MAX,
+                timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_WAIT_S),
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            raise LinkError(f"the handshake was answered with HTTP {error.status}") from error
+        except _FAILURES as error:
+            raise LinkError(f"not connected: {type(error).__name__}") from error
+
+    async def _handshake(self, socket: _Socket) -> None:
+        try:
+            await self._greet(socket)
+        except _FAILURES as error:
+            raise LinkError(f"the greeting failed: {type(error).__name__}") from error
+
+    async def _read(self, socket: _Socket) -> None:
+        """Move frames off the wire, so that a slow reader does not look like a mute link."""
+        while True:
+            frame = Frame(await socket.receive())
+            if socket.backlog.qsize() >= self._policy.backlog_max:
+                raise LinkError("the reader fell behind")
+            socket.backlog.put_nowait(frame)
+
+    async def _beat(self, socket: _Socket) -> None:
+        """Ping, and give the link up when nothing answers."""
+        while True:
+            await self._clock.sleep(self._policy.heartbeat_s)
+            if self._clock.monotonic() - socket.heard_at >= self._policy.mute_s:
+                raise LinkError(f"mute for {self._policy.mute_s:g} s")
+            await socket.raw.ping()
+
+
+async def _guard(socket: _Socket, work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except LinkError as error:
+        socket.backlog.put_nowait(error)
+    except _FAILURES as error:
+        socket.backlog.put_nowait(LinkError(f"broken: {type(error).__name__}"))
+
+
+async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Give work so many seconds on the clock; raises LinkError when they are over."""
+    task = asyncio.ensure_future(work)
+    alarm = asyncio.ensure_future(clock.sleep(seconds))
+    try:
+        await asyncio.wait({task, alarm}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise LinkError(f"not opened within {seconds:g} s")
+    finally:
+        for each in (task, alarm):
+            each.cancel()
+        await asyncio.gather(task, alarm, return_exceptions=True)
