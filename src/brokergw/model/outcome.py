@@ -32,11 +32,32 @@ class BrokerOrder:
     legs: tuple["BrokerOrder", ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerFill:
+    """One execution as the broker tells it; `position_quantity` is the signed position after it, if told."""
+
+    execution_id: str
+    quantity: Decimal
+    price: Decimal
+    trade_time_ns: int
+    kind: FillKind = FillKind.NEW
+    refers_to_execution_id: str = ""
+    synthetic_id: bool = False
+    liquidity: Liquidity = Liquidity.UNKNOWN
+    venue: str = ""
+    fees: tuple[Fee, ...] = ()
+    position_quantity: Decimal | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The broker has taken the command; `order` is what it said of the order, when it said anything."""
+    """The broker has taken the command; `order` is what it said of the order, when it said anything.
+
+    `fills` are the executions that the same answer told, oldest first; the stream may tell them again.
+    """
 
     order: BrokerOrder | None = None
+    fills: tuple[BrokerFill, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +110,6 @@ class Inconclusive:
 
 
 Lookup: TypeAlias = Found | Absent | Inconclusive
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerFill:
-    """One execution as the broker tells it; `position_quantity` is the signed position after it, if told."""
-
-    execution_id: str
-    quantity: Decimal
-    price: Decimal
-    trade_time_ns: int
-    kind: FillKind = FillKind.NEW
-    refers_to_execution_id: str = ""
-    synthetic_id: bool = False
-    liquidity: Liquidity = Liquidity.UNKNOWN
-    venue: str = ""
-    fees: tuple[Fee, ...] = ()
-    position_quantity: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
