@@ -1,0 +1,49 @@
+"""The documentation is whole, and where code writes it, it is fresh."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.architecture.docs import missing_pages, unexplained_verbs
+from tests.architecture.sources import ROOT
+
+
+def sample(root: Path, readme: str) -> Path:
+    """Make a small repository with two verbs and one page."""
+    (root / "docs").mkdir()
+    (root / "docs/api.md").touch()
+    (root / "README.md").write_text(readme)
+    (root / "Makefile").write_text("test: ## Run the tests\ncheck: ready ## Check\n\npytest\n")
+    return root
+
+
+def test_the_readme_links_every_page_and_no_other() -> None:
+    """A reader finds every page of docs/ from the README, and no link is dead."""
+    assert missing_pages(ROOT) == []
+
+
+def test_the_readme_tells_of_every_verb() -> None:
+    """Every verb of the Makefile is in the README."""
+    assert unexplained_verbs(ROOT) == []
+
+
+def test_the_settings_page_is_what_the_settings_generate() -> None:
+    """`docs/settings.md` is neither behind the code nor edited by hand."""
+    page = subprocess.run(
+        [sys.executable, "-m", "brokergw.app.settings_page"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert (ROOT / "docs/settings.md").read_text("utf-8") == page.stdout
+
+
+def test_dead_links_lonely_pages_and_secret_verbs_are_told(tmp_path: Path) -> None:
+    """The checks name what is missing."""
+    root = sample(tmp_path, "See [errors](docs/errors.md). Run `make test`.")
+    assert missing_pages(root) == ["docs/api.md", "docs/errors.md"]
+    assert unexplained_verbs(root) == ["check"]
+
+
+def test_a_complete_readme_is_left_alone(tmp_path: Path) -> None:
+    """The checks say nothing where all is said."""
+    root = sample(tmp_path, "See [the API](docs/api.md#orders). Run `make test` and `make check`.")
+    assert missing_pages(root) == []
+    assert unexplained_verbs(root) == []
