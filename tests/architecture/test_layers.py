@@ -34,7 +34,7 @@ def lint(root: Path) -> str:
     """Give what lint-imports prints about a copy of the repository."""
     search = os.pathsep.join([str(root / "src"), str(root / "generated")])
     run = subprocess.run(
-        [LINT_IMPORTS, "--no-cache", "--no-timing"],
+        [LINT_IMPORTS, "--no-cache", "--no-logo"],
         cwd=root,
         env={**os.environ, "PYTHONPATH": search, "COLUMNS": "300"},
         capture_output=True,
@@ -44,14 +44,13 @@ def lint(root: Path) -> str:
     return run.stdout + run.stderr
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def house(tmp_path: Path) -> Path:
     """Copy what import-linter reads."""
-    root = tmp_path_factory.mktemp("house")
     for folder in ("src", "generated"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", root)
-    return root
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
 
 
 def test_each_contract_has_a_breach_to_prove_it() -> None:
@@ -59,11 +58,13 @@ def test_each_contract_has_a_breach_to_prove_it() -> None:
     assert [contract["id"] for contract in CONTRACTS] == list(BREACHES)
 
 
-@pytest.mark.timeout(60)
-def test_every_contract_is_kept_and_can_be_broken(house: Path) -> None:
-    """The house as it stands breaks none; one bad import for each contract breaks them all."""
+def test_every_contract_is_kept(house: Path) -> None:
+    """The house as it stands breaks none."""
     assert f"{len(CONTRACTS)} kept, 0 broken" in lint(house)
 
+
+def test_every_contract_can_be_broken(house: Path) -> None:
+    """One bad import for each contract breaks them all."""
     for files in BREACHES.values():
         for name, line in files.items():
             with (house / "src/brokergw" / name).open("a") as file:
@@ -75,7 +76,4 @@ def test_a_package_without_a_layer_breaks_the_build(house: Path) -> None:
     """Nobody puts a room beside the plan."""
     (house / "src/brokergw/stray").mkdir()
     (house / "src/brokergw/stray/__init__.py").touch()
-    try:
-        assert "stray" in lint(house)
-    finally:
-        shutil.rmtree(house / "src/brokergw/stray")
+    assert "brokergw.stray" in lint(house)
