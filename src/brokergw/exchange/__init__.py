@@ -5,10 +5,13 @@ from brokergw.exchange.listings import LISTINGS, Listing
 from brokergw.exchange.refusals import RefusalCode, Refused
 from brokergw.exchange.values import (
     QUIET_KINDS,
+    AccountOpening,
+    Backing,
     Depth,
     EventKind,
     ExchangeEvent,
     ExchangeOrder,
+    ExchangeState,
     Execution,
     Holding,
     Ledger,
@@ -19,11 +22,14 @@ from brokergw.exchange.values import (
 __all__ = [
     "LISTINGS",
     "QUIET_KINDS",
+    "AccountOpening",
+    "Backing",
     "Depth",
     "EventKind",
     "Exchange",
     "ExchangeEvent",
     "ExchangeOrder",
+    "ExchangeState",
     "Execution",
     "Holding",
     "Ledger",

@@ -124,14 +124,18 @@ def _refuse_beside(floor: Floor, order: WorkingOrder, opposite: int) -> None:
 
 def _check_short(order: WorkingOrder, leaves: Decimal) -> None:
     listing, account = order.listing, order.account
-    if listing.asset_class in {AssetClass.CRYPTO, AssetClass.OPTION} or order.position.quantity > 0:
+    if listing.asset_class in {AssetClass.CRYPTO, AssetClass.OPTION}:
         raise _insufficient_quantity(order, leaves)
-    if not (account.shorting and listing.shortable and account.multiplier > 1):
-        if not account.shorting or account.multiplier <= 1:
-            raise _insufficient_quantity(order, leaves)
-        raise Refused(RefusalCode.SHORT_NOT_ALLOWED, f"{listing.symbol} cannot be sold short", symbol=listing.symbol)
+    if not account.shorting or account.multiplier <= 1:
+        raise _no_short("the account may not sell short", listing)
+    if not listing.shortable:
+        raise _no_short(f"{listing.symbol} cannot be sold short", listing)
     if order.ticket.notional is not None or order.quantity % 1:
-        raise Refused(RefusalCode.SHORT_NOT_ALLOWED, "only whole units can be sold short", symbol=listing.symbol)
+        raise _no_short("only whole units can be sold short", listing)
+
+
+def _no_short(message: str, listing: Listing) -> Refused:
+    return Refused(RefusalCode.SHORT_NOT_ALLOWED, message, symbol=listing.symbol)
 
 
 def _insufficient_quantity(order: WorkingOrder, requested: Decimal) -> Refused:

@@ -5,8 +5,8 @@ from typing import Final
 
 from brokergw.exchange.ledger import Account, Position
 from brokergw.exchange.listings import Listing
-from brokergw.exchange.values import OPEN_STATUSES, ZERO, ExchangeOrder, OrderStatus, Ticket
-from brokergw.model.terms import OrderType, Side
+from brokergw.exchange.values import OPEN_STATUSES, ZERO, Backing, ExchangeOrder, Execution, OrderStatus, Ticket
+from brokergw.model.terms import OrderClass, OrderType, Side
 
 PLACES: Final = Decimal("0.000000001")
 _STOPS: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
@@ -23,11 +23,13 @@ class WorkingOrder:
         "account",
         "auction_ns",
         "average_price",
+        "backing",
         "buys",
         "cancel_time_ns",
         "client_order_id",
         "closing",
         "create_time_ns",
+        "executions",
         "expire_time_ns",
         "expires_at_ns",
         "fill_time_ns",
@@ -35,7 +37,6 @@ class WorkingOrder:
         "filled_value",
         "high_water_mark",
         "hold",
-        "holder",
         "legs",
         "listing",
         "order_id",
@@ -58,9 +59,9 @@ class WorkingOrder:
         "update_time_ns",
     )
 
-    def __init__(self, order_id: str, sequence: int, account: Account, listing: Listing, ticket: Ticket) -> None:
-        self.order_id = order_id
-        self.sequence = sequence
+    def __init__(self, account: Account, listing: Listing, ticket: Ticket) -> None:
+        self.order_id = ""
+        self.sequence = 0
         self.account = account
         self.position: Position = account.position(listing)
         self.listing = listing
@@ -90,10 +91,11 @@ class WorkingOrder:
         self.legs: tuple[WorkingOrder, ...] = ()
         self.reject_reason = ""
         self.closing = False
-        self.holder = True
         self.hold = ZERO
         self.reserve = ZERO
         self.reserve_price = ZERO
+        self.backing: Backing | None = None
+        self.executions: list[Execution] = []
         self.shot: ExchangeOrder | None = None
 
     @property
@@ -107,9 +109,12 @@ class WorkingOrder:
         return self.quantity - self.filled if self.status in OPEN_STATUSES else ZERO
 
     @property
-    def trails(self) -> bool:
-        """Whether its stop follows the price."""
-        return self.ticket.type is OrderType.TRAILING_STOP and not self.triggered
+    def holder(self) -> bool:
+        """Whether it is the one that holds quantity: alone, the head of an exit pair, or an entry's first exit."""
+        parent = self.parent
+        if parent is None:
+            return True
+        return parent.ticket.order_class is not OrderClass.OCO and parent.legs[0] is self
 
     def take(self, quantity: Decimal, price: Decimal) -> None:
         """Count a trade."""
@@ -136,6 +141,27 @@ class WorkingOrder:
             self.position.count_opening(self.buys, 1 if reserve else -1)
         self.reserve = reserve
 
+    def release(self) -> None:
+        """Give up what it holds, when its partner has traded it away."""
+        self.position.held -= self.hold
+        self.hold = ZERO
+
+    def accept(self) -> None:
+        """Settle what stays as it is from now on, and count it among its account's orders."""
+        self.backing = Backing(
+            sequence=self.sequence,
+            closing=self.closing,
+            reserve_price=self.reserve_price,
+            ready_at_ns=self.ready_at_ns,
+            auction_ns=self.auction_ns,
+        )
+        account = self.account
+        account.orders[self.order_id] = self
+        account.by_client_id[self.client_order_id] = self
+        if self.status in OPEN_STATUSES:
+            account.open_orders[self.order_id] = self
+        self.commit()
+
     def changed(self, time_ns: int) -> None:
         """Note a change, so that the next snapshot is a new one."""
         self.update_time_ns = time_ns
@@ -144,11 +170,13 @@ class WorkingOrder:
     def snapshot(self) -> ExchangeOrder:
         """Give it as it stands."""
         if self.shot is None:
+            assert self.backing is not None, "an order leaves the exchange only after it was accepted"
             self.shot = ExchangeOrder(
                 order_id=self.order_id,
                 account_id=self.account.account_id,
                 client_order_id=self.client_order_id,
                 ticket=self.ticket,
+                backing=self.backing,
                 status=self.status,
                 quantity=self.quantity,
                 filled_quantity=self.filled,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from brokergw.exchange import groups, placing
+from brokergw.exchange import groups, placing, recovery
 from brokergw.exchange.book import WorkingOrder
 from brokergw.exchange.floor import Floor, Rules
 from brokergw.exchange.ledger import Account
@@ -21,6 +21,7 @@ from brokergw.exchange.values import (
     Depth,
     ExchangeEvent,
     ExchangeOrder,
+    ExchangeState,
     Execution,
     Holding,
     Ledger,
@@ -148,9 +149,18 @@ class Exchange:
         """Give every order of an account in any state, oldest first; legs are orders of their own."""
         return tuple(order.snapshot() for order in self._floor.account(account_id).orders.values())
 
+    def open_orders(self, account_id: str) -> tuple[ExchangeOrder, ...]:
+        """Give the orders of an account that may still trade, oldest first."""
+        return tuple(order.snapshot() for order in self._floor.account(account_id).open_orders.values())
+
     def executions(self, account_id: str) -> tuple[Execution, ...]:
         """Give every execution of an account, oldest first."""
         return tuple(self._floor.account(account_id).executions)
+
+    def executions_of(self, account_id: str, order_id: str) -> tuple[Execution, ...]:
+        """Give the executions of one order, oldest first; none for an unknown order."""
+        order = self._floor.account(account_id).orders.get(order_id)
+        return () if order is None else tuple(order.executions)
 
     def listing(self, symbol: str) -> Listing | None:
         """Give a listing, or None."""
@@ -182,6 +192,14 @@ class Exchange:
         With `every_change` also the kinds in `QUIET_KINDS`, which a keeper of a complete record needs.
         """
         return self._floor.listen(listener, every_change=every_change)
+
+    def state(self) -> ExchangeState:
+        """Give everything that `recover` needs to make this exchange again (pinned prices apart)."""
+        return recovery.state_of(self._floor)
+
+    def recover(self, state: ExchangeState) -> None:
+        """Take over the state of an exchange; this one must be untouched. No event is told."""
+        recovery.recover(self._floor, state)
 
     def _working(self, account_id: str, order_id: str) -> WorkingOrder:
         order = self._floor.account(account_id).orders.get(order_id)

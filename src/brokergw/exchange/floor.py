@@ -50,7 +50,7 @@ class Floor:
         self.accounts: dict[str, Account] = {}
         self.resting: dict[str, dict[str, WorkingOrder]] = {}
         self.order_count = 0
-        self.execution_count = 0
+        self.executions: list[Execution] = []
         self._seed = seed
         self._listeners: tuple[Listener, ...] = ()
         self._quiet_listeners: tuple[Listener, ...] = ()
@@ -71,8 +71,7 @@ class Floor:
 
     def next_execution_id(self) -> str:
         """Make the next execution id, likewise."""
-        self.execution_count += 1
-        return self._uuid("execution", self.execution_count)
+        return self._uuid("execution", len(self.executions) + 1)
 
     def client_order_id_for(self, sequence: int) -> str:
         """Make the client order id of an order that came without one."""
@@ -80,10 +79,15 @@ class Floor:
 
     def rest(self, order: WorkingOrder) -> None:
         """Put an order where ticks find it."""
-        self.resting.setdefault(order.listing.symbol, {})[order.order_id] = order
+        symbol = order.listing.symbol
+        book = self.resting.get(symbol)
+        if book is None:
+            book = self.resting[symbol] = {}
+        book[order.order_id] = order
 
-    def unrest(self, order: WorkingOrder) -> None:
-        """Take an order off the book, if it is on it."""
+    def retire(self, order: WorkingOrder) -> None:
+        """Take an order that has ended out of the way of ticks and off its account's open orders."""
+        order.account.open_orders.pop(order.order_id, None)
         symbol = order.listing.symbol
         book = self.resting.get(symbol)
         if book is not None and book.pop(order.order_id, None) is not None and not book:
@@ -102,7 +106,7 @@ class Floor:
             case _:
                 order.cancel_time_ns = now
         order.commit()
-        self.unrest(order)
+        self.retire(order)
         self.emit(_END_KINDS[status], order, now)
 
     def emit(self, kind: EventKind, order: WorkingOrder, time_ns: int, execution: Execution | None = None) -> None:

@@ -34,9 +34,9 @@ def follow(order: WorkingOrder) -> None:
             continue
         if order.is_open:
             partner.quantity = partner.filled + order.leaves
+            partner.commit()
         else:
-            partner.holder = False
-        partner.commit()
+            partner.release()
 
 
 def settle(floor: Floor, order: WorkingOrder) -> None:
@@ -70,14 +70,14 @@ def partners(order: WorkingOrder) -> tuple[WorkingOrder, ...]:
 def _activate(floor: Floor, entry: WorkingOrder) -> None:
     quantity = min(entry.filled, _to_close(entry))
     now = floor.now_ns()
-    waiting = [leg for leg in entry.legs if leg.is_open]
-    for index, leg in enumerate(waiting):
+    for leg in entry.legs:
+        if not leg.is_open:
+            continue
         if quantity <= 0:
             floor.finish(leg, OrderStatus.CANCELED)
             continue
         leg.quantity = quantity
         leg.status = OrderStatus.NEW
-        leg.holder = index == 0
         leg.commit()
         floor.rest(leg)
         floor.emit(EventKind.NEW, leg, now)

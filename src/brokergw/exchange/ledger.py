@@ -91,6 +91,7 @@ class Account:
         self.positions: dict[str, Position] = {}
         self.orders: dict[str, WorkingOrder] = {}
         self.by_client_id: dict[str, WorkingOrder] = {}
+        self.open_orders: dict[str, WorkingOrder] = {}
         self.executions: list[Execution] = []
 
     def position(self, listing: Listing) -> Position:

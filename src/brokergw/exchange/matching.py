@@ -131,7 +131,7 @@ class Matcher:
         order.fill_time_ns = now
         order.commit()
         if not order.is_open:
-            floor.unrest(order)
+            floor.retire(order)
         if order.legs or order.parent is not None:
             groups.follow(order)
         execution = Execution(
@@ -146,7 +146,9 @@ class Matcher:
             time_ns=now,
             position_quantity=position.quantity,
         )
+        floor.executions.append(execution)
         account.executions.append(execution)
+        order.executions.append(execution)
         floor.emit(EventKind.PARTIAL_FILL if order.is_open else EventKind.FILL, order, now, execution)
         if order.legs or order.parent is not None:
             groups.settle(floor, order)

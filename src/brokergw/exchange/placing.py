@@ -31,16 +31,17 @@ def submit(floor: Floor, matcher: Matcher, account: Account, ticket: Ticket) -> 
     admission.check_ticket(ticket, listing, now)
     depth = path.at(now)
     quantity = admission.quantity_of(ticket, listing, depth)
-    order = _make(floor, account, listing, ticket, quantity)
+    order = _make(account, listing, ticket, quantity)
     order.create_time_ns = now
-    order.stop_price = ticket.stop_price
     if ticket.type is OrderType.TRAILING_STOP:
         follow_price(order, depth.last)
     admission.fund(floor, order, depth)
     if floor.rules.refuse_wash_trades and ticket.order_class in {OrderClass.SIMPLE, OrderClass.OTO}:
         admission.refuse_wash_trade(floor, order)
     _schedule(floor, order, now)
-    order.legs = tuple(_make_leg(floor, order, leg) for leg in _leg_tickets(ticket))
+    order.legs = tuple(_make_leg(order, leg) for leg in _leg_tickets(ticket))
+    for each in (order, *order.legs):
+        _name(floor, each)
     _enter(floor, order, now)
     for leg in order.legs:
         _enter(floor, leg, now)
@@ -59,29 +60,38 @@ def change(floor: Floor, matcher: Matcher, old: WorkingOrder, ticket: Ticket) ->
     quantity = ticket.quantity if ticket.quantity is not None else old.quantity
     if quantity <= old.filled:
         raise Refused(RefusalCode.INVALID_TERMS, "quantity must be above what is filled", field="quantity")
-    new = _make(floor, account, old.listing, ticket, quantity)
+    new = _make(account, old.listing, ticket, quantity)
     _inherit(new, old)
     _fund_instead(floor, new, old)
     _schedule(floor, new, now)
     if old.status in {OrderStatus.HELD, OrderStatus.PARTIALLY_FILLED}:
         new.status = old.status
     new.create_time_ns = now
+    _name(floor, new)
     old.replaced_by = new.order_id
     floor.finish(old, OrderStatus.REPLACED)
+    _take_place(new, old)
     _enter(floor, new, now)
-    _take_place(floor, new, old, now)
+    for relative in (new.parent, *new.legs):
+        if relative is not None:
+            floor.emit(EventKind.AMENDED, relative, now)
     if new.status is not OrderStatus.HELD:
         matcher.arrive(new)
     return new
 
 
-def _make(floor: Floor, account: Account, listing: Listing, ticket: Ticket, quantity: Decimal) -> WorkingOrder:
-    order_id = floor.next_order_id()
-    order = WorkingOrder(order_id, floor.order_count, account, listing, ticket)
+def _make(account: Account, listing: Listing, ticket: Ticket, quantity: Decimal) -> WorkingOrder:
+    order = WorkingOrder(account, listing, ticket)
     order.quantity = quantity
+    return order
+
+
+def _name(floor: Floor, order: WorkingOrder) -> None:
+    """Give an order its ids, once nothing can refuse it any more: a refused ticket uses up none."""
+    order.order_id = floor.next_order_id()
+    order.sequence = floor.order_count
     if not order.client_order_id:
         order.client_order_id = floor.client_order_id_for(order.sequence)
-    return order
 
 
 def _schedule(floor: Floor, order: WorkingOrder, now: int) -> None:
@@ -102,10 +112,7 @@ def _schedule(floor: Floor, order: WorkingOrder, now: int) -> None:
 
 
 def _enter(floor: Floor, order: WorkingOrder, now: int) -> None:
-    account = order.account
-    account.orders[order.order_id] = order
-    account.by_client_id[order.client_order_id] = order
-    order.commit()
+    order.accept()
     floor.emit(_OPEN_KINDS.get(order.status, EventKind.NEW), order, now)
 
 
@@ -131,8 +138,8 @@ def _leg_tickets(ticket: Ticket) -> tuple[Ticket, ...]:
     return tuple(legs)
 
 
-def _make_leg(floor: Floor, entry: WorkingOrder, ticket: Ticket) -> WorkingOrder:
-    leg = _make(floor, entry.account, entry.listing, ticket, entry.quantity)
+def _make_leg(entry: WorkingOrder, ticket: Ticket) -> WorkingOrder:
+    leg = _make(entry.account, entry.listing, ticket, entry.quantity)
     leg.parent = entry
     leg.closing = True
     leg.create_time_ns = entry.create_time_ns
@@ -140,7 +147,6 @@ def _make_leg(floor: Floor, entry: WorkingOrder, ticket: Ticket) -> WorkingOrder
     leg.ready_at_ns = entry.ready_at_ns
     if entry.ticket.order_class is OrderClass.OCO:
         leg.status = entry.status
-        leg.holder = False
     else:
         leg.status = OrderStatus.HELD
     return leg
@@ -188,7 +194,7 @@ def _inherit(new: WorkingOrder, old: WorkingOrder) -> None:
     new.filled, new.filled_value, new.average_price = old.filled, old.filled_value, old.average_price
     new.fill_time_ns = old.fill_time_ns
     new.triggered = old.triggered
-    new.closing, new.holder = old.closing, old.holder
+    new.closing, new.reserve_price = old.closing, old.reserve_price
     new.parent, new.legs = old.parent, old.legs
     if old.high_water_mark is not None:
         new.high_water_mark = old.high_water_mark
@@ -209,13 +215,10 @@ def _fund_instead(floor: Floor, new: WorkingOrder, old: WorkingOrder) -> None:
         old.commit()
 
 
-def _take_place(floor: Floor, new: WorkingOrder, old: WorkingOrder, now: int) -> None:
-    parent = new.parent
-    if parent is not None:
-        parent.legs = tuple(new if leg is old else leg for leg in parent.legs)
-        floor.emit(EventKind.AMENDED, parent, now)
+def _take_place(new: WorkingOrder, old: WorkingOrder) -> None:
+    if new.parent is not None:
+        new.parent.legs = tuple(new if leg is old else leg for leg in new.parent.legs)
     for leg in new.legs:
         leg.parent = new
         if leg.status is OrderStatus.HELD:
             leg.quantity = new.quantity
-        floor.emit(EventKind.AMENDED, leg, now)

@@ -84,6 +84,21 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Backing:
+    """What was settled when an order was accepted.
+
+    `sequence` counts all orders of an exchange. A `closing` order holds quantity of its position, any other reserves
+    `reserve_price` for each unit. It cannot trade before `ready_at_ns`; an auction order trades at `auction_ns`.
+    """
+
+    sequence: int
+    closing: bool
+    reserve_price: Decimal
+    ready_at_ns: int
+    auction_ns: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeOrder:
     """An order as it stood at `update_time_ns`.
 
@@ -97,6 +112,7 @@ class ExchangeOrder:
     account_id: str
     client_order_id: str
     ticket: Ticket
+    backing: Backing
     status: OrderStatus
     quantity: Decimal
     filled_quantity: Decimal
@@ -259,3 +275,23 @@ class Ledger:
     shorting: bool
     create_time_ns: int
     time_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountOpening:
+    """How an account began."""
+
+    account_id: str
+    cash: Decimal
+    multiplier: Decimal
+    shorting: bool
+    create_time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeState:
+    """Everything an exchange must remember: orders by sequence, executions in the order they happened."""
+
+    accounts: tuple[AccountOpening, ...]
+    orders: tuple[ExchangeOrder, ...]
+    executions: tuple[Execution, ...]
