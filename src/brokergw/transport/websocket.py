@@ -120,6 +120,12 @@ class SupervisedLink:
         self._greet = greet
         self._headers = dict(headers or {})
         self._policy = policy or LinkPolicy()
+        self._socket: _Socket | None = None
+
+    def drop(self, why: str) -> None:
+        """Give the present link up; LinkLost follows after the frames that wait already."""
+        if self._socket is not None:
+            self._socket.backlog.put_nowait(LinkError(why))
 
     async def listen(self) -> AsyncGenerator[LinkEvent, None]:
         """Yield LinkOpened, the frames, LinkLost, and so on for ever; closing the generator closes the link."""
@@ -128,6 +134,7 @@ class SupervisedLink:
             began = self._clock.monotonic()
             try:
                 async with self._open() as socket:
+                    self._socket = socket
                     yield LinkOpened()
                     while True:
                         item = await socket.backlog.get()
@@ -136,6 +143,7 @@ class SupervisedLink:
                         yield item
             except LinkError as error:
                 why = str(error)
+            self._socket = None
             yield LinkLost(why)
             if self._clock.monotonic() - began >= self._policy.stable_s:
                 pause_s = self._policy.backoff_first_s

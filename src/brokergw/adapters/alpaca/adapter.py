@@ -1,0 +1,266 @@
+"""Alpaca behind the broker port: canonical terms in, canonical terms out."""
+
+from collections.abc import AsyncGenerator, Sequence
+
+import httpx
+
+from brokergw.adapters.alpaca import mapping, outcomes, records
+from brokergw.adapters.alpaca.api import Api, understood
+from brokergw.adapters.alpaca.capabilities import ALPACA
+from brokergw.adapters.alpaca.config import AlpacaConfig
+from brokergw.adapters.alpaca.errors import DUPLICATE
+from brokergw.adapters.alpaca.payloads import Row, Unsupported, change_body, is_option, submit_body
+from brokergw.adapters.alpaca.session import Session
+from brokergw.adapters.alpaca.stream import OrderFeed
+from brokergw.model.account import AccountState, Position, Transaction
+from brokergw.model.capability import Capabilities
+from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.instrument import Instrument, Quote
+from brokergw.model.lifecycle import is_terminal
+from brokergw.model.outcome import (
+    Absent,
+    Accepted,
+    BrokerEvent,
+    BrokerOrder,
+    Budget,
+    Found,
+    Inconclusive,
+    Lookup,
+    Outcome,
+    Rejected,
+    Unknown,
+)
+from brokergw.model.terms import OrderTerms
+from brokergw.ports.broker import BrokerLink, Change
+from brokergw.ports.clock import Clock
+from brokergw.transport.http import Http, Reply
+
+
+class AlpacaBroker:
+    """Opens connections to Alpaca that share one pool of sockets (an AdapterFactory)."""
+
+    def __init__(
+        self, clock: Clock, config: AlpacaConfig | None = None, *, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self._clock = clock
+        self._config = config or AlpacaConfig()
+        self._http = Http(timeouts=self._config.timeouts, transport=transport)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What Alpaca can do."""
+        return ALPACA
+
+    def open(self, link: BrokerLink) -> "AlpacaConnection":
+        """Make an adapter for a connection; raises CONNECTION_NOT_USABLE without credentials or for MOCK."""
+        if link.environment not in ALPACA.environments:
+            raise GatewayError(
+                Reason.CONNECTION_NOT_USABLE,
+                f"Alpaca has no environment {link.environment}",
+                metadata={"broker": "alpaca"},
+            )
+        return AlpacaConnection(link, self._config, self._http, self._clock)
+
+
+class AlpacaConnection:
+    """One Alpaca account (a BrokerAdapter)."""
+
+    def __init__(self, link: BrokerLink, config: AlpacaConfig, http: Http, clock: Clock) -> None:
+        self._session = Session(link, config, http, clock)
+        self._api = Api(self._session, config.stock_feed)
+        self._clock = clock
+        self._http = http
+        self._feed = OrderFeed(
+            self._api,
+            url=config.stream_url(link.environment),
+            credentials=self._session.credentials,
+            config=config,
+            clock=clock,
+        )
+        self._open = True
+        http.retain()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What Alpaca can do."""
+        return ALPACA
+
+    async def authenticate(self) -> AccountState:
+        """Prove the keys and give the account; raises BROKER_CREDENTIALS_REFUSED when they are refused."""
+        return await self.get_account()
+
+    async def ping(self) -> None:
+        """Ask for the market clock, which needs valid keys and costs Alpaca little."""
+        await self.market_clock()
+
+    async def disconnect(self) -> None:
+        """Give up the shared pool; streams end with their iterators."""
+        if self._open:
+            self._open = False
+            await self._http.release()
+
+    async def get_account(self) -> AccountState:
+        """Ask for the account."""
+        row = await self._api.account()
+        with understood():
+            return mapping.account(row, self._clock.now_ns())
+
+    async def get_positions(self) -> Sequence[Position]:
+        """Ask for every open position."""
+        rows = await self._api.positions()
+        with understood():
+            return [mapping.position(row, self._clock.now_ns()) for row in rows]
+
+    async def get_position(self, symbol: str) -> Position | None:
+        """Ask for one position."""
+        row = await self._api.position(symbol)
+        with understood():
+            return None if row is None else mapping.position(row, self._clock.now_ns())
+
+    async def get_open_orders(self) -> Sequence[BrokerOrder]:
+        """Ask for every open order; exits stay with their parent, or stand alone once it has ended."""
+        rows = await self._api.open_orders()
+        with understood():
+            orders = [mapping.order(row) for row in rows]
+        return [found for order in orders for found in _still_open(order)]
+
+    async def get_order(self, order_id: str) -> Lookup:
+        """Look an order up by Alpaca's id."""
+        try:
+            return _lookup(await self._api.order(order_id))
+        except GatewayError as error:
+            return Inconclusive(error.message)
+
+    async def find_order(self, client_order_id: str) -> Lookup:
+        """Look an order up by client order id, in any status."""
+        try:
+            return _lookup(await self._api.order_by_client_id(client_order_id))
+        except GatewayError as error:
+            return Inconclusive(error.message)
+
+    async def submit_order(self, client_order_id: str, terms: OrderTerms) -> Outcome:
+        """Send one order, once. A duplicate client order id is our own earlier order, if it equals ours."""
+        try:
+            body = submit_body(client_order_id, terms)
+        except Unsupported as error:
+            return Rejected("INVALID_TERMS", broker_message=f"Alpaca has no {error}")
+        reply = await self._api.submit(body)
+        if not isinstance(reply, Reply):
+            return reply
+        if reply.status == 200:
+            return outcomes.of_order(reply, client_order_id=client_order_id)
+        outcome = self._refused(reply)
+        if isinstance(outcome, Rejected) and outcome.reason == DUPLICATE:
+            return await self._earlier(client_order_id, terms, outcome)
+        return outcome
+
+    async def modify_order(self, order_id: str, client_order_id: str, change: Change) -> Outcome:
+        """Replace an order; Accepted carries the new generation, which a fill may still overtake."""
+        reply = await self._api.replace(order_id, change_body(client_order_id, change))
+        if not isinstance(reply, Reply):
+            return reply
+        if reply.status == 200:
+            return outcomes.of_order(reply, client_order_id=client_order_id, replaces=order_id)
+        return self._refused(reply)
+
+    async def cancel_order(self, order_id: str) -> Outcome:
+        """Ask for a cancel; an order that has ended is refused with ORDER_NOT_OPEN."""
+        reply = await self._api.cancel(order_id)
+        if not isinstance(reply, Reply):
+            return reply
+        return Accepted() if reply.status in {200, 204} else self._refused(reply)
+
+    async def cancel_all(self) -> Outcome:
+        """Ask for the cancel of every open order."""
+        return self._many(await self._api.cancel_all())
+
+    async def flatten(self, symbol: str) -> Outcome:
+        """Close one position at market; NOT_FOUND where there is none."""
+        reply = await self._api.close_position(symbol)
+        if not isinstance(reply, Reply):
+            return reply
+        return outcomes.of_order(reply) if reply.status == 200 else self._refused(reply)
+
+    async def close_all(self) -> Outcome:
+        """Cancel every order and close every position at market."""
+        return self._many(await self._api.close_all())
+
+    def subscribe(self, since_ns: int) -> AsyncGenerator[BrokerEvent, None]:
+        """Tell what happens to orders; see `stream`."""
+        return self._feed.events(since_ns)
+
+    async def order_history(self, since_ns: int, until_ns: int) -> Sequence[BrokerOrder]:
+        """Give orders in any state submitted in a span of time, oldest first."""
+        rows = await self._api.orders_between(since_ns, until_ns)
+        with understood():
+            return [mapping.order(row) for row in rows]
+
+    async def fills_of(self, order: BrokerOrder) -> Sequence[BrokerEvent]:
+        """Give the executions of one order, oldest first."""
+        return await self._feed.fills_of(order)
+
+    async def transactions(self, since_ns: int, until_ns: int) -> Sequence[Transaction]:
+        """Give the account's activities in a span of time, newest first; a sold quantity is negative."""
+        rows = await self._api.activities(since_ns - 1, until_ns, newest_first=True)
+        with understood():
+            return [records.transaction(row) for row in rows]
+
+    async def get_quotes(self, symbols: Sequence[str]) -> Sequence[Quote]:
+        """Ask for the latest quotes of stocks, options and crypto."""
+        rows = await self._api.quotes(symbols)
+        with understood():
+            return [records.quote(symbol, rows[symbol]) for symbol in symbols if symbol in rows]
+
+    async def get_instrument(self, symbol: str) -> Instrument | None:
+        """Describe an asset or an option contract."""
+        if is_option(symbol):
+            contract = await self._api.contract(symbol)
+            with understood():
+                return None if contract is None else records.contract(contract)
+        asset = await self._api.asset(symbol)
+        with understood():
+            return None if asset is None else records.instrument(asset)
+
+    async def market_clock(self) -> records.MarketClock:
+        """Ask whether the stock market is open."""
+        row = await self._api.clock()
+        with understood():
+            return records.market_clock(row)
+
+    def budget(self) -> Budget:
+        """Tell the trading budget as Alpaca's headers last said."""
+        return self._session.budget()
+
+    def _refused(self, reply: Reply) -> Outcome:
+        return outcomes.of_refusal(reply, self._session.retry_after(reply))
+
+    def _many(self, reply: Reply | Outcome) -> Outcome:
+        if not isinstance(reply, Reply):
+            return reply
+        return outcomes.of_many(reply) if reply.status in {200, 207} else self._refused(reply)
+
+    async def _earlier(self, client_order_id: str, terms: OrderTerms, refused: Rejected) -> Outcome:
+        match await self.find_order(client_order_id):
+            case Found(order):
+                return Accepted(order) if mapping.same_terms(terms, order.terms) else refused
+            case Absent():
+                return Unknown("Alpaca calls the client order id a duplicate but does not find it")
+            case Inconclusive(why):
+                return Unknown(f"Alpaca calls the client order id a duplicate; looking it up failed: {why}")
+
+
+def _lookup(row: Row | None) -> Lookup:
+    if row is None:
+        return Absent()
+    with understood():
+        return Found(mapping.order(row))
+
+
+def _still_open(order: BrokerOrder) -> list[BrokerOrder]:
+    if _lives(order):
+        return [order]
+    return [leg for leg in order.legs if _lives(leg)]
+
+
+def _lives(order: BrokerOrder) -> bool:
+    return not is_terminal(order.state) and not order.replaced_by

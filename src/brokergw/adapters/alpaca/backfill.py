@@ -1,0 +1,150 @@
+"""What happened while nobody listened, told from Alpaca's REST records in the shape of the stream.
+
+Theory of operation: the account's FILL activities give every execution of a span of time, whatever its order's age.
+The orders' present states come from three places: the open orders, the orders submitted within the look-back, and,
+one by one, the orders that were open when the link was lost or that have an execution but are in neither list.
+Activities are read first, so that a fill between the two readings is missing in none of them: the link is up again by
+then and tells it. An order whose total exceeds its known executions is asked for again, because the activities may
+lag behind the order.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Final
+
+from brokergw.adapters.alpaca import mapping, records
+from brokergw.adapters.alpaca.api import Api, understood
+from brokergw.adapters.alpaca.memory import Told
+from brokergw.adapters.alpaca.payloads import Row, Unusable, optional_text
+from brokergw.adapters.alpaca.records import FilledRow
+from brokergw.model.lifecycle import State, is_terminal
+from brokergw.model.order import ZERO
+from brokergw.model.outcome import BrokerOrder, OrderReport
+from brokergw.model.terms import OrderClass
+from brokergw.ports.clock import Clock
+
+logger = logging.getLogger(__name__)
+
+_NS: Final = 1_000_000_000
+_SKEW_NS: Final = 60 * _NS
+_DAY_NS: Final = 86_400 * _NS
+_LAG_WAITS_S: Final = (0.5, 1.0, 2.0)
+
+
+@dataclass(slots=True)
+class _Found:
+    """Orders by id, exits and legs included, and each order's executions, oldest first."""
+
+    orders: dict[str, BrokerOrder] = field(default_factory=dict)
+    fills: dict[str, list[FilledRow]] = field(default_factory=dict)
+
+    def add(self, order: BrokerOrder) -> None:
+        self.orders[order.broker_order_id] = order
+        for leg in order.legs:
+            self.add(leg)
+
+
+class History:
+    """Reads reports out of Alpaca's records."""
+
+    def __init__(self, api: Api, clock: Clock, *, look_back_s: int, overlap_s: int) -> None:
+        self._api = api
+        self._clock = clock
+        self._look_back_ns = look_back_s * _NS
+        self._overlap_ns = overlap_s * _NS
+
+    async def since(self, since_ns: int, told: Told) -> list[OrderReport]:
+        """Give every execution and every order change since a time, oldest first; raises GatewayError."""
+        start_ns = max(0, since_ns - self._overlap_ns)
+        found = await self._find(start_ns, told)
+        reports: list[OrderReport] = []
+        for order_id, order in found.orders.items():
+            fills = found.fills.get(order_id, [])
+            if fills or order.update_time_ns >= start_ns or told.differs(order):
+                reports += await self._tell(order, fills, told)
+        reports.sort(key=lambda report: report.event_time_ns)
+        return reports
+
+    async def fills_of(self, order: BrokerOrder) -> list[OrderReport]:
+        """Give the executions of one order, oldest first; raises GatewayError."""
+        until_ns = order.update_time_ns + _SKEW_NS if is_terminal(order.state) else None
+        rows = await self._fills(order.submit_time_ns - _SKEW_NS, until_ns)
+        return fill_reports(order, [row for row in rows if row.order_id == order.broker_order_id])
+
+    async def _find(self, start_ns: int, told: Told) -> _Found:
+        found = _Found()
+        for fill in await self._fills(start_ns, None):
+            found.fills.setdefault(fill.order_id, []).append(fill)
+        now_ns = self._clock.now_ns()
+        rows = await self._api.orders_between(max(0, start_ns - self._look_back_ns), now_ns + _DAY_NS)
+        rows += await self._api.open_orders()
+        for order in _orders(rows):
+            found.add(order)
+        for order_id in (told.open_ids | found.fills.keys()) - found.orders.keys():
+            row = await self._api.order(order_id)
+            for order in _orders([row] if row is not None else []):
+                found.add(order)
+        return found
+
+    async def _tell(self, order: BrokerOrder, fills: Sequence[FilledRow], told: Told) -> list[OrderReport]:
+        reports = fill_reports(order, fills)
+        known = max([told.cum_quantity(order), *(fill.cum_quantity for fill in fills)])
+        if known < order.cum_quantity and order.terms.order_class is not OrderClass.MULTI_LEG:
+            reports = await self._wait_for_fills(order)
+        last_ns = max([order.update_time_ns, *(report.event_time_ns for report in reports)])
+        return [*reports, OrderReport(order, last_ns, replayed=True)]
+
+    async def _wait_for_fills(self, order: BrokerOrder) -> list[OrderReport]:
+        reports = await self.fills_of(order)
+        for wait_s in _LAG_WAITS_S:
+            if reports and reports[-1].order.cum_quantity >= order.cum_quantity:
+                break
+            await self._clock.sleep(wait_s)
+            reports = await self.fills_of(order)
+        else:
+            logger.warning("activities lack executions of order %s", order.broker_order_id)
+        return reports
+
+    async def _fills(self, since_ns: int, until_ns: int | None) -> list[FilledRow]:
+        rows = await self._api.activities(max(0, since_ns), until_ns, kind="FILL", newest_first=False)
+        with understood():
+            fills = [records.filled_row(row) for row in rows]
+        return sorted(fills, key=lambda fill: (fill.fill.trade_time_ns, fill.cum_quantity))
+
+
+def fill_reports(order: BrokerOrder, fills: Iterable[FilledRow]) -> list[OrderReport]:
+    """Tell executions as the stream would have: each with the order as it stood right after it."""
+    reports: list[OrderReport] = []
+    value, seen = ZERO, ZERO
+    for row in fills:
+        value += row.fill.quantity * row.fill.price
+        seen += row.fill.quantity
+        snapshot = replace(
+            order,
+            cum_quantity=row.cum_quantity,
+            average_price=_average(order, row, value, seen),
+            state=State.FILLED if row.leaves_quantity == 0 else State.PARTIAL,
+            update_time_ns=row.fill.trade_time_ns,
+        )
+        reports.append(OrderReport(snapshot, row.fill.trade_time_ns, row.fill, replayed=True))
+    return reports
+
+
+def _average(order: BrokerOrder, row: FilledRow, value: Decimal, seen: Decimal) -> Decimal | None:
+    """Give the average price after an execution; None when earlier ones are not at hand."""
+    if row.cum_quantity == order.cum_quantity:
+        return order.average_price
+    return value / seen if seen == row.cum_quantity else None
+
+
+def _orders(rows: Iterable[Row]) -> list[BrokerOrder]:
+    """Read orders; one with an undocumented word is left out and logged, so that it cannot silence all the others."""
+    orders: list[BrokerOrder] = []
+    for row in rows:
+        try:
+            orders.append(mapping.order(row))
+        except Unusable as error:
+            logger.warning("order %s cannot be told: %s", optional_text(row, "id"), error)
+    return orders

@@ -1,0 +1,239 @@
+"""Alpaca's JSON: how a body is read without losing a digit, and the bodies that requests carry.
+
+Numbers are parsed as Decimal, times as integer nanoseconds; anything that does not have the documented shape raises
+`Unusable`, so that no default ever stands in for a fact.
+"""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, TypeAlias
+
+from brokergw.model.money import format_decimal
+from brokergw.model.terms import Leg, OrderClass, OrderTerms, OrderType, PositionEffect, Side, TimeInForce
+from brokergw.ports.broker import Change
+
+Row: TypeAlias = dict[str, Any]
+
+_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
+_NS: Final = 1_000_000_000
+_OPTION_SYMBOL: Final = re.compile(r"[A-Z]{1,6}\d{6}[CP]\d{8}", re.ASCII)
+
+TYPES: Final = {
+    OrderType.MARKET: "market",
+    OrderType.LIMIT: "limit",
+    OrderType.STOP: "stop",
+    OrderType.STOP_LIMIT: "stop_limit",
+    OrderType.TRAILING_STOP: "trailing_stop",
+}
+TIMES_IN_FORCE: Final = {
+    TimeInForce.DAY: "day",
+    TimeInForce.GTC: "gtc",
+    TimeInForce.IOC: "ioc",
+    TimeInForce.FOK: "fok",
+    TimeInForce.AT_OPEN: "opg",
+    TimeInForce.AT_CLOSE: "cls",
+}
+CLASSES: Final = {
+    OrderClass.SIMPLE: "simple",
+    OrderClass.BRACKET: "bracket",
+    OrderClass.OCO: "oco",
+    OrderClass.OTO: "oto",
+    OrderClass.MULTI_LEG: "mleg",
+}
+SIDES: Final = {Side.BUY: "buy", Side.SELL: "sell"}
+
+
+class Unusable(Exception):
+    """An answer does not have the documented shape; `why` names the field, never its content."""
+
+
+class Unsupported(Exception):
+    """Terms that Alpaca has no words for."""
+
+
+def read_json(body: bytes) -> Any:
+    """Parse a body with every number exact."""
+    try:
+        return json.loads(body, parse_float=Decimal, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        raise Unusable("the answer is not JSON") from None
+
+
+def read_row(body: bytes) -> Row:
+    """Parse a body that must be an object."""
+    return as_row(read_json(body))
+
+
+def read_rows(body: bytes) -> list[Row]:
+    """Parse a body that must be an array of objects."""
+    parsed = read_json(body)
+    if not isinstance(parsed, list):
+        raise Unusable("the answer is no array")
+    return [as_row(item) for item in parsed]
+
+
+def as_row(item: Any) -> Row:
+    """Insist on an object."""
+    if not isinstance(item, dict):
+        raise Unusable("an item is no object")
+    return item
+
+
+def text(row: Row, name: str) -> str:
+    """Read a field that must be a non-empty text."""
+    value = row.get(name)
+    if not isinstance(value, str) or not value:
+        raise Unusable(f"field {name} is missing")
+    return value
+
+
+def optional_text(row: Row, name: str) -> str:
+    """Read a text that may be absent, null or empty."""
+    value = row.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def flag(row: Row, name: str) -> bool:
+    """Read a boolean; absent is False."""
+    return row.get(name) is True
+
+
+def decimal(row: Row, name: str) -> Decimal:
+    """Read a number that must be there, as text or as a JSON number."""
+    value = optional_decimal(row, name)
+    if value is None:
+        raise Unusable(f"field {name} is missing")
+    return value
+
+
+def optional_decimal(row: Row, name: str) -> Decimal | None:
+    """Read a number that may be absent, null or empty."""
+    value = row.get(name)
+    if value is None or value == "":
+        return None
+    number: Decimal
+    if isinstance(value, Decimal):
+        number = value
+    elif isinstance(value, int) and not isinstance(value, bool):
+        number = Decimal(value)
+    elif isinstance(value, str):
+        try:
+            number = Decimal(value)
+        except InvalidOperation:
+            raise Unusable(f"field {name} is no number") from None
+    else:
+        raise Unusable(f"field {name} is no number")
+    if not number.is_finite():
+        raise Unusable(f"field {name} is no finite number")
+    return number
+
+
+def time_ns(row: Row, name: str) -> int:
+    """Read a time that must be there, as Unix nanoseconds."""
+    return parse_time(text(row, name))
+
+
+def parse_time(written: str) -> int:
+    """Read RFC 3339 with up to nine fractional digits and any offset, as Unix nanoseconds."""
+    match = _TIME.fullmatch(written)
+    if match is None:
+        raise Unusable("a time is not RFC 3339")
+    day, hour, minute, second, fraction, offset = match.groups()
+    try:
+        days = datetime.fromisoformat(day).toordinal() - _EPOCH
+    except ValueError:
+        raise Unusable("a time is not RFC 3339") from None
+    seconds = days * 86_400 + int(hour) * 3600 + int(minute) * 60 + int(second)
+    if offset != "Z":
+        sign = -1 if offset[0] == "-" else 1
+        seconds -= sign * (int(offset[1:3]) * 3600 + int(offset[4:6]) * 60)
+    return seconds * _NS + (int(fraction.ljust(9, "0")) if fraction else 0)
+
+
+def write_time(moment_ns: int) -> str:
+    """Write Unix nanoseconds as RFC 3339 with nine fractional digits."""
+    seconds, fraction = divmod(max(0, moment_ns), _NS)
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"
+
+
+def is_option(symbol: str) -> bool:
+    """Tell an option contract by its OCC symbol."""
+    return _OPTION_SYMBOL.fullmatch(symbol) is not None
+
+
+def submit_body(client_order_id: str, terms: OrderTerms) -> Row:
+    """Write the body of POST /v2/orders; prices and quantities as text, absent fields left out."""
+    if terms.time_in_force not in TIMES_IN_FORCE:
+        raise Unsupported(f"time in force {terms.time_in_force}")
+    body: Row = {
+        "type": TYPES[terms.type],
+        "time_in_force": TIMES_IN_FORCE[terms.time_in_force],
+        "client_order_id": client_order_id,
+    }
+    if terms.order_class is OrderClass.MULTI_LEG:
+        # Alpaca refuses symbol and side here: the legs carry them.
+        body["legs"] = [_leg(leg) for leg in terms.legs]
+    else:
+        body["symbol"] = terms.symbol
+        body["side"] = SIDES[terms.side]
+        intent = _intent(terms.side, terms.position_effect)
+        if intent:
+            body["position_intent"] = intent
+    _put(body, "qty", terms.quantity)
+    _put(body, "notional", terms.notional)
+    _put(body, "limit_price", terms.limit_price)
+    _put(body, "stop_price", terms.stop_price)
+    _put(body, "trail_price", terms.trail_amount)
+    _put(body, "trail_percent", terms.trail_percent)
+    if terms.extended_hours:
+        body["extended_hours"] = True
+    if terms.order_class is not OrderClass.SIMPLE:
+        body["order_class"] = CLASSES[terms.order_class]
+        _put_exits(body, terms)
+    return body
+
+
+def change_body(client_order_id: str, change: Change) -> Row:
+    """Write the body of PATCH /v2/orders/{id}."""
+    body: Row = {"client_order_id": client_order_id} if client_order_id else {}
+    _put(body, "qty", change.quantity)
+    _put(body, "limit_price", change.limit_price)
+    _put(body, "stop_price", change.stop_price)
+    _put(body, "trail", change.trail)
+    return body
+
+
+def _no_number(written: str) -> Any:
+    raise ValueError(written)
+
+
+def _put_exits(body: Row, terms: OrderTerms) -> None:
+    if terms.take_profit_limit_price is not None:
+        body["take_profit"] = {"limit_price": format_decimal(terms.take_profit_limit_price)}
+    if terms.stop_loss_stop_price is not None:
+        stop: Row = {"stop_price": format_decimal(terms.stop_loss_stop_price)}
+        _put(stop, "limit_price", terms.stop_loss_limit_price)
+        body["stop_loss"] = stop
+
+
+def _leg(leg: Leg) -> Row:
+    row: Row = {"symbol": leg.symbol, "ratio_qty": str(leg.ratio), "side": SIDES[leg.side]}
+    intent = _intent(leg.side, leg.position_effect)
+    if intent:
+        row["position_intent"] = intent
+    return row
+
+
+def _intent(side: Side, effect: PositionEffect) -> str:
+    if effect is PositionEffect.AUTO:
+        return ""
+    return f"{SIDES[side]}_to_{'open' if effect is PositionEffect.OPEN else 'close'}"
+
+
+def _put(body: Row, name: str, value: Decimal | None) -> None:
+    if value is not None:
+        body[name] = format_decimal(value)

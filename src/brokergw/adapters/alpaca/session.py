@@ -1,0 +1,144 @@
+"""One connection's way to Alpaca: addresses, auth headers, request budgets, and the two kinds of attempt.
+
+Alpaca's keys are static, so there is no sign-in: a session is the headers. Trading and market data have budgets of
+their own.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+
+from brokergw.adapters.alpaca.config import AlpacaConfig
+from brokergw.adapters.alpaca.errors import CREDENTIALS, Refusal, Verdict, read_refusal
+from brokergw.model.errors import GatewayError, Reason, Throttled
+from brokergw.model.outcome import Budget, NotSent, Unknown
+from brokergw.ports.broker import BrokerLink, BrokerUnavailable, Credentials
+from brokergw.ports.clock import Clock
+from brokergw.transport.http import Http, NotSentError, Reply, UnknownError
+from brokergw.transport.throttle import Spent, Throttle, read_budget, retry_after_s
+
+BROKER: Final = "alpaca"
+_RETRY_S: Final = 1.0
+_NO_BUDGET: Final = Budget(None, None, None)
+
+
+@dataclass(slots=True)
+class _Door:
+    """One of Alpaca's hosts with its budget."""
+
+    base: str
+    throttle: Throttle
+    budget: Budget = _NO_BUDGET
+
+
+class Session:
+    """Sends requests as one account."""
+
+    def __init__(self, link: BrokerLink, config: AlpacaConfig, http: Http, clock: Clock) -> None:
+        if link.credentials is None:
+            raise GatewayError(Reason.CONNECTION_NOT_USABLE, "an Alpaca connection needs an API key and its secret")
+        self._credentials = link.credentials
+        self._http = http
+        self._clock = clock
+        self._trading = _Door(
+            config.trading_url(link.environment), Throttle(config.requests_per_minute, monotonic=clock.monotonic)
+        )
+        self._data = _Door(config.data_url, Throttle(config.data_requests_per_minute, monotonic=clock.monotonic))
+        self._headers = {
+            "APCA-API-KEY-ID": link.credentials.key,
+            "APCA-API-SECRET-KEY": link.credentials.secret,
+            "Content-Type": "application/json",
+        }
+        self._urls: dict[str, httpx.URL] = {}
+
+    @property
+    def credentials(self) -> Credentials:
+        """The key of this connection, for the stream's sign-in."""
+        return self._credentials
+
+    def budget(self) -> Budget:
+        """Tell the trading budget as last heard."""
+        return self._trading.budget
+
+    async def command(self, method: str, path: str, content: bytes | None = None) -> Reply | NotSent | Unknown:
+        """Make one attempt at something that changes the account; never repeats it."""
+        try:
+            return await self._send(self._trading, method, path, content, cancel=method == "DELETE")
+        except (NotSentError, Spent) as error:
+            return NotSent(str(error), error.retry_after_s if isinstance(error, Spent) else None)
+        except UnknownError as error:
+            return Unknown(str(error))
+
+    async def query(self, path: str, *, data: bool = False) -> Reply:
+        """Ask for something; gives the answer when its status is 200 or 404.
+
+        A kept-alive connection that had died is tried once more, which changes nothing at Alpaca. Raises Throttled,
+        BROKER_CREDENTIALS_REFUSED or BrokerUnavailable.
+        """
+        door = self._data if data else self._trading
+        try:
+            try:
+                reply = await self._send(door, "GET", path)
+            except UnknownError as error:
+                if not error.stale:
+                    raise
+                reply = await self._send(door, "GET", path)
+        except Spent as error:
+            raise Throttled(Reason.BROKER_RATE_LIMITED, BROKER, error.retry_after_s) from error
+        except (NotSentError, UnknownError) as error:
+            raise unavailable(Reason.BROKER_UNREACHABLE, str(error)) from error
+        if reply.status in {200, 404}:
+            return reply
+        raise self._failed(reply)
+
+    def retry_after(self, reply: Reply) -> float:
+        """Tell how long Alpaca wants to be left alone after a 429."""
+        return retry_after_s(reply.headers, self._clock.now_ns(), default=_RETRY_S)
+
+    def _failed(self, reply: Reply) -> GatewayError:
+        refusal = read_refusal(reply)
+        if refusal.verdict is Verdict.NOT_TAKEN:
+            return Throttled(Reason.BROKER_RATE_LIMITED, BROKER, self.retry_after(reply))
+        if refusal.reason == CREDENTIALS:
+            return credentials_refused(refusal)
+        if reply.status >= 500:
+            return unavailable(Reason.BROKER_UNREACHABLE, f"HTTP {reply.status}")
+        return unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"HTTP {reply.status} {refusal.code} {refusal.message}")
+
+    async def _send(
+        self, door: _Door, method: str, path: str, content: bytes | None = None, *, cancel: bool = False
+    ) -> Reply:
+        door.throttle.take(cancel=cancel)
+        reply = await self._http.send(method, self._url(door, path), self._headers, content)
+        told = read_budget(reply.headers, door.budget)
+        if told is not door.budget:
+            door.budget = told
+            door.throttle.learn(told)
+        if reply.status == 429:
+            door.throttle.ban(self.retry_after(reply))
+        return reply
+
+    def _url(self, door: _Door, path: str) -> httpx.URL:
+        """Give the parsed address; parsing is slow, and the paths of commands come again and again."""
+        if "?" in path or path.count("/") > 2:
+            return httpx.URL(door.base + path)
+        key = door.base + path
+        url = self._urls.get(key)
+        if url is None:
+            url = self._urls[key] = httpx.URL(key)
+        return url
+
+
+def unavailable(reason: Reason, why: str) -> BrokerUnavailable:
+    """Make the error of a query that failed; `why` holds no secret."""
+    return BrokerUnavailable(reason, f"Alpaca: {why}", metadata={"broker": BROKER})
+
+
+def credentials_refused(refusal: Refusal) -> GatewayError:
+    """Make the error of refused keys."""
+    return GatewayError(
+        Reason.BROKER_CREDENTIALS_REFUSED,
+        "Alpaca refused the API key",
+        metadata={"broker": BROKER, "broker_code": refusal.code, "broker_message": refusal.message},
+    )

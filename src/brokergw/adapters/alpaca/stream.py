@@ -1,0 +1,160 @@
+"""Alpaca's `trade_updates`: signed in, listened to, and made whole after every loss.
+
+Theory of operation: Alpaca numbers nothing and replays nothing, so each time the link opens, `History` tells what
+happened since the last moment known to be whole, while new frames wait; then comes FeedUp, then the frames. What the
+history told already is not told again. When the history cannot be read, the link is given up and tried again later:
+a feed is up only when it is whole. Frames are JSON in binary or text frames (docs, Websocket Streaming).
+"""
+
+import json
+import logging
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from typing import Any, Final
+
+from brokergw.adapters.alpaca import mapping, payloads, records
+from brokergw.adapters.alpaca.api import Api
+from brokergw.adapters.alpaca.backfill import History
+from brokergw.adapters.alpaca.config import AlpacaConfig
+from brokergw.adapters.alpaca.memory import Told
+from brokergw.adapters.alpaca.payloads import Row, Unusable, as_row, optional_text
+from brokergw.model.errors import GatewayError
+from brokergw.model.outcome import BrokerEvent, BrokerFill, BrokerOrder, FeedDown, FeedUp, OrderReport
+from brokergw.ports.broker import Credentials
+from brokergw.ports.clock import Clock
+from brokergw.transport.websocket import Frame, LinkError, LinkEvent, LinkLost, LinkOpened, SupervisedLink, Wire
+
+logger = logging.getLogger(__name__)
+
+_STREAM: Final = "trade_updates"
+_FILLS: Final = frozenset({"fill", "partial_fill"})
+
+
+class OrderFeed:
+    """What happens to one account's orders."""
+
+    def __init__(self, api: Api, *, url: str, credentials: Credentials, config: AlpacaConfig, clock: Clock) -> None:
+        self._url = url
+        self._credentials = credentials
+        self._policy = config.link
+        self._clock = clock
+        self._history = History(api, clock, look_back_s=config.look_back_s, overlap_s=config.overlap_s)
+
+    async def fills_of(self, order: BrokerOrder) -> list[OrderReport]:
+        """Give the executions of one order, oldest first."""
+        return await self._history.fills_of(order)
+
+    async def events(self, since_ns: int) -> AsyncGenerator[BrokerEvent, None]:
+        """Yield reports, FeedUp and FeedDown for ever."""
+        link = SupervisedLink(self._url, clock=self._clock, greet=self._greet, policy=self._policy)
+        subscription = _Subscription(link, self._history, self._clock, since_ns)
+        async with aclosing(link.listen()) as happenings:
+            async for happening in happenings:
+                for event in await subscription.on(happening):
+                    yield event
+
+    async def _greet(self, wire: Wire) -> None:
+        keys = {"key_id": self._credentials.key, "secret_key": self._credentials.secret}
+        await wire.send(json.dumps({"action": "authenticate", "data": keys}))
+        answer = await _answer(wire, "authorization")
+        if answer.get("status") != "authorized":
+            raise LinkError("Alpaca refused the API key")
+        await wire.send(json.dumps({"action": "listen", "data": {"streams": [_STREAM]}}))
+        if _STREAM not in ((await _answer(wire, "listening")).get("streams") or ()):
+            raise LinkError("Alpaca does not stream order updates to this key")
+
+
+class _Subscription:
+    """One listener's view of the feed; `_whole_ns` is the time until which it has been told everything."""
+
+    def __init__(self, link: SupervisedLink, history: History, clock: Clock, since_ns: int) -> None:
+        self._link = link
+        self._history = history
+        self._clock = clock
+        self._whole_ns = since_ns
+        self._told = Told()
+        self._up = False
+        self._why = ""
+
+    async def on(self, happening: LinkEvent) -> list[BrokerEvent]:
+        """Turn what happened to the link into what the listener is told."""
+        match happening:
+            case LinkOpened():
+                return await self._opened()
+            case LinkLost(why):
+                return self._lost(why)
+            case Frame(data):
+                return self._frame(data)
+
+    async def _opened(self) -> list[BrokerEvent]:
+        opened_ns = self._clock.now_ns()
+        try:
+            missed = await self._history.since(self._whole_ns, self._told)
+        except GatewayError as error:
+            self._link.drop(f"the back-fill failed: {error.message}")
+            return []
+        events: list[BrokerEvent] = [report for report in missed if self._told.news(report)]
+        events.append(FeedUp(self._whole_ns))
+        self._whole_ns, self._up, self._why = opened_ns, True, ""
+        return events
+
+    def _frame(self, data: str | bytes) -> list[BrokerEvent]:
+        if not self._up:
+            return []
+        reports = list(_reports(data))
+        for report in reports:
+            # Alpaca tells in order, so everything before this event has been told; a time to come is not believed.
+            self._whole_ns = max(self._whole_ns, min(report.event_time_ns, self._clock.now_ns()))
+        return [report for report in reports if self._told.news(report)]
+
+    def _lost(self, why: str) -> list[BrokerEvent]:
+        known = not self._up and why == self._why
+        self._up, self._why = False, why
+        return [] if known else [FeedDown(why)]
+
+
+async def _answer(wire: Wire, stream: str) -> Row:
+    while True:
+        try:
+            message = _message(await wire.receive())
+        except Unusable as error:
+            raise LinkError(f"the greeting was answered with something else: {error}") from error
+        name = message.get("stream")
+        if name == stream:
+            return as_row(message.get("data"))
+        if name == "authorization":
+            raise LinkError("Alpaca refused the API key")
+
+
+def _reports(data: str | bytes) -> Iterator[OrderReport]:
+    """Read a frame; one that makes no sense is logged and left to the next back-fill and to look-ups."""
+    try:
+        message = _message(data)
+        if message.get("stream") == _STREAM:
+            yield report_of(as_row(message.get("data")))
+    except Unusable as error:
+        logger.warning("a trade update cannot be told: %s", error)
+
+
+def report_of(event: Row) -> OrderReport:
+    """Read one trade update; every event carries the whole order, executions their price and quantity too."""
+    order = mapping.order(as_row(event.get("order")))
+    stamp = optional_text(event, "timestamp") or optional_text(event, "at")
+    time_ns = payloads.parse_time(stamp) if stamp else order.update_time_ns
+    fill = _fill(event, order, time_ns) if event.get("event") in _FILLS else None
+    return OrderReport(order, time_ns, fill)
+
+
+def _fill(event: Row, order: BrokerOrder, time_ns: int) -> BrokerFill:
+    return BrokerFill(
+        execution_id=records.execution_id(order.broker_order_id, order.cum_quantity),
+        quantity=payloads.decimal(event, "qty"),
+        price=payloads.decimal(event, "price"),
+        trade_time_ns=time_ns,
+        synthetic_id=True,
+        position_quantity=payloads.optional_decimal(event, "position_qty"),
+    )
+
+
+def _message(data: str | bytes) -> dict[str, Any]:
+    return payloads.read_row(data.encode() if isinstance(data, str) else data)
