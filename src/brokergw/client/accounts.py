@@ -1,0 +1,52 @@
+"""The calls of AccountService and QuotaService."""
+
+from brokerapi.v1 import accounts_pb2, accounts_pb2_grpc, quotas_pb2, quotas_pb2_grpc
+
+from brokergw.client import encode
+from brokergw.client.base import CallGroup
+from brokergw.client.encode import Moment
+
+
+class AccountCalls(CallGroup):
+    """Ask for accounts, their history, and what may still be spent."""
+
+    async def list_accounts(
+        self, *, page_size: int = 0, page_token: str = "", timeout_s: float | None = None
+    ) -> accounts_pb2.ListAccountsResponse:
+        """List one page of the caller's accounts, oldest first."""
+        request = accounts_pb2.ListAccountsRequest(page_size=page_size, page_token=page_token)
+        return await self._caller.read(self._accounts.ListAccounts, request, timeout_s)
+
+    async def get_account(self, account_id: str, *, timeout_s: float | None = None) -> accounts_pb2.Account:
+        """Ask the broker for one account."""
+        request = accounts_pb2.GetAccountRequest(account_id=account_id)
+        return (await self._caller.read(self._accounts.GetAccount, request, timeout_s)).account
+
+    async def list_transactions(
+        self,
+        account_id: str,
+        *,
+        since_time: Moment | None = None,
+        until_time: Moment | None = None,
+        page_size: int = 0,
+        page_token: str = "",
+        timeout_s: float | None = None,
+    ) -> accounts_pb2.ListTransactionsResponse:
+        """List one page of an account's history, newest first."""
+        request = accounts_pb2.ListTransactionsRequest(
+            account_id=account_id,
+            since_time=encode.timestamp("since_time", since_time),
+            until_time=encode.timestamp("until_time", until_time),
+            page_size=page_size,
+            page_token=page_token,
+        )
+        return await self._caller.read(self._accounts.ListTransactions, request, timeout_s)
+
+    async def get_quota(self, *, timeout_s: float | None = None) -> quotas_pb2.GetQuotaResponse:
+        """Get the caller's budgets and those of its brokers."""
+        stub = quotas_pb2_grpc.QuotaServiceStub(self._channel)
+        return await self._caller.read(stub.GetQuota, quotas_pb2.GetQuotaRequest(), timeout_s)
+
+    @property
+    def _accounts(self) -> accounts_pb2_grpc.AccountServiceStub:
+        return accounts_pb2_grpc.AccountServiceStub(self._channel)

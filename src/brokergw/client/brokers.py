@@ -1,0 +1,118 @@
+"""The calls of BrokerService, ConnectionService and MarketDataService."""
+
+from collections.abc import Sequence
+
+from brokerapi.v1 import (
+    brokers_pb2,
+    brokers_pb2_grpc,
+    connections_pb2,
+    connections_pb2_grpc,
+    market_data_pb2,
+    market_data_pb2_grpc,
+)
+
+from brokergw.client import encode
+from brokergw.client.base import CallGroup
+
+
+class BrokerCalls(CallGroup):
+    """Ask which brokers there are, connect to them, and ask them for prices."""
+
+    async def list_brokers(
+        self, *, page_size: int = 0, page_token: str = "", timeout_s: float | None = None
+    ) -> brokers_pb2.ListBrokersResponse:
+        """List one page of the brokers with their capabilities."""
+        request = brokers_pb2.ListBrokersRequest(page_size=page_size, page_token=page_token)
+        return await self._caller.read(self._brokers.ListBrokers, request, timeout_s)
+
+    async def get_broker(self, broker: str, *, timeout_s: float | None = None) -> brokers_pb2.Broker:
+        """Get one broker."""
+        request = brokers_pb2.GetBrokerRequest(broker=broker)
+        return (await self._caller.read(self._brokers.GetBroker, request, timeout_s)).broker
+
+    async def ping_broker(
+        self, connection_id: str, *, timeout_s: float | None = None
+    ) -> brokers_pb2.PingBrokerResponse:
+        """Make the broker answer through one connection."""
+        request = brokers_pb2.PingBrokerRequest(connection_id=connection_id)
+        return await self._caller.read(self._brokers.PingBroker, request, timeout_s)
+
+    async def create_connection(
+        self,
+        broker: str,
+        environment: str,
+        *,
+        key: str | None = None,
+        secret: str | None = None,
+        timeout_s: float | None = None,
+    ) -> connections_pb2.Connection:
+        """Connect an account at a broker.
+
+        It is never repeated by itself, because the contract gives it no key: after a failure with no answer, look at
+        `list_connections` first.
+
+        Args:
+            broker: its id, from `list_brokers`.
+            environment: MOCK, PAPER or LIVE.
+            key: the broker's key id, where it wants one.
+            secret: the secret that belongs to it.
+            timeout_s: how long all of it may take.
+        """
+        request = connections_pb2.CreateConnectionRequest(
+            broker=broker,
+            environment=encode.environment(environment),
+            api_key=encode.api_key_credentials(key, secret),
+        )
+        return (await self._caller.once(self._connections.CreateConnection, request, timeout_s)).connection
+
+    async def get_connection(self, connection_id: str, *, timeout_s: float | None = None) -> connections_pb2.Connection:
+        """Get one connection."""
+        request = connections_pb2.GetConnectionRequest(connection_id=connection_id)
+        return (await self._caller.read(self._connections.GetConnection, request, timeout_s)).connection
+
+    async def list_connections(
+        self, *, page_size: int = 0, page_token: str = "", timeout_s: float | None = None
+    ) -> connections_pb2.ListConnectionsResponse:
+        """List one page of the caller's connections, oldest first."""
+        request = connections_pb2.ListConnectionsRequest(page_size=page_size, page_token=page_token)
+        return await self._caller.read(self._connections.ListConnections, request, timeout_s)
+
+    async def test_connection(
+        self, connection_id: str, *, timeout_s: float | None = None
+    ) -> connections_pb2.TestConnectionResponse:
+        """Ask the broker whether the stored credentials still work; its refusal is an answer, not an error."""
+        request = connections_pb2.TestConnectionRequest(connection_id=connection_id)
+        return await self._caller.read(self._connections.TestConnection, request, timeout_s)
+
+    async def revoke_connection(
+        self, connection_id: str, *, timeout_s: float | None = None
+    ) -> connections_pb2.Connection:
+        """End a connection and destroy its credentials; revoking twice is the same as once."""
+        request = connections_pb2.RevokeConnectionRequest(connection_id=connection_id)
+        return (await self._caller.read(self._connections.RevokeConnection, request, timeout_s)).connection
+
+    async def get_quotes(
+        self, account_id: str, symbols: Sequence[str], *, timeout_s: float | None = None
+    ) -> market_data_pb2.GetQuotesResponse:
+        """Ask for the latest quotes of up to 100 symbols; a symbol without one is left out."""
+        request = market_data_pb2.GetQuotesRequest(account_id=account_id, symbols=symbols)
+        return await self._caller.read(self._market_data.GetQuotes, request, timeout_s)
+
+    async def get_instrument(
+        self, account_id: str, symbol: str, *, timeout_s: float | None = None
+    ) -> market_data_pb2.Instrument:
+        """Describe one instrument."""
+        request = market_data_pb2.GetInstrumentRequest(account_id=account_id, symbol=symbol)
+        return (await self._caller.read(self._market_data.GetInstrument, request, timeout_s)).instrument
+
+    @property
+    def _brokers(self) -> brokers_pb2_grpc.BrokerServiceStub:
+        return brokers_pb2_grpc.BrokerServiceStub(self._channel)
+
+    @property
+    def _connections(self) -> connections_pb2_grpc.ConnectionServiceStub:
+        return connections_pb2_grpc.ConnectionServiceStub(self._channel)
+
+    @property
+    def _market_data(self) -> market_data_pb2_grpc.MarketDataServiceStub:
+        return market_data_pb2_grpc.MarketDataServiceStub(self._channel)
