@@ -1,0 +1,1 @@
+"""One room per broker whose wire protocol is spoken."""

@@ -1,0 +1,200 @@
+"""The Alpaca dialect: which path leads to which endpoint, who may pass, and how to serve it."""
+
+import json
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from brokergw.sim.dialects.alpaca import account, assets, orders, positions
+from brokergw.sim.dialects.alpaca.auth import Gate
+from brokergw.sim.dialects.alpaca.brokerage import Brokerage
+from brokergw.sim.dialects.alpaca.call import Answer, Call
+from brokergw.sim.dialects.alpaca.options import AlpacaOptions
+from brokergw.sim.dialects.alpaca.refusals import ApiError, failure
+from brokergw.sim.dialects.alpaca.stream import Connection, Conversation, Feed
+from brokergw.sim.dialects.alpaca.venue import Doors
+from brokergw.sim.faults import FaultName, Faults
+from brokergw.sim.journal import WireJournal
+from brokergw.sim.server import SimServer
+from brokergw.sim.wire import WireReply, WireRequest
+
+Endpoint = Callable[[Call], Any]
+
+# A star stands for one part of a path, still percent-encoded.
+_ENDPOINTS: Final[dict[tuple[str, str], Endpoint]] = {
+    ("POST", "/v2/orders"): orders.submit,
+    ("GET", "/v2/orders"): orders.list_orders,
+    ("DELETE", "/v2/orders"): orders.cancel_all,
+    ("GET", "/v2/orders:by_client_order_id"): orders.get_by_client_order_id,
+    ("GET", "/v2/orders/*"): orders.get,
+    ("PATCH", "/v2/orders/*"): orders.replace,
+    ("DELETE", "/v2/orders/*"): orders.cancel,
+    ("GET", "/v2/account"): account.get,
+    ("GET", "/v2/account/configurations"): account.get_configurations,
+    ("PATCH", "/v2/account/configurations"): account.set_configurations,
+    ("GET", "/v2/positions"): positions.list_positions,
+    ("DELETE", "/v2/positions"): positions.close_all,
+    ("GET", "/v2/positions/*"): positions.get,
+    ("DELETE", "/v2/positions/*"): positions.close,
+    ("GET", "/v2/assets"): assets.list_assets,
+    ("GET", "/v2/assets/*"): assets.get,
+}
+
+
+class AlpacaDialect:
+    """Alpaca's Trading API v2, its `/stream`, and the data API's latest quotes on the same port."""
+
+    name = "alpaca"
+    stream_path = "/stream"
+
+    def __init__(self, options: AlpacaOptions, faults: Faults, journal: WireJournal) -> None:
+        self.brokerage = Brokerage(options, faults)
+        self.exchange = self.brokerage.exchange
+        self._faults = faults
+        self._journal = journal
+        self._gate = Gate(options, self.brokerage)
+        self._connections: set[Connection] = set()
+
+    def answer(self, request: WireRequest) -> WireReply:
+        """Answer one REST request."""
+        room = self._gate.admit(request.headers)
+        if isinstance(room, WireReply):
+            return room
+        within, headers = room.budget.spend(self.brokerage.now_ns())
+        reply = self._route(Call(self.brokerage, room, request)) if within else failure(429)
+        if headers is not None:
+            reply.headers = headers
+        return reply
+
+    def _route(self, call: Call) -> WireReply:
+        method, path = call.request.method, call.request.path.rstrip("/")
+        endpoint = _ENDPOINTS.get((method, path))
+        if endpoint is None:
+            endpoint, call.argument = self._find(method, path)
+        if endpoint is None:
+            return ApiError(404, 40410000, "endpoint not found.").reply()
+        try:
+            answer = endpoint(call)
+        except ApiError as error:
+            return error.reply()
+        if not isinstance(answer, Answer):
+            return WireReply(200, json.dumps(answer, separators=(",", ":")).encode())
+        if answer.document is None:
+            return WireReply(answer.status)
+        return WireReply(answer.status, json.dumps(answer.document, separators=(",", ":")).encode())
+
+    def _find(self, method: str, path: str) -> tuple[Endpoint | None, str]:
+        parts = path.split("/")
+        for place in range(len(parts) - 1, 1, -1):
+            pattern = "/".join((*parts[:place], "*", *parts[place + 1 :]))
+            endpoint = _ENDPOINTS.get((method, pattern))
+            if endpoint is not None:
+                return endpoint, unquote(parts[place])
+        return _ENDPOINTS.get((method, unquote(path))), ""
+
+    def failure(self, status: int) -> WireReply:
+        """Word a failure as Alpaca does."""
+        reply = failure(status)
+        if status == 429:
+            seconds = self.brokerage.now_ns() // 1_000_000_000
+            reply.headers = {
+                "X-RateLimit-Limit": str(self.brokerage.options.rate_limit_per_minute or 200),
+                "X-RateLimit-Remaining": "0",
+                "X-RateLimit-Reset": str((seconds // 60 + 1) * 60),
+            }
+        return reply
+
+    def refuse_stream(self, headers: Mapping[str, str]) -> WireReply | None:
+        """Refuse a handshake with 429 when no account it could be for has room for another connection."""
+        candidates = self._gate.candidates(headers)
+        most = self.brokerage.options.stream_connections_max
+        if any(len(room.feed.connections) < most for room in candidates):
+            return None
+        return failure(429)
+
+    async def converse(self, socket: web.WebSocketResponse, headers: Mapping[str, str]) -> None:
+        """Talk on one websocket."""
+        del headers
+        await Conversation(socket, self._enter, self._note).run(self._connections)
+
+    def _enter(self, credentials: Mapping[str, Any]) -> Feed | None:
+        if self._faults and self._faults.strike(FaultName.UNAUTHORIZED, "WS", self.stream_path):
+            return None
+        room = self._gate.recognise(credentials)
+        if room is None:
+            return None
+        if len(room.feed.connections) >= self.brokerage.options.stream_connections_max:
+            raise ConnectionRefusedError
+        return room.feed
+
+    def _note(self, raw: bytes) -> None:
+        self._journal.note("WS", self.stream_path, raw)
+
+    async def drop_streams(self) -> int:
+        """Cut every websocket."""
+        count = len(self._connections)
+        for connection in tuple(self._connections):
+            await connection.abort()
+        return count
+
+    def tick(self) -> None:
+        """Let time pass."""
+        self.brokerage.tick()
+
+    def set_market(self, mode: str) -> None:
+        """Hold the market open or shut, or keep New York's hours; raises ValueError for another word."""
+        self.brokerage.exchange.hours.doors = Doors(mode)
+
+    def force_fill(self, order_id: str, quantity: Decimal | None, price: Decimal | None) -> dict[str, Any]:
+        """Trade an open order now; raises Refused, or ValueError when there is no such order."""
+        for room in self.brokerage.rooms.values():
+            if self.exchange.order(room.account_id, order_id) is not None:
+                self.exchange.execute(room.account_id, order_id, quantity=quantity, price=price)
+                order = self.exchange.order(room.account_id, order_id)
+                return {} if order is None else self.brokerage.shape(room, order)
+        raise ValueError(f"no order has the id {order_id}")
+
+    def close(self) -> None:
+        """Drop what was to happen later."""
+        self.brokerage.close()
+
+    def state(self) -> dict[str, Any]:
+        """Describe every account for the control plane."""
+        brokerage = self.brokerage
+        return {
+            "market": brokerage.exchange.hours.doors.value,
+            "streams": len(self._connections),
+            "accounts": [
+                {
+                    "key_id": room.key_id,
+                    "account_id": room.account_id,
+                    "account_number": room.number,
+                    "positions": {symbol: str(quantity) for symbol, quantity in room.positions.items() if quantity},
+                    "orders": [
+                        brokerage.shape(room, order, nested=False)
+                        for order in brokerage.exchange.orders(room.account_id)
+                    ],
+                }
+                for room in brokerage.rooms.values()
+            ],
+        }
+
+
+def make_alpaca(options: AlpacaOptions) -> SimServer:
+    """Make a simulator that is not listening yet."""
+    faults = Faults()
+    journal = WireJournal(options.now_ns, capacity=options.journal_capacity, file=options.journal_file)
+    dialect = AlpacaDialect(options, faults, journal)
+    return SimServer(
+        dialect, journal=journal, faults=faults, sleep=options.sleep, tick_interval_s=options.tick_interval_s
+    )
+
+
+async def serve_alpaca(host: str = "127.0.0.1", port: int = 0, options: AlpacaOptions | None = None) -> SimServer:
+    """Start a simulator in the running event loop; `stop()` ends it. Raises OSError when it cannot listen."""
+    server = make_alpaca(options or AlpacaOptions())
+    await server.start(host, port)
+    return server

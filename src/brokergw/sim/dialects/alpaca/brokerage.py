@@ -1,0 +1,222 @@
+"""What every endpoint shares: the exchange, the accounts behind the keys, and orders told as trade updates."""
+
+import asyncio
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from brokergw.exchange import EventKind, ExchangeEvent, ExchangeOrder, Execution, Listing
+from brokergw.model.instrument import AssetClass
+from brokergw.model.terms import OrderClass, Side
+from brokergw.sim.dialects.alpaca import hours
+from brokergw.sim.dialects.alpaca.combos import Combos
+from brokergw.sim.dialects.alpaca.options import AlpacaOptions
+from brokergw.sim.dialects.alpaca.room import ZERO, Budget, Room, account_number
+from brokergw.sim.dialects.alpaca.shapes import (
+    JsonObject,
+    as_submitted,
+    asset_id,
+    cents,
+    derived_id,
+    order_shape,
+    rounded,
+    text,
+    timestamp,
+)
+from brokergw.sim.dialects.alpaca.stream import Feed
+from brokergw.sim.dialects.alpaca.venue import Doors, Venue
+from brokergw.sim.faults import Faults
+
+_NINE_PLACES: Final = Decimal("0.000000001")
+_MINUTE_NS: Final = 60_000_000_000
+_EVENT: Final = {
+    EventKind.ACCEPTED: "accepted",
+    EventKind.NEW: "new",
+    EventKind.HELD: "held",
+    EventKind.PARTIAL_FILL: "partial_fill",
+    EventKind.FILL: "fill",
+    EventKind.CANCELED: "canceled",
+    EventKind.EXPIRED: "expired",
+    EventKind.REPLACED: "replaced",
+    EventKind.REJECTED: "rejected",
+}
+
+
+class Brokerage:
+    """Accounts and orders over one exchange."""
+
+    def __init__(self, options: AlpacaOptions, faults: Faults) -> None:
+        self.options = options
+        self.faults = faults
+        self.now_ns = options.now_ns
+        doors = Doors.OPEN if options.always_open else Doors.HOURS
+        self.exchange = Venue(seed=options.seed, now_ns=options.now_ns, doors=doors)
+        self.combos = Combos(self)
+        self.rooms: dict[str, Room] = {}
+        self.by_key: dict[str, Room] = {}
+        for key_id in options.keys:
+            room = self._open_room(key_id)
+            self.by_key[key_id] = self.rooms[room.account_id] = room
+        self._by_asset: dict[str, Listing] = {}
+        for listing in self.exchange.listings():
+            for name in (listing.symbol, listing.symbol.replace("/", ""), asset_id(listing.symbol)):
+                self._by_asset[name] = listing
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.exchange.listen(self._tell)
+
+    def listing(self, symbol_or_id: str) -> Listing | None:
+        """Find a listing by symbol (`BTC/USD` or `BTCUSD`) or asset id."""
+        return self._by_asset.get(symbol_or_id)
+
+    def in_session(self, listing: Listing) -> bool:
+        """Tell whether a listing trades now, in regular hours."""
+        return self.exchange.hours.trades(listing, self.now_ns(), extended=False)
+
+    def position(self, room: Room, symbol: str) -> Decimal:
+        """Give an account's signed quantity of a symbol."""
+        return room.positions.get(symbol, ZERO)
+
+    def last_equity(self, room: Room) -> str:
+        """Give an account's equity at the end of the last session, its opening cash when it is younger."""
+        end = hours.previous_close_ns(self.now_ns()) // _MINUTE_NS
+        known = [minute for minute in room.samples if minute <= end]
+        return cents(room.samples[max(known)] if known else self.options.cash)
+
+    def previous_close(self, symbol: str) -> Decimal:
+        """Give a symbol's price at the latest close."""
+        return self.exchange.price_at(symbol, hours.previous_close_ns(self.now_ns()))
+
+    def cancel_later(self, room: Room, order_id: str, seconds: float) -> None:
+        """Cancel an order after a while, unless it has ended by then."""
+
+        async def cancel() -> None:
+            await self.options.sleep(seconds)
+            order = self.exchange.order(room.account_id, order_id)
+            if order is not None and order.is_open:
+                self.exchange.cancel(room.account_id, order_id)
+
+        task = asyncio.create_task(cancel())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def close(self) -> None:
+        """Drop what was to happen later."""
+        for task in self._tasks:
+            task.cancel()
+
+    def shape(self, room: Room, order: ExchangeOrder, *, nested: bool = True) -> JsonObject:
+        """Write an order; `nested` adds a group's legs, otherwise `legs` is null."""
+        legs: list[JsonObject] | None = None
+        if nested and order.leg_ids:
+            found = (self.exchange.order(room.account_id, leg_id) for leg_id in order.leg_ids)
+            legs = [self.shape(room, leg) for leg in found if leg is not None]
+        shape = order_shape(
+            order,
+            asset_class=self._by_asset[order.symbol].asset_class,
+            order_class=self._class_of(room, order),
+            intent=room.intents.get(order.order_id, ""),
+            legs=legs,
+        )
+        if order.order_id in room.canceling and order.is_open:
+            shape["status"] = "pending_cancel"
+        return shape
+
+    def _class_of(self, room: Room, order: ExchangeOrder) -> OrderClass:
+        if order.parent_id:
+            parent = self.exchange.order(room.account_id, order.parent_id)
+            if parent is not None:
+                return parent.order_class
+        return order.order_class
+
+    def tick(self) -> None:
+        """Let time pass: match, sample equity, let late events go."""
+        self.exchange.tick()
+        self.combos.tick()
+        for room in self.rooms.values():
+            room.feed.release()
+            self.sample(room)
+
+    def sample(self, room: Room) -> None:
+        """Keep the account's equity for the minute."""
+        minute = self.now_ns() // _MINUTE_NS
+        if minute not in room.samples:
+            room.samples[minute] = self.exchange.account(room.account_id).equity
+
+    def tell(self, room: Room, event: str, shape: Mapping[str, Any], time_ns: int, **facts: str) -> None:
+        """Publish a trade update that is no execution."""
+        self._publish(room, event, shape, time_ns, derived_id(str(shape["id"]), event, str(time_ns)), **facts)
+
+    def _tell(self, event: ExchangeEvent) -> None:
+        order = event.order
+        room = self.rooms[order.account_id]
+        is_first = room.note_order(order)
+        execution = event.execution
+        if execution is not None:
+            self._settle(room, execution)
+        if not order.is_open:
+            room.canceling.discard(order.order_id)
+        name = _EVENT.get(event.kind)
+        if name is None or not room.feed.listened_to:
+            return
+        shape = self.shape(room, order)
+        if event.kind is EventKind.NEW and is_first and not order.replaces:
+            self.tell(room, "pending_new", as_submitted(dict(shape)), event.time_ns)
+        elif event.kind is EventKind.REPLACED:
+            pending = {**shape, "status": "pending_replace", "replaced_at": None, "replaced_by": None}
+            self.tell(room, "pending_replace", pending, event.time_ns)
+        if execution is None:
+            self.tell(room, name, shape, event.time_ns)
+            return
+        self._publish(
+            room,
+            name,
+            shape,
+            event.time_ns,
+            execution.execution_id,
+            price=text(execution.price),
+            qty=text(execution.quantity),
+            position_qty=rounded(room.positions[execution.symbol]),
+        )
+
+    def _settle(self, room: Room, execution: Execution) -> None:
+        """Count a trade into the position; of coins a fee is kept: in coins on a buy, in money on a sale."""
+        symbol, position = execution.symbol, execution.position_quantity
+        rate = self.options.crypto_fee_bps / 10_000
+        if rate and self._by_asset[symbol].asset_class is AssetClass.CRYPTO:
+            buys = execution.side is Side.BUY
+            coins = (execution.quantity * rate).quantize(_NINE_PLACES) if buys else ZERO
+            money = ZERO if buys else execution.quantity * execution.price * rate
+            self.exchange.take_fee(room.account_id, symbol, quantity=coins, money=money)
+            room.note_fee(execution, coins, money)
+            position -= coins
+        room.positions[symbol] = position
+
+    def _publish(
+        self, room: Room, event: str, shape: Mapping[str, Any], time_ns: int, execution_id: str, **facts: str
+    ) -> None:
+        data = {
+            "event": event,
+            "execution_id": execution_id,
+            "order": shape,
+            "timestamp": timestamp(time_ns),
+            **facts,
+        }
+        room.feed.publish(event, data)
+
+    def _open_room(self, key_id: str) -> Room:
+        options = self.options
+        account_id = derived_id("account", key_id)
+        self.exchange.open_account(
+            account_id, cash=options.cash, multiplier=options.multiplier, shorting=options.shorting
+        )
+        now = self.now_ns()
+        room = Room(
+            account_id=account_id,
+            number=account_number(key_id),
+            key_id=key_id,
+            create_time_ns=now,
+            budget=Budget(options.rate_limit_per_minute),
+            feed=Feed(self.faults),
+        )
+        room.configurations["max_margin_multiplier"] = text(options.multiplier)
+        return room

@@ -1,0 +1,75 @@
+"""The exchange as Alpaca's customers meet it: with a switch for the market's hours and fees on coins."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from enum import StrEnum, unique
+
+from brokergw.exchange import Exchange, Listing, OrderStatus, RefusalCode, Refused
+from brokergw.exchange.sessions import Sessions
+
+
+@unique
+class Doors(StrEnum):
+    """Whether the market is held open, held shut, or keeps New York's hours."""
+
+    OPEN = "open"
+    SHUT = "shut"
+    HOURS = "hours"
+
+
+class Hours(Sessions):
+    """Trading hours that can be overruled while the simulator runs; crypto always trades."""
+
+    def __init__(self, doors: Doors) -> None:
+        super().__init__(always_open=doors is Doors.OPEN)
+        self._doors = doors
+
+    @property
+    def doors(self) -> Doors:
+        """How the hours are kept."""
+        return self._doors
+
+    @doors.setter
+    def doors(self, doors: Doors) -> None:
+        self._doors = doors
+        self.always_open = doors is Doors.OPEN
+
+    def trades(self, listing: Listing, time_ns: int, *, extended: bool) -> bool:
+        """Tell whether an order of a listing can trade at a moment."""
+        if self._doors is Doors.SHUT and not listing.always_trades:
+            return False
+        return super().trades(listing, time_ns, extended=extended)
+
+
+class Venue(Exchange):
+    """An exchange whose hours can be switched and where trades can be made by hand."""
+
+    def __init__(self, *, seed: int, now_ns: Callable[[], int], doors: Doors) -> None:
+        super().__init__(seed=seed, now_ns=now_ns, always_open=doors is Doors.OPEN, refuse_wash_trades=True)
+        self.hours = self._floor.sessions = Hours(doors)
+
+    def execute(self, account_id: str, order_id: str, *, quantity: Decimal | None, price: Decimal | None) -> None:
+        """Trade an open order now, whatever the market says; raises Refused.
+
+        `quantity` is at most what is left of it (None: all), `price` the market's when None.
+        """
+        order = self._working(account_id, order_id)
+        if not order.is_open or order.status is OrderStatus.HELD:
+            raise Refused(RefusalCode.NOT_OPEN, f"the order is {order.status.value}", status=order.status.value)
+        if quantity is not None and quantity > order.leaves:
+            raise Refused(RefusalCode.INVALID_TERMS, "quantity is above what is left of the order", field="quantity")
+        depth = self.quote(order.listing.symbol)
+        at = price if price is not None else depth.ask if order.buys else depth.bid
+        # The exchange has no door for a trade made by hand.
+        self._matcher._fill(order, at, quantity if quantity is not None else order.leaves)  # noqa: SLF001
+
+    def take_fee(self, account_id: str, symbol: str, *, quantity: Decimal, money: Decimal) -> None:
+        """Take a fee from a position of coins, or in money from the cash."""
+        account = self._floor.account(account_id)
+        listing = self._floor.market.path(symbol).listing
+        account.position(listing).quantity -= quantity
+        account.cash -= money
+
+    def price_at(self, symbol: str, time_ns: int) -> Decimal:
+        """Give a symbol's last price at a moment; a pinned price holds for all time."""
+        return self._floor.market.path(symbol).at(time_ns).last

@@ -1,0 +1,86 @@
+"""What a dialect and the server hand each other: a request as it arrived, the answer, and the dialect's face."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final, Protocol
+
+from aiohttp import web
+
+from brokergw.exchange import Exchange
+
+JSON_TYPE: Final = "application/json; charset=utf-8"
+
+
+@dataclass(slots=True)
+class WireRequest:
+    """One HTTP request: `path` is still percent-encoded, `faults` collects the names of faults that touched it."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes = b""
+    faults: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class WireReply:
+    """One HTTP answer, encoded."""
+
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] | None = None
+    content_type: str = JSON_TYPE
+
+
+class Dialect(Protocol):
+    """A broker's wire protocol over the exchange."""
+
+    name: str
+    stream_path: str
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange behind it."""
+        ...
+
+    def answer(self, request: WireRequest) -> WireReply:
+        """Answer one request, at once; events it causes leave after the answer."""
+        ...
+
+    def failure(self, status: int) -> WireReply:
+        """Word a failure as this broker does: 401, 429 or a 5xx."""
+        ...
+
+    def refuse_stream(self, headers: Mapping[str, str]) -> WireReply | None:
+        """Decide on a websocket handshake; None lets it in."""
+        ...
+
+    async def converse(self, socket: web.WebSocketResponse, headers: Mapping[str, str]) -> None:
+        """Hold the conversation on one websocket until it ends."""
+        ...
+
+    def tick(self) -> None:
+        """Let time pass: the market moves, what is due happens."""
+        ...
+
+    def set_market(self, mode: str) -> None:
+        """Hold the market `open` or `shut`, or keep its `hours`; raises ValueError for anything else."""
+        ...
+
+    def force_fill(self, order_id: str, quantity: Decimal | None, price: Decimal | None) -> dict[str, Any]:
+        """Trade an open order of any account now and describe it; raises Refused, or ValueError without one."""
+        ...
+
+    def close(self) -> None:
+        """Drop whatever was to happen later."""
+        ...
+
+    async def drop_streams(self) -> int:
+        """Cut every websocket and tell how many there were."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Describe accounts, positions and orders for the control plane, in JSON types."""
+        ...

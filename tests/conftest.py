@@ -1,0 +1,5 @@
+"""The fixtures of all tests, as a list of plugins."""
+
+pytest_plugins = [
+    "tests.fixtures.sim",
+]
