@@ -1,0 +1,140 @@
+"""Writing one batch inside a transaction: decide, allot sequences, write the winners by kind of row."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from brokergw.model.events import LogEvent
+from brokergw.ports.journal import Committed, CommitResult
+from brokergw.store.decide import Decider
+from brokergw.store.rows import Row
+from brokergw.store.statements import ManyRows, Statements
+from brokergw.store.units import PreparedUnit
+
+
+class Race(Exception):
+    """A constraint or a row count spoke against what was decided; nothing of the attempt may be kept."""
+
+
+@dataclass(slots=True)
+class Written:
+    """What a batch came to: a result for each unit, and all events in log order."""
+
+    results: list[CommitResult | Exception]
+    events: list[LogEvent]
+
+
+@dataclass(slots=True)
+class _Account:
+    user_id: str
+    next_sequence: int
+
+
+class BatchWriter:
+    """Writes batches; holds nothing between them."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def write(
+        self, connection: Connection, units: Sequence[PreparedUnit], audit: list[Row], now_ns: int, *, careful: bool
+    ) -> Written:
+        """Write what may go through and refuse the rest; raises Race when the database disagrees."""
+        decider = Decider(connection, self._statements)
+        refusals = decider.decide(units, careful=careful)
+        winners = [unit for unit, refusal in zip(units, refusals, strict=True) if refusal is None]
+        self._write_facts(connection, winners, decider.broker_ids)
+        events, rows = self._number(connection, winners, now_ns)
+        self._insert(connection, self._statements.insert_events, rows)
+        self._insert(connection, self._statements.insert_audit, [row for unit in winners for row in unit.audit] + audit)
+        self._write_decisions(connection, winners)
+        committed = iter(events)
+        results = [Committed(next(committed)) if refusal is None else refusal for refusal in refusals]
+        return Written(results, [event for each in events for event in each])
+
+    def _write_facts(self, connection: Connection, winners: list[PreparedUnit], broker_ids: list[Row]) -> None:
+        sql = self._statements
+        self._insert(connection, sql.insert_keys, [unit.claim for unit in winners if unit.claim is not None])
+        self._insert(connection, sql.insert_orders, [row for unit in winners for row in unit.inserts])
+        # One statement may touch a row once, so only an order's last version is written.
+        latest = {
+            order.order_id: row for unit in winners for order, row in zip(unit.unit.updates, unit.updates, strict=True)
+        }
+        self._insert(connection, sql.update_orders, list(latest.values()))
+        self._insert(connection, sql.insert_broker_ids, broker_ids)
+        self._insert(connection, sql.insert_fills, [row for unit in winners for row in unit.fills])
+
+    def _write_decisions(self, connection: Connection, winners: list[PreparedUnit]) -> None:
+        latest = {unit.decision[:3]: unit.decision for unit in winners if unit.decision is not None}
+        self._insert(connection, self._statements.write_decisions, list(latest.values()))
+
+    def _insert(self, connection: Connection, statement: ManyRows, rows: list[Row]) -> None:
+        if rows and statement.run(connection, rows) != len(rows):
+            raise Race
+
+    def _number(
+        self, connection: Connection, winners: list[PreparedUnit], now_ns: int
+    ) -> tuple[list[tuple[LogEvent, ...]], list[Row]]:
+        accounts = self._allot(connection, winners)
+        numbered = []
+        rows: list[Row] = []
+        for unit in winners:
+            events = []
+            for draft, (order_id, text) in zip(unit.unit.events, unit.payloads, strict=True):
+                account = accounts[draft.account_id]
+                sequence = account.next_sequence
+                account.next_sequence = sequence + 1
+                event = LogEvent(
+                    kind=draft.kind,
+                    account_id=draft.account_id,
+                    sequence=sequence,
+                    origin=draft.origin,
+                    event_time_ns=draft.event_time_ns,
+                    receive_time_ns=draft.receive_time_ns,
+                    publish_time_ns=now_ns,
+                    payload=draft.payload,
+                )
+                events.append(event)
+                rows.append(_event_row(account.user_id, event, order_id, text))
+            numbered.append(tuple(events))
+        return numbered, rows
+
+    def _allot(self, connection: Connection, winners: list[PreparedUnit]) -> dict[str, _Account]:
+        wanted = Counter(draft.account_id for unit in winners for draft in unit.unit.events)
+        if not wanted:
+            return {}
+        if self._statements.locks_rows and len(wanted) > 1:
+            # The update alone would lock the rows in whatever order the database visits them.
+            self._statements.lock_accounts.fetch(connection, [(account_id,) for account_id in sorted(wanted)])
+        rows = self._statements.allot_sequences.fetch(connection, sorted(wanted.items()))
+        accounts = {
+            account_id: _Account(user_id, last_sequence - wanted[account_id] + 1)
+            for account_id, last_sequence, user_id in rows
+        }
+        if len(accounts) != len(wanted):
+            raise UnknownAccount(sorted(wanted.keys() - accounts.keys())[0])
+        return accounts
+
+
+class UnknownAccount(LookupError):
+    """A unit names an account that no connection has brought."""
+
+    def __init__(self, account_id: str) -> None:
+        super().__init__(f"account {account_id} is not in the store; add its connection first")
+
+
+def _event_row(user_id: str, event: LogEvent, order_id: str, text: str) -> Row:
+    return (
+        user_id,
+        event.account_id,
+        event.sequence,
+        event.kind._value_,
+        order_id,
+        event.origin._value_,
+        event.event_time_ns,
+        event.receive_time_ns,
+        event.publish_time_ns,
+        text,
+    )

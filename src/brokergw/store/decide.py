@@ -1,0 +1,244 @@
+"""Which units of a batch may go through, decided as if they ran one after another.
+
+What the database holds is read first, a few sets at a time. Each unit is then checked in memory against that and
+against what the units before it in the batch will write. The hopeful pass reads only what is usually there (keys and
+the orders to be changed) and leaves fresh ids to the unique constraints; if one objects, the careful pass reads all.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from sqlalchemy import Connection
+
+from brokergw.model.errors import NotFound, Reason
+from brokergw.model.order import Order
+from brokergw.ports.journal import ClientOrderIdTaken, CommitResult, FillKnown, KeyRecord, KeyScope, KeyTaken, Stale
+from brokergw.store.codec import texts_from_text
+from brokergw.store.rows import Row, key_from_row, order_from_row
+from brokergw.store.statements import ManyRows, Statements
+from brokergw.store.units import PreparedUnit
+
+Owned: TypeAlias = tuple[str, str, str]
+"""A kind of id, the account it belongs to, and the id."""
+
+Refusal: TypeAlias = CommitResult | Exception
+
+_ORDER: Final = "order"
+_CLIENT: Final = "client order"
+_BROKER_CLIENT: Final = "broker client order"
+_BROKER: Final = "broker order"
+
+
+@dataclass(slots=True)
+class _Head:
+    """Where an order stands; `order` is there if a unit of this batch wrote it."""
+
+    version: int
+    client_order_id: str
+    broker_client_order_id: str
+    broker_order_ids: frozenset[str]
+    order: Order | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _StaleInDatabase:
+    order_id: str
+
+
+@dataclass(slots=True)
+class _State:
+    keys: dict[KeyScope, KeyRecord] = field(default_factory=dict)
+    heads: dict[str, _Head] = field(default_factory=dict)
+    owners: dict[Owned, str] = field(default_factory=dict)
+    fills: set[str] = field(default_factory=set)
+    broker_ids: list[Row] = field(default_factory=list)
+
+    def take_over(self, staged: "_State") -> None:
+        self.keys.update(staged.keys)
+        self.heads.update(staged.heads)
+        self.owners.update(staged.owners)
+        self.fills.update(staged.fills)
+        self.broker_ids.extend(staged.broker_ids)
+
+
+class Decider:
+    """Decides one batch, in the transaction that will write it."""
+
+    def __init__(self, connection: Connection, statements: Statements) -> None:
+        self._connection = connection
+        self._statements = statements
+        self._state = _State()
+
+    @property
+    def broker_ids(self) -> list[Row]:
+        """The rows of `broker_order_ids` that the units which go through need."""
+        return self._state.broker_ids
+
+    def decide(self, units: Sequence[PreparedUnit], *, careful: bool) -> list[Refusal | None]:
+        """Give each unit's refusal, or None where it goes through."""
+        self._read_keys(units)
+        self._read_heads(units)
+        if careful:
+            self._read_owners(units)
+            self._read_fills(units)
+        verdicts = [self._check(unit) for unit in units]
+        current = self._current_orders([v.order_id for v in verdicts if isinstance(v, _StaleInDatabase)])
+        return [Stale(current[v.order_id]) if isinstance(v, _StaleInDatabase) else v for v in verdicts]
+
+    def _check(self, prepared: PreparedUnit) -> Refusal | _StaleInDatabase | None:
+        staged = _State()
+        refusal = (
+            self._check_claim(prepared, staged)
+            or self._check_inserts(prepared, staged)
+            or self._check_updates(prepared, staged)
+            or self._check_fills(prepared, staged)
+        )
+        if refusal is None:
+            self._note_decision(prepared, staged)
+            self._state.take_over(staged)
+        return refusal
+
+    def _check_claim(self, prepared: PreparedUnit, staged: _State) -> Refusal | None:
+        claim = prepared.unit.claim
+        if claim is None:
+            return None
+        record = self._state.keys.get(claim.scope)
+        if record is not None:
+            return KeyTaken(record)
+        staged.keys[claim.scope] = KeyRecord(
+            scope=claim.scope, fingerprint=claim.fingerprint, subject=claim.subject, claim_time_ns=claim.time_ns
+        )
+        return None
+
+    def _check_inserts(self, prepared: PreparedUnit, staged: _State) -> Refusal | None:
+        for order in prepared.unit.inserts:
+            refusal = self._own(order, _ids_of(order), staged)
+            if refusal is not None:
+                return refusal
+            staged.heads[order.order_id] = _head_of(order)
+        return None
+
+    def _check_updates(self, prepared: PreparedUnit, staged: _State) -> Refusal | _StaleInDatabase | None:
+        for order in prepared.unit.updates:
+            head = staged.heads.get(order.order_id) or self._state.heads.get(order.order_id)
+            if head is None:
+                return NotFound(Reason.ORDER_NOT_FOUND, "order", order.order_id)
+            if head.version != order.version - 1:
+                return _StaleInDatabase(order.order_id) if head.order is None else Stale(head.order)
+            refusal = self._own(order, _changed_ids(order, head), staged)
+            if refusal is not None:
+                return refusal
+            staged.heads[order.order_id] = _head_of(order, head.broker_order_ids)
+        return None
+
+    def _own(self, order: Order, ids: Iterable[Owned], staged: _State) -> ClientOrderIdTaken | None:
+        for owned in ids:
+            owner = staged.owners.get(owned) or self._state.owners.get(owned)
+            if owner is not None:
+                return ClientOrderIdTaken(owner)
+            staged.owners[owned] = order.order_id
+            kind, account_id, identifier = owned
+            if kind == _BROKER:
+                staged.broker_ids.append((account_id, identifier, order.order_id))
+        return None
+
+    def _check_fills(self, prepared: PreparedUnit, staged: _State) -> FillKnown | None:
+        for fill in prepared.unit.fills:
+            if fill.fill_id in self._state.fills or fill.fill_id in staged.fills:
+                return FillKnown(fill.fill_id)
+            staged.fills.add(fill.fill_id)
+        return None
+
+    def _note_decision(self, prepared: PreparedUnit, staged: _State) -> None:
+        decision = prepared.unit.decision
+        if decision is None:
+            return
+        record = staged.keys.get(decision.scope) or self._state.keys.get(decision.scope)
+        if record is not None:
+            staged.keys[decision.scope] = KeyRecord(
+                scope=record.scope,
+                fingerprint=record.fingerprint,
+                subject=record.subject,
+                claim_time_ns=record.claim_time_ns,
+                decision=decision.text,
+                decision_time_ns=decision.time_ns,
+            )
+
+    def _read_keys(self, units: Sequence[PreparedUnit]) -> None:
+        wanted = {unit.claim[:3] for unit in units if unit.claim is not None}
+        for row in self._fetch(self._statements.find_keys, wanted):
+            record = key_from_row(row)
+            self._state.keys[record.scope] = record
+
+    def _read_heads(self, units: Sequence[PreparedUnit]) -> None:
+        wanted = {(order.order_id,) for unit in units for order in unit.unit.updates}
+        for order_id, version, client_id, broker_client_id, broker_ids in self._fetch(
+            self._statements.find_heads, wanted
+        ):
+            self._state.heads[order_id] = _Head(
+                version=version,
+                client_order_id=client_id,
+                broker_client_order_id=broker_client_id,
+                broker_order_ids=frozenset(texts_from_text(broker_ids)),
+            )
+
+    def _read_owners(self, units: Sequence[PreparedUnit]) -> None:
+        wanted = {owned for unit in units for order in unit.unit.inserts for owned in _ids_of(order)}
+        for unit in units:
+            for order in unit.unit.updates:
+                head = self._state.heads.get(order.order_id)
+                wanted.update(_ids_of(order) if head is None else _changed_ids(order, head))
+        fresh = {(identifier,) for kind, _, identifier in wanted if kind == _ORDER}
+        for (order_id,) in self._fetch(self._statements.find_order_ids, fresh):
+            self._state.owners[_ORDER, "", order_id] = order_id
+        for kind, statement in (
+            (_CLIENT, self._statements.find_client_ids),
+            (_BROKER_CLIENT, self._statements.find_broker_client_ids),
+            (_BROKER, self._statements.find_broker_ids),
+        ):
+            pairs = {(account_id, identifier) for each, account_id, identifier in wanted if each == kind}
+            for account_id, identifier, order_id in self._fetch(statement, pairs):
+                self._state.owners[kind, account_id, identifier] = order_id
+
+    def _read_fills(self, units: Sequence[PreparedUnit]) -> None:
+        wanted = {(fill.fill_id,) for unit in units for fill in unit.unit.fills}
+        self._state.fills.update(fill_id for (fill_id,) in self._fetch(self._statements.find_fill_ids, wanted))
+
+    def _current_orders(self, order_ids: Sequence[str]) -> dict[str, Order]:
+        orders = map(order_from_row, self._fetch(self._statements.find_orders, {(each,) for each in order_ids}))
+        return {order.order_id: order for order in orders}
+
+    def _fetch(self, statement: ManyRows, wanted: set[Row]) -> list[Row]:
+        # In order, so that two processes lock rows in the same order and never wait for each other in a circle.
+        return statement.fetch(self._connection, sorted(wanted)) if wanted else []
+
+
+def _ids_of(order: Order) -> Iterator[Owned]:
+    yield (_ORDER, "", order.order_id)
+    if order.client_order_id:
+        yield (_CLIENT, order.account_id, order.client_order_id)
+    if order.broker_client_order_id:
+        yield (_BROKER_CLIENT, order.account_id, order.broker_client_order_id)
+    for broker_order_id in dict.fromkeys(order.broker_order_ids):
+        yield (_BROKER, order.account_id, broker_order_id)
+
+
+def _changed_ids(order: Order, head: _Head) -> Iterator[Owned]:
+    if order.client_order_id and order.client_order_id != head.client_order_id:
+        yield (_CLIENT, order.account_id, order.client_order_id)
+    if order.broker_client_order_id and order.broker_client_order_id != head.broker_client_order_id:
+        yield (_BROKER_CLIENT, order.account_id, order.broker_client_order_id)
+    for broker_order_id in dict.fromkeys(order.broker_order_ids):
+        if broker_order_id not in head.broker_order_ids:
+            yield (_BROKER, order.account_id, broker_order_id)
+
+
+def _head_of(order: Order, earlier_broker_ids: frozenset[str] = frozenset()) -> _Head:
+    return _Head(
+        version=order.version,
+        client_order_id=order.client_order_id,
+        broker_client_order_id=order.broker_client_order_id,
+        broker_order_ids=earlier_broker_ids.union(order.broker_order_ids),
+        order=order,
+    )

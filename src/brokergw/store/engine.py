@@ -1,0 +1,147 @@
+"""Database engines: how the store talks to SQLite and to PostgreSQL.
+
+The writer has one connection of its own, the readers a pool of theirs. On SQLite the write-ahead log lets both work
+at once, and a write transaction takes its lock at BEGIN, so that nothing it has read can change before its commit.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+SQLITE_BUSY_MS: Final = 5_000
+_SQLITE_CACHE_KIB: Final = 32 * 1024
+_SQLITE_STATEMENTS: Final = 512
+_CHECKPOINT_PAGES: Final = 4_000
+_CONNECT_S: Final = 5
+_WRITER_OPTIONS: Final = (
+    "-c synchronous_commit=on -c lock_timeout=2s -c statement_timeout=5s -c idle_in_transaction_session_timeout=5s"
+)
+_READER_OPTIONS: Final = "-c default_transaction_read_only=on -c statement_timeout=30s"
+READERS: Final = 6
+"""Connections for reading: one for look-ups, the others for queries."""
+
+
+class StoreUrlInvalid(ValueError):
+    """The store's URL names no database this store can use."""
+
+
+def parse_url(text: str) -> URL:
+    """Read `sqlite:////path/file.db` or `postgresql://user@host/name`; raises StoreUrlInvalid with the rule."""
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise StoreUrlInvalid("the store's URL must look like sqlite:////path/file.db or postgresql://…") from None
+    if url.drivername in {"postgresql", "postgres", "postgresql+psycopg"}:
+        return url.set(drivername="postgresql+psycopg")
+    if url.drivername not in {"sqlite", "sqlite+pysqlite"}:
+        raise StoreUrlInvalid(f"the store cannot use {url.drivername}: take sqlite or postgresql")
+    if url.database in {None, "", ":memory:"}:
+        raise StoreUrlInvalid("a SQLite store needs a file: sqlite:////path/file.db")
+    return url.set(drivername="sqlite+pysqlite")
+
+
+def writer_engine(url: URL) -> Engine:
+    """Open the engine whose transactions write."""
+    if url.get_backend_name() == "sqlite":
+        _make_private(Path(str(url.database)))
+        engine = _sqlite_engine(url, pool_size=2)
+        event.listen(engine, "begin", _begin_immediate)
+        return engine
+    return _postgresql_engine(url, _WRITER_OPTIONS, pool_size=2)
+
+
+def reader_engine(url: URL) -> Engine:
+    """Open the engine that only reads; a statement sees what is committed when it starts."""
+    if url.get_backend_name() == "sqlite":
+        engine = _sqlite_engine(url, pool_size=READERS)
+        event.listen(engine, "connect", _forbid_writing)
+        return engine
+    engine = _postgresql_engine(url, _READER_OPTIONS, pool_size=READERS)
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+@contextmanager
+def one_moment(engine: Engine) -> Iterator[Connection]:
+    """Give a connection on which every statement sees the database as of the first one."""
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.exec_driver_sql("ROLLBACK")
+        return
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        yield connection
+
+
+def _make_private(path: Path) -> None:
+    # SQLite gives its log and index files the mode of the database file.
+    if not path.parent.is_dir():
+        raise StoreUrlInvalid(f"the folder of the SQLite store does not exist: {path.parent}")
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _sqlite_engine(url: URL, *, pool_size: int) -> Engine:
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=pool_size,
+        max_overflow=0,
+        connect_args={"check_same_thread": False, "cached_statements": _SQLITE_STATEMENTS},
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    # The driver must not open transactions by itself: the writer begins its own, at once with the lock.
+    connection.isolation_level = None
+    for pragma in (
+        f"busy_timeout = {SQLITE_BUSY_MS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "secure_delete = ON",
+        "temp_store = MEMORY",
+        f"cache_size = -{_SQLITE_CACHE_KIB}",
+        f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _forbid_writing(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    connection.execute("PRAGMA query_only = ON")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _postgresql_engine(url: URL, options: str, *, pool_size: int) -> Engine:
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=pool_size,
+        max_overflow=0,
+        paramstyle="format",
+        connect_args={"options": options, "connect_timeout": _CONNECT_S, "application_name": "brokergw"},
+    )
+    event.listen(engine, "connect", _prepare_postgresql)
+    return engine
+
+
+def _prepare_postgresql(connection: Any, _entry: ConnectionPoolEntry) -> None:
+    from psycopg.types.numeric import Int8Dumper  # noqa: PLC0415 - a SQLite store does not need the driver
+
+    # A prepared statement is known by its text and its parameter types, and the driver would otherwise choose the
+    # type of each integer by its size: every batch would be a new statement.
+    connection.adapters.register_dumper(int, Int8Dumper)

@@ -1,0 +1,123 @@
+"""The journal port over a SQL database."""
+
+from collections.abc import Callable, Sequence
+
+from brokergw.model.events import AuditRow, EventKind, LogEvent
+from brokergw.model.order import Fill, Order
+from brokergw.ports.journal import Commit, CommitResult, KeyRecord, KeyScope, OrderQuery, Snapshot
+from brokergw.store import queries
+from brokergw.store.lookups import Lookups
+from brokergw.store.reader import Reader
+from brokergw.store.rows import audit_row
+from brokergw.store.units import prepare
+from brokergw.store.writer import Writer
+
+
+class SqlJournal:
+    """Implements `ports.journal.Journal`; every read may raise JOURNAL_UNAVAILABLE."""
+
+    def __init__(self, writer: Writer, reader: Reader, lookups: Lookups, epoch: str) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._lookups = lookups
+        self._epoch = epoch
+
+    async def commit(self, unit: Commit) -> CommitResult:
+        """Make a unit durable with whatever else waits; raises JOURNAL_UNAVAILABLE or JOURNAL_OUTCOME_UNKNOWN."""
+        return await self._writer.commit(prepare(unit))
+
+    def record(self, row: AuditRow) -> None:
+        """Put an audit row into the next commit; raises JOURNAL_UNAVAILABLE when too much waits already."""
+        self._writer.record(audit_row(row))
+
+    async def key_of(self, scope: KeyScope) -> KeyRecord | None:
+        """Look a key up."""
+        found: KeyRecord | None = await self._reader.find(self._lookups.key, (scope.user_id, scope.method, scope.key))
+        return found
+
+    async def order(self, order_id: str) -> Order | None:
+        """Read one order as it stands."""
+        found: Order | None = await self._reader.find(self._lookups.order, (order_id,))
+        return found
+
+    async def order_by_client_id(self, account_id: str, client_order_id: str) -> Order | None:
+        """Read an order by the client's own id."""
+        found: Order | None = await self._reader.find(self._lookups.order_by_client_id, (account_id, client_order_id))
+        return found
+
+    async def order_by_broker_id(
+        self, account_id: str, broker_order_id: str, broker_client_order_id: str
+    ) -> Order | None:
+        """Read an order by any of its broker order ids or else the broker-level client order id; empty ids find none."""
+        found: Order | None = None
+        if broker_order_id:
+            found = await self._reader.find(self._lookups.order_by_broker_id, (account_id, broker_order_id))
+        if found is None and broker_client_order_id:
+            found = await self._reader.find(
+                self._lookups.order_by_broker_client_id, (account_id, broker_client_order_id)
+            )
+        return found
+
+    async def orders(self, query: OrderQuery) -> Sequence[Order]:
+        """List orders, newest first; `since_ns` is inclusive and `until_ns` exclusive, both of the creation time."""
+        return await self._reader.query(queries.list_orders(query))
+
+    async def open_orders(self, account_id: str | None = None) -> Sequence[Order]:
+        """List every order that has not ended, oldest first."""
+        return await self._reader.query(queries.open_orders(None if account_id is None else (account_id,)))
+
+    async def fills(
+        self,
+        account_ids: Sequence[str],
+        *,
+        order_id: str = "",
+        since_ns: int | None = None,
+        after_fill_id: str = "",
+        limit: int = 100,
+    ) -> Sequence[Fill]:
+        """List fills by trade time, newest first."""
+        return await self._reader.query(
+            queries.list_fills(
+                account_ids, order_id=order_id, since_ns=since_ns, after_fill_id=after_fill_id, limit=limit
+            )
+        )
+
+    async def fill(self, fill_id: str) -> Fill | None:
+        """Read one fill."""
+        found: Fill | None = await self._reader.find(self._lookups.fill, (fill_id,))
+        return found
+
+    async def events(
+        self, account_id: str, after: int, limit: int, kinds: frozenset[EventKind] | None = None
+    ) -> Sequence[LogEvent]:
+        """Read the log of an account after a sequence, in order."""
+        return await self._reader.query(queries.events_after(account_id, after, limit, kinds))
+
+    async def order_events(self, order_id: str) -> Sequence[LogEvent]:
+        """Read every event of one order and its fills, in order."""
+        return await self._reader.query(queries.events_of_order(order_id))
+
+    async def sequences(self, account_ids: Sequence[str]) -> dict[str, int]:
+        """Give each account's last sequence; 0 where nothing has happened yet."""
+        return await self._reader.query(queries.last_sequences(account_ids))
+
+    async def earliest(self, account_ids: Sequence[str]) -> dict[str, int]:
+        """Give each account's earliest sequence still on the record, minus one."""
+        return await self._reader.query(queries.oldest_cursors(account_ids))
+
+    async def snapshot(self, account_ids: Sequence[str]) -> Snapshot:
+        """Read open orders and sequences in one transaction."""
+        return await self._reader.query(queries.snapshot(account_ids), at_one_moment=True)
+
+    def on_events(self, listener: Callable[[Sequence[LogEvent]], None]) -> None:
+        """Call a function in the event loop, after each commit, with the events it made durable.
+
+        A commit whose outcome is unknown, and another process's commit, are not told; the next event of the account
+        then skips a sequence, and the log has what is between.
+        """
+        self._writer.listen(listener)
+
+    @property
+    def epoch(self) -> str:
+        """The id of this log's life."""
+        return self._epoch

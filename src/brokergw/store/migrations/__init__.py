@@ -1,0 +1,68 @@
+"""Bringing a database's tables to this version, by alembic; the revisions ship inside the package."""
+
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, text, update
+
+from brokergw.model.ids import new_id
+from brokergw.store.tables import META
+
+_EPOCH: Final = "epoch"
+_LOCK: Final = 0x62726F6B
+"""The advisory lock that two processes upgrading one PostgreSQL database at once take in turn."""
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the tables to the newest revision, in one transaction; does nothing when they are."""
+    config = _config()
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
+            connection.execute(text("SET LOCAL lock_timeout = 0"))
+            connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _LOCK})
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        if connection.execute(META.select().where(META.c.name == _EPOCH)).one_or_none() is None:
+            connection.execute(META.insert().values(name=_EPOCH, value=new_id(_EPOCH)))
+
+
+def current_revision(engine: Engine) -> str | None:
+    """Tell which revision the database is at; None for an empty one."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest_revision() -> str | None:
+    """Tell which revision this version needs."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def is_current(engine: Engine) -> bool:
+    """Tell whether the tables are this version's."""
+    return current_revision(engine) == newest_revision()
+
+
+def read_epoch(engine: Engine) -> str:
+    """Read the id of this log's life."""
+    with engine.connect() as connection:
+        return str(connection.execute(META.select().where(META.c.name == _EPOCH)).one().value)
+
+
+def renew_epoch(engine: Engine) -> str:
+    """Begin another life of the log, as must be done after a restore from backup: old cursors then say so."""
+    epoch = new_id(_EPOCH)
+    with engine.begin() as connection:
+        connection.execute(update(META).where(META.c.name == _EPOCH).values(value=epoch))
+    return epoch
+
+
+def _config() -> Config:
+    config = Config()
+    # A percent sign in the path would be read as an interpolation.
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    return config

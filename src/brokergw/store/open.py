@@ -1,0 +1,85 @@
+"""Opening a store: engines, threads, journal and directories put together."""
+
+from typing import Final, Self
+
+from sqlalchemy import Engine, text
+
+from brokergw.model.errors import GatewayError, Reason
+from brokergw.ports.clock import Clock
+from brokergw.store.batch import BatchWriter
+from brokergw.store.directory import SqlConnectionDirectory, SqlKeyDirectory
+from brokergw.store.engine import parse_url, reader_engine, writer_engine
+from brokergw.store.group import GroupCommitter
+from brokergw.store.journal import SqlJournal
+from brokergw.store.lookups import Lookups
+from brokergw.store.migrations import is_current, read_epoch, upgrade
+from brokergw.store.reader import Reader
+from brokergw.store.seal import Seal
+from brokergw.store.statements import Statements
+from brokergw.store.transaction import WriterConnection
+from brokergw.store.writer import Writer
+
+CAPACITY: Final = 20_000
+"""How many units, audit rows and small writes may wait for the writer."""
+
+
+class StoreOutdated(RuntimeError):
+    """The database's tables are not those of this version."""
+
+
+class Store:
+    """An open store: `journal`, `keys` and `connections`; close it before the event loop ends."""
+
+    def __init__(self, writing: Engine, reading: Engine, *, clock: Clock, seal: Seal, capacity: int) -> None:
+        self._writing = writing
+        self._reading = reading
+        self._connection = WriterConnection(writing)
+        committer = GroupCommitter(self._connection, BatchWriter(Statements(writing.dialect.name)), clock)
+        self._writer = Writer(committer, capacity=capacity)
+        self._reader = Reader(reading)
+        lookups = Lookups(reading.dialect.name)
+        self.journal: Final = SqlJournal(self._writer, self._reader, lookups, read_epoch(reading))
+        self.keys: Final = SqlKeyDirectory(self._writer, self._reader)
+        self.connections: Final = SqlConnectionDirectory(self._writer, self._reader, seal)
+
+    async def ping(self) -> None:
+        """Raise JOURNAL_UNAVAILABLE unless the database answers and the writer takes work."""
+        if not self._writer.alive:
+            raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "the journal's writer has ended")
+        await self._reader.query(lambda database: database.execute(text("SELECT 1")).scalar_one())
+
+    async def close(self) -> None:
+        """Write what waits, then give up threads and connections."""
+        await self._writer.close()
+        await self._reader.close()
+        self._connection.close()
+        self._writing.dispose()
+        self._reading.dispose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.close()
+
+
+def open_store(
+    url: str, *, clock: Clock, credentials_key: bytes, upgrade_tables: bool = False, capacity: int = CAPACITY
+) -> Store:
+    """Open the store behind a URL such as `sqlite:////path/file.db` or `postgresql://user@host/name`.
+
+    `credentials_key` is 32 bytes. Raises StoreUrlInvalid, ValueError for a bad key, StoreOutdated when the tables are
+    not this version's (unless `upgrade_tables`), SQLAlchemy's error when the database cannot be reached.
+    """
+    seal = Seal(credentials_key)
+    parsed = parse_url(url)
+    writing = writer_engine(parsed)
+    try:
+        if upgrade_tables:
+            upgrade(writing)
+        elif not is_current(writing):
+            raise StoreOutdated("the database is not up to date: run `brokergw db upgrade`")
+        return Store(writing, reader_engine(parsed), clock=clock, seal=seal, capacity=capacity)
+    except BaseException:
+        writing.dispose()
+        raise

@@ -1,0 +1,138 @@
+"""The reads that are more than a look-up: lists, the log, snapshots."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+from sqlalchemy import Connection, Select, func, select, tuple_
+
+from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.events import EventKind, LogEvent
+from brokergw.model.order import Fill, Order
+from brokergw.ports.journal import OrderQuery, Snapshot
+from brokergw.store.rows import event_from_row, fill_from_row, order_from_row
+from brokergw.store.tables import ACCOUNTS, EVENTS, FILLS, ORDERS
+
+Result = TypeVar("Result")
+Read: TypeAlias = Callable[[Connection], Result]
+
+
+def list_orders(query: OrderQuery) -> Read[list[Order]]:
+    """List orders as asked, newest first; raises PAGE_TOKEN_INVALID when `after_order_id` names no order."""
+
+    def read(connection: Connection) -> list[Order]:
+        wanted = _orders_wanted(query)
+        if query.after_order_id:
+            made = connection.scalar(
+                select(ORDERS.c.create_time_ns).where(
+                    ORDERS.c.order_id == query.after_order_id, ORDERS.c.user_id == query.user_id
+                )
+            )
+            if made is None:
+                raise _page_lost("order")
+            wanted = wanted.where(
+                tuple_(ORDERS.c.create_time_ns, ORDERS.c.order_id) < tuple_(made, query.after_order_id)
+            )
+        return [order_from_row(row) for row in connection.execute(wanted)]
+
+    return read
+
+
+def _orders_wanted(query: OrderQuery) -> Select[Any]:
+    wanted = select(ORDERS).where(ORDERS.c.user_id == query.user_id)
+    if query.account_ids:
+        wanted = wanted.where(ORDERS.c.account_id.in_(query.account_ids))
+    if query.symbol:
+        wanted = wanted.where(ORDERS.c.symbol == query.symbol)
+    if query.open_only is not None:
+        wanted = wanted.where(ORDERS.c.is_open if query.open_only else ~ORDERS.c.is_open)
+    if query.since_ns is not None:
+        wanted = wanted.where(ORDERS.c.create_time_ns >= query.since_ns)
+    if query.until_ns is not None:
+        wanted = wanted.where(ORDERS.c.create_time_ns < query.until_ns)
+    return wanted.order_by(ORDERS.c.create_time_ns.desc(), ORDERS.c.order_id.desc()).limit(query.limit)
+
+
+def open_orders(account_ids: Sequence[str] | None) -> Read[list[Order]]:
+    """List the orders of some accounts (of all when None) that have not ended, oldest first."""
+    wanted = select(ORDERS).where(ORDERS.c.is_open).order_by(ORDERS.c.create_time_ns, ORDERS.c.order_id)
+    if account_ids is not None:
+        wanted = wanted.where(ORDERS.c.account_id.in_(account_ids))
+    return lambda connection: [order_from_row(row) for row in connection.execute(wanted)]
+
+
+def list_fills(
+    account_ids: Sequence[str], *, order_id: str, since_ns: int | None, after_fill_id: str, limit: int
+) -> Read[list[Fill]]:
+    """List fills, newest first; raises PAGE_TOKEN_INVALID when `after_fill_id` names no fill of these accounts."""
+
+    def read(connection: Connection) -> list[Fill]:
+        wanted = select(FILLS).where(FILLS.c.account_id.in_(account_ids))
+        if order_id:
+            wanted = wanted.where(FILLS.c.order_id == order_id)
+        if since_ns is not None:
+            wanted = wanted.where(FILLS.c.trade_time_ns >= since_ns)
+        if after_fill_id:
+            traded = connection.scalar(
+                select(FILLS.c.trade_time_ns).where(
+                    FILLS.c.fill_id == after_fill_id, FILLS.c.account_id.in_(account_ids)
+                )
+            )
+            if traded is None:
+                raise _page_lost("fill")
+            wanted = wanted.where(tuple_(FILLS.c.trade_time_ns, FILLS.c.fill_id) < tuple_(traded, after_fill_id))
+        wanted = wanted.order_by(FILLS.c.trade_time_ns.desc(), FILLS.c.fill_id.desc()).limit(limit)
+        return [fill_from_row(row) for row in connection.execute(wanted)]
+
+    return read
+
+
+def events_after(account_id: str, after: int, limit: int, kinds: frozenset[EventKind] | None) -> Read[list[LogEvent]]:
+    """Read an account's log after a sequence."""
+    wanted = select(EVENTS).where(EVENTS.c.account_id == account_id, EVENTS.c.sequence > after)
+    if kinds is not None:
+        wanted = wanted.where(EVENTS.c.kind.in_(sorted(kinds)))
+    wanted = wanted.order_by(EVENTS.c.sequence).limit(limit)
+    return lambda connection: [event_from_row(row) for row in connection.execute(wanted)]
+
+
+def events_of_order(order_id: str) -> Read[list[LogEvent]]:
+    """Read every event of an order and its fills."""
+    wanted = (
+        select(EVENTS)
+        .where(EVENTS.c.order_id == order_id, EVENTS.c.order_id != "")
+        .order_by(EVENTS.c.account_id, EVENTS.c.sequence)
+    )
+    return lambda connection: [event_from_row(row) for row in connection.execute(wanted)]
+
+
+def last_sequences(account_ids: Sequence[str]) -> Read[dict[str, int]]:
+    """Give each account's last sequence, 0 where it has none."""
+    wanted = select(ACCOUNTS.c.account_id, ACCOUNTS.c.last_sequence).where(ACCOUNTS.c.account_id.in_(account_ids))
+    return lambda connection: _for_all(account_ids, connection.execute(wanted))
+
+
+def oldest_cursors(account_ids: Sequence[str]) -> Read[dict[str, int]]:
+    """Give each account's earliest sequence still there minus one; where all are gone, its last."""
+    earliest = select(func.min(EVENTS.c.sequence) - 1).where(EVENTS.c.account_id == ACCOUNTS.c.account_id)
+    wanted = select(ACCOUNTS.c.account_id, func.coalesce(earliest.scalar_subquery(), ACCOUNTS.c.last_sequence)).where(
+        ACCOUNTS.c.account_id.in_(account_ids)
+    )
+    return lambda connection: _for_all(account_ids, connection.execute(wanted))
+
+
+def snapshot(account_ids: Sequence[str]) -> Read[Snapshot]:
+    """Read open orders and sequences; the caller runs it at one moment."""
+
+    def read(connection: Connection) -> Snapshot:
+        return Snapshot(tuple(open_orders(account_ids)(connection)), last_sequences(account_ids)(connection))
+
+    return read
+
+
+def _for_all(account_ids: Sequence[str], rows: Any) -> dict[str, int]:
+    found = {account_id: sequence for account_id, sequence in rows}  # noqa: C416 - rows are no pairs to the type checker
+    return {account_id: found.get(account_id, 0) for account_id in account_ids}
+
+
+def _page_lost(kind: str) -> GatewayError:
+    return GatewayError(Reason.PAGE_TOKEN_INVALID, f"the page starts after a {kind} that is not on the record")

@@ -1,0 +1,142 @@
+"""Reading without blocking the event loop.
+
+Look-ups by id that wait together become one query, run by one thread; longer reads run on a few others. Every read
+has connections of its own, so reading never waits for writing.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from brokergw.model.errors import GatewayError, Reason
+from brokergw.store.engine import READERS, one_moment
+from brokergw.store.rows import Row
+from brokergw.store.statements import ManyRows
+
+_log = logging.getLogger(__name__)
+
+_LOOKUPS_MAX: Final = 512
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lookup:
+    """A kind of look-up: `statement` answers many keys, `key_of` tells which key a row answers, `read` the value."""
+
+    statement: ManyRows
+    key_of: Callable[[Row], Row]
+    read: Callable[[Row], Any]
+
+
+@dataclass(slots=True)
+class _Wanted:
+    lookup: Lookup
+    key: Row
+    future: asyncio.Future[Any]
+
+
+class Reader:
+    """Owns the reading threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._queue: SimpleQueue[_Wanted | None] = SimpleQueue()
+        self._queries = ThreadPoolExecutor(READERS - 1, thread_name_prefix="journal-query")
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="journal-lookup", daemon=True)
+        self._thread.start()
+
+    async def find(self, lookup: Lookup, key: Row) -> Any:
+        """Look one thing up, together with whatever else is being looked up; None when it is not there."""
+        self._require_open()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._queue.put(_Wanted(lookup, key, future))
+        return await future
+
+    async def query(self, read: Callable[[Connection], Found], *, at_one_moment: bool = False) -> Found:
+        """Run a read on a connection of its own; with `at_one_moment` all its statements see the same state."""
+        self._require_open()
+        return await asyncio.get_running_loop().run_in_executor(self._queries, self._query, read, at_one_moment)
+
+    async def close(self) -> None:
+        """Finish what was asked for, then end the threads."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._queries.shutdown)
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "the journal is closed")
+
+    def _query(self, read: Callable[[Connection], Found], at_one_moment: bool) -> Found:  # noqa: FBT001 - an executor passes positions only
+        opened = one_moment(self._engine) if at_one_moment else self._engine.connect()
+        try:
+            with opened as connection:
+                return read(connection)
+        except SQLAlchemyError as error:
+            raise _unreadable(error) from error
+
+    def _work(self) -> None:
+        while True:
+            wanted, stopped = self._take()
+            if wanted:
+                self._answer(wanted)
+            if stopped:
+                return
+
+    def _take(self) -> tuple[list[_Wanted], bool]:
+        taken = [self._queue.get()]
+        while taken[-1] is not None and len(taken) < _LOOKUPS_MAX:
+            try:
+                taken.append(self._queue.get_nowait())
+            except Empty:
+                break
+        return [each for each in taken if each is not None], taken[-1] is None
+
+    def _answer(self, wanted: list[_Wanted]) -> None:
+        results: list[Any] = []
+        try:
+            with self._engine.connect() as connection:
+                found = {lookup: self._fetch(connection, lookup, wanted) for lookup in {w.lookup for w in wanted}}
+            results = [found[each.lookup].get(each.key) for each in wanted]
+        except Exception as error:  # noqa: BLE001 - the thread must live; every waiter is told
+            _log.error("a look-up in the journal failed", exc_info=error)
+            results = [_unreadable(error) for _ in wanted]
+        loop = wanted[0].future.get_loop()
+        try:
+            loop.call_soon_threadsafe(_wake, wanted, results)
+        except RuntimeError:
+            _log.warning("the event loop ended before %d look-ups could be answered", len(wanted))
+
+    def _fetch(self, connection: Connection, lookup: Lookup, wanted: list[_Wanted]) -> dict[Row, Any]:
+        keys = sorted({each.key for each in wanted if each.lookup is lookup})
+        rows = lookup.statement.fetch(connection, keys)
+        return {lookup.key_of(row): lookup.read(row) for row in rows}
+
+
+def _wake(wanted: list[_Wanted], results: list[Any]) -> None:
+    for each, result in zip(wanted, results, strict=True):
+        if each.future.done():
+            continue
+        if isinstance(result, Exception):
+            each.future.set_exception(result)
+        else:
+            each.future.set_result(result)
+
+
+def _unreadable(error: Exception) -> GatewayError:
+    return GatewayError(
+        Reason.JOURNAL_UNAVAILABLE, "the journal cannot be read now", metadata={"cause": type(error).__name__}
+    )

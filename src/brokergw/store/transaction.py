@@ -1,0 +1,80 @@
+"""The writer's one connection, and transactions on it that say honestly how they ended."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+
+class CommitRefused(Exception):
+    """The database answered COMMIT with a refusal: certainly nothing is durable."""
+
+
+class CommitOutcomeUnknown(Exception):
+    """COMMIT was asked for and no usable answer came."""
+
+
+class WriterConnection:
+    """Keeps a connection open over many transactions, and opens another one when it breaks."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Commit what the block wrote, or roll all of it back.
+
+        Raises CommitRefused or CommitOutcomeUnknown when the commit itself fails; any other error came before it.
+        """
+        connection = self._open()
+        try:
+            transaction = connection.begin()
+            yield connection
+        except BaseException:
+            self._give_up(connection)
+            raise
+        try:
+            transaction.commit()
+        except SQLAlchemyError as error:
+            self.close()
+            if _refused(error):
+                raise CommitRefused from error
+            raise CommitOutcomeUnknown from error
+
+    def close(self) -> None:
+        """Give the connection up; the next transaction opens another one."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        with contextlib.suppress(SQLAlchemyError):
+            connection.invalidate()
+        connection.close()
+
+    def _open(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        return self._connection
+
+    def _give_up(self, connection: Connection) -> None:
+        try:
+            connection.rollback()
+        except SQLAlchemyError:
+            self.close()
+            return
+        if connection.invalidated:
+            self.close()
+
+
+def _refused(error: SQLAlchemyError) -> bool:
+    if not isinstance(error, DBAPIError) or error.connection_invalidated:
+        return False
+    cause = error.orig
+    if isinstance(cause, sqlite3.Error):
+        # Only a lock that was not granted leaves the log untouched for certain; after a failed flush some of it may
+        # have reached the disk.
+        return cause.sqlite_errorname.startswith("SQLITE_BUSY")
+    # A server that answers with an error code has rolled back; a broken connection carries none.
+    return getattr(cause, "sqlstate", None) is not None

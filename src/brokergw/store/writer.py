@@ -1,0 +1,188 @@
+"""The group-commit writer: one thread that makes everything durable.
+
+It takes all that waits, writes it in one transaction, commits once and tells everybody. While it commits, the next
+group gathers; so a lone unit waits for nobody, and under load one flush to disk serves many. In the event loop the
+listeners hear of a group's events before those who committed it wake, so that whoever reads after its own commit
+finds it. Used from one event loop.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any, Final, TypeAlias
+
+from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.events import LogEvent
+from brokergw.ports.journal import CommitResult
+from brokergw.store.group import Done, Group, GroupCommitter, Work
+from brokergw.store.rows import Row
+from brokergw.store.transaction import CommitOutcomeUnknown
+from brokergw.store.units import PreparedUnit
+
+_log = logging.getLogger(__name__)
+
+_GROUP_MAX: Final = 256
+_AUDIT_RETRY_S: Final = 1.0
+_AUDIT_KEPT_MAX: Final = 10_000
+
+Listener: TypeAlias = Callable[[Sequence[LogEvent]], None]
+
+
+@dataclass(slots=True)
+class _Unit:
+    prepared: PreparedUnit
+    future: asyncio.Future[CommitResult]
+
+
+@dataclass(slots=True)
+class _Chore:
+    work: Work
+    future: asyncio.Future[Any]
+
+
+@dataclass(slots=True)
+class _AuditOnly:
+    row: Row
+
+
+@dataclass(slots=True)
+class _Stop:
+    pass
+
+
+_Item: TypeAlias = _Unit | _Chore | _AuditOnly | _Stop
+
+
+class Writer:
+    """Owns the writing thread and the queue before it; `capacity` is how many items may wait."""
+
+    def __init__(self, committer: GroupCommitter, *, capacity: int) -> None:
+        self._committer = committer
+        self._capacity = capacity
+        self._queue: SimpleQueue[_Item] = SimpleQueue()
+        self._listeners: list[Listener] = []
+        self._kept_audit: list[Row] = []
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name="journal-writer", daemon=True)
+        self._thread.start()
+
+    async def commit(self, unit: PreparedUnit) -> CommitResult:
+        """Wait until a unit is durable or refused; raises as `Journal.commit` does."""
+        future: asyncio.Future[CommitResult] = asyncio.get_running_loop().create_future()
+        self._put(_Unit(unit, future))
+        return await future
+
+    async def run(self, work: Work) -> Any:
+        """Run a small write with the next group and give what it returned, once that is durable."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._put(_Chore(work, future))
+        return await future
+
+    def record(self, row: Row) -> None:
+        """Let an audit row ride with the next group; raises JOURNAL_UNAVAILABLE when too much waits already."""
+        self._put(_AuditOnly(row))
+
+    def listen(self, listener: Listener) -> None:
+        """Call a function in the event loop with each group's events."""
+        self._listeners.append(listener)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the writer still takes work."""
+        return self._thread.is_alive() and not self._closing
+
+    async def close(self) -> None:
+        """Write everything that waits, then end the thread."""
+        if not self._closing:
+            self._closing = True
+            self._queue.put(_Stop())
+        await asyncio.to_thread(self._thread.join)
+
+    def _put(self, item: _Item) -> None:
+        if not self.alive:
+            raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "the journal is closed")
+        if self._queue.qsize() >= self._capacity:
+            raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "too much waits for the journal already")
+        self._queue.put(item)
+
+    def _work(self) -> None:
+        stopped = False
+        while not stopped:
+            items = self._take()
+            stopped = any(isinstance(item, _Stop) for item in items)
+            self._process(items)
+        if self._kept_audit:
+            _log.error("%d audit rows could not be written before the end", len(self._kept_audit))
+
+    def _take(self) -> list[_Item]:
+        try:
+            items = [self._queue.get(timeout=_AUDIT_RETRY_S if self._kept_audit else None)]
+            while len(items) < _GROUP_MAX:
+                items.append(self._queue.get_nowait())
+        except Empty:
+            return items if "items" in locals() else []
+        return items
+
+    def _process(self, items: list[_Item]) -> None:
+        units = [item for item in items if isinstance(item, _Unit)]
+        chores = [item for item in items if isinstance(item, _Chore)]
+        audit = self._kept_audit + [item.row for item in items if isinstance(item, _AuditOnly)]
+        self._kept_audit = []
+        if not units and not chores and not audit:
+            return
+        group = Group([unit.prepared for unit in units], [chore.work for chore in chores], audit)
+        futures: list[asyncio.Future[Any]] = [*(unit.future for unit in units), *(chore.future for chore in chores)]
+        try:
+            done = self._committer.commit(group)
+        except Exception as error:  # noqa: BLE001 - the thread must live; every waiter is told
+            self._keep(audit)
+            done = Done([_failure(error) for _ in units], [_failure(error) for _ in chores], [])
+            _log.error("a batch of the journal failed", exc_info=error)
+        if futures:
+            self._tell(futures, [*done.units, *done.works], done.events)
+
+    def _keep(self, audit: list[Row]) -> None:
+        lost = len(audit) - _AUDIT_KEPT_MAX
+        if lost > 0:
+            _log.error("%d audit rows are lost: the journal has failed for too long", lost)
+        self._kept_audit = audit[-_AUDIT_KEPT_MAX:]
+
+    def _tell(self, futures: list[asyncio.Future[Any]], results: list[Any], events: list[LogEvent]) -> None:
+        loop = futures[0].get_loop()
+        try:
+            loop.call_soon_threadsafe(self._wake, loop, futures, results, events)
+        except RuntimeError:
+            _log.warning("the event loop ended before %d results could be told", len(futures))
+
+    def _wake(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        futures: list[asyncio.Future[Any]],
+        results: list[Any],
+        events: list[LogEvent],
+    ) -> None:
+        if events:
+            for listener in self._listeners:
+                try:
+                    listener(events)
+                except Exception as error:  # noqa: BLE001 - a listener's fault is not the committers'
+                    loop.call_exception_handler({"message": "an event listener failed", "exception": error})
+        for future, result in zip(futures, results, strict=True):
+            if future.done():
+                continue
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+
+def _failure(error: Exception) -> GatewayError:
+    cause = {"cause": type(error).__name__}
+    if isinstance(error, CommitOutcomeUnknown):
+        return GatewayError(
+            Reason.JOURNAL_OUTCOME_UNKNOWN, "the journal did not confirm the record; it may be durable", metadata=cause
+        )
+    return GatewayError(Reason.JOURNAL_UNAVAILABLE, "the journal cannot be written now", metadata=cause)
