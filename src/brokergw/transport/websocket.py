@@ -159,7 +159,7 @@ class SupervisedLink:
             tasks: list[asyncio.Task[None]] = []
             try:
                 await within(self._clock, self._policy.open_s, self._handshake(socket))
-                tasks = [asyncio.create_task(_guard(socket, work)) for work in (self._read(socket), self._beat(socket))]
+                tasks = [asyncio.create_task(_guard(socket, work)) for work in (self._read, self._beat)]
                 yield socket
             finally:
                 for task in tasks:
@@ -205,9 +205,9 @@ class SupervisedLink:
             await socket.raw.ping()
 
 
-async def _guard(socket: _Socket, work: Coroutine[Any, Any, None]) -> None:
+async def _guard(socket: _Socket, work: Callable[[_Socket], Awaitable[None]]) -> None:
     try:
-        await work
+        await work(socket)
     except LinkError as error:
         socket.backlog.put_nowait(error)
     except _FAILURES as error:

@@ -1,0 +1,116 @@
+import pytest
+
+from brokergw.model.outcome import Budget
+from brokergw.transport.throttle import Spent, Throttle, read_budget, retry_after_s
+
+NOTHING = Budget(None, None, None)
+
+
+class Hand:
+    """A monotonic clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """Give the time."""
+        return self.now
+
+
+def spend(throttle: Throttle, *, cancel: bool = False) -> int:
+    """Take tokens until there is none, and tell how many there were."""
+    taken = 0
+    try:
+        while taken < 1000:
+            throttle.take(cancel=cancel)
+            taken += 1
+    except Spent:
+        return taken
+    return taken
+
+
+def test_a_share_of_the_budget_is_kept_for_cancels() -> None:
+    """Ordinary requests stop at the share that only cancels may use."""
+    throttle = Throttle(100, monotonic=Hand(), cancel_share=0.2)
+    assert spend(throttle) == 80
+    assert spend(throttle, cancel=True) == 20
+
+
+def test_the_budget_refills_evenly() -> None:
+    """Half a minute brings back half a minute's worth, and a long pause no more than the whole."""
+    clock = Hand()
+    throttle = Throttle(60, monotonic=clock, cancel_share=0)
+    assert spend(throttle) == 60
+    clock.now += 30
+    assert spend(throttle) == 30
+    clock.now += 3600
+    assert spend(throttle) == 60
+
+
+def test_a_spent_budget_tells_when_to_come_back() -> None:
+    """After the wait it names, a request finds a token."""
+    clock = Hand()
+    throttle = Throttle(60, monotonic=clock, cancel_share=0)
+    spend(throttle)
+    with pytest.raises(Spent) as caught:
+        throttle.take()
+    clock.now += caught.value.retry_after_s
+    throttle.take()
+
+
+def test_a_ban_holds_for_cancels_too_and_ends() -> None:
+    """Nothing passes during a ban, whatever is left, and everything after it."""
+    clock = Hand()
+    throttle = Throttle(None, monotonic=clock)
+    throttle.ban(5)
+    throttle.ban(1)
+    for cancel in (False, True):
+        with pytest.raises(Spent) as caught:
+            throttle.take(cancel=cancel)
+        assert caught.value.retry_after_s == 5
+    clock.now += 5
+    throttle.take()
+
+
+def test_no_limit_counts_nothing() -> None:
+    """Without a figure nothing is refused."""
+    assert spend(Throttle(None, monotonic=Hand())) == 1000
+
+
+def test_the_brokers_headers_set_capacity_and_remainder() -> None:
+    """A larger limit told by the broker raises the capacity, a small remainder lowers what is left."""
+    throttle = Throttle(10, monotonic=Hand(), cancel_share=0)
+    throttle.learn(Budget(100, None, None))
+    assert spend(throttle) == 100
+    fresh = Throttle(100, monotonic=Hand(), cancel_share=0)
+    fresh.learn(Budget(100, 7, None))
+    assert spend(fresh) == 7
+
+
+def test_budget_headers_are_read() -> None:
+    """Limit, remainder and reset come from the X-RateLimit headers, the reset as Unix nanoseconds."""
+    headers = {"x-ratelimit-limit": "200", "x-ratelimit-remaining": "3", "x-ratelimit-reset": "1700000000"}
+    assert read_budget(headers, NOTHING) == Budget(200, 3, 1_700_000_000_000_000_000)
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.5", "many", "٣", "9" * 40])
+def test_a_header_that_is_no_count_is_ignored(text: str) -> None:
+    """A malformed header leaves the budget as it was known."""
+    before = Budget(200, 5, None)
+    assert read_budget({"x-ratelimit-remaining": text}, before) is before
+
+
+def test_absent_headers_keep_the_budget_known_before() -> None:
+    """A reply without the headers says nothing."""
+    before = Budget(200, 5, None)
+    assert read_budget({}, before) is before
+
+
+def test_the_wait_after_a_refusal_prefers_the_brokers_own_word() -> None:
+    """Retry-After wins over the reset time, which wins over the default; an absurd reset is capped."""
+    now_ns = 1_700_000_000_000_000_000
+    assert retry_after_s({"retry-after": "7", "x-ratelimit-reset": "1700000030"}, now_ns, default=1) == 7
+    assert retry_after_s({"x-ratelimit-reset": "1700000030"}, now_ns, default=1) == 30
+    assert retry_after_s({"x-ratelimit-reset": "1600000000"}, now_ns, default=1) == 1
+    assert retry_after_s({"x-ratelimit-reset": "1900000000"}, now_ns, default=1) == 60
+    assert retry_after_s({}, now_ns, default=1) == 1
