@@ -8,7 +8,17 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from brokergw.sim.dialects.alpaca import account, assets, orders, positions
+from brokergw.sim.dialects.alpaca import (
+    account,
+    activities,
+    assets,
+    calendar,
+    contracts,
+    history,
+    market_data,
+    orders,
+    positions,
+)
 from brokergw.sim.dialects.alpaca.auth import Gate
 from brokergw.sim.dialects.alpaca.brokerage import Brokerage
 from brokergw.sim.dialects.alpaca.call import Answer, Call
@@ -41,6 +51,26 @@ _ENDPOINTS: Final[dict[tuple[str, str], Endpoint]] = {
     ("DELETE", "/v2/positions/*"): positions.close,
     ("GET", "/v2/assets"): assets.list_assets,
     ("GET", "/v2/assets/*"): assets.get,
+    ("GET", "/v2/account/activities"): activities.list_activities,
+    ("GET", "/v2/account/activities/*"): activities.list_activities,
+    ("GET", "/v2/account/portfolio/history"): history.get,
+    ("GET", "/v2/options/contracts"): contracts.list_contracts,
+    ("GET", "/v2/options/contracts/*"): contracts.get,
+    ("GET", "/v2/clock"): calendar.clock,
+    ("GET", "/v2/calendar"): calendar.calendar,
+    ("GET", "/v2/stocks/quotes/latest"): market_data.stock_quotes,
+    ("GET", "/v2/stocks/*/quotes/latest"): market_data.stock_quote,
+    ("GET", "/v2/stocks/trades/latest"): market_data.stock_trades,
+    ("GET", "/v2/stocks/*/trades/latest"): market_data.stock_trade,
+    ("GET", "/v2/stocks/bars/latest"): market_data.stock_bars,
+    ("GET", "/v2/stocks/snapshots"): market_data.stock_snapshots,
+    ("GET", "/v2/stocks/*/snapshot"): market_data.stock_snapshot,
+    ("GET", "/v1beta3/crypto/*/latest/quotes"): market_data.crypto_quotes,
+    ("GET", "/v1beta3/crypto/*/latest/trades"): market_data.crypto_trades,
+    ("GET", "/v1beta3/crypto/*/latest/bars"): market_data.crypto_bars,
+    ("GET", "/v1beta3/crypto/*/snapshots"): market_data.crypto_snapshots,
+    ("GET", "/v1beta1/options/quotes/latest"): market_data.option_quotes,
+    ("GET", "/v1beta1/options/trades/latest"): market_data.option_trades,
 }
 
 

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from brokergw.exchange import EventKind, ExchangeEvent, ExchangeOrder, Execution, Listing
+from brokergw.exchange import EventKind, ExchangeEvent, ExchangeOrder, Execution, Listing, OrderStatus
 from brokergw.model.instrument import AssetClass
-from brokergw.model.terms import OrderClass, Side
+from brokergw.model.terms import OrderClass, OrderType, Side
 from brokergw.sim.dialects.alpaca import hours
 from brokergw.sim.dialects.alpaca.combos import Combos
 from brokergw.sim.dialects.alpaca.options import AlpacaOptions
-from brokergw.sim.dialects.alpaca.room import ZERO, Budget, Room, account_number
+from brokergw.sim.dialects.alpaca.room import ZERO, Budget, FillNote, Room, account_number
 from brokergw.sim.dialects.alpaca.shapes import (
     JsonObject,
     as_submitted,
@@ -29,6 +29,8 @@ from brokergw.sim.faults import Faults
 
 _NINE_PLACES: Final = Decimal("0.000000001")
 _MINUTE_NS: Final = 60_000_000_000
+_STOPS: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
+_PAIRS: Final = frozenset({OrderClass.BRACKET, OrderClass.OCO})
 _EVENT: Final = {
     EventKind.ACCEPTED: "accepted",
     EventKind.NEW: "new",
@@ -119,7 +121,20 @@ class Brokerage:
         )
         if order.order_id in room.canceling and order.is_open:
             shape["status"] = "pending_cancel"
+        elif self.waits(room, order):
+            shape["status"] = "held"
         return shape
+
+    def waits(self, room: Room, order: ExchangeOrder) -> bool:
+        """Tell whether an order is shown as `held`: an exit whose entry is open, or a stop beside a working limit.
+
+        Alpaca sends only one order of a pair to the market, the limit; the stop waits for its price.
+        """
+        if order.status is OrderStatus.HELD:
+            return True
+        if not order.parent_id or not order.is_open or order.triggered or order.filled_quantity:
+            return False
+        return order.type in _STOPS and self._class_of(room, order) in _PAIRS
 
     def _class_of(self, room: Room, order: ExchangeOrder) -> OrderClass:
         if order.parent_id:
@@ -153,13 +168,19 @@ class Brokerage:
         execution = event.execution
         if execution is not None:
             self._settle(room, execution)
+            intent = room.intents[order.order_id]
+            room.fills.append(FillNote(execution, order.filled_quantity, order.leaves_quantity, intent))
         if not order.is_open:
             room.canceling.discard(order.order_id)
         name = _EVENT.get(event.kind)
         if name is None or not room.feed.listened_to:
             return
+        if event.kind is EventKind.NEW and self.waits(room, order):
+            if not is_first:
+                return
+            name = "held"
         shape = self.shape(room, order)
-        if event.kind is EventKind.NEW and is_first and not order.replaces:
+        if name == "new" and is_first and not order.replaces:
             self.tell(room, "pending_new", as_submitted(dict(shape)), event.time_ns)
         elif event.kind is EventKind.REPLACED:
             pending = {**shape, "status": "pending_replace", "replaced_at": None, "replaced_by": None}
@@ -218,5 +239,8 @@ class Brokerage:
             budget=Budget(options.rate_limit_per_minute),
             feed=Feed(self.faults),
         )
+        amount = cents(options.cash)
+        room.note_activity("JNLC", now, key="opening", net_amount=amount, description="Initial balance")
+        room.samples[now // _MINUTE_NS] = options.cash
         room.configurations["max_margin_multiplier"] = text(options.multiplier)
         return room

@@ -11,21 +11,35 @@ from typing import Final
 from brokergw.exchange.sessions import at_new_york, new_york_date
 
 new_york_day = new_york_date
+at_minute = at_new_york
 OPEN_MINUTE: Final = 9 * 60 + 30
 CLOSE_MINUTE: Final = 16 * 60
 EARLY_CLOSE_MINUTE: Final = 13 * 60
 _MINUTE_NS: Final = 60_000_000_000
 _SECOND_NS: Final = 1_000_000_000
+_AUCTION_FROM_MINUTE: Final = 19 * 60
 _SATURDAY, _SUNDAY = 5, 6
 
 
 def local_text(time_ns: int) -> str:
     """Write a moment in New York's own time with its offset, to the second or with its fraction."""
-    day = new_york_date(time_ns)
-    behind = int((at_new_york(day, 0) - _utc_midnight(day)) // (60 * _MINUTE_NS))
+    behind = _hours_behind(time_ns)
     local = datetime.fromtimestamp(time_ns // _SECOND_NS, UTC) - timedelta(hours=behind)
     fraction = f"{time_ns % _SECOND_NS:09d}".rstrip("0")
     return f"{local:%Y-%m-%dT%H:%M:%S}{'.' + fraction if fraction else ''}-{behind:02d}:00"
+
+
+def local_stamp(time_ns: int) -> str:
+    """Write a moment in New York's own time as digits, to the millisecond."""
+    local = datetime.fromtimestamp(time_ns // _SECOND_NS, UTC) - timedelta(hours=_hours_behind(time_ns))
+    return f"{local:%Y%m%d%H%M%S}{time_ns % _SECOND_NS // 1_000_000:03d}"
+
+
+def takes_auction_orders(time_ns: int, until_minute: int) -> bool:
+    """Tell whether orders for an auction are taken: from 19:00 until a minute before the auction's own."""
+    local = datetime.fromtimestamp(time_ns // _SECOND_NS, UTC) - timedelta(hours=_hours_behind(time_ns))
+    minute = local.hour * 60 + local.minute
+    return minute >= _AUCTION_FROM_MINUTE or minute < until_minute
 
 
 def open_ns(day: date) -> int:
@@ -85,8 +99,10 @@ def previous_close_ns(time_ns: int) -> int:
     return close_ns(day)
 
 
-def _utc_midnight(day: date) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * _SECOND_NS
+def _hours_behind(time_ns: int) -> int:
+    day = new_york_date(time_ns)
+    midnight = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * _SECOND_NS
+    return (at_new_york(day, 0) - midnight) // (60 * _MINUTE_NS)
 
 
 @lru_cache(maxsize=64)

@@ -153,7 +153,7 @@ def _wanted(call: Call, order: ExchangeOrder, status: str, *, nested: bool) -> b
         # A group counts as open as long as one of its exits can still trade.
         legs = (call.brokerage.exchange.order(call.room.account_id, leg_id) for leg_id in order.leg_ids)
         is_open = any(leg is not None and leg.is_open for leg in legs)
-    if status == "open" and (not is_open or order.status is OrderStatus.HELD):
+    if status == "open" and (not is_open or call.brokerage.waits(call.room, order)):
         return False
     if status == "closed" and is_open:
         return False

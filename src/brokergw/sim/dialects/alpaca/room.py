@@ -58,6 +58,16 @@ class Budget:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class FillNote:
+    """One execution with what its order had traded and left to trade right after it."""
+
+    execution: Execution
+    total: Decimal
+    leaves: Decimal
+    intent: str
+
+
 @dataclass(slots=True)
 class Room:
     """The state of one account.
@@ -78,7 +88,8 @@ class Room:
     births: dict[str, int] = field(default_factory=dict)
     canceling: set[str] = field(default_factory=set)
     samples: dict[int, Decimal] = field(default_factory=dict)
-    other_activities: list[JsonObject] = field(default_factory=list)
+    fills: list[FillNote] = field(default_factory=list)
+    other_activities: list[tuple[int, JsonObject]] = field(default_factory=list)
     combos: dict[str, "Combo"] = field(default_factory=dict)
 
     def infer_intent(self, side: Side, symbol: str) -> str:
@@ -117,21 +128,20 @@ class Room:
     def note_activity(self, kind: str, time_ns: int, *, key: str, **facts: str) -> None:
         """Write down something that is not a trade; `facts` are the row's other fields."""
         day = new_york_date(time_ns)
-        self.other_activities.append(
-            {
-                "id": f"{day:%Y%m%d}000000000::{derived_id('activity', self.account_id, kind, key)}",
-                "activity_type": kind,
-                "activity_sub_type": "",
-                "date": day.isoformat(),
-                "created_at": timestamp(time_ns),
-                "net_amount": "0",
-                "description": "",
-                "status": "executed",
-                "group_id": derived_id("group", key),
-                "currency": "USD",
-                **facts,
-            }
-        )
+        row = {
+            "id": f"{day:%Y%m%d}000000000::{derived_id('activity', self.account_id, kind, key)}",
+            "activity_type": kind,
+            "activity_sub_type": "",
+            "date": day.isoformat(),
+            "created_at": timestamp(time_ns),
+            "net_amount": "0",
+            "description": "",
+            "status": "executed",
+            "group_id": derived_id("group", key),
+            "currency": "USD",
+            **facts,
+        }
+        self.other_activities.append((time_ns, row))
 
     def is_born(self, order_id: str, now_ns: int) -> bool:
         """Tell whether look-ups may see an order yet."""

@@ -168,4 +168,6 @@ def as_submitted(shape: JsonObject) -> JsonObject:
         shape[name] = None
     if shape["replaces"] is None:
         shape["filled_qty"] = "0"
+    for leg in shape["legs"] or ():
+        leg["status"] = "held"
     return shape

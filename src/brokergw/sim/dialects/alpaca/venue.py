@@ -6,6 +6,7 @@ from enum import StrEnum, unique
 
 from brokergw.exchange import Exchange, Listing, OrderStatus, RefusalCode, Refused
 from brokergw.exchange.sessions import Sessions
+from brokergw.sim.dialects.alpaca import hours
 
 
 @unique
@@ -34,11 +35,37 @@ class Hours(Sessions):
         self._doors = doors
         self.always_open = doors is Doors.OPEN
 
+    def is_open(self, time_ns: int) -> bool:
+        """Tell whether shares trade in regular hours at a moment."""
+        if self._doors is not Doors.HOURS:
+            return self._doors is Doors.OPEN
+        day = hours.new_york_day(time_ns)
+        return hours.is_trading_day(day) and hours.open_ns(day) <= time_ns < hours.close_ns(day)
+
     def trades(self, listing: Listing, time_ns: int, *, extended: bool) -> bool:
         """Tell whether an order of a listing can trade at a moment."""
-        if self._doors is Doors.SHUT and not listing.always_trades:
-            return False
-        return super().trades(listing, time_ns, extended=extended)
+        if listing.always_trades or not extended or self._doors is not Doors.HOURS:
+            return listing.always_trades or self.is_open(time_ns)
+        day = hours.new_york_day(time_ns)
+        return hours.is_trading_day(day) and super().trades(listing, time_ns, extended=True)
+
+    def day_end(self, listing: Listing, time_ns: int, *, extended: bool) -> int:
+        """Tell when a day order placed at a moment expires."""
+        if self.always_open or listing.always_trades or extended:
+            return super().day_end(listing, time_ns, extended=extended)
+        return hours.next_close_ns(time_ns)
+
+    def opening_after(self, listing: Listing, time_ns: int) -> int:
+        """Tell when the next opening auction is."""
+        if self.always_open or listing.always_trades:
+            return super().opening_after(listing, time_ns)
+        return hours.next_open_ns(time_ns)
+
+    def closing_after(self, listing: Listing, time_ns: int) -> int:
+        """Tell when the next closing auction is."""
+        if self.always_open or listing.always_trades:
+            return super().closing_after(listing, time_ns)
+        return hours.next_close_ns(time_ns)
 
 
 class Venue(Exchange):
