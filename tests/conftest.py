@@ -1,5 +1,6 @@
 """The fixtures of all tests, as a list of plugins."""
 
 pytest_plugins = [
+    "tests.fixtures.fake_gateway",
     "tests.fixtures.sim",
 ]

@@ -25,11 +25,14 @@ def unit_cost(listing: Listing, price: Decimal, fee_rate: Decimal) -> Decimal:
     return cost + cost * fee_rate if fee_rate else cost
 
 
-def check_ticket(ticket: Ticket, listing: Listing, now_ns: int) -> None:
-    """Check what can be told from the ticket and its listing alone; raises Refused."""
+def check_ticket(ticket: Ticket, listing: Listing, now_ns: int, *, whole: Decimal) -> None:
+    """Check what can be told without the account's money; raises Refused.
+
+    `whole` is the account's whole position, which may be closed however small it is.
+    """
     if not listing.tradable:
         raise Refused(RefusalCode.NOT_TRADABLE, f"{listing.symbol} cannot be traded", symbol=listing.symbol)
-    _check_size(ticket, listing)
+    _check_size(ticket, listing, abs(whole))
     _check_prices(ticket, listing)
     if ticket.time_in_force not in _RESTING and (ticket.type not in _PLAIN):
         raise _invalid("time_in_force", f"{ticket.time_in_force.value} takes market and limit orders only")
@@ -158,7 +161,7 @@ def _worst_price(order: WorkingOrder, depth: Depth) -> Decimal:
     return now if order.stop_price is None else max(now, order.stop_price) if order.buys else now
 
 
-def _check_size(ticket: Ticket, listing: Listing) -> None:
+def _check_size(ticket: Ticket, listing: Listing, whole: Decimal) -> None:
     if (ticket.quantity is None) == (ticket.notional is None):
         raise _invalid("quantity", "exactly one of quantity and notional must be given")
     if ticket.notional is not None:
@@ -176,7 +179,7 @@ def _check_size(ticket: Ticket, listing: Listing) -> None:
             quantity=quantity,
             step=listing.quantity_step,
         )
-    if quantity < listing.quantity_min:
+    if quantity < listing.quantity_min and quantity != whole:
         raise Refused(
             RefusalCode.BELOW_MINIMUM,
             f"quantity must be at least {listing.quantity_min:f}",

@@ -18,6 +18,7 @@ from brokergw.exchange.refusals import RefusalCode, Refused
 from brokergw.exchange.sessions import Sessions
 from brokergw.exchange.values import (
     ZERO,
+    AccountOpening,
     Depth,
     ExchangeEvent,
     ExchangeOrder,
@@ -80,6 +81,10 @@ class Exchange:
     def account(self, account_id: str) -> Ledger:
         """Give an account's money now; raises UNKNOWN_ACCOUNT."""
         return self._floor.account(account_id).ledger(self._floor.market, self._floor.now_ns)
+
+    def opening(self, account_id: str) -> AccountOpening:
+        """Tell how an account began; raises UNKNOWN_ACCOUNT."""
+        return self._floor.account(account_id).opening()
 
     def positions(self, account_id: str) -> tuple[Holding, ...]:
         """Give an account's positions at present prices; raises UNKNOWN_ACCOUNT."""

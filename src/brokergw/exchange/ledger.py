@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from brokergw.exchange.listings import Listing
 from brokergw.exchange.prices import Market
-from brokergw.exchange.values import ZERO, Execution, Holding, Ledger
+from brokergw.exchange.values import ZERO, AccountOpening, Execution, Holding, Ledger
 
 if TYPE_CHECKING:
     from brokergw.exchange.book import WorkingOrder
@@ -93,6 +93,16 @@ class Account:
         self.by_client_id: dict[str, WorkingOrder] = {}
         self.open_orders: dict[str, WorkingOrder] = {}
         self.executions: list[Execution] = []
+
+    def opening(self) -> AccountOpening:
+        """Tell how it began."""
+        return AccountOpening(
+            account_id=self.account_id,
+            cash=self.opening_cash,
+            multiplier=self.multiplier,
+            shorting=self.shorting,
+            create_time_ns=self.create_time_ns,
+        )
 
     def position(self, listing: Listing) -> Position:
         """Give the position record of a listing, made when first asked for."""

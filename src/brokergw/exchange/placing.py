@@ -28,7 +28,7 @@ def submit(floor: Floor, matcher: Matcher, account: Account, ticket: Ticket) -> 
     _refuse_known_client_id(account, ticket.client_order_id)
     if ticket.order_class is OrderClass.OCO and ticket.limit_price is None:
         ticket = replace(ticket, limit_price=ticket.take_profit_limit_price)
-    admission.check_ticket(ticket, listing, now)
+    admission.check_ticket(ticket, listing, now, whole=account.position(listing).quantity)
     depth = path.at(now)
     quantity = admission.quantity_of(ticket, listing, depth)
     order = _make(account, listing, ticket, quantity)
@@ -56,7 +56,7 @@ def change(floor: Floor, matcher: Matcher, old: WorkingOrder, ticket: Ticket) ->
     _refuse_unreplaceable(old, ticket)
     account, now = old.account, floor.now_ns()
     _refuse_known_client_id(account, ticket.client_order_id)
-    admission.check_ticket(_alone(ticket), old.listing, now)
+    admission.check_ticket(_alone(ticket), old.listing, now, whole=old.position.quantity)
     quantity = ticket.quantity if ticket.quantity is not None else old.quantity
     if quantity <= old.filled:
         raise Refused(RefusalCode.INVALID_TERMS, "quantity must be above what is filled", field="quantity")

@@ -26,16 +26,7 @@ def state_of(floor: Floor) -> ExchangeState:
         key=lambda order: order.backing.sequence,
     )
     return ExchangeState(
-        tuple(
-            AccountOpening(
-                account_id=account.account_id,
-                cash=account.opening_cash,
-                multiplier=account.multiplier,
-                shorting=account.shorting,
-                create_time_ns=account.create_time_ns,
-            )
-            for account in accounts
-        ),
+        tuple(account.opening() for account in accounts),
         tuple(orders),
         tuple(floor.executions),
     )
