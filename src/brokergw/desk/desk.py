@@ -1,1 +1,219 @@
 """The desk: every use case of the gateway behind one face, wired once at start-up."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from brokergw.desk.book import OrderBook
+from brokergw.desk.cancel import Cancel
+from brokergw.desk.change import ChangeParts, Changes
+from brokergw.desk.connections import Connections
+from brokergw.desk.feed import Feeds
+from brokergw.desk.gates.gates import Gates, GateSettings
+from brokergw.desk.modify import Modify
+from brokergw.desk.query import BrokerQuery, RecordQuery
+from brokergw.desk.recall import Recall
+from brokergw.desk.recorder import Recorder
+from brokergw.desk.resolver import Resolver
+from brokergw.desk.results import Cleared, OrderResult, Result, SweepResult
+from brokergw.desk.sends import Sends
+from brokergw.desk.sessions import Session, Sessions
+from brokergw.desk.submit import Submit
+from brokergw.desk.sweep import Sweep
+from brokergw.desk.tail import Tail
+from brokergw.desk.watch import Watch, WatchItem, WatchRequest
+from brokergw.model.commands import (
+    CancelAllOrders,
+    CancelOrder,
+    CloseAll,
+    Flatten,
+    KeyedCommand,
+    ModifyOrder,
+    SubmitOrder,
+)
+from brokergw.model.errors import GatewayError, PreflightDenied, Reason
+from brokergw.model.lifecycle import State
+from brokergw.model.principal import Caller
+from brokergw.ports.broker import AdapterFactory
+from brokergw.ports.clock import Clock
+from brokergw.ports.directory import ConnectionDirectory
+from brokergw.ports.journal import Journal
+
+_DISCOVER_EVERY_S: Final = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Desk:
+    """What a caller can do, each verb and each question under one name.
+
+    Questions and connection verbs are limited to the caller's own; foreign and missing things answer alike.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        directory: ConnectionDirectory,
+        catalog: Mapping[str, AdapterFactory],
+        clock: Clock,
+        gate_settings: GateSettings,
+    ) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._book = OrderBook(journal)
+        self._sends = Sends()
+        self._tail = Tail(journal)
+        self._sessions = Sessions(directory, catalog, clock)
+        recorder = Recorder(journal, self._book, clock)
+        self._resolver = Resolver(recorder, self._book, clock)
+        self._feeds = Feeds(journal, self._book, recorder, self._sends, clock)
+        self._recall = Recall(journal, self._book, self._sends, clock)
+        self._gates = Gates(self._sessions, clock, gate_settings)
+        self._submit = Submit(
+            journal, self._book, recorder, self._sends, self._sessions, self._recall, self._resolver, clock
+        )
+        self._changes = Changes(
+            ChangeParts(
+                journal=journal,
+                book=self._book,
+                recorder=recorder,
+                sends=self._sends,
+                sessions=self._sessions,
+                recall=self._recall,
+                resolver=self._resolver,
+                clock=clock,
+            )
+        )
+        self._modify, self._cancel = Modify(self._changes), Cancel(self._changes)
+        self._sweep = Sweep(journal, self._sends, self._sessions, self._recall, self._submit, self._cancel, clock)
+        self._watch = Watch(journal, self._tail, self._sessions, clock)
+        self._draining = False
+        self._discovery: asyncio.Task[None] | None = None
+
+        record = RecordQuery(journal, self._sessions, self._tail, clock)
+        self.get_order = record.order
+        self.get_order_by_client_id = record.order_by_client_id
+        self.list_orders = record.orders
+        self.list_order_events = record.order_events
+        self.list_fills = record.fills
+        self.wait_for = record.wait_for
+
+        broker = BrokerQuery(self._sessions, clock)
+        self.list_accounts = broker.accounts
+        self.get_account = broker.account
+        self.get_positions = broker.positions
+        self.list_transactions = broker.transactions
+        self.get_quotes = broker.quotes
+        self.get_instrument = broker.instrument
+        self.brokers = broker.brokers
+        self.ping_broker = broker.ping
+        self.budgets = broker.budgets
+
+        connections = Connections(directory, self._sessions, self._tail, clock)
+        self.create_connection = connections.create
+        self.get_connection = connections.get
+        self.list_connections = connections.list
+        self.test_connection = connections.test
+        self.revoke_connection = connections.revoke
+
+    async def recall(self, caller: Caller, command: KeyedCommand) -> Result | None:
+        """Give the answer that a command's key stands for already, or None when the call is to go on."""
+        known = await self._recall(caller, command)
+        if known is None and self._draining:
+            raise GatewayError(Reason.SERVER_DRAINING, "the server is shutting down", retry_after_s=1.0)
+        return known
+
+    async def clear(self, caller: Caller, command: SubmitOrder | ModifyOrder) -> Cleared[SubmitOrder | ModifyOrder]:
+        """Run the gates. A gate's refusal of an order is recorded as the key's final answer."""
+        if isinstance(command, ModifyOrder):
+            order = await self._changes.owned(caller, command.order_id)
+            return await self._gates.clear_modify(caller, command, order)
+        try:
+            return await self._gates.clear_submit(caller, command)
+        except PreflightDenied as denial:
+            session = await self._sessions.of_account(command.account_id)
+            if session is not None and not command.validate_only:
+                await self._submit.deny(caller, command, session.connection.broker, denial)
+            raise
+
+    async def submit(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> OrderResult:
+        """Place a cleared order."""
+        return await self._submit(caller, cleared)
+
+    async def modify(self, caller: Caller, cleared: Cleared[ModifyOrder]) -> OrderResult:
+        """Change a working order."""
+        return await self._modify(caller, cleared)
+
+    async def cancel(self, caller: Caller, command: CancelOrder) -> OrderResult:
+        """Ask for the cancel of one order."""
+        return await self._cancel(caller, command)
+
+    async def cancel_all(self, caller: Caller, command: CancelAllOrders) -> SweepResult:
+        """Ask for the cancel of every open order of an account."""
+        return await self._sweep.cancel_all(caller, command)
+
+    async def flatten(self, caller: Caller, command: Flatten) -> SweepResult:
+        """Cancel and close an account or one symbol of it."""
+        return await self._sweep.flatten(caller, command)
+
+    async def close_all(self, caller: Caller, command: CloseAll) -> SweepResult:
+        """Cancel and close everything the caller owns."""
+        return await self._sweep.close_all(caller, command)
+
+    def watch(self, caller: Caller, request: WatchRequest) -> AsyncIterator[WatchItem]:
+        """Run a stream."""
+        return self._watch.stream(caller, request)
+
+    def sessions(self) -> Sequence[Session]:
+        """The open sessions, for health and metrics."""
+        return self._sessions.all()
+
+    async def start(self) -> None:
+        """Put in doubt what a dead sender left, open the sessions, and start finding out."""
+        self._sessions.on_open(self._feeds.start)
+        self._feeds.on_gap(self._tail.ring)
+        await self._sessions.open_all()
+        await self._recover()
+        self._discovery = asyncio.create_task(self._discover(), name="discover connections")
+
+    async def _recover(self) -> None:
+        """Only the broker knows what became of orders that were being sent when the process ended."""
+        for order in await self._journal.open_orders():
+            self._book.remember(order)
+            if order.state in {State.SENDING, State.IN_DOUBT}:
+                session = await self._sessions.of_account(order.account_id)
+                doubtful = await self._resolver.doubt(order)
+                if session is not None:
+                    self._sends.later(self._resolver.settle(session, doubtful))
+            elif order.state in {State.PENDING_CANCEL, State.PENDING_MODIFY}:
+                session = await self._sessions.of_account(order.account_id)
+                if session is not None:
+                    self._sends.later(self._resolver.confirm(session, order))
+
+    async def _discover(self) -> None:
+        """Find connections that another process has made or revoked."""
+        while True:
+            await self._clock.sleep(_DISCOVER_EVERY_S)
+            try:
+                await self._sessions.open_all()
+            except Exception:
+                log.exception("discovery of connections failed")
+
+    def drain(self) -> None:
+        """Refuse new mutations and end the streams."""
+        self._draining = True
+        self._watch.drain()
+
+    async def settle(self, grace_s: float) -> int:
+        """Wait for the sends in flight; gives how many had not ended in time."""
+        return await self._sends.settle(grace_s)
+
+    async def stop(self) -> None:
+        """End everything that runs in the background."""
+        if self._discovery is not None:
+            self._discovery.cancel()
+            await asyncio.gather(self._discovery, return_exceptions=True)
+        await self._sends.stop()
+        await self._sessions.stop()

@@ -8,20 +8,20 @@ from brokergw.model.commands import KeyedCommand
 from brokergw.model.instrument import Instrument
 from brokergw.model.order import Order
 
-C = TypeVar("C", bound=KeyedCommand)
+C_co = TypeVar("C_co", bound=KeyedCommand, covariant=True)
 
 Positions: TypeAlias = dict[str, int]
 """How far each account's record has been covered: sequence by account id."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cleared(Generic[C]):
+class Cleared(Generic[C_co]):
     """A command that every gate has let through, with what the gates learned on the way.
 
     `order` is the present order for a change, None for a submit.
     """
 
-    command: C
+    command: C_co
     connection: Connection
     instrument: Instrument | None
     order: Order | None = None

@@ -128,6 +128,13 @@ def after_change(order: Order, seen: BrokerOrder | None, terms: OrderTerms, now_
     return move(order, back, now_ns, terms=terms, broker_order_ids=ids)
 
 
+def confirm(order: Order, seen: BrokerOrder, now_ns: int) -> Order | None:
+    """Give the order after a change whose answer was lost, by what the broker shows of it now."""
+    if is_terminal(seen.state):
+        return merge(order, seen, now_ns)
+    return after_change(order, seen, _terms_after(order, seen), now_ns)
+
+
 def fill_rows(before: Order, after: Order, fills: Sequence[BrokerFill], now_ns: int) -> tuple[Fill, ...]:
     """Make the records of executions told together, each with the running totals after it."""
     rows: list[Fill] = []

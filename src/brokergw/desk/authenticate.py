@@ -1,0 +1,86 @@
+"""API keys: how one is made, what a valid one looks like, and who stands behind it.
+
+A key is `bgw_<id>_<secret><checksum>`: a prefix that scanners of leaked secrets can find, and a checksum that tells a
+mistyped key without asking the store. Only an HMAC of the key is stored, under a secret that is not in the database.
+"""
+
+import base64
+import hashlib
+import hmac
+import os
+import re
+import zlib
+from collections import OrderedDict
+from typing import Final
+
+from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.principal import ApiKey, Principal
+from brokergw.ports.clock import Clock
+from brokergw.ports.directory import KeyDirectory
+
+_FORM: Final = re.compile(r"bgw_([a-z2-7]{10})_([a-z2-7]{32})([0-9a-f]{8})", re.ASCII)
+_TRUSTED_FOR_S: Final = 1.0
+_REMEMBERED_MAX: Final = 10_000
+
+
+def mint_key() -> tuple[str, str]:
+    """Make a new key; gives its public id and the key itself, which is shown once and kept nowhere."""
+    key_id, secret = _random_text(10), _random_text(32)
+    body = f"bgw_{key_id}_{secret}"
+    return key_id, body + _checksum(body)
+
+
+def hash_key(key: str, pepper: bytes) -> str:
+    """Hash a key for the store."""
+    return hmac.new(pepper, key.encode(), hashlib.sha256).hexdigest()
+
+
+class Authenticator:
+    """Turns a presented key into the principal behind it; a revocation acts within a second."""
+
+    def __init__(self, keys: KeyDirectory, pepper: bytes, clock: Clock) -> None:
+        self._keys = keys
+        self._pepper = pepper
+        self._clock = clock
+        self._known: OrderedDict[str, tuple[float, ApiKey]] = OrderedDict()
+
+    async def authenticate(self, token: str) -> Principal:
+        """Give the principal behind a key.
+
+        Raises API_KEY_INVALID (malformed or unknown, the same answer), API_KEY_REVOKED or API_KEY_EXPIRED.
+        """
+        match = _FORM.fullmatch(token)
+        if match is None or _checksum(token[:-8]) != match.group(3):
+            raise GatewayError(Reason.API_KEY_INVALID, "the API key is not valid")
+        key = await self._find(hash_key(token, self._pepper))
+        if key is None:
+            raise GatewayError(Reason.API_KEY_INVALID, "the API key is not valid")
+        if key.revoke_time_ns is not None:
+            raise GatewayError(Reason.API_KEY_REVOKED, "the API key was revoked")
+        if key.expire_time_ns is not None and key.expire_time_ns <= self._clock.now_ns():
+            raise GatewayError(Reason.API_KEY_EXPIRED, "the API key has expired")
+        return Principal(key.user_id, key.key_id, key.scopes)
+
+    async def _find(self, key_hash: str) -> ApiKey | None:
+        now = self._clock.monotonic()
+        known = self._known.get(key_hash)
+        if known is not None and now - known[0] < _TRUSTED_FOR_S:
+            return known[1]
+        key = await self._keys.by_hash(key_hash)
+        if key is None:
+            self._known.pop(key_hash, None)
+            return None
+        self._known[key_hash] = (now, key)
+        self._known.move_to_end(key_hash)
+        if len(self._known) > _REMEMBERED_MAX:
+            self._known.popitem(last=False)
+        await self._keys.touch(key.key_id, self._clock.now_ns())
+        return key
+
+
+def _random_text(length: int) -> str:
+    return base64.b32encode(os.urandom(length)).decode().lower()[:length]
+
+
+def _checksum(body: str) -> str:
+    return f"{zlib.crc32(body.encode()):08x}"

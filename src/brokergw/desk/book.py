@@ -1,0 +1,59 @@
+"""The orders this process is busy with, at hand in memory; the journal has the last word."""
+
+from collections import OrderedDict
+from typing import Final
+
+from brokergw.model.order import Order
+from brokergw.ports.journal import Journal
+
+_REMEMBERED_MAX: Final = 20_000
+
+
+class OrderBook:
+    """The newest known version of recent orders, found by any of their ids.
+
+    Another process may have moved an order on; whoever writes does so against the version read here and is told by the
+    journal when it is stale.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._orders: OrderedDict[str, Order] = OrderedDict()
+        self._by_broker_id: dict[tuple[str, str], str] = {}
+        self._by_client_id: dict[tuple[str, str], str] = {}
+
+    def remember(self, order: Order) -> None:
+        """Keep a version, unless a newer one is known."""
+        known = self._orders.get(order.order_id)
+        if known is not None and known.version > order.version:
+            return
+        self._orders[order.order_id] = order
+        self._orders.move_to_end(order.order_id)
+        for broker_order_id in order.broker_order_ids:
+            self._by_broker_id[order.account_id, broker_order_id] = order.order_id
+        if order.broker_client_order_id:
+            self._by_client_id[order.account_id, order.broker_client_order_id] = order.order_id
+        if len(self._orders) > _REMEMBERED_MAX:
+            self._forget(self._orders.popitem(last=False)[1])
+
+    async def get(self, order_id: str) -> Order | None:
+        """Find an order by the gateway's id."""
+        return self._orders.get(order_id) or self._kept(await self._journal.order(order_id))
+
+    async def by_broker(self, account_id: str, broker_order_id: str, client_order_id: str) -> Order | None:
+        """Find an order by what the broker calls it, or by the client order id that the broker was sent."""
+        order_id = self._by_broker_id.get((account_id, broker_order_id))
+        order_id = order_id or self._by_client_id.get((account_id, client_order_id))
+        if order_id is not None and order_id in self._orders:
+            return self._orders[order_id]
+        return self._kept(await self._journal.order_by_broker_id(account_id, broker_order_id, client_order_id))
+
+    def _kept(self, order: Order | None) -> Order | None:
+        if order is not None:
+            self.remember(order)
+        return order
+
+    def _forget(self, order: Order) -> None:
+        for broker_order_id in order.broker_order_ids:
+            self._by_broker_id.pop((order.account_id, broker_order_id), None)
+        self._by_client_id.pop((order.account_id, order.broker_client_order_id), None)

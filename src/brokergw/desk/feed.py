@@ -1,0 +1,216 @@
+"""What brokers tell by themselves, brought onto the record: one feed per session.
+
+Reports are taken as they come and written order by order: reports of one order one after another, different orders side
+by side. A report may overtake the answer to the very call that caused it, so an order that nobody knows is looked for
+again once the sends in flight have ended, before it is adopted as made outside the gateway.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final
+
+import structlog
+
+from brokergw.desk.book import OrderBook
+from brokergw.desk.recorder import Recorder, Step
+from brokergw.desk.sends import Sends
+from brokergw.desk.sessions import GapNotice, Session
+from brokergw.desk.transitions import merge, order_event
+from brokergw.model.account import ConnectionHealth
+from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.ids import new_id
+from brokergw.model.lifecycle import State
+from brokergw.model.order import Order, Origin
+from brokergw.model.outcome import BrokerEvent, FeedDown, FeedUp, OrderReport
+from brokergw.ports.clock import Clock
+from brokergw.ports.journal import Commit, Journal
+
+_SENDS_WAIT_S: Final = 30.0
+_BATCH_MAX: Final = 500
+_WAITING_MAX: Final = 10_000
+_GAPS_KEPT: Final = 100
+_AGAIN_AFTER_S: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+
+log = structlog.get_logger(__name__)
+
+
+class Feeds:
+    """Runs a feed for every session that opens."""
+
+    def __init__(self, journal: Journal, book: OrderBook, recorder: Recorder, sends: Sends, clock: Clock) -> None:
+        self._journal = journal
+        self._book = book
+        self._recorder = recorder
+        self._sends = sends
+        self._clock = clock
+        self._on_gap: Callable[[], None] = lambda: None
+
+    def on_gap(self, listener: Callable[[], None]) -> None:
+        """Call a function when a session's stream was lost or is back."""
+        self._on_gap = listener
+
+    def start(self, session: Session) -> None:
+        """Run the feed of a session until the session ends."""
+        if not session.connection.revoked:
+            name = f"feed {session.connection.connection_id}"
+            session.feed = asyncio.create_task(self._run(session), name=name)
+
+    async def _run(self, session: Session) -> None:
+        """Keep the feed going; a failure is shown on the connection and tried again."""
+        since_ns = await self._last_known_ns(session)
+        failures = 0
+        while True:
+            try:
+                await self._follow(session, since_ns)
+                failures = 0
+            except GatewayError as error:
+                self._failed(session, error)
+            except Exception:
+                log.exception("feed failed", connection_id=session.connection.connection_id)
+                session.health, session.detail = ConnectionHealth.DEGRADED, "the feed failed; it is being restarted"
+            self._down(session)
+            since_ns = session.last_message_ns or since_ns
+            await self._clock.sleep(_AGAIN_AFTER_S[min(failures, len(_AGAIN_AFTER_S) - 1)])
+            failures += 1
+
+    async def _last_known_ns(self, session: Session) -> int:
+        """Find from when on the broker may have told something that is not on the record."""
+        orders = await self._journal.open_orders(session.connection.account_id)
+        return min((order.create_time_ns for order in orders), default=self._clock.now_ns())
+
+    def _failed(self, session: Session, error: GatewayError) -> None:
+        refused = error.reason is Reason.BROKER_CREDENTIALS_REFUSED
+        session.health = ConnectionHealth.REAUTHORIZATION_REQUIRED if refused else ConnectionHealth.DEGRADED
+        session.detail = error.message
+        log.warning("feed lost", connection_id=session.connection.connection_id, reason=error.reason.value)
+
+    async def _follow(self, session: Session, since_ns: int) -> None:
+        waiting: asyncio.Queue[BrokerEvent | None] = asyncio.Queue(_WAITING_MAX)
+        pump = asyncio.create_task(_pump(session.adapter.subscribe(since_ns), waiting))
+        try:
+            while (batch := await _batch(waiting)) is not None:
+                await self._take(session, batch)
+        finally:
+            pump.cancel()
+            await asyncio.gather(pump, return_exceptions=True)
+        if not pump.cancelled() and (error := pump.exception()) is not None:
+            raise error
+
+    async def _take(self, session: Session, batch: Sequence[BrokerEvent]) -> None:
+        session.last_message_ns = self._clock.now_ns()
+        reports: dict[str, list[OrderReport]] = {}
+        for event in batch:
+            match event:
+                case OrderReport():
+                    reports.setdefault(event.order.broker_order_id, []).append(event)
+                case FeedUp():
+                    await self._write_all(session, reports)
+                    self._up(session)
+                case FeedDown():
+                    await self._write_all(session, reports)
+                    session.health, session.detail = ConnectionHealth.DEGRADED, event.why
+                    self._down(session)
+        await self._write_all(session, reports)
+
+    async def _write_all(self, session: Session, reports: dict[str, list[OrderReport]]) -> None:
+        if reports:
+            await asyncio.gather(*(self._write(session, group) for group in reports.values()))
+            reports.clear()
+
+    async def _write(self, session: Session, group: Sequence[OrderReport]) -> None:
+        order = await self._order_of(session, group[0])
+        for report in group:
+            written = await self._recorder.write(order, lambda o, r=report: self._step(o, r))  # type: ignore[misc]
+            order = written.order
+
+    def _step(self, order: Order, report: OrderReport) -> Step | None:
+        after = merge(order, report.order, self._clock.now_ns())
+        if after is None and report.fill is None:
+            return None
+        return Step(
+            order=after,
+            fills=(report.fill,) if report.fill is not None else (),
+            origin=Origin.REPLAYED if report.replayed else Origin.LIVE,
+            event_time_ns=report.event_time_ns,
+        )
+
+    async def _order_of(self, session: Session, report: OrderReport) -> Order:
+        account_id, seen = session.connection.account_id, report.order
+        order = await self._book.by_broker(account_id, seen.broker_order_id, seen.client_order_id)
+        if order is None and seen.replaces:
+            order = await self._book.by_broker(account_id, seen.replaces, "")
+        if order is None:
+            await self._sends.quiet(account_id, _SENDS_WAIT_S)
+            order = await self._book.by_broker(account_id, seen.broker_order_id, seen.client_order_id)
+        return order if order is not None else await self._adopt(session, report)
+
+    async def _adopt(self, session: Session, report: OrderReport) -> Order:
+        """Put an order on the record that was made outside the gateway."""
+        now, seen = self._clock.now_ns(), report.order
+        # The execution at hand is counted by the report's own step, so that its fill carries the right totals.
+        before = seen.cum_quantity - report.fill.quantity if report.fill is not None else seen.cum_quantity
+        order = Order(
+            order_id=new_id("ord"),
+            user_id=session.connection.user_id,
+            account_id=session.connection.account_id,
+            broker=session.connection.broker,
+            terms=seen.terms,
+            idempotency_key="",
+            state=seen.state if report.fill is None else State.WORKING,
+            version=1,
+            create_time_ns=now,
+            update_time_ns=now,
+            submit_time_ns=seen.submit_time_ns,
+            broker_client_order_id=seen.client_order_id,
+            broker_order_ids=(seen.broker_order_id,),
+            cum_quantity=before,
+            average_price=seen.average_price if before else None,
+            external=True,
+        )
+        unit = Commit(inserts=(order,), events=(order_event(order, Origin.RECONCILED, report.event_time_ns, now),))
+        await self._journal.commit(unit)
+        self._book.remember(order)
+        return order
+
+    def _up(self, session: Session) -> None:
+        session.stream_up = True
+        session.health, session.detail = ConnectionHealth.HEALTHY, ""
+        if session.gaps and session.gaps[-1].to_ns is None:
+            opened = session.gaps[-1]
+            closed = GapNotice(opened.broker, opened.account_id, opened.from_ns, self._clock.now_ns())
+            self._note(session, closed)
+
+    def _down(self, session: Session) -> None:
+        if session.stream_up:
+            session.stream_up = False
+            connection = session.connection
+            self._note(session, GapNotice(connection.broker, connection.account_id, self._clock.now_ns(), None))
+
+    def _note(self, session: Session, gap: GapNotice) -> None:
+        session.gaps.append(gap)
+        del session.gaps[:-_GAPS_KEPT]
+        self._on_gap()
+
+
+async def _pump(events: AsyncIterator[BrokerEvent], waiting: asyncio.Queue[BrokerEvent | None]) -> None:
+    """Move events into the queue; None marks the end, whatever ended it."""
+    try:
+        async for event in events:
+            await waiting.put(event)
+    finally:
+        await waiting.put(None)
+
+
+async def _batch(waiting: asyncio.Queue[BrokerEvent | None]) -> list[BrokerEvent] | None:
+    """Wait for an event and take all that have come with it; None once the feed has ended."""
+    first = await waiting.get()
+    if first is None:
+        return None
+    batch = [first]
+    while len(batch) < _BATCH_MAX and not waiting.empty():
+        event = waiting.get_nowait()
+        if event is None:
+            waiting.put_nowait(None)
+            break
+        batch.append(event)
+    return batch

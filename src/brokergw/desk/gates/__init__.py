@@ -1,0 +1,1 @@
+"""The preflight gates, in the order in which an order meets them."""

@@ -1,0 +1,82 @@
+"""Gate 3: could this be a mistake?"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from brokergw.model.errors import FieldViolation, Objection, Reason
+from brokergw.model.instrument import Instrument
+from brokergw.model.money import format_decimal, is_multiple
+from brokergw.model.terms import OrderTerms
+
+
+def grid_violations(
+    instrument: Instrument, quantity: Decimal | None, prices: dict[str, Decimal | None], prefix: str
+) -> Iterator[FieldViolation]:
+    """Check a size and prices against the instrument's grid; the caller can only mend its request."""
+    if quantity is not None and not is_multiple(quantity, instrument.quantity_step):
+        step = format_decimal(instrument.quantity_step)
+        yield FieldViolation(f"{prefix}quantity", f"must be a multiple of {step}", Reason.QUANTITY_OFF_STEP)
+    for name, price in prices.items():
+        if price is not None and not is_multiple(price, instrument.tick_at(price)):
+            tick = format_decimal(instrument.tick_at(price))
+            yield FieldViolation(
+                f"{prefix}{name}", f"must be a multiple of {tick} at this price", Reason.PRICE_OFF_TICK
+            )
+
+
+def prices_of(terms: OrderTerms) -> dict[str, Decimal | None]:
+    """List every price of an order by its field path."""
+    return {
+        "limit_price": terms.limit_price,
+        "stop_price": terms.stop_price,
+        "take_profit.limit_price": terms.take_profit_limit_price,
+        "stop_loss.stop_price": terms.stop_loss_stop_price,
+        "stop_loss.limit_price": terms.stop_loss_limit_price,
+    }
+
+
+def size_objections(terms: OrderTerms, instrument: Instrument, notional_max: Decimal) -> Iterator[Objection]:
+    """Check an order's size against the least that trades and the most that the platform lets through."""
+    if terms.quantity is not None and terms.quantity < instrument.quantity_min:
+        least = format_decimal(instrument.quantity_min)
+        yield Objection(
+            Reason.QUANTITY_BELOW_MINIMUM,
+            "order.quantity",
+            f"{terms.symbol} trades from {least} upwards",
+            least,
+            format_decimal(terms.quantity),
+        )
+    worth = estimated_notional(terms)
+    if worth is not None and worth > notional_max:
+        yield Objection(
+            Reason.ORDER_NOTIONAL_EXCEEDS_LIMIT,
+            "order",
+            f"the order is worth {format_decimal(worth)}, above the platform's {format_decimal(notional_max)} an order",
+            format_decimal(notional_max),
+            format_decimal(worth),
+        )
+    if worth is not None and instrument.notional_min is not None and worth < instrument.notional_min:
+        least = format_decimal(instrument.notional_min)
+        yield Objection(
+            Reason.QUANTITY_BELOW_MINIMUM,
+            "order",
+            f"{terms.symbol} trades from a worth of {least} upwards",
+            least,
+            format_decimal(worth),
+        )
+
+
+def expiry_objections(terms: OrderTerms, now_ns: int) -> Iterator[Objection]:
+    """Check that an expiry lies ahead."""
+    if terms.expire_time_ns is not None and terms.expire_time_ns <= now_ns:
+        yield Objection(Reason.EXPIRE_TIME_INVALID, "order.expire_time", "the expiry lies in the past")
+
+
+def estimated_notional(terms: OrderTerms, market_price: Decimal | None = None) -> Decimal | None:
+    """Give what an order is worth at its own price, or at a market price; None when neither is known."""
+    if terms.notional is not None:
+        return terms.notional
+    price = terms.limit_price or terms.stop_price or market_price
+    if price is None or terms.quantity is None:
+        return None
+    return terms.quantity * price

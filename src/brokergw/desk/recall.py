@@ -1,0 +1,124 @@
+"""What a key already stands for: a fresh call, a call still running, or an answer that was given before."""
+
+from typing import Any, Final
+
+from brokergw.desk import decisions
+from brokergw.desk.book import OrderBook
+from brokergw.desk.results import CancelItem, OrderResult, ResidualItem, Result, SweepResult
+from brokergw.desk.sends import Sends, key_reused
+from brokergw.model.commands import KeyedCommand
+from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.lifecycle import State
+from brokergw.model.order import Order
+from brokergw.model.principal import Caller
+from brokergw.ports.clock import Clock
+from brokergw.ports.journal import Journal, KeyRecord, KeyScope
+
+ATTEMPTS_MAX: Final = 3
+"""How often one key may be tried again after a proof that nothing was sent."""
+
+_FIRST_CALL_MAX_NS: Final = 30_000_000_000
+
+
+def scope_of(caller: Caller, command: KeyedCommand) -> KeyScope:
+    """Name whose key for which method a command carries."""
+    return KeyScope(caller.user_id, command.method, command.idempotency_key.lower())
+
+
+class Recall:
+    """Answers for keys that were used before."""
+
+    def __init__(self, journal: Journal, book: OrderBook, sends: Sends, clock: Clock) -> None:
+        self._journal = journal
+        self._book = book
+        self._sends = sends
+        self._clock = clock
+
+    async def __call__(self, caller: Caller, command: KeyedCommand) -> Result | None:
+        """Give the earlier answer under a command's key, or None when the call is to go on."""
+        scope = scope_of(caller, command)
+        running = self._sends.in_flight(scope)
+        if running is not None:
+            return as_replay(await self._sends.join(running, command.fingerprint()))
+        record = await self._journal.key_of(scope)
+        if record is None:
+            return None
+        return await self.of_record(record, command.fingerprint())
+
+    async def of_record(self, record: KeyRecord, fingerprint: str) -> Result | None:
+        """Give the answer that a stored key stands for; None when it may be tried again."""
+        if record.fingerprint != fingerprint:
+            raise key_reused(record.subject if record.subject.startswith("ord_") else "")
+        if record.decision == decisions.NOT_SENT:
+            return None
+        if not record.decision:
+            return await self._undecided(record)
+        decision = decisions.read(record.decision)
+        if "error" in decision:
+            raise decisions.error_from(decision["error"])
+        if "order" in decision:
+            return await self._order(decision, record)
+        return await self._sweep(decision)
+
+    async def _undecided(self, record: KeyRecord) -> Result | None:
+        """Tell of a first call that has no ending yet: it runs elsewhere, its outcome is unknown, or it died.
+
+        A sweep that died is gone through again: its steps have keys of their own, so none of them is done twice.
+        """
+        order = await self._book.get(record.subject)
+        recent = self._clock.now_ns() - record.claim_time_ns < _FIRST_CALL_MAX_NS
+        if recent and (order is None or order.state is State.SENDING):
+            raise in_progress(record.subject if order is not None else "")
+        if order is None:
+            return None
+        return OrderResult(order=order, replayed=True)
+
+    async def _order(self, decision: dict[str, Any], record: KeyRecord) -> OrderResult:
+        order = await self._required(decision["order"])
+        original = order
+        if order.version != decision["version"]:
+            events = await self._journal.order_events(order.order_id)
+            versions = [e.payload for e in events if isinstance(e.payload, Order)]
+            original = next((o for o in versions if o.version == decision["version"]), order)
+        return OrderResult(order=order, replayed=True, original=original, decision_time_ns=record.decision_time_ns)
+
+    async def _sweep(self, decision: dict[str, Any]) -> SweepResult:
+        cancels = [CancelItem(await self._required(i), ok, why) for i, ok, why in decision["cancels"]]
+        orders = [await self._required(order_id) for order_id in decision["orders"]]
+        residuals = tuple(ResidualItem(*residual) for residual in decision["residuals"])
+        return SweepResult(cancels=tuple(cancels), orders=tuple(orders), residuals=residuals, replayed=True)
+
+    async def _required(self, order_id: str) -> Order:
+        order = await self._book.get(order_id)
+        if order is None:
+            raise GatewayError(Reason.INTERNAL_ERROR, "an order vanished from the record", order_id=order_id)
+        return order
+
+
+def as_replay(result: Result) -> Result:
+    """Mark the first call's result for another call under the same key."""
+    if isinstance(result, SweepResult):
+        return SweepResult(
+            cancels=result.cancels,
+            orders=result.orders,
+            residuals=result.residuals,
+            replayed=True,
+            positions=result.positions,
+        )
+    return OrderResult(
+        order=result.order,
+        replayed=True,
+        original=result.original or result.order,
+        decision_time_ns=result.decision_time_ns,
+        positions=result.positions,
+    )
+
+
+def in_progress(order_id: str) -> GatewayError:
+    """Say that the first call under a key has not ended."""
+    return GatewayError(
+        Reason.IDEMPOTENCY_IN_PROGRESS,
+        "the first call under this key is still running",
+        retry_after_s=0.5,
+        order_id=order_id or None,
+    )

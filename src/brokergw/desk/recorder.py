@@ -1,0 +1,123 @@
+"""Writing an order's next version: against the version that was read, again when it had moved on meanwhile."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from brokergw.desk.book import OrderBook
+from brokergw.desk.results import Positions
+from brokergw.desk.transitions import fill_events, fill_rows, order_event
+from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.events import AuditRow
+from brokergw.model.ids import fill_id
+from brokergw.model.order import Order, Origin
+from brokergw.model.outcome import BrokerFill
+from brokergw.ports.clock import Clock
+from brokergw.ports.journal import Commit, Committed, Decision, FillKnown, Journal, Stale
+
+_TRIES_MAX: Final = 8
+_FILLS_REMEMBERED_MAX: Final = 50_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One order's next version and what goes on the record with it.
+
+    `order` is None when only fills are new. `decide` gives the key's decision for the version that was written.
+    """
+
+    order: Order | None
+    fills: tuple[BrokerFill, ...] = ()
+    inserts: tuple[Order, ...] = ()
+    decision: Decision | None = None
+    audit: tuple[AuditRow, ...] = ()
+    origin: Origin = Origin.LIVE
+    event_time_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The order as it stands on the record, and how far the account's log reached then."""
+
+    order: Order
+    positions: Positions = field(default_factory=dict)
+
+
+class Recorder:
+    """The only writer of order versions after the first."""
+
+    def __init__(self, journal: Journal, book: OrderBook, clock: Clock) -> None:
+        self._journal = journal
+        self._book = book
+        self._clock = clock
+        self._fills_known: dict[str, None] = {}
+
+    async def write(self, order: Order, step_from: Callable[[Order], Step | None]) -> Written:
+        """Write what `step_from` makes of the order as it stands; None from it means that nothing is new."""
+        for _ in range(_TRIES_MAX):
+            step = step_from(order)
+            if step is None:
+                return Written(order)
+            fills = self._unknown(order, step.fills)
+            if step.order is None and not fills and step.decision is None:
+                return Written(order)
+            unit = self._unit(order, step, fills)
+            result = await self._journal.commit(unit)
+            if isinstance(result, Committed):
+                return self._written(order, step, unit, result)
+            order = await self._after_refusal(order, result)
+        raise GatewayError(Reason.INTERNAL_ERROR, "the order kept changing", order_id=order.order_id)
+
+    def _unknown(self, order: Order, fills: Sequence[BrokerFill]) -> tuple[BrokerFill, ...]:
+        return tuple(
+            f for f in fills if fill_id(order.broker, order.account_id, f.execution_id) not in self._fills_known
+        )
+
+    def _unit(self, before: Order, step: Step, fills: tuple[BrokerFill, ...]) -> Commit:
+        now = self._clock.now_ns()
+        event_time = step.event_time_ns or now
+        after = step.order or before
+        rows = fill_rows(before, after, fills, now)
+        events = [order_event(order, step.origin, event_time, now) for order in step.inserts]
+        if step.order is not None:
+            events.insert(0, order_event(step.order, step.origin, event_time, now))
+        for row, fill in zip(rows, fills, strict=True):
+            events.extend(fill_events(row, fill.position_quantity, step.origin))
+        return Commit(
+            inserts=step.inserts,
+            updates=(step.order,) if step.order is not None else (),
+            fills=rows,
+            events=tuple(events),
+            audit=step.audit,
+            decision=step.decision,
+        )
+
+    def _written(self, before: Order, step: Step, unit: Commit, result: Committed) -> Written:
+        order = step.order or before
+        for written in (order, *step.inserts):
+            self._book.remember(written)
+        for fill in unit.fills:
+            self._know(fill.fill_id)
+        sequence = max((event.sequence for event in result.events), default=0)
+        return Written(order, {order.account_id: sequence} if sequence else {})
+
+    async def _after_refusal(self, order: Order, result: object) -> Order:
+        """Learn from a refusal what the next try must start from."""
+        match result:
+            case Stale(order=current):
+                self._book.remember(current)
+                return current
+            case FillKnown(fill_id=known):
+                self._know(known)
+                return order
+            case _:
+                # Only a leg can collide here: the feed was faster and has adopted it already.
+                current_order = await self._journal.order(order.order_id)
+                if current_order is None:
+                    raise GatewayError(Reason.INTERNAL_ERROR, "an order vanished from the record")
+                return current_order
+
+    def _know(self, known: str) -> None:
+        self._fills_known[known] = None
+        if len(self._fills_known) > _FILLS_REMEMBERED_MAX:
+            del self._fills_known[next(iter(self._fills_known))]

@@ -1,0 +1,100 @@
+"""Work that outlives the call that asked for it: each send runs in its own task, once, and is waited for, not owned.
+
+A caller's deadline, cancel or lost connection cancels the caller's wait. The send goes on and its ending is recorded.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from brokergw.desk.results import Result
+from brokergw.model.errors import GatewayError, Reason
+from brokergw.ports.journal import KeyScope
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """A first call that is still running, with what tells another call apart from it."""
+
+    fingerprint: str
+    task: asyncio.Task[Result]
+
+
+class Sends:
+    """The register of running sends, by key and by account."""
+
+    def __init__(self) -> None:
+        self._by_scope: dict[KeyScope, InFlight] = {}
+        self._by_account: dict[str, set[asyncio.Task[Any]]] = {}
+        self._background: set[asyncio.Task[Any]] = set()
+
+    def in_flight(self, scope: KeyScope) -> InFlight | None:
+        """Find the running first call under a key."""
+        return self._by_scope.get(scope)
+
+    async def once(
+        self, scope: KeyScope, fingerprint: str, account_id: str, work: Callable[[], Coroutine[Any, Any, Result]]
+    ) -> tuple[Result, bool]:
+        """Run work under a key, or join the run that is under way; tells whether it joined."""
+        running = self._by_scope.get(scope)
+        if running is not None:
+            return await self.join(running, fingerprint), True
+        task = asyncio.create_task(work(), name=f"send {scope.method}")
+        self._by_scope[scope] = InFlight(fingerprint, task)
+        siblings = self._by_account.setdefault(account_id, set())
+        siblings.add(task)
+        task.add_done_callback(lambda done: self._forget(scope, account_id, done))
+        return await asyncio.shield(task), False
+
+    async def join(self, running: InFlight, fingerprint: str) -> Result:
+        """Wait for the first call under a key."""
+        if running.fingerprint != fingerprint:
+            raise key_reused("")
+        return await asyncio.shield(running.task)
+
+    def later(self, work: Awaitable[Any]) -> None:
+        """Run work that nobody waits for; it reports its own failures."""
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def quiet(self, account_id: str, timeout_s: float) -> None:
+        """Wait until the sends now running for an account have ended, at most so long."""
+        running = self._by_account.get(account_id)
+        if running:
+            await asyncio.wait(set(running), timeout=timeout_s)
+
+    async def settle(self, grace_s: float) -> int:
+        """Wait for what is running, at most so long; gives how many are still running."""
+        running = {task for tasks in self._by_account.values() for task in tasks}
+        if not running:
+            return 0
+        _, pending = await asyncio.wait(running, timeout=grace_s)
+        return len(pending)
+
+    async def stop(self) -> None:
+        """Cancel background work (look-ups); sends are never cancelled."""
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+
+    def _forget(self, scope: KeyScope, account_id: str, task: asyncio.Task[Result]) -> None:
+        self._by_scope.pop(scope, None)
+        siblings = self._by_account.get(account_id)
+        if siblings is not None:
+            siblings.discard(task)
+            if not siblings:
+                del self._by_account[account_id]
+        if not task.cancelled():
+            # Marks the exception as seen: the waiter may have left, and the journal has the ending.
+            task.exception()
+
+
+def key_reused(order_id: str) -> GatewayError:
+    """Say that a key stands for another request."""
+    return GatewayError(
+        Reason.IDEMPOTENCY_KEY_REUSED,
+        "this idempotency key was used for a different request",
+        order_id=order_id or None,
+    )

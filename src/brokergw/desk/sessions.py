@@ -1,0 +1,187 @@
+"""One session per connection: its adapter, how it fares, and the questions that are shared while they are asked."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from brokergw.desk.fresh import FreshFetch
+from brokergw.desk.gates.broker_state import BrokerState
+from brokergw.desk.results import ConnectionStatus
+from brokergw.model.account import Connection, ConnectionHealth
+from brokergw.model.capability import Capabilities
+from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.instrument import Instrument
+from brokergw.ports.broker import AdapterFactory, BrokerAdapter, BrokerLink
+from brokergw.ports.clock import Clock
+from brokergw.ports.directory import ConnectionDirectory
+
+_INSTRUMENT_LIFE_S: Final = 600.0
+_INSTRUMENTS_MAX: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class GapNotice:
+    """The broker's stream of an account was lost at one time and, once `to_ns` is set, back-filled by another."""
+
+    broker: str
+    account_id: str
+    from_ns: int
+    to_ns: int | None
+
+
+@dataclass(slots=True)
+class Session:
+    """A connection at work."""
+
+    connection: Connection
+    adapter: BrokerAdapter
+    clock: Clock
+    health: ConnectionHealth = ConnectionHealth.CONNECTING
+    detail: str = ""
+    stream_up: bool = False
+    last_message_ns: int | None = None
+    gaps: list[GapNotice] = field(default_factory=list)
+    feed: asyncio.Task[None] | None = None
+    state: FreshFetch[BrokerState] = field(init=False)
+    _instruments: dict[str, tuple[float, Instrument | None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.state = FreshFetch(self._fetch_state)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the broker can do."""
+        return self.adapter.capabilities
+
+    @property
+    def status(self) -> ConnectionStatus:
+        """How the connection fares."""
+        return ConnectionStatus(self.connection, self.health, self.detail, self.stream_up, self.last_message_ns)
+
+    def require_usable(self) -> None:
+        """Raise unless orders may go through this connection."""
+        if self.connection.revoked:
+            raise GatewayError(Reason.CONNECTION_NOT_USABLE, "the connection was revoked")
+        if self.health is ConnectionHealth.REAUTHORIZATION_REQUIRED:
+            raise GatewayError(Reason.CONNECTION_NOT_USABLE, "the broker refuses the connection's credentials")
+
+    async def instrument(self, symbol: str) -> Instrument | None:
+        """Describe an instrument; descriptions (never prices or holdings) are kept for ten minutes."""
+        known = self._instruments.get(symbol)
+        now = self.clock.monotonic()
+        if known is not None and now - known[0] < _INSTRUMENT_LIFE_S:
+            return known[1]
+        instrument = await self.adapter.get_instrument(symbol)
+        if instrument is not None:
+            if len(self._instruments) >= _INSTRUMENTS_MAX:
+                self._instruments.clear()
+            self._instruments[symbol] = (now, instrument)
+        return instrument
+
+    async def _fetch_state(self) -> BrokerState:
+        account, positions = await asyncio.gather(self.adapter.get_account(), self.adapter.get_positions())
+        return BrokerState(account, positions)
+
+
+class Sessions:
+    """Every session of this process, opened when first needed."""
+
+    def __init__(self, directory: ConnectionDirectory, brokers: Mapping[str, AdapterFactory], clock: Clock) -> None:
+        self._directory = directory
+        self._brokers = brokers
+        self._clock = clock
+        self._by_account: dict[str, Session] = {}
+        self._by_connection: dict[str, Session] = {}
+        self._on_open: Callable[[Session], None] = lambda _: None
+
+    @property
+    def brokers(self) -> Mapping[str, AdapterFactory]:
+        """The brokers of the catalog by id."""
+        return self._brokers
+
+    def on_open(self, listener: Callable[[Session], None]) -> None:
+        """Call a function with every session that opens."""
+        self._on_open = listener
+
+    async def of_account(self, account_id: str) -> Session | None:
+        """Find the session of an account, opening it if need be."""
+        session = self._by_account.get(account_id)
+        if session is not None:
+            return session
+        connection = await self._directory.by_account(account_id)
+        return await self.open(connection) if connection is not None else None
+
+    async def of_connection(self, connection_id: str) -> Session | None:
+        """Find the session of a connection, opening it if need be."""
+        session = self._by_connection.get(connection_id)
+        if session is not None:
+            return session
+        connection = await self._directory.get(connection_id)
+        return await self.open(connection) if connection is not None else None
+
+    async def of_user(self, user_id: str) -> list[Session]:
+        """Find the sessions of a user's connections that are not revoked, oldest first."""
+        connections = [c for c in await self._directory.list(user_id) if not c.revoked]
+        return [await self.open(connection) for connection in connections]
+
+    async def connections_of(self, user_id: str) -> Sequence[Connection]:
+        """List a user's connections, revoked ones too, oldest first."""
+        return await self._directory.list(user_id)
+
+    async def open(self, connection: Connection) -> Session:
+        """Open a session for a connection, or give the open one."""
+        known = self._by_connection.get(connection.connection_id)
+        if known is not None:
+            return known
+        credentials = await self._directory.credentials(connection.connection_id) if connection.has_key else None
+        # Another caller may have opened it while we read.
+        known = self._by_connection.get(connection.connection_id)
+        if known is not None:
+            return known
+        link = BrokerLink(
+            connection_id=connection.connection_id,
+            account_id=connection.account_id,
+            environment=connection.environment,
+            credentials=credentials,
+        )
+        session = Session(connection, self._brokers[connection.broker].open(link), self._clock)
+        if connection.revoked:
+            session.health = ConnectionHealth.REVOKED
+        self._by_connection[connection.connection_id] = session
+        self._by_account[connection.account_id] = session
+        self._on_open(session)
+        return session
+
+    async def open_all(self) -> None:
+        """Open a session for every connection that is not revoked; also finds those made by another process."""
+        for connection in await self._directory.list():
+            if connection.revoked:
+                await self.close(connection)
+            elif connection.broker in self._brokers:
+                await self.open(connection)
+
+    async def close(self, connection: Connection) -> None:
+        """End a connection's session: its feed and its adapter; what it knew stays readable as revoked."""
+        session = self._by_connection.get(connection.connection_id)
+        if session is None or session.connection.revoked:
+            return
+        session.connection = connection
+        session.health, session.stream_up, session.detail = ConnectionHealth.REVOKED, False, "revoked"
+        if session.feed is not None:
+            session.feed.cancel()
+        await session.adapter.disconnect()
+
+    async def stop(self) -> None:
+        """End every session."""
+        feeds = [session.feed for session in self._by_connection.values() if session.feed is not None]
+        for feed in feeds:
+            feed.cancel()
+        await asyncio.gather(*feeds, return_exceptions=True)
+        for session in self._by_connection.values():
+            if not session.connection.revoked:
+                await session.adapter.disconnect()
+
+    def all(self) -> tuple[Session, ...]:
+        """Every open session."""
+        return tuple(self._by_connection.values())

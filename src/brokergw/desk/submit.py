@@ -1,0 +1,275 @@
+"""Submit: one commit before the broker is asked, one after it has answered, and in between one send, once."""
+
+from dataclasses import replace
+
+from brokergw.desk import decisions
+from brokergw.desk.book import OrderBook
+from brokergw.desk.recall import ATTEMPTS_MAX, Recall, as_replay, in_progress, scope_of
+from brokergw.desk.recorder import Recorder, Step, Written
+from brokergw.desk.resolver import Resolver
+from brokergw.desk.results import Cleared, OrderResult, Result
+from brokergw.desk.sends import Sends
+from brokergw.desk.sessions import Session, Sessions
+from brokergw.desk.transitions import leg_orders, merge, move, order_event
+from brokergw.model.commands import SubmitOrder
+from brokergw.model.errors import GatewayError, OrderEffect, PreflightDenied, Reason, Retry
+from brokergw.model.events import AuditRow
+from brokergw.model.ids import new_id
+from brokergw.model.lifecycle import State
+from brokergw.model.order import Order, Origin
+from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
+from brokergw.model.principal import Caller
+from brokergw.ports.clock import Clock
+from brokergw.ports.journal import ClientOrderIdTaken, Commit, Decision, Journal, KeyClaim, KeyTaken, Stale
+
+BROKER_MESSAGE_LENGTH_MAX = 200
+
+
+class Submit:
+    """Places orders."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        book: OrderBook,
+        recorder: Recorder,
+        sends: Sends,
+        sessions: Sessions,
+        recall: Recall,
+        resolver: Resolver,
+        clock: Clock,
+    ) -> None:
+        self._journal = journal
+        self._book = book
+        self._recorder = recorder
+        self._sends = sends
+        self._sessions = sessions
+        self._recall = recall
+        self._resolver = resolver
+        self._clock = clock
+
+    async def __call__(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> OrderResult:
+        """Place a cleared order, or give the answer that its key stands for already."""
+        command = cleared.command
+        if command.validate_only:
+            return OrderResult(order=self._intent(caller, cleared, State.INTENT))
+        result, joined = await self._sends.once(
+            scope_of(caller, command),
+            command.fingerprint(),
+            command.account_id,
+            lambda: self._run(caller, cleared),
+        )
+        answer = as_replay(result) if joined else result
+        assert isinstance(answer, OrderResult)
+        return answer
+
+    async def deny(self, caller: Caller, command: SubmitOrder, broker: str, denial: PreflightDenied) -> None:
+        """Record a gate's refusal as the final answer for the key."""
+        now = self._clock.now_ns()
+        order = self._order(caller, command, broker, State.DENIED, now)
+        order = replace(
+            order,
+            complete_time_ns=now,
+            reject_reason=denial.reason.value,
+            rejected_by="GATEWAY",
+            broker_message="",
+        )
+        denial.order_id = order.order_id
+        unit = self._admission(caller, command, order, now)
+        scope = scope_of(caller, command)
+        unit = replace(unit, decision=Decision(scope, decisions.of_error(denial), now))
+        result = await self._journal.commit(unit)
+        if isinstance(result, KeyTaken):
+            # Another call under the key was let through meanwhile; its answer stands, not this one's.
+            raise in_progress(result.record.subject)
+
+    async def _run(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> Result:
+        session = await self._session(cleared)
+        admitted = await self._admit(caller, cleared)
+        if not isinstance(admitted, Order):
+            return admitted
+        outcome = await session.adapter.submit_order(admitted.broker_client_order_id, admitted.terms)
+        return await self._settle(caller, cleared.command, session, admitted, outcome)
+
+    async def _session(self, cleared: Cleared[SubmitOrder]) -> Session:
+        session = await self._sessions.of_account(cleared.command.account_id)
+        if session is None:
+            raise GatewayError(Reason.ACCOUNT_NOT_FOUND, "account was not found")
+        session.require_usable()
+        return session
+
+    async def _admit(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> Order | Result:
+        """Make the intent durable: from here on the order may be sent, by this task and nobody else."""
+        order = self._intent(caller, cleared, State.SENDING)
+        unit = self._admission(caller, cleared.command, order, order.create_time_ns)
+        result = await self._journal.commit(unit)
+        match result:
+            case KeyTaken(record=record):
+                known = await self._recall.of_record(record, cleared.command.fingerprint())
+                return known if known is not None else await self._again(record.subject)
+            case ClientOrderIdTaken(order_id=taken):
+                raise GatewayError(
+                    Reason.CLIENT_ORDER_ID_TAKEN,
+                    "the account has used this client order id before",
+                    metadata={"clientOrderId": cleared.command.client_order_id},
+                    order_id=taken,
+                )
+            case _:
+                self._book.remember(order)
+                return order
+
+    async def _again(self, order_id: str) -> Order:
+        """Admit an order once more after a proof that nothing of it was sent."""
+        order = await self._book.get(order_id)
+        if order is None or order.state is not State.NOT_SENT:
+            raise in_progress(order_id)
+        if order.attempt >= ATTEMPTS_MAX:
+            raise _unreachable("this key has been tried often enough", order, retry=Retry.NEW_KEY)
+        now = self._clock.now_ns()
+        order = order.next(now, state=State.SENDING, attempt=order.attempt + 1, complete_time_ns=None)
+        unit = Commit(updates=(order,), events=(order_event(order, Origin.LIVE, now, now),))
+        if isinstance(await self._journal.commit(unit), Stale):
+            raise in_progress(order_id)
+        self._book.remember(order)
+        return order
+
+    async def _settle(
+        self, caller: Caller, command: SubmitOrder, session: Session, order: Order, outcome: Outcome
+    ) -> OrderResult:
+        """Make the broker's answer durable and turn it into the caller's."""
+        written = await self._recorder.write(order, lambda o: self._step(caller, command, o, outcome))
+        settled = written.order
+        match outcome:
+            case Accepted():
+                return OrderResult(order=settled, decision_time_ns=settled.update_time_ns, positions=written.positions)
+            case Rejected():
+                raise rejection(settled, outcome)
+            case NotSent():
+                raise _unreachable(outcome.why, settled, outcome.retry_after_s)
+            case Unknown():
+                self._sends.later(self._resolver.settle(session, settled))
+                return _in_doubt(written)
+
+    def _step(self, caller: Caller, command: SubmitOrder, order: Order, outcome: Outcome) -> Step:
+        now = self._clock.now_ns()
+        scope = scope_of(caller, command)
+        audit = (self._audit(caller, order, f"order.{_ENDINGS[type(outcome)]}", now),)
+        match outcome:
+            case Accepted():
+                after = accepted(order, outcome, now)
+                legs = leg_orders(order, outcome.order, now) if outcome.order is not None else ()
+                current = after or order
+                decision = Decision(scope, decisions.of_order(current.order_id, current.version), now)
+                return Step(order=after, fills=outcome.fills, inserts=legs, decision=decision, audit=audit)
+            case Rejected():
+                refused = refuse(order, outcome, now)
+                decision = Decision(scope, decisions.of_error(rejection(refused, outcome)), now)
+                return Step(order=refused, decision=decision, audit=audit)
+            case NotSent():
+                unsent = move(order, State.NOT_SENT, now) if order.state is State.SENDING else None
+                return Step(order=unsent, decision=Decision(scope, decisions.NOT_SENT, now), audit=audit)
+            case Unknown():
+                doubtful = move(order, State.IN_DOUBT, now) if order.state is State.SENDING else None
+                return Step(order=doubtful, audit=audit)
+
+    def _intent(self, caller: Caller, cleared: Cleared[SubmitOrder], state: State) -> Order:
+        return self._order(caller, cleared.command, cleared.connection.broker, state, self._clock.now_ns())
+
+    def _order(self, caller: Caller, command: SubmitOrder, broker: str, state: State, now: int) -> Order:
+        order_id = new_id("ord")
+        return Order(
+            order_id=order_id,
+            user_id=caller.user_id,
+            account_id=command.account_id,
+            broker=broker,
+            terms=command.terms,
+            idempotency_key=command.idempotency_key,
+            state=state,
+            version=1,
+            create_time_ns=now,
+            update_time_ns=now,
+            submit_time_ns=now if state is State.SENDING else None,
+            client_order_id=command.client_order_id,
+            # The gateway's own id, so that no client's choice can collide with another's at the broker.
+            broker_client_order_id=order_id.replace("_", "-"),
+            strategy_id=command.strategy_id,
+            run_id=command.run_id,
+            labels=command.labels,
+        )
+
+    def _admission(self, caller: Caller, command: SubmitOrder, order: Order, now: int) -> Commit:
+        claim = KeyClaim(
+            scope=scope_of(caller, command), fingerprint=command.fingerprint(), subject=order.order_id, time_ns=now
+        )
+        action = "order.denied" if order.state is State.DENIED else "order.admitted"
+        return Commit(
+            claim=claim,
+            inserts=(order,),
+            events=(order_event(order, Origin.LIVE, now, now),),
+            audit=(self._audit(caller, order, action, now),),
+        )
+
+    def _audit(self, caller: Caller, order: Order, action: str, now: int) -> AuditRow:
+        return AuditRow(
+            time_ns=now,
+            request_id=caller.request_id,
+            user_id=caller.user_id,
+            key_id=caller.principal.key_id,
+            action=action,
+            outcome=order.state.value,
+            reason=order.reject_reason,
+            account_id=order.account_id,
+            order_id=order.order_id,
+        )
+
+
+_ENDINGS = {Accepted: "accepted", Rejected: "rejected", NotSent: "not_sent", Unknown: "in_doubt"}
+
+
+def accepted(order: Order, outcome: Accepted, now_ns: int) -> Order | None:
+    """Give the order once the broker has taken it; None when the stream was faster and told as much already."""
+    if outcome.order is None:
+        return move(order, State.ACKED, now_ns) if order.state is State.SENDING else None
+    return merge(order, outcome.order, now_ns)
+
+
+def refuse(order: Order, outcome: Rejected, now_ns: int) -> Order | None:
+    """Give the order after a definitive refusal."""
+    if order.state is not State.SENDING:
+        return None
+    return move(
+        order,
+        State.REJECTED_BY_BROKER,
+        now_ns,
+        rejected_by="BROKER",
+        reject_reason=outcome.reason,
+        broker_message=outcome.broker_message[:BROKER_MESSAGE_LENGTH_MAX],
+    )
+
+
+def rejection(order: Order | None, outcome: Rejected) -> GatewayError:
+    """Make the error that tells of a broker's refusal."""
+    words = outcome.broker_message[:BROKER_MESSAGE_LENGTH_MAX]
+    return GatewayError(
+        Reason.BROKER_REJECTED,
+        f"the broker refused the order: {outcome.reason}",
+        metadata={"brokerReason": outcome.reason, "brokerCode": outcome.broker_code, "brokerMessage": words},
+        order_id=order.order_id if order is not None else None,
+    )
+
+
+def _unreachable(
+    why: str, order: Order, retry_after_s: float | None = None, retry: Retry = Retry.SAME_KEY
+) -> GatewayError:
+    return GatewayError(
+        Reason.BROKER_UNREACHABLE,
+        f"nothing was sent to the broker: {why}",
+        effect=OrderEffect.NONE,
+        retry=retry,
+        retry_after_s=retry_after_s or (1.0 if retry is Retry.SAME_KEY else None),
+        order_id=order.order_id,
+    )
+
+
+def _in_doubt(written: Written) -> OrderResult:
+    return OrderResult(order=written.order, positions=written.positions)

@@ -1,0 +1,333 @@
+"""Streams: the record of some accounts, from a chosen point on, without a gap and for ever.
+
+Every stream reads the record, never a broker's callback: first what is there already, then whatever is written. A
+stream pulls at its own pace, so a slow one holds no memory here and hurts nobody.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum, unique
+from typing import TypeAlias
+
+from brokergw.desk.results import Positions
+from brokergw.desk.sessions import GapNotice, Session, Sessions
+from brokergw.desk.tail import Tail
+from brokergw.model.account import Connection, Position
+from brokergw.model.errors import GatewayError, NotFound, Reason
+from brokergw.model.events import EventKind, LogEvent, PositionChange
+from brokergw.model.order import Fill, Order
+from brokergw.model.principal import Caller
+from brokergw.ports.clock import Clock
+from brokergw.ports.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class FromNow:
+    """Only what happens from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class FromSnapshot:
+    """The present state first."""
+
+
+@dataclass(frozen=True, slots=True)
+class FromTime:
+    """Everything published at or after a time."""
+
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class FromPositions:
+    """Everything after what was covered before."""
+
+    positions: Positions
+
+
+Start: TypeAlias = FromNow | FromSnapshot | FromTime | FromPositions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchRequest:
+    """What a stream is about; empty accounts or symbols mean all of the caller's."""
+
+    kind: EventKind
+    account_ids: tuple[str, ...] = ()
+    symbols: frozenset[str] = frozenset()
+    start: Start = field(default_factory=FromNow)
+    heartbeat_s: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How fresh the data of one account's broker is."""
+
+    broker: str
+    account_id: str
+    connected: bool
+    last_message_ns: int | None
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The stream stands."""
+
+    account_ids: tuple[str, ...]
+    earliest: Positions
+    latest: Positions
+    epoch: str
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotItem:
+    """One thing of the present state."""
+
+    payload: Order | tuple[Connection, Position]
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotDone:
+    """The present state is complete, as of these positions."""
+
+    count: int
+    positions: Positions
+    freshness: tuple[Freshness, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EventItem:
+    """An event; `previous_sequence` is what this stream had told of the account before it."""
+
+    event: LogEvent
+    previous_sequence: int
+    positions: Positions
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """Nothing else to tell, up to these positions."""
+
+    positions: Positions
+    freshness: tuple[Freshness, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GapItem:
+    """The broker's stream was lost (`to_ns` None) or is back and back-filled."""
+
+    broker: str
+    account_id: str
+    from_ns: int
+    to_ns: int | None
+
+
+@unique
+class EndReason(StrEnum):
+    """Why the desk ends a stream."""
+
+    DRAINING = "DRAINING"
+    CONNECTION_REVOKED = "CONNECTION_REVOKED"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The last item."""
+
+    reason: EndReason
+    positions: Positions
+
+
+WatchItem: TypeAlias = Opened | SnapshotItem | SnapshotDone | EventItem | Beat | GapItem | Ending
+
+
+class Watch:
+    """Opens streams."""
+
+    def __init__(self, journal: Journal, tail: Tail, sessions: Sessions, clock: Clock) -> None:
+        self._journal = journal
+        self._tail = tail
+        self._sessions = sessions
+        self._clock = clock
+        self._draining = False
+
+    def drain(self) -> None:
+        """End every stream."""
+        self._draining = True
+        self._tail.ring()
+
+    async def stream(self, caller: Caller, request: WatchRequest) -> AsyncIterator[WatchItem]:
+        """Run one stream."""
+        sessions = await self._resolve(caller, request.account_ids)
+        account_ids = tuple(s.connection.account_id for s in sessions)
+        bell = self._tail.bell()
+        try:
+            earliest = await self._journal.earliest(account_ids)
+            latest = await self._journal.sequences(account_ids)
+            covered = await self._begin(request.start, earliest, latest)
+            yield Opened(account_ids, earliest, latest, self._journal.epoch)
+            if isinstance(request.start, FromSnapshot):
+                async for item in self._snapshot(request, sessions, covered):
+                    yield item
+            async for item in self._follow(request, sessions, covered, bell):
+                yield item
+        finally:
+            self._tail.hush(bell)
+
+    async def _resolve(self, caller: Caller, account_ids: Sequence[str]) -> list[Session]:
+        mine = await self._sessions.of_user(caller.user_id)
+        if not account_ids:
+            return mine
+        by_account = {session.connection.account_id: session for session in mine}
+        for account_id in account_ids:
+            if account_id not in by_account:
+                raise NotFound(Reason.ACCOUNT_NOT_FOUND, "account", account_id)
+        return [by_account[account_id] for account_id in dict.fromkeys(account_ids)]
+
+    async def _begin(self, start: Start, earliest: Positions, latest: Positions) -> Positions:
+        match start:
+            case FromPositions(positions=positions):
+                for account_id, sequence in positions.items():
+                    if account_id in earliest and sequence < earliest[account_id]:
+                        raise GatewayError(
+                            Reason.CURSOR_EXPIRED,
+                            "the record no longer reaches back to this cursor",
+                            metadata={"earliestSequence": str(earliest[account_id])},
+                        )
+                return {account_id: positions.get(account_id, 0) for account_id in latest}
+            case FromTime(time_ns=time_ns):
+                return {a: await self._before(a, time_ns, earliest[a]) for a in latest}
+            case FromNow() | FromSnapshot():
+                return dict(latest)
+
+    async def _before(self, account_id: str, time_ns: int, sequence: int) -> int:
+        """Find the last sequence of an account that was published before a time."""
+        while events := await self._journal.events(account_id, sequence, 500):
+            for event in events:
+                if event.publish_time_ns >= time_ns:
+                    return sequence
+                sequence = event.sequence
+        return sequence
+
+    async def _snapshot(
+        self, request: WatchRequest, sessions: Sequence[Session], covered: Positions
+    ) -> AsyncIterator[WatchItem]:
+        count = 0
+        if request.kind is EventKind.POSITION:
+            # The positions below are asked after this point, so later events can only repeat what they show.
+            items: Iterable[Order | tuple[Connection, Position]] = await _positions(sessions)
+        else:
+            snapshot = await self._journal.snapshot(tuple(covered))
+            covered.update(snapshot.sequences)
+            items = snapshot.orders if request.kind is EventKind.ORDER else ()
+        for payload in items:
+            if _wanted(_symbol(payload), request.symbols):
+                count += 1
+                yield SnapshotItem(payload)
+        yield SnapshotDone(count, dict(covered), _freshness(sessions))
+
+    async def _follow(
+        self, request: WatchRequest, sessions: Sequence[Session], covered: Positions, bell: asyncio.Event
+    ) -> AsyncIterator[WatchItem]:
+        told = dict(covered)
+        gaps_told = _gaps_told(sessions)
+        beat_at = self._clock.monotonic() + request.heartbeat_s
+        while True:
+            bell.clear()
+            ending = self._ending(sessions)
+            quiet = True
+            for account_id in covered:
+                async for item in self._events(request, account_id, covered, told):
+                    quiet = False
+                    yield item
+            for gap in _new_gaps(sessions, gaps_told):
+                yield gap
+            if ending is not None:
+                yield Ending(ending, dict(covered))
+                return
+            if self._clock.monotonic() >= beat_at:
+                told.update(covered)
+                yield Beat(dict(covered), _freshness(sessions))
+                beat_at = self._clock.monotonic() + request.heartbeat_s
+            elif quiet:
+                await _ring(bell, beat_at - self._clock.monotonic())
+            if not quiet:
+                beat_at = self._clock.monotonic() + request.heartbeat_s
+
+    async def _events(
+        self, request: WatchRequest, account_id: str, covered: Positions, told: Positions
+    ) -> AsyncIterator[EventItem]:
+        while events := await self._tail.after(account_id, covered[account_id]):
+            for event in events:
+                covered[account_id] = event.sequence
+                if event.kind is request.kind and _wanted(_symbol(event.payload), request.symbols):
+                    yield EventItem(event, told[account_id], dict(covered))
+                    told[account_id] = event.sequence
+
+    def _ending(self, sessions: Sequence[Session]) -> EndReason | None:
+        if self._draining:
+            return EndReason.DRAINING
+        if any(session.connection.revoked for session in sessions):
+            return EndReason.CONNECTION_REVOKED
+        return None
+
+
+async def _ring(bell: asyncio.Event, seconds: float) -> None:
+    """Sleep until something happens, at most so long."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(bell.wait(), max(0.0, seconds))
+
+
+async def _positions(sessions: Sequence[Session]) -> list[tuple[Connection, Position]]:
+    found: list[tuple[Connection, Position]] = []
+    for session in sessions:
+        found.extend((session.connection, position) for position in await session.adapter.get_positions())
+    return found
+
+
+def _freshness(sessions: Sequence[Session]) -> tuple[Freshness, ...]:
+    return tuple(
+        Freshness(
+            broker=s.connection.broker,
+            account_id=s.connection.account_id,
+            connected=s.stream_up,
+            last_message_ns=s.last_message_ns,
+            stale=not s.stream_up,
+        )
+        for s in sessions
+    )
+
+
+def _gaps_told(sessions: Sequence[Session]) -> dict[str, GapNotice | None]:
+    """Where a new stream begins in each session's gaps: one that is open now is still to be told."""
+    told: dict[str, GapNotice | None] = {}
+    for session in sessions:
+        closed = [gap for gap in session.gaps if gap.to_ns is not None]
+        told[session.connection.account_id] = closed[-1] if closed else None
+    return told
+
+
+def _new_gaps(sessions: Sequence[Session], told: dict[str, GapNotice | None]) -> Iterator[GapItem]:
+    for session in sessions:
+        account_id, gaps = session.connection.account_id, session.gaps
+        last = told[account_id]
+        for gap in gaps[gaps.index(last) + 1 :] if last in gaps else gaps:
+            told[account_id] = gap
+            yield GapItem(gap.broker, gap.account_id, gap.from_ns, gap.to_ns)
+
+
+def _wanted(symbol: str, symbols: frozenset[str]) -> bool:
+    return not symbols or symbol in symbols
+
+
+def _symbol(payload: Order | Fill | PositionChange | tuple[Connection, Position]) -> str:
+    match payload:
+        case Order(terms=terms):
+            return terms.symbol
+        case (_, position):
+            return position.symbol
+        case _:
+            return payload.symbol
