@@ -1,0 +1,95 @@
+"""Everything a run needs, started once: simulator, bare peers, gateway, and a load for each case."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from bench.gateway import Account, Gateway, running_gateway
+from bench.processes import Generator, Process
+
+GENERATORS: Final = 2
+"""Load processes for a gRPC server: one alone would be slower than a bare server."""
+
+BROKER_KEYS: Final = {"c": "PKBARE", "d": "PKGATEWAY", "e": "PKSDK"}
+"""An account at the simulated broker for each case, so that none spends another's money."""
+
+BROKER_SECRET: Final = "bench-secret"
+
+
+@dataclass(frozen=True, slots=True)
+class Bed:
+    """One case, ready to be measured: who is loaded, and by whom. `busy` keeps orders filling meanwhile."""
+
+    server: Process
+    generators: tuple[Generator, ...]
+    start: str = "now"
+    busy: tuple[Generator, ...] = ()
+
+
+@asynccontextmanager
+async def beds(only: frozenset[str]) -> AsyncIterator[dict[str, Bed]]:
+    """Start what the wanted cases need, and end it all afterwards."""
+    async with AsyncExitStack() as stack:
+        made: dict[str, Bed] = {}
+        broker_url = await _simulator(stack) if only & {"c", "d", "e"} else ""
+        if "a" in only:
+            echo = await stack.enter_async_context(_server("bare echo", "echo"))
+            made["a"] = Bed(echo, await _loads(stack, "submit", echo.greeting, "acc_bench", "none"))
+        if "c" in only:
+            peer = _server("bare forwarder", "forward", broker_url, BROKER_KEYS["c"], BROKER_SECRET)
+            forward = await stack.enter_async_context(peer)
+            made["c"] = Bed(forward, await _loads(stack, "submit", forward.greeting, "acc_bench", "none"))
+        if "e" in only:
+            bots = await _loads(stack, "sdk", broker_url, BROKER_KEYS["e"], BROKER_SECRET, processes=1)
+            made["e"] = Bed(bots[0], bots)
+        if only & {"b", "d", "f"}:
+            gateway = await stack.enter_async_context(running_gateway(broker_url))
+            made |= await _gateway_beds(stack, gateway, only)
+        yield made
+
+
+async def _gateway_beds(stack: AsyncExitStack, gateway: Gateway, only: frozenset[str]) -> dict[str, Bed]:
+    made: dict[str, Bed] = {}
+    mock = await gateway.connect_mock()
+    orders = await _loads(stack, "submit", gateway.target, mock.account_id, mock.api_key)
+    made["b"] = Bed(gateway.process, orders)
+    if "d" in only:
+        account = await gateway.connect_alpaca(BROKER_KEYS["d"], BROKER_SECRET)
+        loads = await _loads(stack, "submit", gateway.target, account.account_id, account.api_key)
+        made["d"] = Bed(gateway.process, loads)
+    if "f" in only:
+        made |= await _stream_beds(stack, gateway, mock, orders)
+    return made
+
+
+async def _stream_beds(
+    stack: AsyncExitStack, gateway: Gateway, mock: Account, orders: tuple[Generator, ...]
+) -> dict[str, Bed]:
+    bare = await stack.enter_async_context(_server("bare stream", "stream"))
+    takers = await _loads(stack, "subscribe", bare.greeting, "", "none")
+    followers = await _loads(stack, "subscribe", gateway.target, mock.account_id, mock.api_key)
+    return {
+        "f0": Bed(bare, takers),
+        "f1": Bed(gateway.process, followers, start="record"),
+        "f2": Bed(gateway.process, followers, busy=orders),
+    }
+
+
+async def _simulator(stack: AsyncExitStack) -> str:
+    keys = [part for key in BROKER_KEYS.values() for part in ("--key", f"{key}:{BROKER_SECRET}")]
+    arguments = ["-m", "brokergw.sim", "alpaca", "--port", "0", "--print-url", *keys]
+    simulator = await stack.enter_async_context(Process("simulated Alpaca", arguments))
+    return str(json.loads(simulator.greeting)["url"])
+
+
+def _server(name: str, *arguments: str) -> Process:
+    return Process(name, ["-m", "bench.servers", *arguments])
+
+
+async def _loads(
+    stack: AsyncExitStack, kind: str, *arguments: str, processes: int = GENERATORS
+) -> tuple[Generator, ...]:
+    made = [Generator(f"load {kind}", ["-m", "bench.load", kind, *arguments]) for _ in range(processes)]
+    return tuple([await stack.enter_async_context(one) for one in made])

@@ -1,0 +1,67 @@
+"""What is measured: the cases, what each is set against, and how the rounds are interleaved."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing to measure; `bound` is what its figures say."""
+
+    letter: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Rates of one case over rates of another, and the least it should be at the highest load."""
+
+    above: str
+    below: str
+    says: str
+    aim: float | None = None
+
+
+CALLS: Final = (
+    Case("a", "bare grpc.aio, echo of the same messages"),
+    Case("b", "gateway, SubmitOrder to the mock broker, durable SQLite"),
+    Case("c", "bare grpc.aio, one aiohttp POST to simulated Alpaca"),
+    Case("d", "gateway, SubmitOrder to simulated Alpaca, durable SQLite"),
+    Case("e", "alpaca-py in threads, straight to simulated Alpaca"),
+)
+STREAMS: Final = (
+    Case("f0", "bare grpc.aio stream, one fill repeated as fast as it is taken"),
+    Case("f1", "gateway, SubscribeFills, fills replayed from the record"),
+    Case("f2", "gateway, SubscribeFills, live while orders fill on the mock broker"),
+)
+CALL_RATIOS: Final = (
+    Ratio("b", "a", "what chain, gates and two durable commits leave of a bare echo", 0.4),
+    Ratio("d", "c", "what they leave of a bare forwarder", 0.6),
+    Ratio("d", "e", "the gateway beside the broker's own SDK", 1.5),
+)
+STREAM_RATIOS: Final = (Ratio("f1", "f0", "what sequence, cursor and filter leave of a bare stream"),)
+
+IN_FLIGHT: Final = (1, 16, 32)
+SUBSCRIBERS: Final = (1, 10, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One measurement of a round."""
+
+    case: Case
+    load: int
+
+
+def steps(round_number: int, only: frozenset[str]) -> Iterator[Step]:
+    """Give the steps of one round; each round begins with another case, so that none always follows the same one."""
+    for loads, cases in ((IN_FLIGHT, CALLS), (SUBSCRIBERS, STREAMS)):
+        wanted = [case for case in cases if case.letter[0] in only]
+        for load in loads:
+            for case in _rotated(wanted, round_number):
+                yield Step(case, load)
+
+
+def _rotated(cases: Sequence[Case], by: int) -> list[Case]:
+    return [cases[(index + by) % len(cases)] for index in range(len(cases))]
