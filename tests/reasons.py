@@ -11,8 +11,9 @@ class SkipReason(StrEnum):
     """What a machine may lack, or a broker may not claim. A reason that no test uses is deleted."""
 
     GO_MISSING = "Go is not installed"
-    JAVA_MISSING = "a Java development kit is not installed"
+    JAVA_MISSING = "a Java development kit with Maven is not installed"
     NODE_MISSING = "Node.js is not installed"
+    REGISTRY_UNREACHABLE = "a package registry cannot be reached"
     CAPABILITY_NOT_CLAIMED = "the broker does not claim this capability"
 
 
