@@ -1,5 +1,10 @@
 """The fixtures of all tests, as a list of plugins."""
 
+import pytest
+
+# Fixtures may build on each other: their assertions are rewritten whichever is imported first.
+pytest.register_assert_rewrite("tests.fixtures")
+
 pytest_plugins = [
     "tests.fixtures.bare_client",
     "tests.fixtures.builds",
