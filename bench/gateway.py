@@ -1,10 +1,24 @@
-"""The gateway under test, started as `brokergw serve` with embedded defaults, and an account to trade."""
+"""The gateway under test: `brokergw serve` with embedded defaults, and accounts to trade with."""
 
+import json
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
 
-from bench.processes import Process
+import grpc
+from brokerapi.v1 import connections_pb2, connections_pb2_grpc, trading_pb2
+
+from bench.processes import LoggedProcess, Process
+
+_UNHINDERED: Final = {
+    "BROKERGW_ORDERS_PER_MINUTE": "100000000",
+    "BROKERGW_READS_PER_MINUTE": "100000000",
+    "BROKERGW_STREAMS_MAX": "1000",
+}
+"""One user gives all the load, so its budgets must not be what is measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,24 +26,65 @@ class Account:
     """Where to trade, and the key that may."""
 
     account_id: str
-    api_key: str
+    api_key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A running gateway."""
+    """A running gateway and the key of its one user."""
 
     process: Process
     target: str
+    api_key: str = field(repr=False)
 
     async def connect_mock(self) -> Account:
-        raise NotImplementedError
+        """Open an account at the mock broker."""
+        return await self._connect(
+            connections_pb2.CreateConnectionRequest(broker="mock", environment=trading_pb2.ENVIRONMENT_MOCK)
+        )
 
     async def connect_alpaca(self, key: str, secret: str) -> Account:
-        raise NotImplementedError
+        """Connect the account behind a key pair at simulated Alpaca."""
+        return await self._connect(
+            connections_pb2.CreateConnectionRequest(
+                broker="alpaca",
+                environment=trading_pb2.ENVIRONMENT_PAPER,
+                api_key=connections_pb2.ApiKeyCredentials(key=key, secret=secret),
+            )
+        )
+
+    async def _connect(self, request: connections_pb2.CreateConnectionRequest) -> Account:
+        async with grpc.aio.insecure_channel(self.target) as channel:
+            stub = connections_pb2_grpc.ConnectionServiceStub(channel)
+            metadata = (("authorization", f"Bearer {self.api_key}"),)
+            made = await stub.CreateConnection(request, timeout=15, metadata=metadata)
+        return Account(made.connection.account_id, self.api_key)
 
 
 @asynccontextmanager
 async def running_gateway(broker_url: str) -> AsyncIterator[Gateway]:
-    raise NotImplementedError
-    yield
+    """Serve on free loopback ports with SQLite in a directory that goes away with it."""
+    with tempfile.TemporaryDirectory(prefix="brokergw-bench-") as folder:
+        settings = _UNHINDERED | {
+            "BROKERGW_LISTEN": "127.0.0.1:0",
+            "BROKERGW_METRICS_LISTEN": "127.0.0.1:0",
+            "BROKERGW_DATA_DIR": folder,
+            "BROKERGW_DATABASE_URL": f"sqlite:///{folder}/gateway.db",
+            "BROKERGW_ALPACA_PAPER_URL": broker_url,
+            "BROKERGW_ALPACA_DATA_URL": broker_url,
+        }
+        serve = LoggedProcess(
+            "gateway",
+            ["-m", "brokergw.cli.main", "serve"],
+            settings,
+            log=Path(folder, "gateway.log"),
+            ready_word='"serving"',
+        )
+        async with serve:
+            yield Gateway(serve, json.loads(serve.greeting)["grpc"], await _make_key(settings))
+
+
+async def _make_key(settings: dict[str, str]) -> str:
+    command = ("-m", "brokergw.cli.main", "keys", "create", "--user", "bench", "--json")
+    async with Process("keys create", command, settings) as made:
+        return str(json.loads(made.greeting)["key"])

@@ -9,11 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import IO, Any, Final, Self
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 _START_S: Final = 30
-_STOP_S: Final = 15
+_STOP_S: Final = 45
+_POLL_S: Final = 0.05
 _LINE_BYTES_MAX: Final = 64 * 1024 * 1024
 
 
@@ -39,11 +40,12 @@ class Process:
             env=self._env,
             cwd=ROOT,
             stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=self._output(),
+            stderr=self._errors(),
             limit=_LINE_BYTES_MAX,
         )
         try:
-            self.greeting = await asyncio.wait_for(self.read_line(), _START_S)
+            self.greeting = await asyncio.wait_for(self._greeting(), _START_S)
         except BaseException:
             await self._end()
             raise
@@ -80,6 +82,15 @@ class Process:
         fields = stat.rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def _output(self) -> int | IO[bytes]:
+        return asyncio.subprocess.PIPE
+
+    def _errors(self) -> int | None:
+        return None
+
+    async def _greeting(self) -> str:
+        return await self.read_line()
+
     async def _end(self) -> None:
         process = self.running
         if process.returncode is not None:
@@ -91,6 +102,31 @@ class Process:
         except TimeoutError:
             process.kill()
             await process.wait()
+
+
+class LoggedProcess(Process):
+    """A child that logs to a file without end; its greeting is the first line with a word that says it is ready."""
+
+    def __init__(
+        self, name: str, arguments: Sequence[str], env: Mapping[str, str], *, log: Path, ready_word: str
+    ) -> None:
+        super().__init__(name, arguments, env)
+        self._log = log
+        self._ready_word = ready_word
+
+    def _output(self) -> IO[bytes]:
+        return self._log.open("wb")
+
+    def _errors(self) -> int:
+        return asyncio.subprocess.STDOUT
+
+    async def _greeting(self) -> str:
+        while self.running.returncode is None:
+            for line in self._log.read_text("utf-8", "replace").splitlines():
+                if self._ready_word in line:
+                    return line
+            await asyncio.sleep(_POLL_S)
+        raise BenchFailed(f"{self.name} ended with {self.running.returncode}:\n{self._log.read_text()[-2000:]}")
 
 
 @dataclass(frozen=True, slots=True)
