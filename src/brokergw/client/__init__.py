@@ -2,7 +2,7 @@
 
 from brokergw.client.channel import TlsOptions
 from brokergw.client.client import NOT_REACHED, Client
-from brokergw.client.encode import Amount, Moment, Start
+from brokergw.client.encode import Amount, BadArgument, Moment, Start
 from brokergw.client.errors import FieldViolation, GatewayCallError, PreflightViolation, StreamBroken
 from brokergw.client.fills import FillMessage
 from brokergw.client.keys import new_idempotency_key
@@ -16,6 +16,7 @@ __all__ = [
     "NOT_REACHED",
     "Amount",
     "Backoff",
+    "BadArgument",
     "Client",
     "FieldViolation",
     "FillMessage",

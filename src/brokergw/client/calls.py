@@ -12,7 +12,14 @@ from typing import Final, Protocol, TypeVar
 
 import grpc
 
-from brokergw.client.errors import EFFECT_NONE, EFFECT_POSSIBLE, RETRY_SAME_KEY, GatewayCallError, call_error
+from brokergw.client.errors import (
+    EFFECT_NONE,
+    EFFECT_POSSIBLE,
+    RETRY_NEW_KEY,
+    RETRY_SAME_KEY,
+    GatewayCallError,
+    call_error,
+)
 from brokergw.client.timing import Backoff, Timing
 
 Request_contra = TypeVar("Request_contra", contravariant=True)
@@ -114,9 +121,10 @@ def _keep_doubt(failure: GatewayCallError) -> None:
     """Carry an earlier attempt's doubt over to a later refusal.
 
     A refusal before the key was looked at (throttled, draining, key revoked) says nothing about the attempt before it.
-    Only a decision on the key itself does: FAILED_PRECONDITION that asks for a new key.
+    Only a decision on the key itself does: one that asks for a new key, or a state that the request cannot change.
     """
-    decided = failure.code is grpc.StatusCode.FAILED_PRECONDITION and failure.retry != RETRY_SAME_KEY
+    refused = failure.code is grpc.StatusCode.FAILED_PRECONDITION and failure.retry != RETRY_SAME_KEY
+    decided = refused or failure.retry == RETRY_NEW_KEY
     if failure.order_effect == EFFECT_NONE and not decided:
         failure.order_effect = EFFECT_POSSIBLE
         failure.retry = RETRY_SAME_KEY

@@ -7,6 +7,8 @@ from typing import Final, Self
 
 import grpc
 
+from brokergw.client.encode import BadArgument
+
 KEEPALIVE_S: Final = 30
 """How often a connection is probed; the gateway ends a connection that probes more often than every 10 s."""
 
@@ -59,12 +61,12 @@ def open_channel(target: str, tls: TlsOptions | None, *, allow_plaintext: bool) 
     """Make a channel; it connects with its first call.
 
     Raises:
-        ValueError: without TLS the target must be on this machine, unless plaintext is allowed: the API key would
+        BadArgument: without TLS the target must be on this machine, unless plaintext is allowed: the API key would
             travel readable.
     """
     if tls is None:
         if not (allow_plaintext or is_loopback(target)):
-            raise ValueError(f"refusing to send an API key to {target} without TLS")
+            raise BadArgument(f"refusing to send an API key to {target} without TLS")
         return grpc.aio.insecure_channel(target, options=_OPTIONS)
     credentials = grpc.ssl_channel_credentials(tls.root_certificates, tls.private_key, tls.certificate_chain)
     named = (("grpc.ssl_target_name_override", tls.server_name),) if tls.server_name else ()

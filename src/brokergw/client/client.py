@@ -54,7 +54,7 @@ class Client(OrderCalls, FillCalls, PositionCalls, AccountCalls, BrokerCalls):
             timing: where time and chance come from.
 
         Raises:
-            ValueError: the key would travel readable.
+            BadArgument: the key would travel readable.
         """
         timing = timing or Timing()
         backoff = backoff or Backoff()

@@ -19,12 +19,16 @@ Start: TypeAlias = str | Moment | streams_pb2.StreamStart
 """Where a stream begins: "now", "snapshot", a cursor, or a point in time."""
 
 
+class BadArgument(ValueError):
+    """An argument that the contract cannot say: an unknown name, no finite amount, a time without a zone."""
+
+
 def decimal_text(name: str, value: Amount) -> str:
     """Write an amount as the contract wants it; text passes through, the gateway judges it.
 
     Raises:
         TypeError: the value is a float (which could not hold it exactly) or no number at all.
-        ValueError: the value is not finite.
+        BadArgument: the value is not finite.
     """
     if isinstance(value, float):
         raise TypeError(
@@ -33,7 +37,7 @@ def decimal_text(name: str, value: Amount) -> str:
     if isinstance(value, bool) or not isinstance(value, Decimal | str | int):
         raise TypeError(f"{name} must be a Decimal, a str or an int, not {type(value).__name__}")
     if isinstance(value, Decimal) and not value.is_finite():
-        raise ValueError(f"{name} must be finite")
+        raise BadArgument(f"{name} must be finite")
     return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 
@@ -91,7 +95,7 @@ def api_key_credentials(key: str | None, secret: str | None) -> connections_pb2.
     if key is None and secret is None:
         return None
     if not (key and secret):
-        raise ValueError("key and secret belong together")
+        raise BadArgument("key and secret belong together")
     return connections_pb2.ApiKeyCredentials(key=key, secret=secret)
 
 
@@ -101,13 +105,13 @@ def names_of(descriptor: EnumDescriptor, prefix: str) -> tuple[str, ...]:
 
 
 def timestamp(name: str, value: Moment | None) -> Timestamp | None:
-    """Write a point in time; raises ValueError for a datetime without a zone."""
+    """Write a point in time; raises BadArgument for a datetime without a zone."""
     if value is None or isinstance(value, Timestamp):
         return value
     written = Timestamp()
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            raise ValueError(f"{name} has no time zone: use datetime(..., tzinfo=UTC)")
+            raise BadArgument(f"{name} has no time zone: use datetime(..., tzinfo=UTC)")
         written.FromDatetime(value.astimezone(UTC))
     else:
         written.FromNanoseconds(value)
@@ -145,5 +149,5 @@ def _member(name: str, descriptor: EnumDescriptor, prefix: str, value: str) -> s
     word = value.upper().replace("-", "_").removeprefix(prefix)
     known = names_of(descriptor, prefix)
     if word not in known:
-        raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}")
+        raise BadArgument(f"{name} must be one of {', '.join(known)}, not {value!r}")
     return prefix + word

@@ -19,6 +19,7 @@ _CONTROL: Final = frozenset({"order_effect", "retry", "order_id"})
 EFFECT_NONE: Final = "NONE"
 EFFECT_POSSIBLE: Final = "POSSIBLE"
 RETRY_SAME_KEY: Final = "SAME_KEY"
+RETRY_NEW_KEY: Final = "NEW_KEY"
 RETRY_NEVER: Final = "NEVER"
 
 M = TypeVar("M", bound=Message)

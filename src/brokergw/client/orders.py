@@ -51,7 +51,7 @@ class OrderCalls(CallGroup):
         Raises:
             GatewayCallError: it was refused, or its outcome could not be learned in time (`order_effect` tells which).
             TypeError: an amount is a float.
-            ValueError: a name of the terms is unknown.
+            BadArgument: a name of the terms is unknown.
         """
         request = orders_pb2.SubmitOrderRequest(
             idempotency_key=self._key(idempotency_key),

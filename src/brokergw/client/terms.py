@@ -6,7 +6,7 @@ from typing import Required, TypedDict
 from brokerapi.v1 import orders_pb2, trading_pb2
 
 from brokergw.client import encode
-from brokergw.client.encode import Amount, Moment
+from brokergw.client.encode import Amount, BadArgument, Moment
 
 
 class Leg(TypedDict, total=False):
@@ -71,7 +71,7 @@ def order_spec(
 
     Raises:
         TypeError: an amount is a float.
-        ValueError: a name is unknown, an amount is not finite, or two of a kind are given where one fits.
+        BadArgument: a name is unknown, an amount is not finite, or two of a kind are given where one fits.
     """
     _only_one(quantity=quantity, notional=notional)
     _only_one(trail_amount=trail_amount, trail_percent=trail_percent)
@@ -108,7 +108,7 @@ def _effect(name: str | None) -> trading_pb2.PositionEffect.ValueType:
 def _only_one(**values: Amount | None) -> None:
     given = [name for name, value in values.items() if value is not None]
     if len(given) > 1:
-        raise ValueError(f"give only one of {' and '.join(given)}")
+        raise BadArgument(f"give only one of {' and '.join(given)}")
 
 
 def _take_profit(limit_price: Amount | None) -> orders_pb2.TakeProfit | None:
@@ -120,7 +120,7 @@ def _take_profit(limit_price: Amount | None) -> orders_pb2.TakeProfit | None:
 def _stop_loss(stop_price: Amount | None, limit_price: Amount | None) -> orders_pb2.StopLoss | None:
     if stop_price is None:
         if limit_price is not None:
-            raise ValueError("stop_loss_limit_price needs stop_loss_stop_price")
+            raise BadArgument("stop_loss_limit_price needs stop_loss_stop_price")
         return None
     return orders_pb2.StopLoss(
         stop_price=encode.decimal_text("stop_loss_stop_price", stop_price),

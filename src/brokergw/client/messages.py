@@ -1,0 +1,62 @@
+"""The contract's messages for those who may not import the generated code, and how to read any of them."""
+
+from typing import Any
+
+from brokerapi.v1.accounts_pb2 import Account, AccountSummary
+from brokerapi.v1.brokers_pb2 import Broker
+from brokerapi.v1.connections_pb2 import Connection
+from brokerapi.v1.fills_pb2 import Fill, FillEvent
+from brokerapi.v1.orders_pb2 import CancelResult, Order, OrderEvent, OrderSpec
+from brokerapi.v1.positions_pb2 import Position, PositionEvent, Residual
+from brokerapi.v1.streams_pb2 import Gap, Heartbeat, SnapshotComplete, Subscribed, Terminating
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+__all__ = [
+    "Account",
+    "AccountSummary",
+    "Broker",
+    "CancelResult",
+    "Connection",
+    "Fill",
+    "FillEvent",
+    "Gap",
+    "Heartbeat",
+    "Message",
+    "Order",
+    "OrderEvent",
+    "OrderSpec",
+    "Position",
+    "PositionEvent",
+    "Residual",
+    "SnapshotComplete",
+    "Subscribed",
+    "Terminating",
+    "Timestamp",
+    "as_dict",
+    "words",
+]
+
+
+def as_dict(message: Message) -> dict[str, Any]:
+    """Give a message as protobuf's JSON with the contract's own field names, defaults written out."""
+    return json_format.MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+
+
+def words(message: Message, field: str) -> str:
+    """Give an enum field as the short name, such as BUY; several values are joined by commas.
+
+    Unset is empty. A value that is not known here is its number: enums of the contract are open.
+    """
+    described = message.DESCRIPTOR.fields_by_name[field]
+    enum = described.enum_type
+    if enum is None:
+        raise TypeError(f"{field} is no enum")
+    value = getattr(message, field)
+    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    known = {number: each.name.removeprefix(prefix) for number, each in enum.values_by_number.items()}
+    numbers = [value] if isinstance(value, int) else list(value)
+    return ", ".join(known.get(number, str(number)) for number in numbers if number)
