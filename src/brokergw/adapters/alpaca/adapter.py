@@ -168,7 +168,7 @@ class AlpacaConnection:
         reply = await self._api.cancel(order_id)
         if not isinstance(reply, Reply):
             return reply
-        return Accepted() if reply.status in {200, 204} else self._refused(reply)
+        return Accepted() if reply.status == 204 else self._refused(reply)
 
     async def cancel_all(self) -> Outcome:
         """Ask for the cancel of every open order."""

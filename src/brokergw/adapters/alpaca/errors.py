@@ -71,7 +71,6 @@ RULES: Final = (
     # Rights
     _rule(403, "40310000", r"wash trade", "WASH_TRADE"),
     _rule(403, "40310100", r"pattern day trad", "PATTERN_DAY_TRADING"),
-    _rule(403, "40310000", r"pattern day trad", "PATTERN_DAY_TRADING"),
     _rule(403, "40310000", r"not allowed to short", "SHORT_NOT_ALLOWED"),
     _rule(403, "40310000", r"not eligible|not authorized|restricted to liquidation|account is (not|restricted)",
           "NOT_PERMITTED"),
@@ -87,9 +86,8 @@ RULES: Final = (
     _rule(422, "42210000", r"cannot be sold short|hard-to-borrow", "SHORT_NOT_ALLOWED"),
     _rule(422, "42210000", r"market orders are only allowed during market hours", "MARKET_CLOSED"),
     # Changing an order
-    _rule(422, "42210000", r"order is already in|not cancell?able", NOT_OPEN),
+    _rule(422, "42210000", r"order is already in", NOT_OPEN),
     _rule(422, "40010001", r"isn't sent to exchange yet", "REPLACE_TOO_EARLY"),
-    _rule(422, "42210000", r"isn't sent to exchange yet", "REPLACE_TOO_EARLY"),
     _rule(422, "42210000", r"cannot replace order|unable to replace order|order already replaced|"
           r"order parameters are not changed|qty must be > filled_qty|cannot be changed for advanced orders",
           "REPLACE_REJECTED"),
