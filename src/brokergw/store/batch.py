@@ -10,7 +10,8 @@ from brokergw.model.events import LogEvent
 from brokergw.ports.journal import Committed, CommitResult
 from brokergw.store.decide import Decider
 from brokergw.store.rows import Row
-from brokergw.store.statements import ManyRows, Statements
+from brokergw.store.many import ManyRows
+from brokergw.store.statements import Statements
 from brokergw.store.units import PreparedUnit
 
 
@@ -45,7 +46,7 @@ class BatchWriter:
         decider = Decider(connection, self._statements)
         refusals = decider.decide(units, careful=careful)
         winners = [unit for unit, refusal in zip(units, refusals, strict=True) if refusal is None]
-        self._write_facts(connection, winners, decider.broker_ids)
+        self._write_orders(connection, winners, decider)
         events, rows = self._number(connection, winners, now_ns)
         self._insert(connection, self._statements.insert_events, rows)
         self._insert(connection, self._statements.insert_audit, [row for unit in winners for row in unit.audit] + audit)
@@ -54,17 +55,19 @@ class BatchWriter:
         results = [Committed(next(committed)) if refusal is None else refusal for refusal in refusals]
         return Written(results, [event for each in events for event in each])
 
-    def _write_facts(self, connection: Connection, winners: list[PreparedUnit], broker_ids: list[Row]) -> None:
+    def _write_orders(self, connection: Connection, winners: list[PreparedUnit], decider: Decider) -> None:
         sql = self._statements
-        self._insert(connection, sql.insert_keys, [unit.claim for unit in winners if unit.claim is not None])
+        self._insert(connection, sql.insert_keys, sorted(unit.claim for unit in winners if unit.claim is not None))
         self._insert(connection, sql.insert_orders, [row for unit in winners for row in unit.inserts])
         # One statement may touch a row once, so only an order's last version is written.
         latest = {
             order.order_id: row for unit in winners for order, row in zip(unit.unit.updates, unit.updates, strict=True)
         }
+        renamed = [latest.pop(order_id) for order_id in sorted(decider.renamed)]
         self._insert(connection, sql.update_orders, list(latest.values()))
-        self._insert(connection, sql.insert_broker_ids, broker_ids)
-        self._insert(connection, sql.insert_fills, [row for unit in winners for row in unit.fills])
+        self._insert(connection, sql.rename_orders, renamed)
+        self._insert(connection, sql.insert_broker_ids, sorted(decider.broker_ids))
+        self._insert(connection, sql.insert_fills, sorted(row for unit in winners for row in unit.fills))
 
     def _write_decisions(self, connection: Connection, winners: list[PreparedUnit]) -> None:
         latest = {unit.decision[:3]: unit.decision for unit in winners if unit.decision is not None}
@@ -114,7 +117,7 @@ class BatchWriter:
             for account_id, last_sequence, user_id in rows
         }
         if len(accounts) != len(wanted):
-            raise UnknownAccount(sorted(wanted.keys() - accounts.keys())[0])
+            raise UnknownAccount(min(wanted.keys() - accounts.keys()))
         return accounts
 
 

@@ -16,7 +16,8 @@ from brokergw.model.order import Order
 from brokergw.ports.journal import ClientOrderIdTaken, CommitResult, FillKnown, KeyRecord, KeyScope, KeyTaken, Stale
 from brokergw.store.codec import texts_from_text
 from brokergw.store.rows import Row, key_from_row, order_from_row
-from brokergw.store.statements import ManyRows, Statements
+from brokergw.store.many import ManyRows
+from brokergw.store.statements import Statements
 from brokergw.store.units import PreparedUnit
 
 Owned: TypeAlias = tuple[str, str, str]
@@ -35,6 +36,7 @@ class _Head:
     """Where an order stands; `order` is there if a unit of this batch wrote it."""
 
     version: int
+    account_id: str
     client_order_id: str
     broker_client_order_id: str
     broker_order_ids: frozenset[str]
@@ -53,6 +55,7 @@ class _State:
     owners: dict[Owned, str] = field(default_factory=dict)
     fills: set[str] = field(default_factory=set)
     broker_ids: list[Row] = field(default_factory=list)
+    renamed: set[str] = field(default_factory=set)
 
     def take_over(self, staged: "_State") -> None:
         self.keys.update(staged.keys)
@@ -60,6 +63,7 @@ class _State:
         self.owners.update(staged.owners)
         self.fills.update(staged.fills)
         self.broker_ids.extend(staged.broker_ids)
+        self.renamed |= staged.renamed
 
 
 class Decider:
@@ -74,6 +78,11 @@ class Decider:
     def broker_ids(self) -> list[Row]:
         """The rows of `broker_order_ids` that the units which go through need."""
         return self._state.broker_ids
+
+    @property
+    def renamed(self) -> set[str]:
+        """The orders whose own or broker-level client order id changes."""
+        return self._state.renamed
 
     def decide(self, units: Sequence[PreparedUnit], *, careful: bool) -> list[Refusal | None]:
         """Give each unit's refusal, or None where it goes through."""
@@ -122,13 +131,15 @@ class Decider:
     def _check_updates(self, prepared: PreparedUnit, staged: _State) -> Refusal | _StaleInDatabase | None:
         for order in prepared.unit.updates:
             head = staged.heads.get(order.order_id) or self._state.heads.get(order.order_id)
-            if head is None:
+            if head is None or head.account_id != order.account_id:
                 return NotFound(Reason.ORDER_NOT_FOUND, "order", order.order_id)
             if head.version != order.version - 1:
                 return _StaleInDatabase(order.order_id) if head.order is None else Stale(head.order)
             refusal = self._own(order, _changed_ids(order, head), staged)
             if refusal is not None:
                 return refusal
+            if _renames(order, head):
+                staged.renamed.add(order.order_id)
             staged.heads[order.order_id] = _head_of(order, head.broker_order_ids)
         return None
 
@@ -173,11 +184,12 @@ class Decider:
 
     def _read_heads(self, units: Sequence[PreparedUnit]) -> None:
         wanted = {(order.order_id,) for unit in units for order in unit.unit.updates}
-        for order_id, version, client_id, broker_client_id, broker_ids in self._fetch(
+        for order_id, version, account_id, client_id, broker_client_id, broker_ids in self._fetch(
             self._statements.find_heads, wanted
         ):
             self._state.heads[order_id] = _Head(
                 version=version,
+                account_id=account_id,
                 client_order_id=client_id,
                 broker_client_order_id=broker_client_id,
                 broker_order_ids=frozenset(texts_from_text(broker_ids)),
@@ -234,9 +246,15 @@ def _changed_ids(order: Order, head: _Head) -> Iterator[Owned]:
             yield (_BROKER, order.account_id, broker_order_id)
 
 
+def _renames(order: Order, head: _Head) -> bool:
+    before = (head.client_order_id, head.broker_client_order_id)
+    return (order.client_order_id, order.broker_client_order_id) != before
+
+
 def _head_of(order: Order, earlier_broker_ids: frozenset[str] = frozenset()) -> _Head:
     return _Head(
         version=order.version,
+        account_id=order.account_id,
         client_order_id=order.client_order_id,
         broker_client_order_id=order.broker_client_order_id,
         broker_order_ids=earlier_broker_ids.union(order.broker_order_ids),

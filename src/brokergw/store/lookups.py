@@ -3,15 +3,14 @@
 from typing import Final
 
 from brokergw.store import tables
+from brokergw.store.many import ManyRows
 from brokergw.store.reader import Lookup
 from brokergw.store.rows import fill_from_row, key_from_row, order_from_row
-from brokergw.store.statements import ManyRows, names
+from brokergw.store.statements import find, listed, names
 
 _ORDER_COLUMNS: Final = names(tables.ORDERS)
 _ACCOUNT: Final = _ORDER_COLUMNS.index("account_id")
 _ORDER_ID: Final = _ORDER_COLUMNS.index("order_id")
-_CLIENT_ID: Final = _ORDER_COLUMNS.index("client_order_id")
-_BROKER_CLIENT_ID: Final = _ORDER_COLUMNS.index("broker_client_order_id")
 _FILL_ID: Final = names(tables.FILLS).index("fill_id")
 
 
@@ -19,44 +18,44 @@ class Lookups:
     """Every look-up, for one kind of database."""
 
     def __init__(self, dialect: str) -> None:
-        self._mark = "?" if dialect == "sqlite" else "%s"
-        orders = f"SELECT {', '.join(_ORDER_COLUMNS)} FROM broker_orders WHERE "
+        self._dialect = dialect
         self.key = Lookup(
-            self._many(
-                f"SELECT {', '.join(names(tables.KEYS))} FROM idempotency_keys"
-                " WHERE (user_id, method, key) IN (VALUES ",
-                3,
+            self._find(
+                listed(tables.KEYS), "idempotency_keys", "user_id = column1 AND method = column2 AND key = column3"
             ),
             lambda row: row[:3],
             key_from_row,
         )
-        self.order = Lookup(self._many(f"{orders}order_id IN (", 1), lambda row: (row[_ORDER_ID],), order_from_row)
-        self.order_by_client_id = Lookup(
-            self._many(f"{orders}client_order_id <> '' AND (account_id, client_order_id) IN (VALUES ", 2),
-            lambda row: (row[_ACCOUNT], row[_CLIENT_ID]),
+        self.order = Lookup(
+            self._find(listed(tables.ORDERS), "broker_orders", "order_id = column1"),
+            lambda row: (row[_ORDER_ID],),
             order_from_row,
         )
-        self.order_by_broker_client_id = Lookup(
-            self._many(f"{orders}broker_client_order_id <> '' AND (account_id, broker_client_order_id) IN (VALUES ", 2),
-            lambda row: (row[_ACCOUNT], row[_BROKER_CLIENT_ID]),
-            order_from_row,
-        )
-        columns = ", ".join(f"o.{name}" for name in _ORDER_COLUMNS)
+        self.order_by_client_id = self._order_by("client_order_id")
+        self.order_by_broker_client_id = self._order_by("broker_client_order_id")
         self.order_by_broker_id = Lookup(
-            self._many(
-                f"SELECT i.account_id, i.broker_order_id, {columns} FROM broker_order_ids AS i"
-                " JOIN broker_orders AS o ON o.order_id = i.order_id"
-                " WHERE (i.account_id, i.broker_order_id) IN (VALUES ",
-                2,
+            self._find(
+                f"i.account_id, i.broker_order_id, {listed(tables.ORDERS, 'o.')}",
+                "broker_order_ids AS i CROSS JOIN broker_orders AS o",
+                "i.account_id = column1 AND i.broker_order_id = column2 AND o.order_id = i.order_id",
             ),
             lambda row: row[:2],
             lambda row: order_from_row(row[2:]),
         )
         self.fill = Lookup(
-            self._many(f"SELECT {', '.join(names(tables.FILLS))} FROM broker_fills WHERE fill_id IN (", 1),
+            self._find(listed(tables.FILLS), "broker_fills", "fill_id = column1"),
             lambda row: (row[_FILL_ID],),
             fill_from_row,
         )
 
-    def _many(self, head: str, width: int) -> ManyRows:
-        return ManyRows(head, width, ")", mark=self._mark)
+    def _order_by(self, column: str) -> Lookup:
+        position = _ORDER_COLUMNS.index(column)
+        statement = self._find(
+            listed(tables.ORDERS),
+            "broker_orders",
+            f"account_id = column1 AND {column} = column2 AND {column} <> ''",
+        )
+        return Lookup(statement, lambda row: (row[_ACCOUNT], row[position]), order_from_row)
+
+    def _find(self, columns: str, source: str, condition: str) -> ManyRows:
+        return find(columns, source, condition, dialect=self._dialect)
