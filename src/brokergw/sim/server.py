@@ -114,8 +114,7 @@ class SimServer:
         path = request.rel_url.raw_path
         if path.startswith(PREFIX):
             return await self._control.answer(request, path)
-        url = request.rel_url
-        query: dict[str, str] = dict(url.query) if url.raw_query_string else {}
+        query = _query(request) if request.query_string else {}
         entry = self.journal.open(request.method, path, query)
         wire = WireRequest(request.method, path, query, request.headers, faults=entry.faults)
         try:
@@ -207,6 +206,11 @@ class SimServer:
 
 
 _STATUS: Final = {FaultName.UNAUTHORIZED: 401, FaultName.RATE_LIMITED: 429}
+
+
+def _query(request: web.BaseRequest) -> dict[str, str]:
+    """Read the query; a name given several times becomes one list with commas, which is how brokers take lists."""
+    return {name: ",".join(request.query.getall(name)) for name in request.query}
 
 
 def _response(reply: WireReply) -> web.Response:

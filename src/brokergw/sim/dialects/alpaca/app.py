@@ -123,6 +123,9 @@ class AlpacaDialect:
             endpoint = _ENDPOINTS.get((method, pattern))
             if endpoint is not None:
                 return endpoint, unquote(parts[place])
+        if len(parts) > 4 and parts[2] in {"assets", "positions"}:
+            # A pair of coins whose slash was not encoded.
+            return _ENDPOINTS.get((method, f"/v2/{parts[2]}/*")), "/".join(parts[3:])
         return _ENDPOINTS.get((method, unquote(path))), ""
 
     def failure(self, status: int) -> WireReply:
