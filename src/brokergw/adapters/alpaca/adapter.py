@@ -1,6 +1,7 @@
 """Alpaca behind the broker port: canonical terms in, canonical terms out."""
 
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 
 import httpx
 
@@ -16,7 +17,8 @@ from brokergw.model.account import AccountState, Position, Transaction
 from brokergw.model.capability import Capabilities
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.instrument import Instrument, Quote
-from brokergw.model.lifecycle import is_terminal
+from brokergw.model.lifecycle import State, is_terminal
+from brokergw.model.order import ZERO
 from brokergw.model.outcome import (
     Absent,
     Accepted,
@@ -148,7 +150,7 @@ class AlpacaConnection:
         if not isinstance(reply, Reply):
             return reply
         if reply.status == 200:
-            return outcomes.of_order(reply, client_order_id=client_order_id)
+            return await self._with_fills(outcomes.of_order(reply, client_order_id=client_order_id))
         outcome = self._refused(reply)
         if isinstance(outcome, Rejected) and outcome.reason == DUPLICATE:
             return await self._earlier(client_order_id, terms, outcome)
@@ -239,10 +241,29 @@ class AlpacaConnection:
             return reply
         return outcomes.of_many(reply) if reply.status in {200, 207} else self._refused(reply)
 
+    async def _with_fills(self, outcome: Accepted | Unknown) -> Accepted | Unknown:
+        """Add the executions of an order that was answered with some, which is rare: most answers come before any.
+
+        While they cannot be told, the order is given as it was before them, and the stream tells the rest: a total
+        without its executions would make them count twice.
+        """
+        if isinstance(outcome, Unknown) or outcome.order is None or outcome.order.cum_quantity == 0:
+            return outcome
+        order = outcome.order
+        try:
+            reports = await self._feed.fills_of(order)
+        except GatewayError:
+            reports = []
+        fills = tuple(report.fill for report in reports if report.fill is not None)
+        if sum((fill.quantity for fill in fills), ZERO) == order.cum_quantity:
+            return Accepted(order, fills)
+        return Accepted(replace(order, state=State.ACKED, cum_quantity=ZERO, average_price=None))
+
     async def _earlier(self, client_order_id: str, terms: OrderTerms, refused: Rejected) -> Outcome:
         match await self.find_order(client_order_id):
             case Found(order):
-                return Accepted(order) if mapping.same_terms(terms, order.terms) else refused
+                ours = mapping.same_terms(terms, order.terms)
+                return await self._with_fills(Accepted(order)) if ours else refused
             case Absent():
                 return Unknown("Alpaca calls the client order id a duplicate but does not find it")
             case Inconclusive(why):

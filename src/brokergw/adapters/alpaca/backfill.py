@@ -91,7 +91,7 @@ class History:
     async def _tell(self, order: BrokerOrder, fills: Sequence[FilledRow], told: Told) -> list[OrderReport]:
         reports = fill_reports(order, fills)
         known = max([told.cum_quantity(order), *(fill.cum_quantity for fill in fills)])
-        if known < order.cum_quantity and order.terms.order_class is not OrderClass.MULTI_LEG:
+        if known < order.cum_quantity and _tells_all(order):
             reports = await self._wait_for_fills(order)
         last_ns = max([order.update_time_ns, *(report.event_time_ns for report in reports)])
         return [*reports, OrderReport(order, last_ns, replayed=True)]
@@ -130,6 +130,14 @@ def fill_reports(order: BrokerOrder, fills: Iterable[FilledRow]) -> list[OrderRe
         )
         reports.append(OrderReport(snapshot, row.fill.trade_time_ns, row.fill, replayed=True))
     return reports
+
+
+def _tells_all(order: BrokerOrder) -> bool:
+    """Tell whether an order's executions add up to its total under its own id.
+
+    Those of a multi-leg order are its legs', and a replacing order starts with what its predecessor had filled.
+    """
+    return order.terms.order_class is not OrderClass.MULTI_LEG and not order.replaces
 
 
 def _average(order: BrokerOrder, row: FilledRow, value: Decimal, seen: Decimal) -> Decimal | None:
