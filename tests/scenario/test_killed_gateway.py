@@ -1,0 +1,96 @@
+import asyncio
+import time
+from collections.abc import Mapping
+from decimal import Decimal
+
+import grpc
+import pytest
+from brokerapi.v1 import orders_pb2, streams_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from tests.fixtures.bare_client import BareClient, ClientOpener
+from tests.fixtures.gateway_process import GatewayStarter
+from tests.fixtures.sim import SimHandle
+from tests.scenario.broker_record import assert_no_order_was_sent_twice, placed
+from tests.scenario.load import QUANTITY, Load, held
+from tests.scenario.patience import until
+from tests.scenario.streams import FillSubscriber, OrderSubscriber
+
+WORKERS = 8
+LOAD_S = 1.5
+FILLED = orders_pb2.ORDER_STATE_FILLED
+State = orders_pb2.OrderState.ValueType
+FINAL = {
+    FILLED,
+    orders_pb2.ORDER_STATE_CANCELED,
+    orders_pb2.ORDER_STATE_REJECTED,
+    orders_pb2.ORDER_STATE_NOT_PLACED,
+}
+
+
+@pytest.mark.parametrize("broker", ["mock", "alpaca"])
+@pytest.mark.timeout(180)
+async def test_a_killed_gateway_forgets_no_order_and_no_event(
+    start_gateway_at_sim: GatewayStarter, broker_sim: SimHandle, open_client: ClientOpener, broker: str
+) -> None:
+    """Killed under load and started again: every acknowledged order is there, each sent once, each event seen once."""
+    gateway = start_gateway_at_sim()
+    key = gateway.api_key()
+    clients = [open_client(gateway, key) for _ in range(WORKERS + 1)]
+    account = await clients[0].connect_alpaca(broker_sim) if broker == "alpaca" else await clients[0].mock_account()
+    beginning = Timestamp(seconds=int(time.time()) - 5)
+    from_snapshot = streams_pb2.StreamStart(snapshot=True)
+    orders, fills = OrderSubscriber(account, from_snapshot), FillSubscriber(account, from_snapshot)
+    subscribers = (orders, fills)
+    following = [asyncio.create_task(subscriber.follow(clients[0])) for subscriber in subscribers]
+    await asyncio.gather(*(subscriber.until_opened() for subscriber in subscribers))
+
+    load = Load(account)
+    load.start(clients[1:])
+    await asyncio.sleep(LOAD_S)
+    gateway.kill()
+    await load.ended()
+    assert await asyncio.gather(*following) == [grpc.StatusCode.UNAVAILABLE] * 2
+    assert len(load.acknowledged) > WORKERS
+    assert {failure.code() for _, failure in load.failed} == {grpc.StatusCode.UNAVAILABLE}
+
+    gateway.start()
+    client = open_client(gateway, key)
+    following = [asyncio.create_task(subscriber.follow(client)) for subscriber in subscribers]
+    orders_by_key = load.acknowledged | {
+        request.idempotency_key: (await client.submit(request)).order.order_id for request, _ in load.failed
+    }
+    assert len(set(orders_by_key.values())) == len(orders_by_key) == len(load.acknowledged) + WORKERS
+    states = await final_states(client, orders_by_key)
+    assert {states[order_id] for order_id in load.acknowledged.values()} == {FILLED}
+
+    filled = {order_id for order_id, state in states.items() if state == FILLED}
+    await fills.until(lambda: {event.fill.order_id for event in fills.events} >= filled)
+    await asyncio.gather(*(subscriber.until_quiet() for subscriber in subscribers))
+    assert len({event.fill.fill_id for event in fills.events}) == len(fills.events)
+    bought = sum((Decimal(event.fill.quantity) for event in fills.events), Decimal(0))
+    assert bought == Decimal(QUANTITY) * len(filled)
+    assert await held(client, account) == bought
+
+    whole_record = streams_pb2.StreamStart(since_time=beginning)
+    all_orders, all_fills = OrderSubscriber(account, whole_record), FillSubscriber(account, whole_record)
+    rereading = [asyncio.create_task(subscriber.follow(client)) for subscriber in (all_orders, all_fills)]
+    await asyncio.gather(all_orders.until_quiet(), all_fills.until_quiet())
+    assert orders.sequences == [number for number in all_orders.sequences if number >= orders.sequences[0]]
+    assert fills.sequences == all_fills.sequences
+    if broker == "alpaca":
+        assert_no_order_was_sent_twice(broker_sim)
+        assert len(placed(broker_sim)) == len(filled)
+    for task in (*following, *rereading):
+        task.cancel()
+
+
+async def final_states(client: BareClient, orders_by_key: Mapping[str, str]) -> dict[str, State]:
+    """Wait until every order has ended, and give how; each still carries the key that placed it."""
+
+    async def ending(idempotency_key: str, order_id: str) -> State:
+        order = await until(lambda: client.order(order_id), lambda order: order.state in FINAL, timeout_s=60)
+        assert order.idempotency_key == idempotency_key
+        return order.state
+
+    return {order_id: await ending(key, order_id) for key, order_id in orders_by_key.items()}

@@ -1,0 +1,38 @@
+import pytest
+from brokerapi.v1 import orders_pb2
+
+from tests.fixtures.bare_client import ClientOpener, market_buy
+from tests.fixtures.gateway_process import GatewayStarter
+from tests.fixtures.sim import SimHandle
+from tests.scenario.broker_record import placed
+from tests.scenario.patience import until
+
+
+@pytest.mark.parametrize("fault", ["lost_reply", "error_after", "garbled_reply"])
+async def test_a_lost_reply_is_in_doubt_until_the_broker_is_asked(
+    start_gateway_at_sim: GatewayStarter, broker_sim: SimHandle, open_client: ClientOpener, fault: str
+) -> None:
+    """The caller learns the truth, IN_DOUBT; the order is then found by its client id, and was sent once."""
+    gateway = start_gateway_at_sim()
+    client = open_client(gateway, gateway.api_key())
+    account = await client.connect_alpaca(broker_sim)
+    # The look-up fails as well for a while, so that the doubt lasts long enough to be seen.
+    look_up = {"name": "error_before", "method": "GET", "path": "/v2/orders:by_client_order_id*", "count": 2}
+    broker_sim.control("POST", "faults", look_up)
+    broker_sim.control("POST", "faults", {"name": fault, "method": "POST", "path": "/v2/orders"})
+
+    request = market_buy(account)
+    answer = await client.submit(request)
+    assert answer.order.state == orders_pb2.ORDER_STATE_IN_DOUBT
+
+    resolved = await until(
+        lambda: client.order(answer.order.order_id), lambda order: order.state == orders_pb2.ORDER_STATE_FILLED
+    )
+    assert len(placed(broker_sim)) == 1
+    assert placed(broker_sim)[0]["body"]["client_order_id"]
+    assert resolved.broker_order_ids
+    again = await client.submit(request)
+    assert again.replayed
+    assert again.order.order_id == answer.order.order_id
+    assert again.order.state == orders_pb2.ORDER_STATE_FILLED
+    assert len(placed(broker_sim)) == 1
