@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from brokergw.model.events import LogEvent
-from brokergw.ports.journal import Committed, CommitResult
+from brokergw.ports.journal import CommitResult, Committed
 from brokergw.store.decide import Decider
-from brokergw.store.rows import Row
 from brokergw.store.many import ManyRows
+from brokergw.store.rows import Row
 from brokergw.store.statements import Statements
 from brokergw.store.units import PreparedUnit
 

@@ -73,35 +73,38 @@ def payload_from_text(kind: EventKind, text: str) -> Payload:
 
 def order_to_text(order: Order) -> str:
     """Write an order."""
-    parts = [
+    head = (
         f'{{"order_id":{quote(order.order_id)},"user_id":{quote(order.user_id)}'
         f',"account_id":{quote(order.account_id)},"broker":{quote(order.broker)}'
         f',"idempotency_key":{quote(order.idempotency_key)},"state":"{order.state._value_}"'
         f',"version":{order.version},"create_time_ns":{order.create_time_ns}'
         f',"update_time_ns":{order.update_time_ns},"terms":{_terms_to_text(order.terms)}'
-    ]
-    for name in _ORDER_TEXTS:
-        if value := getattr(order, name):
-            parts.append(f',"{name}":{quote(value)}')
-    if order.broker_order_ids:
-        parts.append(f',"broker_order_ids":{texts_to_text(order.broker_order_ids)}')
-    if order.labels:
-        parts.append(f',"labels":{labels_to_text(order.labels)}')
-    if order.attempt != 1:
-        parts.append(f',"attempt":{order.attempt}')
-    parts.append(f',"cum_quantity":"{order.cum_quantity}","canceled_quantity":"{order.canceled_quantity}"')
+        f',"cum_quantity":"{order.cum_quantity}","canceled_quantity":"{order.canceled_quantity}"'
+    )
+    texts = [f',"{name}":{quote(value)}' for name in _ORDER_TEXTS if (value := getattr(order, name))]
+    return f"{head}{''.join(texts)}{_order_progress(order)}{_order_marks(order)}}}"
+
+
+def _order_progress(order: Order) -> str:
+    text = f',"broker_order_ids":{texts_to_text(order.broker_order_ids)}' if order.broker_order_ids else ""
     if order.average_price is not None:
-        parts.append(f',"average_price":"{order.average_price}"')
+        text += f',"average_price":"{order.average_price}"'
     if order.submit_time_ns is not None:
-        parts.append(f',"submit_time_ns":{order.submit_time_ns}')
+        text += f',"submit_time_ns":{order.submit_time_ns}'
     if order.complete_time_ns is not None:
-        parts.append(f',"complete_time_ns":{order.complete_time_ns}')
+        text += f',"complete_time_ns":{order.complete_time_ns}'
+    return text
+
+
+def _order_marks(order: Order) -> str:
+    text = f',"labels":{labels_to_text(order.labels)}' if order.labels else ""
+    if order.attempt != 1:
+        text += f',"attempt":{order.attempt}'
     if order.late_fill:
-        parts.append(',"late_fill":true')
+        text += ',"late_fill":true'
     if order.external:
-        parts.append(',"external":true')
-    parts.append("}")
-    return "".join(parts)
+        text += ',"external":true'
+    return text
 
 
 def fill_to_text(fill: Fill) -> str:
@@ -123,26 +126,25 @@ def fill_to_text(fill: Fill) -> str:
 
 
 def _terms_to_text(terms: OrderTerms) -> str:
-    parts = [
+    head = (
         f'{{"symbol":{quote(terms.symbol)},"side":"{terms.side._value_}","type":"{terms.type._value_}"'
         f',"time_in_force":"{terms.time_in_force._value_}"'
-    ]
-    for name in _TERM_DECIMALS:
-        value = getattr(terms, name)
-        if value is not None:
-            parts.append(f',"{name}":"{value}"')
-    if terms.expire_time_ns is not None:
-        parts.append(f',"expire_time_ns":{terms.expire_time_ns}')
+    )
+    decimals = [f',"{name}":"{value}"' for name in _TERM_DECIMALS if (value := getattr(terms, name)) is not None]
+    return f"{head}{''.join(decimals)}{_terms_extras(terms)}}}"
+
+
+def _terms_extras(terms: OrderTerms) -> str:
+    text = "" if terms.expire_time_ns is None else f',"expire_time_ns":{terms.expire_time_ns}'
     if terms.extended_hours:
-        parts.append(',"extended_hours":true')
+        text += ',"extended_hours":true'
     if terms.position_effect is not PositionEffect.AUTO:
-        parts.append(f',"position_effect":"{terms.position_effect._value_}"')
+        text += f',"position_effect":"{terms.position_effect._value_}"'
     if terms.order_class is not OrderClass.SIMPLE:
-        parts.append(f',"order_class":"{terms.order_class._value_}"')
+        text += f',"order_class":"{terms.order_class._value_}"'
     if terms.legs:
-        parts.append(f',"legs":{legs_to_text(terms.legs)}')
-    parts.append("}")
-    return "".join(parts)
+        text += f',"legs":{legs_to_text(terms.legs)}'
+    return text
 
 
 def texts_to_text(values: tuple[str, ...]) -> str:

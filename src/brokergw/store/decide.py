@@ -15,8 +15,8 @@ from brokergw.model.errors import NotFound, Reason
 from brokergw.model.order import Order
 from brokergw.ports.journal import ClientOrderIdTaken, CommitResult, FillKnown, KeyRecord, KeyScope, KeyTaken, Stale
 from brokergw.store.codec import texts_from_text
-from brokergw.store.rows import Row, key_from_row, order_from_row
 from brokergw.store.many import ManyRows
+from brokergw.store.rows import Row, key_from_row, order_from_row
 from brokergw.store.statements import Statements
 from brokergw.store.units import PreparedUnit
 

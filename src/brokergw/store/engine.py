@@ -21,10 +21,13 @@ _SQLITE_CACHE_KIB: Final = 32 * 1024
 _SQLITE_STATEMENTS: Final = 512
 _CHECKPOINT_PAGES: Final = 4_000
 _CONNECT_S: Final = 5
+_BY_INDEX: Final = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
+"""Every hot statement finds a few rows by key. A plan made while a table was small would read all of it for ever."""
 _WRITER_OPTIONS: Final = (
     "-c synchronous_commit=on -c lock_timeout=2s -c statement_timeout=5s -c idle_in_transaction_session_timeout=5s"
+    f" {_BY_INDEX}"
 )
-_READER_OPTIONS: Final = "-c default_transaction_read_only=on -c statement_timeout=30s"
+_READER_OPTIONS: Final = f"-c default_transaction_read_only=on -c statement_timeout=30s {_BY_INDEX}"
 READERS: Final = 6
 """Connections for reading: one for look-ups, the others for queries."""
 

@@ -48,7 +48,7 @@ class SqlJournal:
     async def order_by_broker_id(
         self, account_id: str, broker_order_id: str, broker_client_order_id: str
     ) -> Order | None:
-        """Read an order by any of its broker order ids or else the broker-level client order id; empty ids find none."""
+        """Read an order by any of its broker order ids, or else the broker-level client order id; empty finds none."""
         found: Order | None = None
         if broker_order_id:
             found = await self._reader.find(self._lookups.order_by_broker_id, (account_id, broker_order_id))

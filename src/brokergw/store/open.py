@@ -63,6 +63,11 @@ class Store:
         await self.close()
 
 
+def _require_current(engine: Engine) -> None:
+    if not is_current(engine):
+        raise StoreOutdated("the database is not up to date: run `brokergw db upgrade`")
+
+
 def open_store(
     url: str, *, clock: Clock, credentials_key: bytes, upgrade_tables: bool = False, capacity: int = CAPACITY
 ) -> Store:
@@ -77,8 +82,8 @@ def open_store(
     try:
         if upgrade_tables:
             upgrade(writing)
-        elif not is_current(writing):
-            raise StoreOutdated("the database is not up to date: run `brokergw db upgrade`")
+        else:
+            _require_current(writing)
         return Store(writing, reader_engine(parsed), clock=clock, seal=seal, capacity=capacity)
     except BaseException:
         writing.dispose()

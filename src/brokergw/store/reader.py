@@ -18,8 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.store.engine import READERS, one_moment
-from brokergw.store.rows import Row
 from brokergw.store.many import ManyRows
+from brokergw.store.rows import Row
 
 _log = logging.getLogger(__name__)
 

@@ -96,9 +96,7 @@ class Statements:
         )
 
     def _insert(self, table: Table) -> ManyRows:
-        return self._many(
-            f"INSERT INTO {table.name} ({listed(table)}) {{rows}} ON CONFLICT DO NOTHING", _types(table)
-        )
+        return self._many(f"INSERT INTO {table.name} ({listed(table)}) {{rows}} ON CONFLICT DO NOTHING", _types(table))
 
     def _update_orders(self, unchanged: frozenset[str]) -> ManyRows:
         changes = ", ".join(f"{name} = excluded.{name}" for name in names(tables.ORDERS) if name not in unchanged)
@@ -112,8 +110,9 @@ class Statements:
 def find(columns: str, source: str, condition: str, *, dialect: str) -> ManyRows:
     """Make a statement that finds rows by texts: `column1`, and where the condition names them, the next ones."""
     width = max(number for number in range(1, 4) if f"column{number}" in condition)
-    text = f"SELECT {columns} FROM ({{rows}}) AS wanted CROSS JOIN {source} WHERE {condition}"
-    return ManyRows(text, ("text",) * width, dialect=dialect)
+    text = f"SELECT {columns} FROM ({{rows}}) AS wanted CROSS JOIN {source} WHERE {condition}"  # noqa: S608 - names of our own tables only
+    types: list[ColumnType] = ["text"] * width
+    return ManyRows(text, types, dialect=dialect)
 
 
 def _types(table: Table) -> list[ColumnType]:
