@@ -2,6 +2,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import TypeAlias
 
 import grpc
 import pytest
@@ -19,7 +20,7 @@ from tests.scenario.streams import FillSubscriber, OrderSubscriber
 WORKERS = 8
 LOAD_S = 1.5
 FILLED = orders_pb2.ORDER_STATE_FILLED
-State = orders_pb2.OrderState.ValueType
+State: TypeAlias = orders_pb2.OrderState.ValueType
 FINAL = {
     FILLED,
     orders_pb2.ORDER_STATE_CANCELED,
