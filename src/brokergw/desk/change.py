@@ -70,7 +70,7 @@ class Changes:
         """Carry out a plan under the command's key, or give the answer that the key stands for."""
         result, joined = await self._at.sends.once(
             scope_of(caller, command),
-            command.fingerprint(),
+            command.fingerprint,
             order.account_id,
             lambda: self._run(caller, command, order, plan),
         )
@@ -95,7 +95,7 @@ class Changes:
     ) -> tuple[Order, Order] | Result:
         """Claim the key and mark the order against the version checked here; gives it before and after."""
         now = self._at.clock.now_ns()
-        fingerprint = command.fingerprint()
+        fingerprint = command.fingerprint
         claim: KeyClaim | None = KeyClaim(
             scope=scope_of(caller, command), fingerprint=fingerprint, subject=order.order_id, time_ns=now
         )

@@ -39,11 +39,11 @@ class Recall:
         scope = scope_of(caller, command)
         running = self._sends.in_flight(scope)
         if running is not None:
-            return as_replay(await self._sends.join(running, command.fingerprint()))
+            return as_replay(await self._sends.join(running, command.fingerprint))
         record = await self._journal.key_of(scope)
         if record is None:
             return None
-        return await self.of_record(record, command.fingerprint())
+        return await self.of_record(record, command.fingerprint)
 
     async def of_record(self, record: KeyRecord, fingerprint: str) -> Result | None:
         """Give the answer that a stored key stands for; None when it may be tried again."""

@@ -55,7 +55,7 @@ class Submit:
             return OrderResult(order=self._intent(caller, cleared, State.INTENT))
         result, joined = await self._sends.once(
             scope_of(caller, command),
-            command.fingerprint(),
+            command.fingerprint,
             command.account_id,
             lambda: self._run(caller, cleared),
         )
@@ -105,7 +105,7 @@ class Submit:
         result = await self._journal.commit(unit)
         match result:
             case KeyTaken(record=record):
-                known = await self._recall.of_record(record, cleared.command.fingerprint())
+                known = await self._recall.of_record(record, cleared.command.fingerprint)
                 return known if known is not None else await self._again(record.subject)
             case ClientOrderIdTaken(order_id=taken):
                 raise GatewayError(
@@ -199,7 +199,7 @@ class Submit:
 
     def _admission(self, caller: Caller, command: SubmitOrder, order: Order, now: int) -> Commit:
         claim = KeyClaim(
-            scope=scope_of(caller, command), fingerprint=command.fingerprint(), subject=order.order_id, time_ns=now
+            scope=scope_of(caller, command), fingerprint=command.fingerprint, subject=order.order_id, time_ns=now
         )
         action = "order.denied" if order.state is State.DENIED else "order.admitted"
         return Commit(

@@ -94,16 +94,14 @@ class Sweep:
             return await self._decide(caller, command, subject, result)
 
         scope = scope_of(caller, command)
-        result, joined = await self._sends.once(scope, command.fingerprint(), f"sweep {subject}", run)
+        result, joined = await self._sends.once(scope, command.fingerprint, f"sweep {subject}", run)
         answer = as_replay(result) if joined else result
         assert isinstance(answer, SweepResult)
         return answer
 
     async def _claim(self, caller: Caller, command: KeyedCommand, subject: str) -> SweepResult | None:
         now = self._clock.now_ns()
-        claim = KeyClaim(
-            scope=scope_of(caller, command), fingerprint=command.fingerprint(), subject=subject, time_ns=now
-        )
+        claim = KeyClaim(scope=scope_of(caller, command), fingerprint=command.fingerprint, subject=subject, time_ns=now)
         unit = Commit(claim=claim, audit=(self._audit(caller, command, subject, "ADMITTED"),))
         result = await self._journal.commit(unit)
         if not isinstance(result, KeyTaken):
@@ -112,7 +110,7 @@ class Sweep:
             # The first call died in the middle. Its steps have keys of their own, so going through them again
             # repeats nothing that was done.
             return None
-        known = await self._recall.of_record(result.record, command.fingerprint())
+        known = await self._recall.of_record(result.record, command.fingerprint)
         if not isinstance(known, SweepResult):
             raise in_progress("")
         return known

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
+from functools import cache, cached_property
 from typing import Any, ClassVar, Final
 
 from brokergw.model.money import format_decimal
@@ -13,20 +14,21 @@ _FINGERPRINT_VERSION: Final = "1"
 _NOT_PRINTED: Final = frozenset({"idempotency_key"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class KeyedCommand:
     """A command that changes something at a broker, once per key."""
 
     method: ClassVar[str]
     idempotency_key: str
 
+    @cached_property
     def fingerprint(self) -> str:
-        """Hash every field but the key, in a form that does not depend on how the client encoded it."""
+        """A hash of every field but the key, in a form that does not depend on how the client encoded it."""
         text = f"{_FINGERPRINT_VERSION}|{self.method}|{_canonical(self)}"
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SubmitOrder(KeyedCommand):
     """Place one order."""
 
@@ -40,7 +42,7 @@ class SubmitOrder(KeyedCommand):
     validate_only: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ModifyOrder(KeyedCommand):
     """Change a working order; None leaves a field as it is, `quantity` is the new total."""
 
@@ -53,7 +55,7 @@ class ModifyOrder(KeyedCommand):
     trail: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CancelOrder(KeyedCommand):
     """Cancel one order."""
 
@@ -62,7 +64,7 @@ class CancelOrder(KeyedCommand):
     etag: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CancelAllOrders(KeyedCommand):
     """Cancel every open order of an account, or of one symbol in it."""
 
@@ -71,7 +73,7 @@ class CancelAllOrders(KeyedCommand):
     symbol: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Flatten(KeyedCommand):
     """Cancel the open orders of a symbol (all symbols when empty) in an account, then close its position."""
 
@@ -80,7 +82,7 @@ class Flatten(KeyedCommand):
     symbol: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CloseAll(KeyedCommand):
     """The panic button: cancel everything and flatten everything over every account of the caller."""
 
@@ -101,7 +103,11 @@ def _canonical(value: Any) -> str:
         case str():
             return f"{len(value)}:{value}"
         case _ if is_dataclass(value):
-            names = sorted(f.name for f in fields(value) if f.name not in _NOT_PRINTED)
-            return "{" + ",".join(f"{n}={_canonical(getattr(value, n))}" for n in names) + "}"
+            return "{" + ",".join(f"{n}={_canonical(getattr(value, n))}" for n in _names(value.__class__)) + "}"
         case _:
             return str(value)
+
+
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(sorted(field.name for field in fields(kind) if field.name not in _NOT_PRINTED))

@@ -1,7 +1,7 @@
 """Identifiers: how the gateway makes its own and what it accepts from clients."""
 
 import hashlib
-import os
+import random
 import re
 import time
 import uuid
@@ -22,10 +22,11 @@ def uuid7() -> uuid.UUID:
     """Make a version 7 UUID: 48 bits of Unix milliseconds, then random bits (RFC 9562)."""
     # Ids only need to sort roughly by creation, so the operating system's time serves; no rule reads it back.
     milliseconds = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10)) & ((1 << _RANDOM_BITS) - 1)
+    # Ids are names, not secrets: the operating system's generator would cost a system call for each.
+    tail = random.getrandbits(_RANDOM_BITS)
     value = (milliseconds & ((1 << 48) - 1)) << 80
-    value |= 0x7 << 76 | (random >> 62) << 64
-    value |= 0b10 << 62 | random & ((1 << 62) - 1)
+    value |= 0x7 << 76 | (tail >> 62) << 64
+    value |= 0b10 << 62 | tail & ((1 << 62) - 1)
     return uuid.UUID(int=value)
 
 

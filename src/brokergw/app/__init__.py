@@ -1,0 +1,1 @@
+"""The running program: settings, the one place that wires every part, start, drain and stop."""

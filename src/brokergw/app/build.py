@@ -1,0 +1,151 @@
+"""The composition root: the only place that knows every part."""
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Final, Protocol, Self, runtime_checkable
+
+import structlog
+from opentelemetry.sdk.trace import TracerProvider
+from prometheus_client import CollectorRegistry
+
+from brokergw.app.catalog import open_catalog
+from brokergw.app.clock import SystemClock
+from brokergw.app.secrets import Secrets, load_secrets
+from brokergw.app.settings import Settings, split_address
+from brokergw.app.tracing import open_tracing
+from brokergw.desk.authenticate import Authenticator
+from brokergw.desk.desk import Desk
+from brokergw.desk.gates.gates import GateSettings
+from brokergw.model.account import ConnectionHealth
+from brokergw.model.errors import GatewayError
+from brokergw.rpc.server import RpcServer, build_server
+from brokergw.rpc.settings import RateSettings, RpcSettings, TlsSettings
+from brokergw.store.open import Store, open_store
+
+_HEALTH_EVERY_S: Final = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+@runtime_checkable
+class _Closable(Protocol):
+    def close(self) -> Awaitable[None] | None:
+        """Give up what all connections of a broker share."""
+        ...
+
+
+@dataclass(slots=True)
+class Gateway:
+    """One gateway process, whole: start it, drain it, stop it."""
+
+    settings: Settings
+    secrets: Secrets
+    store: Store
+    desk: Desk
+    server: RpcServer
+    registry: CollectorRegistry
+    closing: tuple[_Closable, ...]
+    tracing: TracerProvider | None
+    _health: asyncio.Task[None] | None = None
+
+    @classmethod
+    def build(cls, settings: Settings) -> Self:
+        """Wire every part; must run inside the event loop that will serve. Nothing is listening yet."""
+        clock = SystemClock()
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        secrets = load_secrets(settings)
+        store = open_store(
+            settings.store_url,
+            clock=clock,
+            credentials_key=secrets.credentials_key,
+            upgrade_tables=settings.upgrades_itself,
+        )
+        catalog = open_catalog(settings, clock)
+        gates = GateSettings(order_notional_max=settings.order_notional_max)
+        desk = Desk(store.journal, store.connections, catalog, clock, gates)
+        tracing = open_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
+        registry = CollectorRegistry()
+        server = build_server(
+            desk,
+            store.journal,
+            Authenticator(store.keys, secrets.api_key_pepper, clock),
+            rpc_settings(settings),
+            cursor_key=secrets.cursor_key,
+            clock=clock,
+            registry=registry,
+            tracer=tracing.get_tracer("brokergw") if tracing is not None else None,
+        )
+        closing = tuple(factory for factory in catalog.values() if isinstance(factory, _Closable))
+        return cls(settings, secrets, store, desk, server, registry, closing, tracing)
+
+    async def start(self) -> int:
+        """Recover, open the sessions, then listen; gives the port."""
+        await self.desk.start()
+        port = await self.server.start()
+        self._health = asyncio.create_task(self._watch_health(), name="watch health")
+        return port
+
+    async def drain(self) -> None:
+        """End in order: refuse new work, end the streams, let calls and sends finish."""
+        grace = self.settings.drain_grace_s
+        await self.server.drain(grace)
+        if left := await self.desk.settle(grace):
+            log.error("sends had not ended when the grace was over; they are in doubt now", sends=left)
+
+    async def stop(self) -> None:
+        """Give up everything."""
+        if self._health is not None:
+            self._health.cancel()
+        await self.desk.stop()
+        for part in self.closing:
+            waiting = part.close()
+            if waiting is not None:
+                await waiting
+        await self.store.close()
+        if self.tracing is not None:
+            self.tracing.shutdown()
+
+    async def _watch_health(self) -> None:
+        """Show readiness (ours alone) and each broker's health, kept apart."""
+        while True:
+            try:
+                await self.store.ping()
+                self.server.health.set_ready(ready=True)
+            except GatewayError as error:
+                log.error("not ready", reason=error.reason.value)  # noqa: TRY400 - the reason says it all
+                self.server.health.set_ready(ready=False)
+            healthy: dict[str, bool] = {}
+            for session in self.desk.sessions():
+                broker = session.connection.broker
+                healthy[broker] = healthy.get(broker, False) or session.health is ConnectionHealth.HEALTHY
+            for broker, up in healthy.items():
+                self.server.health.set_broker(broker, healthy=up)
+            await asyncio.sleep(_HEALTH_EVERY_S)
+
+
+def rpc_settings(settings: Settings) -> RpcSettings:
+    """Give the edge its part of the settings."""
+    host, port = split_address(settings.listen)
+    tls = None
+    if settings.tls_certificate:
+        tls = TlsSettings(
+            certificate=settings.tls_certificate,
+            private_key=settings.tls_private_key,
+            client_ca=settings.tls_client_ca,
+        )
+    return RpcSettings(
+        host=host,
+        port=port,
+        tls=tls,
+        allow_plaintext=settings.allow_plaintext,
+        reflection=settings.reflection,
+        stream_age_max_s=settings.stream_age_max_s,
+        rates=RateSettings(
+            orders_per_minute=settings.orders_per_minute,
+            reads_per_minute=settings.reads_per_minute,
+            connections_per_minute=settings.connections_per_minute,
+            streams_max=settings.streams_max,
+            failed_credentials_per_minute=settings.failed_credentials_per_minute,
+        ),
+    )

@@ -1,0 +1,43 @@
+"""The brokers of this gateway: a new one is one line here."""
+
+from collections.abc import Mapping
+
+from brokergw.adapters.alpaca import AlpacaBroker, AlpacaConfig
+from brokergw.adapters.mock import MockBroker, MockConfig
+from brokergw.app.settings import Settings
+from brokergw.ports.broker import AdapterFactory
+from brokergw.ports.clock import Clock
+
+
+def open_catalog(settings: Settings, clock: Clock) -> Mapping[str, AdapterFactory]:
+    """Make every broker's factory; opens nothing at the brokers yet."""
+    return {
+        "alpaca": AlpacaBroker(clock=clock, config=_alpaca(settings)),
+        "mock": MockBroker(clock=clock, config=_mock(settings)),
+    }
+
+
+def _alpaca(settings: Settings) -> AlpacaConfig:
+    return AlpacaConfig(
+        paper_url=settings.alpaca_paper_url,
+        live_url=settings.alpaca_live_url,
+        data_url=settings.alpaca_data_url,
+        paper_stream_url=_stream_of(settings.alpaca_paper_url),
+        live_stream_url=_stream_of(settings.alpaca_live_url),
+        requests_per_minute=settings.alpaca_requests_per_minute or None,
+        data_requests_per_minute=settings.alpaca_requests_per_minute or None,
+    )
+
+
+def _stream_of(url: str) -> str:
+    """Alpaca's order stream lives on the trading host under /stream."""
+    return "ws" + url.rstrip("/").removeprefix("http") + "/stream"
+
+
+def _mock(settings: Settings) -> MockConfig:
+    return MockConfig(
+        seed=settings.mock_seed,
+        latency_s=settings.mock_latency_s,
+        reject_rate=settings.mock_reject_rate,
+        journal_path=settings.data_dir / "mock.journal" if settings.mock_persistent else None,
+    )

@@ -1,0 +1,65 @@
+"""Serving: start, tell where, wait for a signal, drain, stop."""
+
+import asyncio
+import json
+import signal
+import sys
+from typing import Final
+
+import structlog
+from prometheus_client import start_http_server
+
+from brokergw.app.build import Gateway
+from brokergw.app.logs import configure_logs
+from brokergw.app.secrets import SecretUnusable
+from brokergw.app.settings import Settings, split_address
+from brokergw.store.open import StoreOutdated
+
+_CANNOT_START: Final = 1
+
+log = structlog.get_logger(__name__)
+
+
+def serve(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; gives the exit code."""
+    configure_logs(settings.log_level)
+    try:
+        asyncio.run(_serve(settings))
+    except (SecretUnusable, StoreOutdated, ValueError, OSError) as error:
+        # What a person can mend is told in a sentence, not in a traceback.
+        print(f"brokergw: {error}", file=sys.stderr)  # noqa: T201 - this is the program's own voice
+        return _CANNOT_START
+    return 0
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    gateway = Gateway.build(settings)
+    port = await gateway.start()
+    metrics = _serve_metrics(gateway)
+    announce(settings, port, metrics.server_port if metrics is not None else None)
+    await stop.wait()
+    log.info("draining", grace_s=settings.drain_grace_s)
+    await gateway.drain()
+    await gateway.stop()
+    if metrics is not None:
+        await asyncio.to_thread(metrics.shutdown)
+    log.info("stopped")
+
+
+def announce(settings: Settings, port: int, metrics_port: int | None) -> None:
+    """Print one line of JSON that tells whoever started us where we are."""
+    host, _ = split_address(settings.listen)
+    line = {"event": "serving", "listen": f"{host}:{port}", "port": port, "metrics_port": metrics_port}
+    print(json.dumps(line), flush=True)  # noqa: T201 - read by whoever started the process
+
+
+def _serve_metrics(gateway: Gateway):  # type: ignore[no-untyped-def] # noqa: ANN202 - a WSGI server of the library
+    if not gateway.settings.metrics_listen:
+        return None
+    host, port = split_address(gateway.settings.metrics_listen)
+    server, _ = start_http_server(port, host, gateway.registry)
+    return server

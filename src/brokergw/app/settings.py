@@ -1,0 +1,113 @@
+"""Every setting, once: its name, default and meaning. `docs/settings.md` is written from here.
+
+Values come from the environment, `BROKERGW_` before the name; the two names that other programs share keep their own.
+"""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class Settings(BaseSettings):
+    """How one process of the gateway runs. Secrets print as stars."""
+
+    model_config = SettingsConfigDict(env_prefix="BROKERGW_", frozen=True, extra="ignore", populate_by_name=True)
+
+    listen: str = Field("127.0.0.1:50051", description="Address of the gRPC server; port 0 takes a free one.")
+    metrics_listen: str = Field(
+        "127.0.0.1:9464", description="Address of the Prometheus page; empty switches it off, port 0 takes a free one."
+    )
+    data_dir: Path = Field(
+        Path("var"), description="Where the embedded database, generated keys and the mock broker's journal live."
+    )
+    database_url: str = Field(
+        "", description="`sqlite:////path/file.db` or `postgresql://user@host/name`; empty is SQLite in data_dir."
+    )
+    database_auto_upgrade: bool | None = Field(
+        None, description="Bring the tables up to date at start; when not set, only SQLite does."
+    )
+
+    tls_certificate: str = Field("", description="PEM file of the server's certificate chain; read again on change.")
+    tls_private_key: str = Field("", description="PEM file of the certificate's private key.")
+    tls_client_ca: str = Field("", description="PEM file of the authorities whose client certificates are required.")
+    allow_plaintext: bool = Field(False, description="Serve without TLS also beyond loopback, behind a proxy.")
+    reflection: bool = Field(True, description="Serve gRPC reflection (to callers with a key).")
+
+    credentials_encryption_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("CREDENTIALS_ENCRYPTION_KEY", "credentials_encryption_key"),
+        description="32 bytes in base64 that seal broker credentials; when not set, made once in data_dir.",
+    )
+    signing_key: SecretStr | None = Field(
+        None,
+        description="32 bytes in base64 behind API key hashes, cursors and page tokens; when not set, made once in "
+        "data_dir. Several replicas must share it.",
+    )
+
+    orders_per_minute: int = Field(3_000, ge=1, description="Order calls one user may make in a minute.")
+    reads_per_minute: int = Field(12_000, ge=1, description="Reads one user may make in a minute.")
+    connections_per_minute: int = Field(60, ge=1, description="Connection calls one user may make in a minute.")
+    streams_max: int = Field(100, ge=1, description="Streams one user may hold open at once.")
+    failed_credentials_per_minute: int = Field(
+        60, ge=0, description="Wrong keys one address may show in a minute; 0 does not count."
+    )
+    order_notional_max: Decimal = Field(
+        Decimal(1_000_000), gt=0, description="What one order may be worth at most, in the instrument's currency."
+    )
+    drain_grace_s: float = Field(30.0, gt=0, description="Seconds that calls in flight get to end at shutdown.")
+    stream_age_max_s: float | None = Field(
+        None, gt=0, description="Seconds after which a stream is ended with its cursor; not set means never."
+    )
+
+    mock_seed: int = Field(1, description="Seed of the mock broker's prices and ids.")
+    mock_latency_s: float = Field(0.0, ge=0, description="Seconds before a call takes effect at the mock broker.")
+    mock_reject_rate: float = Field(0.0, ge=0, le=1, description="Share of orders that the mock broker refuses.")
+    mock_persistent: bool = Field(
+        True,
+        description="Keep the mock broker's accounts in data_dir; only one process may.",
+    )
+
+    alpaca_paper_url: str = Field("https://paper-api.alpaca.markets", description="Alpaca's paper trading API.")
+    alpaca_live_url: str = Field("https://api.alpaca.markets", description="Alpaca's live trading API.")
+    alpaca_data_url: str = Field("https://data.alpaca.markets", description="Alpaca's market data API.")
+    alpaca_requests_per_minute: int = Field(
+        200, ge=0, description="Alpaca's budget per account until its headers say another; 0 does not count."
+    )
+
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level that is logged.")
+    otlp_endpoint: str = Field(
+        "",
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint"),
+        description="OpenTelemetry collector (OTLP over gRPC) that spans are sent to; empty sends none.",
+    )
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if bool(self.tls_certificate) is not bool(self.tls_private_key):
+            raise ValueError("tls_certificate and tls_private_key go together")
+        return self
+
+    @property
+    def store_url(self) -> str:
+        """The database, with the embedded default filled in."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'brokergw.db').resolve()}"
+
+    @property
+    def upgrades_itself(self) -> bool:
+        """Whether tables are brought up to date at start."""
+        if self.database_auto_upgrade is not None:
+            return self.database_auto_upgrade
+        return self.store_url.startswith("sqlite")
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Split `host:port`; raises ValueError that names the rule."""
+    host, separator, port = address.rpartition(":")
+    if not separator or not host or not port.isdigit():
+        raise ValueError(f"{address!r} is not host:port")
+    return host.strip("[]"), int(port)

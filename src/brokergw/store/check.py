@@ -1,0 +1,34 @@
+"""Looking at a database without opening it for work."""
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from brokergw.store.engine import parse_url, writer_engine
+from brokergw.store.migrations import current_revision, is_current, upgrade
+
+
+class StoreUnreachable(RuntimeError):
+    """The database cannot be opened; the message names the kind of failure and never shows the URL."""
+
+
+def tables_are_current(url: str) -> bool:
+    """Tell whether the tables are this version's; raises StoreUnreachable, or ValueError for a bad URL."""
+    engine = writer_engine(parse_url(url))
+    try:
+        return is_current(engine)
+    except SQLAlchemyError as error:
+        raise StoreUnreachable(type(error).__name__) from error
+    finally:
+        engine.dispose()
+
+
+def upgrade_tables(url: str) -> tuple[str, str]:
+    """Bring the tables up to date; gives the revision before and after. Raises as `tables_are_current`."""
+    engine = writer_engine(parse_url(url))
+    try:
+        before = current_revision(engine) or "none"
+        upgrade(engine)
+        return before, current_revision(engine) or "none"
+    except SQLAlchemyError as error:
+        raise StoreUnreachable(type(error).__name__) from error
+    finally:
+        engine.dispose()
