@@ -20,11 +20,12 @@ def end(floor: Floor, order: WorkingOrder, status: OrderStatus, *, reason: str =
         if order.filled and not by_owner:
             _activate(floor, order)
         else:
-            _cancel_all(floor, order.legs)
+            _end_all(floor, order.legs)
         return
-    _cancel_all(floor, partners(order))
+    expired = status is OrderStatus.EXPIRED
+    _end_all(floor, partners(order), OrderStatus.EXPIRED if expired else OrderStatus.CANCELED)
     if by_owner and order.parent is not None:
-        _cancel_all(floor, (order.parent,))
+        _end_all(floor, (order.parent,))
 
 
 def follow(order: WorkingOrder) -> None:
@@ -89,7 +90,7 @@ def _to_close(entry: WorkingOrder) -> Decimal:
     return position.available if same_way else ZERO
 
 
-def _cancel_all(floor: Floor, orders: tuple[WorkingOrder, ...]) -> None:
+def _end_all(floor: Floor, orders: tuple[WorkingOrder, ...], status: OrderStatus = OrderStatus.CANCELED) -> None:
     for order in orders:
         if order.is_open:
-            floor.finish(order, OrderStatus.CANCELED)
+            floor.finish(order, status)

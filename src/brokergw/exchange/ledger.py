@@ -179,10 +179,10 @@ class Account:
         )
 
     def holdings(self, market: Market) -> tuple[Holding, ...]:
-        """Give every position that is not zero, by symbol in the order of first trade."""
+        """Give every position that is not zero, by symbol."""
         return tuple(
-            _holding(position, market.quote(position.listing.symbol).last)
-            for position in self.positions.values()
+            _holding(position, market.quote(symbol).last)
+            for symbol, position in sorted(self.positions.items())
             if position.quantity
         )
 

@@ -52,7 +52,7 @@ class Matcher:
 
     def _ready(self, book: dict[str, WorkingOrder], depth: Depth, now: int) -> Iterable[tuple[WorkingOrder, Decimal]]:
         ready = []
-        for order in list(book.values()):
+        for order in sorted(book.values(), key=_sequence):
             if not order.is_open:
                 continue
             if order.expires_at_ns is not None and now >= order.expires_at_ns:
@@ -181,6 +181,10 @@ def trail_stop(order: WorkingOrder, mark: Decimal) -> Decimal:
     tick = order.listing.tick_at(mark)
     stop = mark + distance if order.buys else mark - distance
     return max(tick, (stop / tick).to_integral_value() * tick)
+
+
+def _sequence(order: WorkingOrder) -> int:
+    return order.sequence
 
 
 def _priority(order: WorkingOrder) -> tuple[bool, Decimal, int]:

@@ -45,9 +45,10 @@ def submit(floor: Floor, matcher: Matcher, account: Account, ticket: Ticket) -> 
     _enter(floor, order, now)
     for leg in order.legs:
         _enter(floor, leg, now)
-        if leg.status is not OrderStatus.HELD:
-            floor.rest(leg)
     matcher.arrive(order)
+    for leg in order.legs:
+        if leg.is_open and leg.status is not OrderStatus.HELD:
+            floor.rest(leg)
     return order
 
 
