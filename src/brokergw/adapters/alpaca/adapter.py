@@ -28,6 +28,7 @@ from brokergw.model.outcome import (
     Found,
     Inconclusive,
     Lookup,
+    OrderReport,
     Outcome,
     Rejected,
     Unknown,
@@ -197,7 +198,7 @@ class AlpacaConnection:
         with understood():
             return [mapping.order(row) for row in rows]
 
-    async def fills_of(self, order: BrokerOrder) -> Sequence[BrokerEvent]:
+    async def fills_of(self, order: BrokerOrder) -> Sequence[OrderReport]:
         """Give the executions of one order, oldest first."""
         return await self._feed.fills_of(order)
 
