@@ -2,18 +2,25 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from aiohttp import web
 
 from brokergw.exchange import Refused
-from brokergw.sim.faults import fault_from_json
-
-if TYPE_CHECKING:
-    from brokergw.sim.server import SimServer
+from brokergw.sim.faults import Faults, fault_from_json
+from brokergw.sim.journal import WireJournal
+from brokergw.sim.wire import Dialect
 
 PREFIX: Final = "/_sim/"
+
+
+@dataclass(slots=True)
+class Clockwork:
+    """Whether time passes by itself."""
+
+    ticks: bool
 
 
 class BadControl(Exception):
@@ -23,8 +30,11 @@ class BadControl(Exception):
 class Control:
     """Answers control requests; every error is `{"error": "..."}` with status 400 or 404."""
 
-    def __init__(self, server: "SimServer") -> None:
-        self._server = server
+    def __init__(self, dialect: Dialect, journal: WireJournal, faults: Faults, clockwork: Clockwork) -> None:
+        self._dialect = dialect
+        self._record = journal
+        self._faults = faults
+        self._clockwork = clockwork
         self._verbs: dict[tuple[str, str], Callable[[web.BaseRequest], Awaitable[Any]]] = {
             ("GET", "state"): self._state,
             ("GET", "journal"): self._journal,
@@ -58,88 +68,87 @@ class Control:
             return _json({"error": refused.message}, 400)
 
     async def _state(self, _: web.BaseRequest) -> Any:
-        server = self._server
         return {
-            "dialect": server.dialect.name,
-            "ticking": server.ticking,
-            "journal": {"arrived": server.journal.arrived, "kept": len(server.journal)},
-            "faults": [armed.as_json() for armed in server.faults.listing()],
-            **server.dialect.state(),
+            "dialect": self._dialect.name,
+            "ticking": self._clockwork.ticks,
+            "journal": {"arrived": self._record.arrived, "kept": len(self._record)},
+            "faults": [armed.as_json() for armed in self._faults.listing()],
+            **self._dialect.state(),
         }
 
     async def _journal(self, request: web.BaseRequest) -> Any:
         query = request.rel_url.query
-        entries = self._server.journal.select(
+        entries = self._record.select(
             after=_whole(query.get("after", "0"), "after"),
             method=query.get("method", ""),
             path=query.get("path", ""),
         )
-        return {"arrived": self._server.journal.arrived, "entries": [entry.as_json() for entry in entries]}
+        return {"arrived": self._record.arrived, "entries": [entry.as_json() for entry in entries]}
 
     async def _clear_journal(self, _: web.BaseRequest) -> Any:
-        self._server.journal.clear()
+        self._record.clear()
         return {}
 
     async def _list_faults(self, _: web.BaseRequest) -> Any:
-        return {"faults": [armed.as_json() for armed in self._server.faults.listing()]}
+        return {"faults": [armed.as_json() for armed in self._faults.listing()]}
 
     async def _arm(self, request: web.BaseRequest) -> Any:
-        return self._server.faults.arm(fault_from_json(await _document(request))).as_json()
+        return self._faults.arm(fault_from_json(await _document(request))).as_json()
 
     async def _disarm(self, request: web.BaseRequest) -> Any:
         fault_id = request.rel_url.raw_path.removeprefix(f"{PREFIX}faults").strip("/")
         if not fault_id:
-            self._server.faults.clear()
-        elif not self._server.faults.disarm(fault_id):
+            self._faults.clear()
+        elif not self._faults.disarm(fault_id):
             raise BadControl(f"no fault has the id {fault_id}")
         return {}
 
     async def _pin(self, request: web.BaseRequest) -> Any:
         document = await _document(request)
         symbol = self._listed(document.get("symbol"))
-        self._server.dialect.exchange.set_price(symbol, _positive(document.get("price"), "price"))
-        self._server.dialect.tick()
+        self._dialect.exchange.set_price(symbol, _positive(document.get("price"), "price"))
+        self._dialect.tick()
         return {"symbol": symbol, "price": str(document["price"])}
 
     async def _unpin(self, request: web.BaseRequest) -> Any:
         symbol = self._listed(request.rel_url.query.get("symbol"))
-        self._server.dialect.exchange.clear_price(symbol)
+        self._dialect.exchange.clear_price(symbol)
         return {"symbol": symbol}
 
     async def _tick(self, request: web.BaseRequest) -> Any:
         document = await _document(request)
         times = _whole(document.get("times", 1), "times")
         for _ in range(times):
-            self._server.dialect.tick()
+            self._dialect.tick()
         return {"times": times}
 
     async def _set_ticking(self, request: web.BaseRequest) -> Any:
-        self._server.ticking = _flag(await _document(request), "on")
-        return {"on": self._server.ticking}
+        self._clockwork.ticks = _flag(await _document(request), "on")
+        return {"on": self._clockwork.ticks}
 
     async def _market(self, request: web.BaseRequest) -> Any:
         document = await _document(request)
         mode = document.get("mode")
         if mode is None:
             mode = "open" if _flag(document, "open") else "shut"
-        self._server.dialect.set_market(str(mode))
+        self._dialect.set_market(str(mode))
         return {"mode": mode}
 
     async def _execute(self, request: web.BaseRequest) -> Any:
         document = await _document(request)
         quantity = document.get("quantity")
         price = document.get("price")
-        return self._server.dialect.force_fill(
+        return self._dialect.force_fill(
             str(document.get("order_id", "")),
             None if quantity is None else _positive(quantity, "quantity"),
             None if price is None else _positive(price, "price"),
         )
 
     async def _drop_streams(self, _: web.BaseRequest) -> Any:
-        return {"dropped": await self._server.dialect.drop_streams()}
+        return {"dropped": await self._dialect.drop_streams()}
 
     def _listed(self, symbol: Any) -> str:
-        if not isinstance(symbol, str) or self._server.dialect.exchange.listing(symbol) is None:
+        if not isinstance(symbol, str) or self._dialect.exchange.listing(symbol) is None:
             raise BadControl("symbol must be one the exchange lists")
         return symbol
 

@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from aiohttp import web
 
-from brokergw.sim.control import PREFIX, Control
+from brokergw.sim.control import PREFIX, Clockwork, Control
 from brokergw.sim.faults import AFTER, BEFORE, Fault, FaultName, Faults
 from brokergw.sim.journal import WireEntry, WireJournal
 from brokergw.sim.wire import Dialect, WireReply, WireRequest
@@ -38,10 +38,10 @@ class SimServer:
         self.dialect = dialect
         self.journal = journal
         self.faults = faults
-        self.ticking = tick_interval_s is not None
+        self.clockwork = Clockwork(ticks=tick_interval_s is not None)
         self._sleep = sleep
         self._tick_interval_s = tick_interval_s or 0.1
-        self._control = Control(self)
+        self._control = Control(dialect, journal, faults, self.clockwork)
         self._runner: web.ServerRunner | None = None
         self._ticker: asyncio.Task[None] | None = None
         self._holds: set[asyncio.Future[None]] = set()
@@ -82,6 +82,7 @@ class SimServer:
         self._host = host
         self._port = self._runner.addresses[0][1]
         self._ticker = asyncio.create_task(self._tick_for_ever(), name="sim-ticker")
+        self._ticker.add_done_callback(_report_death)
         return self.url
 
     async def stop(self) -> None:
@@ -102,13 +103,9 @@ class SimServer:
     async def _tick_for_ever(self) -> None:
         while True:
             await self._sleep(self._tick_interval_s)
-            if not self.ticking:
+            if not self.clockwork.ticks:
                 continue
-            try:
-                self.dialect.tick()
-            except Exception:
-                # One bad tick must not stop the market for the rest of the run; it has to be seen, though.
-                _log.exception("the exchange could not tick")
+            self.dialect.tick()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.rel_url.raw_path
@@ -203,6 +200,12 @@ class SimServer:
         finally:
             hold.cancel()
             self._holds.discard(hold)
+
+
+def _report_death(ticker: asyncio.Task[None]) -> None:
+    """Say aloud that the market has stopped; nothing would trade by itself any more."""
+    if not ticker.cancelled() and (error := ticker.exception()) is not None:
+        _log.error("the exchange could not tick and has stopped", exc_info=error)
 
 
 _STATUS: Final = {FaultName.UNAUTHORIZED: 401, FaultName.RATE_LIMITED: 429}

@@ -53,7 +53,7 @@ class Brokerage:
         self.now_ns = options.now_ns
         doors = Doors.OPEN if options.always_open else Doors.HOURS
         self.exchange = Venue(seed=options.seed, now_ns=options.now_ns, doors=doors)
-        self.combos = Combos(self)
+        self.combos = Combos(self.exchange, options.seed, self.now_ns, self.listing, self.tell)
         self.rooms: dict[str, Room] = {}
         self.by_key: dict[str, Room] = {}
         for key_id in options.keys:
@@ -73,10 +73,6 @@ class Brokerage:
     def in_session(self, listing: Listing) -> bool:
         """Tell whether a listing trades now, in regular hours."""
         return self.exchange.hours.trades(listing, self.now_ns(), extended=False)
-
-    def position(self, room: Room, symbol: str) -> Decimal:
-        """Give an account's signed quantity of a symbol."""
-        return room.positions.get(symbol, ZERO)
 
     def last_equity(self, room: Room) -> str:
         """Give an account's equity at the end of the last session, its opening cash when it is younger."""
@@ -146,8 +142,8 @@ class Brokerage:
     def tick(self) -> None:
         """Let time pass: match, sample equity, let late events go."""
         self.exchange.tick()
-        self.combos.tick()
         for room in self.rooms.values():
+            self.combos.tick(room)
             room.feed.release()
             self.sample(room)
 

@@ -1,6 +1,6 @@
 """Option contracts (Alpaca docs, Option Contracts): what an OCC symbol says, spelled out."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -10,10 +10,10 @@ from brokergw.model.money import format_decimal
 from brokergw.sim.dialects.alpaca import body as read
 from brokergw.sim.dialects.alpaca.call import Call
 from brokergw.sim.dialects.alpaca.hours import new_york_day
+from brokergw.sim.dialects.alpaca.occ import expiration_of, is_call, strike_of, underlying_of
 from brokergw.sim.dialects.alpaca.refusals import malformed, not_found
 from brokergw.sim.dialects.alpaca.shapes import JsonObject, asset_id
 
-_TAIL: Final = 15
 _LIMIT_DEFAULT, _LIMIT_MAX = 100, 10_000
 _NEXT_WEEKEND: Final = timedelta(days=7)
 
@@ -38,27 +38,6 @@ def get(call: Call) -> JsonObject:
     if listing is None or listing.asset_class is not AssetClass.OPTION:
         raise not_found(f"option contract not found for {call.argument}")
     return _shape(call, listing)
-
-
-def strike_of(symbol: str) -> Decimal:
-    """Read the strike of an OCC symbol."""
-    return Decimal(symbol[-8:]) / 1000
-
-
-def is_call(symbol: str) -> bool:
-    """Tell whether an OCC symbol names a call."""
-    return symbol[-9] == "C"
-
-
-def expiration_of(symbol: str) -> date:
-    """Read the expiration date of an OCC symbol."""
-    digits = symbol[-_TAIL:-9]
-    return date(2000 + int(digits[:2]), int(digits[2:4]), int(digits[4:]))
-
-
-def underlying_of(symbol: str) -> str:
-    """Read the underlying of an OCC symbol."""
-    return symbol[:-_TAIL]
 
 
 def _contracts(call: Call) -> list[JsonObject]:

@@ -74,7 +74,7 @@ def _day(value: str) -> date:
 
 
 def _times(call: Call, start: int, end: int, minutes: int) -> Iterator[int]:
-    """Give the left edges of the windows: midnights of sessions by day, otherwise minutes in which the market is open."""
+    """Give the left edges of the windows: midnights of sessions by day, otherwise times at which the market is open."""
     if minutes == _STEPS["1D"]:
         day, last = new_york_day(start), new_york_day(end)
         while day <= last:

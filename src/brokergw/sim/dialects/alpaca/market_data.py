@@ -1,4 +1,4 @@
-"""Market data on the same port, in JSON numbers: latest quotes, trades, bars and snapshots (Alpaca docs, Market Data)."""
+"""Market data in JSON numbers: latest quotes, trades, bars and snapshots (Alpaca docs, Market Data)."""
 
 from collections.abc import Callable
 from decimal import Decimal

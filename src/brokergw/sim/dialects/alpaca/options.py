@@ -18,8 +18,9 @@ class AlpacaOptions:
 
     `keys` maps key ids to secrets; each pair is an account of its own with `cash` US dollars. `oauth_tokens` maps
     bearer tokens to key ids. `rate_limit_per_minute` is the request budget of an account (Alpaca: 200), None is
-    unlimited and sends no rate headers. `crypto_fee_bps` is kept of coins bought and of money coins are sold for. `tick_interval_s` None leaves ticking to the control plane.
-    `legacy_account_fields` shows the day-trading fields that Alpaca removed on 2026-07-06.
+    unlimited and sends no rate headers. `crypto_fee_bps` is kept of coins bought, and of the money coins are sold for.
+    `tick_interval_s` None leaves ticking to the control plane. `legacy_account_fields` shows the day-trading fields
+    that Alpaca removed on 2026-07-06.
     """
 
     keys: Mapping[str, str] = field(default_factory=lambda: {DEFAULT_KEY: DEFAULT_SECRET}, repr=False)

@@ -1,6 +1,7 @@
 """Orders: submit, read, list, replace and cancel (Alpaca docs, Working with /orders)."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any, Final
 
 from brokergw.exchange import ExchangeOrder, Listing, OrderStatus, RefusalCode, Refused, Ticket
@@ -9,6 +10,7 @@ from brokergw.model.terms import OrderClass, Side
 from brokergw.sim.dialects.alpaca import body as read
 from brokergw.sim.dialects.alpaca import terms
 from brokergw.sim.dialects.alpaca.call import Answer, Call
+from brokergw.sim.dialects.alpaca.combo import Combo
 from brokergw.sim.dialects.alpaca.refusals import (
     ApiError,
     forbidden,
@@ -31,7 +33,7 @@ def submit(call: Call) -> JsonObject:
     if call.room.configurations["suspend_trade"]:
         raise forbidden("new orders are rejected by user request")
     if terms.order_class_of(body) is OrderClass.MULTI_LEG:
-        return call.brokerage.combos.submit(call, body)
+        return call.brokerage.combos.submit(call.room, body)
     name = read.word(body, "symbol")
     if not name:
         raise malformed("symbol is required")
@@ -39,6 +41,8 @@ def submit(call: Call) -> JsonObject:
     if listing is None:
         raise unprocessable(f'asset "{name}" not found')
     ticket = terms.ticket_of(body, surroundings(call, listing))
+    if ticket.client_order_id and call.brokerage.combos.find(call.room, ticket.client_order_id) is not None:
+        raise malformed("client_order_id must be unique")
     _check_intent(call, ticket, read.word(body, "position_intent"))
     _check_permissions(call, ticket, listing)
     return as_submitted(place(call, ticket, listing))
@@ -49,8 +53,9 @@ def surroundings(call: Call, listing: Listing) -> terms.Surroundings:
     return terms.Surroundings(
         listing=listing,
         last=call.brokerage.exchange.quote(listing.symbol).last,
-        position=call.brokerage.position(call.room, listing.symbol),
+        position=call.room.position(listing.symbol),
         in_session=call.brokerage.in_session(listing),
+        auctions=call.brokerage.exchange.hours.auctions(call.brokerage.now_ns()),
     )
 
 
@@ -82,7 +87,7 @@ def _check_permissions(call: Call, ticket: Ticket, listing: Listing) -> None:
         raise forbidden("account is not allowed to trade fractional shares")
     if ticket.side is Side.BUY or listing.asset_class in {AssetClass.CRYPTO, AssetClass.OPTION}:
         return
-    if call.brokerage.position(call.room, listing.symbol) <= 0:
+    if call.room.position(listing.symbol) <= 0:
         if configurations["no_shorting"] or not options.shorting or options.multiplier <= 1:
             raise forbidden("account is not allowed to short")
         if listing.tradable and not listing.shortable:
@@ -129,21 +134,39 @@ def list_orders(call: Call) -> list[JsonObject]:
         raise malformed("invalid direction")
     nested = read.query_flag(query, "nested")
     limit = read.query_whole(query, "limit", _LIMIT_DEFAULT, _LIMIT_MAX)
-    rows = [order for order in _rows(call, nested=nested) if _wanted(call, order, status or "open", nested=nested)]
+    status = status or "open"
+    singles = [order for order in _rows(call, nested=nested) if _wanted(call, order, status, nested=nested)]
+    combos = [combo for combo in call.room.combos.values() if _wanted_combo(call, combo, status)]
+    rows: list[ExchangeOrder | Combo] = [*singles, *combos]
+    if combos:
+        rows.sort(key=lambda row: row.create_time_ns)
     rows = _window(call, rows)
     if direction != "asc":
         rows.reverse()
-    return [call.brokerage.shape(call.room, order, nested=nested) for order in rows[:limit]]
+    return [_row(call, row, nested=nested) for row in rows[:limit]]
+
+
+def _row(call: Call, row: ExchangeOrder | Combo, *, nested: bool) -> JsonObject:
+    if isinstance(row, Combo):
+        return call.brokerage.combos.shape(row)
+    return call.brokerage.shape(call.room, row, nested=nested)
 
 
 def _rows(call: Call, *, nested: bool) -> Iterable[ExchangeOrder]:
     room, now = call.room, call.brokerage.now_ns()
-    hidden = call.brokerage.combos.hidden(room)
     for order in call.brokerage.exchange.orders(room.account_id):
-        if (nested and order.parent_id) or order.order_id in hidden:
-            continue
-        if room.is_born(order.order_id, now):
+        if not (nested and order.parent_id) and room.is_born(order.order_id, now):
             yield order
+
+
+def _wanted_combo(call: Call, combo: Combo, status: str) -> bool:
+    query = call.request.query
+    if query.get("side", "") or (status != "all" and combo.is_open is (status == "closed")):
+        return False
+    symbols, classes = read.query_list(query, "symbols"), read.query_list(query, "asset_class")
+    if symbols and not symbols & {leg.listing.symbol for leg in combo.terms.legs}:
+        return False
+    return not classes or "us_option" in classes
 
 
 def _wanted(call: Call, order: ExchangeOrder, status: str, *, nested: bool) -> bool:
@@ -167,7 +190,7 @@ def _wanted(call: Call, order: ExchangeOrder, status: str, *, nested: bool) -> b
     return not classes or (listing is not None and ASSET_CLASS[listing.asset_class] in classes)
 
 
-def _window(call: Call, rows: list[ExchangeOrder]) -> list[ExchangeOrder]:
+def _window(call: Call, rows: list[ExchangeOrder | Combo]) -> list[ExchangeOrder | Combo]:
     query = call.request.query
     after, until = read.query_time(query, "after"), read.query_time(query, "until")
     before_id, after_id = query.get("before_order_id", ""), query.get("after_order_id", "")
@@ -189,6 +212,9 @@ def replace(call: Call) -> JsonObject:
     """Handle PATCH /v2/orders/{id}: answers 200 with the new order, which takes the old one's place."""
     body = read.document(call.request.body)
     brokerage, room = call.brokerage, call.room
+    combo = brokerage.combos.replace(room, call.argument, body)
+    if combo is not None:
+        return combo
     order = _visible(call, call.argument)
     quantity = read.number(body, "qty")
     time_in_force = terms.time_in_force_of(body) if read.word(body, "time_in_force") else None
@@ -230,30 +256,29 @@ def _check_changes(call: Call, order: ExchangeOrder, changes: dict[str, Any]) ->
     given = (changes[name] for name in ("quantity", "limit_price", "stop_price", "trail", "time_in_force"))
     if all(new is None or new == old for new, old in zip(given, present, strict=True)):
         raise unprocessable("order parameters are not changed")
-    quantity = changes["quantity"]
-    if quantity is not None and quantity != order.quantity:
-        if quantity <= 0:
-            raise malformed("qty must be > 0")
-        if order.order_class is not OrderClass.SIMPLE or order.parent_id:
-            raise unprocessable("qty cannot be changed for advanced orders")
-        if quantity <= order.filled_quantity:
-            raise unprocessable("qty must be > filled_qty")
-        listing = call.brokerage.listing(order.symbol)
-        is_crypto = listing is not None and listing.asset_class is AssetClass.CRYPTO
-        if not is_crypto and (order.quantity % 1 or quantity % 1):
-            raise unprocessable("qty cannot be changed for fractional orders")
-    for name in ("limit_price", "stop_price", "trail"):
+    listing = call.brokerage.listing(order.symbol)
+    asset_class = listing.asset_class if listing is not None else AssetClass.STOCK
+    if changes["quantity"] is not None and changes["quantity"] != order.quantity:
+        _check_quantity(order, changes["quantity"], asset_class)
+    settable = {"limit_price": ticket.limit_price, "stop_price": ticket.stop_price, "trail": trail}
+    for name, old in settable.items():
         if changes[name] is not None and changes[name] <= 0:
             raise malformed(f"{name} must be > 0")
-    for name in ("limit_price", "stop_price"):
-        if changes[name] is not None and getattr(ticket, name) is None:
+        if changes[name] is not None and old is None:
             raise malformed(f"{name} cannot be set on this order")
-    if changes["trail"] is not None and trail is None:
-        raise malformed("trail cannot be set on this order")
-    listing = call.brokerage.listing(order.symbol)
-    if listing is not None and ASSET_CLASS[listing.asset_class] == "us_equity":
-        terms.check_grid("limit_price", changes["limit_price"])
-        terms.check_grid("stop_price", changes["stop_price"])
+        if name != "trail" and ASSET_CLASS[asset_class] == "us_equity":
+            terms.check_grid(name, changes[name])
+
+
+def _check_quantity(order: ExchangeOrder, quantity: Decimal, asset_class: AssetClass) -> None:
+    if quantity <= 0:
+        raise malformed("qty must be > 0")
+    if order.order_class is not OrderClass.SIMPLE or order.parent_id:
+        raise unprocessable("qty cannot be changed for advanced orders")
+    if quantity <= order.filled_quantity:
+        raise unprocessable("qty must be > filled_qty")
+    if asset_class is not AssetClass.CRYPTO and (order.quantity % 1 or quantity % 1):
+        raise unprocessable("qty cannot be changed for fractional orders")
 
 
 def _replace_refused(refused: Refused, listing: Listing | None) -> ApiError:
@@ -302,10 +327,12 @@ def cancel_order(call: Call, order: ExchangeOrder) -> None:
 def cancel_all(call: Call) -> Answer:
     """Handle DELETE /v2/orders: 207 with one row for each order that was open."""
     brokerage, room = call.brokerage, call.room
-    hidden = brokerage.combos.hidden(room)
-    rows: list[JsonObject] = brokerage.combos.cancel_all(room)
+    rows: list[JsonObject] = []
+    for combo in brokerage.combos.open_orders(room):
+        brokerage.combos.cancel(room, combo.order_id)
+        rows.append({"id": combo.order_id, "status": 200})
     for order in brokerage.exchange.orders(room.account_id):
-        if not order.is_open or order.order_id in hidden:
+        if not order.is_open:
             continue
         now = brokerage.exchange.order(room.account_id, order.order_id)
         row: JsonObject = {"id": order.order_id, "status": 200}

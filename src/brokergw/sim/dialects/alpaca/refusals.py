@@ -4,6 +4,7 @@ Codes and texts: recorded bodies of the paper API, and Alpaca docs, "How to fix 
 """
 
 import json
+from collections.abc import Callable
 from typing import Any, Final
 
 from brokergw.exchange import ExchangeOrder, Listing, RefusalCode, Refused
@@ -85,32 +86,10 @@ def failure(status: int) -> WireReply:
 def from_exchange(refused: Refused, listing: Listing | None, existing: ExchangeOrder | None = None) -> ApiError:
     """Word the exchange's refusal of an order; `existing` is the order that a wash trade would meet."""
     facts = {name: text(value) for name, value in refused.facts.items()}
-    symbol = listing.symbol if listing is not None else facts.get("symbol", "")
-    match refused.code:
-        case RefusalCode.UNKNOWN_SYMBOL:
-            return unprocessable(f'asset "{symbol}" not found')
-        case RefusalCode.NOT_TRADABLE:
-            return unprocessable(f'asset "{symbol}" is not tradable')
-        case RefusalCode.NOT_FRACTIONABLE | RefusalCode.OFF_STEP:
-            return forbidden(f'asset "{symbol}" is not fractionable')
-        case RefusalCode.OFF_TICK:
-            return sub_penny(facts["field"], facts["price"])
-        case RefusalCode.BELOW_MINIMUM:
-            return unprocessable(f"order is below the minimum of {facts.get('minimum', '')}")
-        case RefusalCode.INSUFFICIENT_BUYING_POWER:
-            return _no_money(facts, listing)
-        case RefusalCode.INSUFFICIENT_QUANTITY:
-            return _no_holding(facts, listing)
-        case RefusalCode.SHORT_NOT_ALLOWED:
-            return _no_short(facts, listing)
-        case RefusalCode.DUPLICATE_CLIENT_ORDER_ID:
-            return malformed("client_order_id must be unique")
-        case RefusalCode.WASH_TRADE | RefusalCode.OPPOSITE_ORDER_OPEN:
-            return _wash_trade(facts, existing)
-        case RefusalCode.NOT_FOUND:
-            return not_found(f"order not found for {facts.get('order_id', '')}")
-        case _:
-            return unprocessable(refused.message)
+    if refused.code in {RefusalCode.WASH_TRADE, RefusalCode.OPPOSITE_ORDER_OPEN}:
+        return _wash_trade(facts, existing)
+    word = _WORDS.get(refused.code)
+    return unprocessable(refused.message) if word is None else word(facts, listing)
 
 
 def sub_penny(field: str, price: str) -> ApiError:
@@ -166,6 +145,30 @@ def _no_short(facts: dict[str, str], listing: Listing | None) -> ApiError:
             return forbidden("account not eligible to trade uncovered option contracts")
         return unprocessable(f'asset "{listing.symbol}" cannot be sold short')
     return forbidden("account is not allowed to short")
+
+
+def _symbol(facts: dict[str, str], listing: Listing | None) -> str:
+    return listing.symbol if listing is not None else facts.get("symbol", "")
+
+
+def _not_fractionable(facts: dict[str, str], listing: Listing | None) -> ApiError:
+    return forbidden(f'asset "{_symbol(facts, listing)}" is not fractionable')
+
+
+_WORDS: Final[dict[RefusalCode, Callable[[dict[str, str], Listing | None], ApiError]]] = {
+    RefusalCode.UNKNOWN_SYMBOL: lambda facts, listing: unprocessable(f'asset "{_symbol(facts, listing)}" not found'),
+    RefusalCode.NOT_TRADABLE: lambda facts, listing: unprocessable(
+        f'asset "{_symbol(facts, listing)}" is not tradable'
+    ),
+    RefusalCode.NOT_FRACTIONABLE: _not_fractionable,
+    RefusalCode.OFF_STEP: _not_fractionable,
+    RefusalCode.OFF_TICK: lambda facts, _: sub_penny(facts["field"], facts["price"]),
+    RefusalCode.INSUFFICIENT_BUYING_POWER: _no_money,
+    RefusalCode.INSUFFICIENT_QUANTITY: _no_holding,
+    RefusalCode.SHORT_NOT_ALLOWED: _no_short,
+    RefusalCode.DUPLICATE_CLIENT_ORDER_ID: lambda _facts, _listing: malformed("client_order_id must be unique"),
+    RefusalCode.NOT_FOUND: lambda facts, _: not_found(f"order not found for {facts.get('order_id', '')}"),
+}
 
 
 def _wash_trade(facts: dict[str, str], existing: ExchangeOrder | None) -> ApiError:

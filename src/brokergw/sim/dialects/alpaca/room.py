@@ -2,16 +2,14 @@
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from brokergw.exchange import ExchangeOrder, Execution
 from brokergw.exchange.sessions import new_york_date
 from brokergw.model.terms import Side
+from brokergw.sim.dialects.alpaca.combo import Combo
 from brokergw.sim.dialects.alpaca.shapes import JsonObject, cents, derived_id, text, timestamp
-
-if TYPE_CHECKING:
-    from brokergw.sim.dialects.alpaca.combos import Combo
-    from brokergw.sim.dialects.alpaca.stream import Feed
+from brokergw.sim.dialects.alpaca.stream import Feed
 
 _MINUTE_NS: Final = 60_000_000_000
 _SECOND_NS: Final = 1_000_000_000
@@ -81,7 +79,7 @@ class Room:
     key_id: str
     create_time_ns: int
     budget: Budget
-    feed: "Feed"
+    feed: Feed
     configurations: dict[str, Any] = field(default_factory=default_configurations)
     positions: dict[str, Decimal] = field(default_factory=dict)
     intents: dict[str, str] = field(default_factory=dict)
@@ -90,11 +88,15 @@ class Room:
     samples: dict[int, Decimal] = field(default_factory=dict)
     fills: list[FillNote] = field(default_factory=list)
     other_activities: list[tuple[int, JsonObject]] = field(default_factory=list)
-    combos: dict[str, "Combo"] = field(default_factory=dict)
+    combos: dict[str, Combo] = field(default_factory=dict)
+
+    def position(self, symbol: str) -> Decimal:
+        """Give the signed quantity of a symbol."""
+        return self.positions.get(symbol, ZERO)
 
     def infer_intent(self, side: Side, symbol: str) -> str:
         """Tell what an order of this side would do to the position as it stands."""
-        position = self.positions.get(symbol, ZERO)
+        position = self.position(symbol)
         if side is Side.BUY:
             return "buy_to_close" if position < 0 else "buy_to_open"
         return "sell_to_close" if position > 0 else "sell_to_open"

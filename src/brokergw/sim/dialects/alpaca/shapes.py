@@ -168,6 +168,7 @@ def as_submitted(shape: JsonObject) -> JsonObject:
         shape[name] = None
     if shape["replaces"] is None:
         shape["filled_qty"] = "0"
-    for leg in shape["legs"] or ():
-        leg["status"] = "held"
+    if shape["order_class"] != "mleg":
+        for leg in shape["legs"] or ():
+            leg["status"] = "held"
     return shape

@@ -29,17 +29,21 @@ _CRYPTO_CAP: Final = Decimal(200_000)
 _TRAIL_PERCENT_MIN: Final = Decimal("0.1")
 _LIMITED: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
 _STOPPED: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
+_AUCTIONS: Final = frozenset({TimeInForce.AT_OPEN, TimeInForce.AT_CLOSE})
 _DAY_OR_GTC: Final = frozenset({TimeInForce.DAY, TimeInForce.GTC})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What the rules need to know of the market and the account: the last price, and the signed position."""
+    """What the rules need to know of the market and the account: the last price, the signed position,
+    and which auctions take orders.
+    """
 
     listing: Listing
     last: Decimal
     position: Decimal
     in_session: bool
+    auctions: frozenset[TimeInForce]
 
 
 def order_class_of(body: Mapping[str, Any]) -> OrderClass:
@@ -147,17 +151,9 @@ def _check_size(ticket: Ticket) -> None:
 
 
 def _check_prices(ticket: Ticket) -> None:
-    for field, price in (
-        ("limit_price", ticket.limit_price),
-        ("stop_price", ticket.stop_price),
-        ("take_profit.limit_price", ticket.take_profit_limit_price),
-        ("stop_loss.stop_price", ticket.stop_loss_stop_price),
-        ("stop_loss.limit_price", ticket.stop_loss_limit_price),
-    ):
+    for field, price in _prices(ticket):
         if price is not None and price <= 0:
             raise malformed(f"{field} must be > 0")
-    limited = ticket.type in _LIMITED
-    stopped = ticket.type in _STOPPED
     trails = ticket.trail_amount is not None or ticket.trail_percent is not None
     has_limit = ticket.limit_price is not None or (
         ticket.order_class is OrderClass.OCO and ticket.take_profit_limit_price is not None
@@ -175,12 +171,27 @@ def _check_prices(ticket: Ticket) -> None:
             _check_trail(ticket)
         case _:
             pass
-    if ticket.limit_price is not None and not limited:
-        raise malformed(f"{TYPE[ticket.type]} orders require no limit price")
-    if ticket.stop_price is not None and not stopped:
-        raise malformed(f"{TYPE[ticket.type]} orders require no stop price")
+    _check_foreign_prices(ticket, trails=trails)
+
+
+def _check_foreign_prices(ticket: Ticket, *, trails: bool) -> None:
+    name = TYPE[ticket.type]
+    if ticket.limit_price is not None and ticket.type not in _LIMITED:
+        raise malformed(f"{name} orders require no limit price")
+    if ticket.stop_price is not None and ticket.type not in _STOPPED:
+        raise malformed(f"{name} orders require no stop price")
     if trails and ticket.type is not OrderType.TRAILING_STOP:
-        raise malformed(f"{TYPE[ticket.type]} orders require no trail_price or trail_percent")
+        raise malformed(f"{name} orders require no trail_price or trail_percent")
+
+
+def _prices(ticket: Ticket) -> tuple[tuple[str, Decimal | None], ...]:
+    return (
+        ("limit_price", ticket.limit_price),
+        ("stop_price", ticket.stop_price),
+        ("take_profit.limit_price", ticket.take_profit_limit_price),
+        ("stop_loss.stop_price", ticket.stop_loss_stop_price),
+        ("stop_loss.limit_price", ticket.stop_loss_limit_price),
+    )
 
 
 def _check_trail(ticket: Ticket) -> None:
@@ -196,23 +207,22 @@ def _check_equity(ticket: Ticket, around: Surroundings) -> None:
     extended = ticket.type is OrderType.LIMIT and ticket.time_in_force in _DAY_OR_GTC
     if ticket.extended_hours and (not extended or ticket.order_class is not OrderClass.SIMPLE):
         raise unprocessable("extended hours order must be DAY or GTC limit orders")
-    for field, price in (
-        ("limit_price", ticket.limit_price),
-        ("stop_price", ticket.stop_price),
-        ("take_profit.limit_price", ticket.take_profit_limit_price),
-        ("stop_loss.stop_price", ticket.stop_loss_stop_price),
-        ("stop_loss.limit_price", ticket.stop_loss_limit_price),
-    ):
+    for field, price in _prices(ticket):
         check_grid(field, price)
-    if ticket.time_in_force in {TimeInForce.AT_OPEN, TimeInForce.AT_CLOSE} and ticket.type not in {
-        OrderType.MARKET,
-        OrderType.LIMIT,
-    }:
-        raise unprocessable(f"{TIME_IN_FORCE[ticket.time_in_force]} orders must be market or limit orders")
+    if ticket.time_in_force in _AUCTIONS:
+        _check_auction(ticket, around)
     if ticket.notional is not None or read.places(ticket.quantity or Decimal(0)):
         _check_fraction(ticket, around)
     if ticket.type in _STOPPED and around.in_session and ticket.order_class is OrderClass.SIMPLE:
         _check_stop_side(ticket, around.last)
+
+
+def _check_auction(ticket: Ticket, around: Surroundings) -> None:
+    name = TIME_IN_FORCE[ticket.time_in_force]
+    if ticket.type not in {OrderType.MARKET, OrderType.LIMIT}:
+        raise unprocessable(f"{name} orders must be market or limit orders")
+    if ticket.time_in_force not in around.auctions:
+        raise forbidden(f"{name} orders are not accepted at this time")
 
 
 def _check_fraction(ticket: Ticket, around: Surroundings) -> None:
@@ -285,28 +295,21 @@ def _check_option(ticket: Ticket, around: Surroundings) -> None:
 def _check_group(ticket: Ticket, around: Surroundings) -> None:
     name = CLASS[ticket.order_class]
     take_profit, stop_loss = ticket.take_profit_limit_price, ticket.stop_loss_stop_price
+    if ticket.order_class is OrderClass.OCO:
+        if ticket.type is not OrderType.LIMIT:
+            raise unprocessable("oco orders must be limit orders")
+        take_profit = take_profit if take_profit is not None else ticket.limit_price
+    if ticket.order_class is OrderClass.OTO:
+        if (take_profit is None) == (stop_loss is None):
+            raise unprocessable("oto orders require either take_profit or stop_loss")
+    elif take_profit is None:
+        raise unprocessable(f"{name} orders require take_profit.limit_price")
+    elif stop_loss is None:
+        raise unprocessable(f"{name} orders require stop_loss.stop_price")
     if ticket.stop_loss_limit_price is not None and stop_loss is None:
         raise unprocessable(f"{name} orders require stop_loss.stop_price")
-    match ticket.order_class:
-        case OrderClass.BRACKET:
-            if take_profit is None:
-                raise unprocessable("bracket orders require take_profit.limit_price")
-            if stop_loss is None:
-                raise unprocessable("bracket orders require stop_loss.stop_price")
-        case OrderClass.OCO:
-            if ticket.type is not OrderType.LIMIT:
-                raise unprocessable("oco orders must be limit orders")
-            if take_profit is None and ticket.limit_price is None:
-                raise unprocessable("oco orders require take_profit.limit_price")
-            if stop_loss is None:
-                raise unprocessable("oco orders require stop_loss.stop_price")
-        case _:
-            if (take_profit is None) == (stop_loss is None):
-                raise unprocessable("oto orders require either take_profit or stop_loss")
     if ticket.time_in_force not in _DAY_OR_GTC:
         raise unprocessable(f"{name} orders must be DAY or GTC orders")
-    if ticket.extended_hours:
-        raise unprocessable("extended hours order must be DAY or GTC limit orders")
     _check_distances(ticket, around.last)
 
 

@@ -3,10 +3,14 @@
 from collections.abc import Callable
 from decimal import Decimal
 from enum import StrEnum, unique
+from typing import Final
 
 from brokergw.exchange import Exchange, Listing, OrderStatus, RefusalCode, Refused
 from brokergw.exchange.sessions import Sessions
+from brokergw.model.terms import TimeInForce
 from brokergw.sim.dialects.alpaca import hours
+
+_AUCTIONS: Final = frozenset({TimeInForce.AT_OPEN, TimeInForce.AT_CLOSE})
 
 
 @unique
@@ -55,6 +59,13 @@ class Hours(Sessions):
             return super().day_end(listing, time_ns, extended=extended)
         return hours.next_close_ns(time_ns)
 
+    def auctions(self, time_ns: int) -> frozenset[TimeInForce]:
+        """Tell which auctions take orders: from 19:00 to 9:28 for the opening, to 15:50 for the close."""
+        if self._doors is not Doors.HOURS:
+            return _AUCTIONS
+        until = {TimeInForce.AT_OPEN: hours.OPEN_MINUTE - 2, TimeInForce.AT_CLOSE: hours.CLOSE_MINUTE - 10}
+        return frozenset(name for name, minute in until.items() if hours.takes_auction_orders(time_ns, minute))
+
     def opening_after(self, listing: Listing, time_ns: int) -> int:
         """Tell when the next opening auction is."""
         if self.always_open or listing.always_trades:
@@ -96,6 +107,15 @@ class Venue(Exchange):
         listing = self._floor.market.path(symbol).listing
         account.position(listing).quantity -= quantity
         account.cash -= money
+
+    def book(self, account_id: str, symbol: str, quantity: Decimal, price: Decimal) -> Decimal:
+        """Book a trade made outside the exchange's own orders, signed, and give the position after it."""
+        account = self._floor.account(account_id)
+        listing = self._floor.market.path(symbol).listing
+        position = account.position(listing)
+        position.apply(quantity, price)
+        account.cash -= quantity * price * listing.contract_size
+        return position.quantity
 
     def price_at(self, symbol: str, time_ns: int) -> Decimal:
         """Give a symbol's last price at a moment; a pinned price holds for all time."""
