@@ -1,0 +1,118 @@
+"""`brokergw serve`, `demo`, `sim`, `db` and `doctor`: run the gateway and look after it."""
+
+# ruff: noqa: PLC0415 - the gateway is imported by the verbs that run it, so that the others start fast
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from brokergw.cli.exits import Exit
+from brokergw.cli.screen import Screen, table
+from brokergw.cli.settings import load_settings, plain_failures
+
+sim = typer.Typer(no_args_is_help=True, help="Run a simulator that speaks a broker's own wire protocol.")
+db = typer.Typer(no_args_is_help=True, help="Look after the database.")
+
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="The database; BROKERGW_DATABASE_URL when left out.", show_default=False),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Hang the verbs on the command line."""
+    app.command(epilog="Example: brokergw serve --listen 127.0.0.1:50051")(serve)
+    app.command(epilog="Example: brokergw demo")(demo)
+    app.command(epilog="Example: brokergw doctor")(doctor)
+    app.add_typer(sim, name="sim")
+    app.add_typer(db, name="db")
+
+
+def serve(
+    listen: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Where to serve gRPC.", show_default=False)
+    ] = None,
+    database_url: DatabaseUrl = None,
+    metrics_listen: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Where to serve Prometheus metrics.", show_default=False)
+    ] = None,
+) -> None:
+    """Serve the gateway until it is told to stop.
+
+    Every setting comes from the environment (BROKERGW_…, see docs/settings.md); the options here go before it. On
+    SIGTERM or Ctrl-C it drains: health turns NOT_SERVING, calls in flight end, streams are told where to resume.
+    """
+    settings = load_settings(listen=listen, database_url=database_url, metrics_listen=metrics_listen)
+    from brokergw.app.run import serve as run
+
+    raise typer.Exit(run(settings))
+
+
+def demo() -> None:
+    """Show the whole main job on this machine: simulator, gateway, orders, fills, replays, a refusal, a clean end."""
+    from brokergw.app.demo import main
+
+    raise typer.Exit(main())
+
+
+@sim.command(epilog="Example: brokergw sim alpaca --port 8000 --key PK1:secret --seed 7 --rate-limit 200")
+def alpaca(
+    *,
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
+    key: Annotated[
+        str | None, typer.Option(metavar="KEY_ID:SECRET", help="Its account; a fixed one when left out.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Brings the same prices back.")] = None,
+    market_hours: Annotated[bool, typer.Option("--market-hours", help="Keep New York's hours.")] = False,
+    rate_limit: Annotated[int | None, typer.Option(min=0, help="Requests a minute; Alpaca allows 200.")] = None,
+    tick_interval: Annotated[float | None, typer.Option(min=0, help="Seconds between price ticks.")] = None,
+    journal: Annotated[Path | None, typer.Option(help="Append what arrives on the wire to this file.")] = None,
+) -> None:
+    """Speak Alpaca's trading protocol: REST and the trade_updates stream, over a small exchange of its own.
+
+    alpaca-py and the gateway work against it, unchanged but for the base URL. Prints one line of JSON with its URLs.
+    """
+    from brokergw.app.simulators import run
+
+    given = {"key": key, "seed": seed, "rate-limit": rate_limit, "tick-interval": tick_interval, "journal": journal}
+    options: dict[str, str | bool] = {name: str(value) for name, value in given.items() if value is not None}
+    raise typer.Exit(run("alpaca", host, port, {**options, "market-hours": market_hours}))
+
+
+@db.command(epilog="Example: brokergw db upgrade --database-url postgresql://brokergw@db/brokergw")
+def upgrade(database_url: DatabaseUrl = None) -> None:
+    """Bring the database to the newest schema."""
+    from brokergw.app.database import upgrade as run
+
+    with plain_failures():
+        before, after = run(load_settings(database_url=database_url))
+    told = f"the schema is at {after} already" if before == after else f"upgraded from {before or 'nothing'} to {after}"
+    Screen(json=False).say(told, "green")
+
+
+def doctor(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")] = False,
+) -> None:
+    """Check settings, database, keys, TLS and the reach of the brokers, and say what to do.
+
+    Status 1 when something is wrong.
+    """
+    from brokergw.app.doctor import examine
+
+    findings = asyncio.run(examine(load_settings()))
+    screen = Screen(json=as_json)
+    if as_json:
+        for found in findings:
+            screen.line({"area": found.area, "ok": found.ok, "what": found.what, "advice": found.advice})
+    else:
+        signs = {True: "[green]well[/]", False: "[bold red]wrong[/]", None: "[yellow]not checked[/]"}
+        made = table("area", "", "what", "advice")
+        for found in findings:
+            made.add_row(found.area, signs[found.ok], found.what, found.advice)
+        screen.out.print(made)
+    if any(found.ok is False for found in findings):
+        raise typer.Exit(Exit.BUG)
