@@ -1,6 +1,7 @@
 """The gateway under test: `brokergw serve` with embedded defaults, and accounts to trade with."""
 
 import json
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from brokerapi.v1 import connections_pb2, connections_pb2_grpc, trading_pb2
 
 from bench.processes import LoggedProcess, Process
 
+_BROKERGW: Final = str(Path(sys.executable).with_name("brokergw"))
 _UNHINDERED: Final = {
     "BROKERGW_ORDERS_PER_MINUTE": "100000000",
     "BROKERGW_READS_PER_MINUTE": "100000000",
@@ -62,8 +64,11 @@ class Gateway:
 
 
 @asynccontextmanager
-async def running_gateway(broker_url: str) -> AsyncIterator[Gateway]:
-    """Serve on free loopback ports with SQLite in a directory that goes away with it."""
+async def running_gateway(broker_url: str, *program: str) -> AsyncIterator[Gateway]:
+    """Serve on free loopback ports with SQLite in a directory that goes away with it.
+
+    `program` takes the place of the `brokergw` command.
+    """
     with tempfile.TemporaryDirectory(prefix="brokergw-bench-") as folder:
         settings = _UNHINDERED | {
             "BROKERGW_LISTEN": "127.0.0.1:0",
@@ -75,7 +80,7 @@ async def running_gateway(broker_url: str) -> AsyncIterator[Gateway]:
         }
         serve = LoggedProcess(
             "gateway",
-            ["-m", "brokergw.cli.main", "serve"],
+            [*(program or (_BROKERGW,)), "serve"],
             settings,
             log=Path(folder, "gateway.log"),
             ready_word='"serving"',
@@ -85,6 +90,6 @@ async def running_gateway(broker_url: str) -> AsyncIterator[Gateway]:
 
 
 async def _make_key(settings: dict[str, str]) -> str:
-    command = ("-m", "brokergw.cli.main", "keys", "create", "--user", "bench", "--json")
+    command = (_BROKERGW, "keys", "create", "bench", "--json")
     async with Process("keys create", command, settings) as made:
-        return str(json.loads(made.greeting)["key"])
+        return str(json.loads(made.greeting)["api_key"])

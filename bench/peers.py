@@ -33,16 +33,16 @@ async def beds(only: frozenset[str]) -> AsyncIterator[dict[str, Bed]]:
     """Start what the wanted cases need, and end it all afterwards."""
     async with AsyncExitStack() as stack:
         made: dict[str, Bed] = {}
-        broker_url = await _simulator(stack) if only & {"c", "d", "e"} else ""
+        broker_url = await simulator(stack) if only & {"c", "d", "e"} else ""
         if "a" in only:
             echo = await stack.enter_async_context(_server("bare echo", "echo"))
-            made["a"] = Bed(echo, await _loads(stack, "submit", echo.greeting, "acc_bench", "none"))
+            made["a"] = Bed(echo, await start_loads(stack, "submit", echo.greeting, "acc_bench", "none"))
         if "c" in only:
             peer = _server("bare forwarder", "forward", broker_url, BROKER_KEYS["c"], BROKER_SECRET)
             forward = await stack.enter_async_context(peer)
-            made["c"] = Bed(forward, await _loads(stack, "submit", forward.greeting, "acc_bench", "none"))
+            made["c"] = Bed(forward, await start_loads(stack, "submit", forward.greeting, "acc_bench", "none"))
         if "e" in only:
-            bots = await _loads(stack, "sdk", broker_url, BROKER_KEYS["e"], BROKER_SECRET, processes=1)
+            bots = await start_loads(stack, "sdk", broker_url, BROKER_KEYS["e"], BROKER_SECRET, processes=1)
             made["e"] = Bed(bots[0], bots)
         if only & {"b", "d", "f"}:
             gateway = await stack.enter_async_context(running_gateway(broker_url))
@@ -53,11 +53,11 @@ async def beds(only: frozenset[str]) -> AsyncIterator[dict[str, Bed]]:
 async def _gateway_beds(stack: AsyncExitStack, gateway: Gateway, only: frozenset[str]) -> dict[str, Bed]:
     made: dict[str, Bed] = {}
     mock = await gateway.connect_mock()
-    orders = await _loads(stack, "submit", gateway.target, mock.account_id, mock.api_key)
+    orders = await start_loads(stack, "submit", gateway.target, mock.account_id, mock.api_key)
     made["b"] = Bed(gateway.process, orders)
     if "d" in only:
         account = await gateway.connect_alpaca(BROKER_KEYS["d"], BROKER_SECRET)
-        loads = await _loads(stack, "submit", gateway.target, account.account_id, account.api_key)
+        loads = await start_loads(stack, "submit", gateway.target, account.account_id, account.api_key)
         made["d"] = Bed(gateway.process, loads)
     if "f" in only:
         made |= await _stream_beds(stack, gateway, mock, orders)
@@ -68,8 +68,8 @@ async def _stream_beds(
     stack: AsyncExitStack, gateway: Gateway, mock: Account, orders: tuple[Generator, ...]
 ) -> dict[str, Bed]:
     bare = await stack.enter_async_context(_server("bare stream", "stream"))
-    takers = await _loads(stack, "subscribe", bare.greeting, "", "none")
-    followers = await _loads(stack, "subscribe", gateway.target, mock.account_id, mock.api_key)
+    takers = await start_loads(stack, "subscribe", bare.greeting, "", "none")
+    followers = await start_loads(stack, "subscribe", gateway.target, mock.account_id, mock.api_key)
     return {
         "f0": Bed(bare, takers),
         "f1": Bed(gateway.process, followers, start="record"),
@@ -77,19 +77,21 @@ async def _stream_beds(
     }
 
 
-async def _simulator(stack: AsyncExitStack) -> str:
+async def simulator(stack: AsyncExitStack) -> str:
+    """Start simulated Alpaca and give its address."""
     keys = [part for key in BROKER_KEYS.values() for part in ("--key", f"{key}:{BROKER_SECRET}")]
     arguments = ["-m", "brokergw.sim", "alpaca", "--port", "0", "--print-url", *keys]
-    simulator = await stack.enter_async_context(Process("simulated Alpaca", arguments))
-    return str(json.loads(simulator.greeting)["url"])
+    process = await stack.enter_async_context(Process("simulated Alpaca", arguments))
+    return str(json.loads(process.greeting)["url"])
 
 
 def _server(name: str, *arguments: str) -> Process:
     return Process(name, ["-m", "bench.servers", *arguments])
 
 
-async def _loads(
+async def start_loads(
     stack: AsyncExitStack, kind: str, *arguments: str, processes: int = GENERATORS
 ) -> tuple[Generator, ...]:
+    """Start load processes of one kind."""
     made = [Generator(f"load {kind}", ["-m", "bench.load", kind, *arguments]) for _ in range(processes)]
     return tuple([await stack.enter_async_context(one) for one in made])
