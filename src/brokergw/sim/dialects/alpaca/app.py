@@ -150,8 +150,9 @@ class AlpacaDialect:
 
     async def converse(self, socket: web.WebSocketResponse, headers: Mapping[str, str]) -> None:
         """Talk on one websocket."""
-        del headers
-        await Conversation(socket, self._enter, self._note).run(self._connections)
+        packed = headers.get("Content-Type", "") == "application/msgpack"
+        connection = Connection(socket, packed=packed)
+        await Conversation(connection, self._enter, self._note).run(self._connections)
 
     def _enter(self, credentials: Mapping[str, Any]) -> Feed | None:
         if self._faults and self._faults.strike(FaultName.UNAUTHORIZED, "WS", self.stream_path):

@@ -1,5 +1,6 @@
-"""The `/stream` websocket: authentication, subscription, and trade updates as binary frames of JSON.
+"""The `/stream` websocket: authentication, subscription, and trade updates as binary frames.
 
+Frames hold JSON text, or MessagePack when the handshake asks for it with `Content-Type: application/msgpack`.
 Alpaca docs, Websocket Streaming; that frames are binary and that a second connection is refused with 429 was observed.
 """
 
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from brokergw.sim import msgpack
 from brokergw.sim.dialects.alpaca.shapes import JsonObject
 from brokergw.sim.faults import FaultName, Faults
 
@@ -21,10 +23,16 @@ _ACTIONS: Final = frozenset({"authenticate", "auth"})
 class Connection:
     """One websocket and what waits to be sent on it."""
 
-    def __init__(self, socket: web.WebSocketResponse) -> None:
+    def __init__(self, socket: web.WebSocketResponse, *, packed: bool = False) -> None:
         self.socket = socket
+        self.packed = packed
         self.streams: frozenset[str] = frozenset()
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    def say(self, stream: str, data: JsonObject) -> None:
+        """Queue a message."""
+        message = {"stream": stream, "data": data}
+        self.send(msgpack.encode(message) if self.packed else _json(message))
 
     def send(self, frame: bytes) -> None:
         """Queue a frame; it leaves in a later turn of the event loop."""
@@ -54,7 +62,7 @@ class Feed:
     def __init__(self, faults: Faults) -> None:
         self.connections: set[Connection] = set()
         self._faults = faults
-        self._late: list[bytes] = []
+        self._late: list[JsonObject] = []
 
     @property
     def listened_to(self) -> bool:
@@ -63,27 +71,27 @@ class Feed:
 
     def publish(self, event: str, data: JsonObject) -> None:
         """Send a trade update to whoever listens."""
-        frame = json.dumps({"stream": TRADE_UPDATES, "data": data}, separators=(",", ":")).encode()
+        message = {"stream": TRADE_UPDATES, "data": data}
         if not self._faults:
-            self._send(frame)
+            self._send(message)
             return
         if self._faults.strike_event(FaultName.DROPPED_STREAM, event):
             self.cut()
         elif self._faults.strike_event(FaultName.DROPPED_EVENTS, event):
             return
         elif self._faults.strike_event(FaultName.REORDERED_EVENTS, event):
-            self._late.append(frame)
+            self._late.append(message)
         else:
-            self._send(frame)
+            self._send(message)
             if self._faults.strike_event(FaultName.DUPLICATE_EVENTS, event):
-                self._send(frame)
+                self._send(message)
             self.release()
 
     def release(self) -> None:
         """Send the frames that were held back."""
         late, self._late = self._late, []
-        for frame in late:
-            self._send(frame)
+        for message in late:
+            self._send(message)
 
     def cut(self) -> int:
         """End every connection and tell how many there were."""
@@ -92,10 +100,16 @@ class Feed:
             connection.cut()
         return len(self.connections)
 
-    def _send(self, frame: bytes) -> None:
+    def _send(self, message: JsonObject) -> None:
+        frame = b""
         for connection in self.connections:
-            if TRADE_UPDATES in connection.streams:
-                connection.send(frame)
+            if TRADE_UPDATES not in connection.streams:
+                continue
+            if connection.packed:
+                connection.send(msgpack.encode(message))
+                continue
+            frame = frame or _json(message)
+            connection.send(frame)
 
 
 class Conversation:
@@ -107,11 +121,11 @@ class Conversation:
 
     def __init__(
         self,
-        socket: web.WebSocketResponse,
+        connection: Connection,
         enter: Callable[[Mapping[str, Any]], Feed | None],
         note: Callable[[bytes], None],
     ) -> None:
-        self._connection = Connection(socket)
+        self._connection = connection
         self._enter = enter
         self._note = note
         self._feed: Feed | None = None
@@ -179,4 +193,8 @@ class Conversation:
         self._say("listening", {"streams": streams})
 
     def _say(self, stream: str, data: JsonObject) -> None:
-        self._connection.send(json.dumps({"stream": stream, "data": data}, separators=(",", ":")).encode())
+        self._connection.say(stream, data)
+
+
+def _json(message: JsonObject) -> bytes:
+    return json.dumps(message, separators=(",", ":")).encode()
