@@ -9,7 +9,12 @@ pytest_plugins = [
     "tests.fixtures.bare_client",
     "tests.fixtures.builds",
     "tests.fixtures.clock",
+    "tests.fixtures.scripted_broker",
+    "tests.fixtures.command_line",
     "tests.fixtures.fake_gateway",
     "tests.fixtures.gateway_process",
+    "tests.fixtures.market",
+    "tests.fixtures.scripted_broker",
     "tests.fixtures.sim",
+    "tests.fixtures.stores",
 ]

@@ -26,7 +26,7 @@ def submit(floor: Floor, matcher: Matcher, account: Account, ticket: Ticket) -> 
     path = floor.market.path(ticket.symbol)
     listing, now = path.listing, floor.now_ns()
     _refuse_known_client_id(account, ticket.client_order_id)
-    if ticket.order_class is OrderClass.OCO and ticket.limit_price is None:
+    if ticket.order_class is OrderClass.OCO and ticket.type is OrderType.LIMIT and ticket.limit_price is None:
         ticket = replace(ticket, limit_price=ticket.take_profit_limit_price)
     admission.check_ticket(ticket, listing, now, whole=account.position(listing).quantity)
     depth = path.at(now)
