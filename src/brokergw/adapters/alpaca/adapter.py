@@ -1,6 +1,6 @@
 """Alpaca behind the broker port: canonical terms in, canonical terms out."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import replace
 
 import httpx
@@ -33,7 +33,7 @@ from brokergw.model.outcome import (
     Rejected,
     Unknown,
 )
-from brokergw.model.terms import OrderTerms
+from brokergw.model.terms import OrderClass, OrderTerms
 from brokergw.ports.broker import BrokerLink, Change
 from brokergw.ports.clock import Clock
 from brokergw.transport.http import Http, Reply
@@ -121,11 +121,8 @@ class AlpacaConnection:
             return None if row is None else mapping.position(row, self._clock.now_ns())
 
     async def get_open_orders(self) -> Sequence[BrokerOrder]:
-        """Ask for every open order; exits stay with their parent, or stand alone once it has ended."""
-        rows = await self._api.open_orders()
-        with understood():
-            orders = [mapping.order(row) for row in rows]
-        return [found for order in orders for found in _still_open(order)]
+        """Ask for every open order, exits as rows of their own beside being legs of their entry."""
+        return [order for order in _rows(await self._api.open_orders()) if _lives(order)]
 
     async def get_order(self, order_id: str) -> Lookup:
         """Look an order up by Alpaca's id."""
@@ -193,10 +190,8 @@ class AlpacaConnection:
         return self._feed.events(since_ns)
 
     async def order_history(self, since_ns: int, until_ns: int) -> Sequence[BrokerOrder]:
-        """Give orders in any state submitted in a span of time, oldest first."""
-        rows = await self._api.orders_between(since_ns, until_ns)
-        with understood():
-            return [mapping.order(row) for row in rows]
+        """Give orders submitted from `since_ns` until before `until_ns`, oldest first, exits as rows of their own."""
+        return _rows(await self._api.orders_between(since_ns, until_ns))
 
     async def fills_of(self, order: BrokerOrder) -> Sequence[OrderReport]:
         """Give the executions of one order, oldest first."""
@@ -278,10 +273,16 @@ def _lookup(row: Row | None) -> Lookup:
         return Found(mapping.order(row))
 
 
-def _still_open(order: BrokerOrder) -> list[BrokerOrder]:
-    if _lives(order):
-        return [order]
-    return [leg for leg in order.legs if _lives(leg)]
+def _rows(rows: Iterable[Row]) -> list[BrokerOrder]:
+    """Read orders, and behind each entry its exits; the legs of a multi-leg order are no orders of their own."""
+    orders: list[BrokerOrder] = []
+    with understood():
+        for row in rows:
+            order = mapping.order(row)
+            orders.append(order)
+            if order.terms.order_class is not OrderClass.MULTI_LEG:
+                orders += order.legs
+    return orders
 
 
 def _lives(order: BrokerOrder) -> bool:

@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 _NS: Final = 1_000_000_000
 _SKEW_NS: Final = 60 * _NS
 _DAY_NS: Final = 86_400 * _NS
+_GENERATIONS_MAX: Final = 50
 _LAG_WAITS_S: Final = (0.5, 1.0, 2.0)
 
 
@@ -68,10 +69,22 @@ class History:
         return reports
 
     async def fills_of(self, order: BrokerOrder) -> list[OrderReport]:
-        """Give the executions of one order, oldest first; raises GatewayError."""
+        """Give the executions of one order and of its generations before, oldest first; raises GatewayError."""
+        generations = await self._generations(order)
+        ids = {generation.broker_order_id for generation in generations}
         until_ns = order.update_time_ns + _SKEW_NS if is_terminal(order.state) else None
-        rows = await self._fills(order.submit_time_ns - _SKEW_NS, until_ns)
-        return fill_reports(order, [row for row in rows if row.order_id == order.broker_order_id])
+        rows = await self._fills(generations[0].submit_time_ns - _SKEW_NS, until_ns)
+        return fill_reports(order, [row for row in rows if row.order_id in ids])
+
+    async def _generations(self, order: BrokerOrder) -> list[BrokerOrder]:
+        generations = [order]
+        while generations[0].replaces and len(generations) < _GENERATIONS_MAX:
+            row = await self._api.order(generations[0].replaces)
+            if row is None:
+                break
+            with understood():
+                generations.insert(0, mapping.order(row))
+        return generations
 
     async def _find(self, start_ns: int, told: Told) -> _Found:
         found = _Found()
@@ -91,7 +104,8 @@ class History:
     async def _tell(self, order: BrokerOrder, fills: Sequence[FilledRow], told: Told) -> list[OrderReport]:
         reports = fill_reports(order, fills)
         known = max([told.cum_quantity(order), *(fill.cum_quantity for fill in fills)])
-        if known < order.cum_quantity and _tells_all(order):
+        if known < order.cum_quantity and order.terms.order_class is not OrderClass.MULTI_LEG:
+            # (The executions of a multi-leg order are its legs'.)
             reports = await self._wait_for_fills(order)
         last_ns = max([order.update_time_ns, *(report.event_time_ns for report in reports)])
         return [*reports, OrderReport(order, last_ns, replayed=True)]
@@ -130,14 +144,6 @@ def fill_reports(order: BrokerOrder, fills: Iterable[FilledRow]) -> list[OrderRe
         )
         reports.append(OrderReport(snapshot, row.fill.trade_time_ns, row.fill, replayed=True))
     return reports
-
-
-def _tells_all(order: BrokerOrder) -> bool:
-    """Tell whether an order's executions add up to its total under its own id.
-
-    Those of a multi-leg order are its legs', and a replacing order starts with what its predecessor had filled.
-    """
-    return order.terms.order_class is not OrderClass.MULTI_LEG and not order.replaces
 
 
 def _average(order: BrokerOrder, row: FilledRow, value: Decimal, seen: Decimal) -> Decimal | None:

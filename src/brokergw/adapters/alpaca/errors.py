@@ -45,7 +45,7 @@ class Rule:
     verdict: Verdict = Verdict.REFUSED
 
 
-DUPLICATE: Final = "DUPLICATE_CLIENT_ORDER_ID"
+DUPLICATE: Final = "DUPLICATE_CLIENT_ID"
 NOT_FOUND: Final = "NOT_FOUND"
 NOT_OPEN: Final = "ORDER_NOT_OPEN"
 CREDENTIALS: Final = "CREDENTIALS_REFUSED"
@@ -74,7 +74,7 @@ RULES: Final = (
     _rule(403, "40310000", r"not allowed to short", "SHORT_NOT_ALLOWED"),
     _rule(403, "40310000", r"not eligible|not authorized|restricted to liquidation|account is (not|restricted)",
           "NOT_PERMITTED"),
-    _rule(403, "40310000", r"is not fractionable", "INVALID_QUANTITY"),
+    _rule(403, "40310000", r"is not fractionable", "NOT_FRACTIONABLE"),
     # Identity
     _rule(422, "40010001", r"client_order_id must be unique", DUPLICATE),
     _rule(422, "42210000", r"client_order_id must be unique", DUPLICATE),

@@ -162,7 +162,7 @@ async def test_a_duplicate_with_other_terms_is_refused(alpaca: ScriptedAlpaca) -
     alpaca.on("GET", "/v2/orders:by", answer(sample("http_get_order")))
     outcome = await alpaca.open().submit_order("gw-limit-1", replace(LIMIT, quantity=Decimal(11)))
     assert isinstance(outcome, Rejected)
-    assert outcome.reason == "DUPLICATE_CLIENT_ORDER_ID"
+    assert outcome.reason == "DUPLICATE_CLIENT_ID"
 
 
 @pytest.mark.parametrize(

@@ -157,16 +157,39 @@ async def test_pages_that_repeat_are_no_listing(alpaca: ScriptedAlpaca) -> None:
         await alpaca.open().get_open_orders()
 
 
-async def test_exits_outlive_their_entry(alpaca: ScriptedAlpaca) -> None:
-    """When an entry is filled its open exits are listed alone; while it is open they stay with it."""
+async def test_exits_are_rows_of_their_own_and_outlive_their_entry(alpaca: ScriptedAlpaca) -> None:
+    """Open exits are listed beside their open entry, and alone once the entry is filled."""
     bracket = sample("http_post_order_bracket")
+    legs = [leg["id"] for leg in bracket["legs"]]
     filled = bracket | {"status": "filled", "filled_qty": "10"}
     alpaca.on("GET", "/v2/orders?", answer([bracket]), answer([filled]))
     broker = alpaca.open()
-    (whole,) = await broker.get_open_orders()
-    assert len(whole.legs) == 2
-    exits = await broker.get_open_orders()
-    assert [order.broker_order_id for order in exits] == [leg["id"] for leg in bracket["legs"]]
+    whole = await broker.get_open_orders()
+    assert [order.broker_order_id for order in whole] == [bracket["id"], *legs]
+    assert [leg.broker_order_id for leg in whole[0].legs] == legs
+    assert [order.broker_order_id for order in await broker.get_open_orders()] == legs
+
+
+async def test_the_legs_of_a_multi_leg_order_are_no_orders_of_their_own(alpaca: ScriptedAlpaca) -> None:
+    """A spread is one open order."""
+    alpaca.on("GET", "/v2/orders?", answer([sample("http_post_order_mleg")]))
+    assert len(await alpaca.open().get_open_orders()) == 1
+
+
+async def test_the_fills_of_a_replaced_order_include_its_generations(alpaca: ScriptedAlpaca) -> None:
+    """A replacing order starts with what its predecessor had filled, so those executions are its own too."""
+    old = sample("http_get_order") | {"status": "replaced", "filled_qty": "4", "filled_avg_price": "180.2"}
+    new = sample("http_patch_order") | {"status": "filled", "filled_qty": "10", "filled_avg_price": "180.14"}
+    rows = sample("http_get_activities_fill")
+    rows[1]["order_id"] = new["id"]
+    alpaca.on("GET", f"/v2/orders/{new['id']}", answer(new))
+    alpaca.on("GET", f"/v2/orders/{old['id']}", answer(old))
+    alpaca.on("GET", "/v2/account/activities/FILL?", answer(rows))
+    broker = alpaca.open()
+    lookup = await broker.get_order(new["id"])
+    assert isinstance(lookup, Found)
+    reports = await broker.fills_of(lookup.order)
+    assert [report.fill.execution_id for report in reports if report.fill] == [f"{old['id']}:4", f"{new['id']}:10"]
 
 
 async def test_one_unreadable_order_makes_the_listing_unusable(alpaca: ScriptedAlpaca) -> None:
