@@ -55,7 +55,10 @@ class Recall:
             return await self._undecided(record)
         decision = decisions.read(record.decision)
         if "error" in decision:
-            raise decisions.error_from(decision["error"])
+            error = decisions.error_from(decision["error"])
+            if error.reason is Reason.ORDER_NOT_PLACED:
+                return await self._believed_absent(record, error)
+            raise error
         if "order" in decision:
             return await self._order(decision, record)
         return await self._sweep(decision)
@@ -72,6 +75,13 @@ class Recall:
         if order is None:
             return None
         return OrderResult(order=order, replayed=True)
+
+    async def _believed_absent(self, record: KeyRecord, error: GatewayError) -> OrderResult:
+        """Tell of an order that the broker did not know; it may have turned up since."""
+        order = await self._required(record.subject)
+        if order.state is State.RESOLVED_ABSENT:
+            raise error
+        return OrderResult(order=order, replayed=True, decision_time_ns=record.decision_time_ns)
 
     async def _order(self, decision: dict[str, Any], record: KeyRecord) -> OrderResult:
         order = await self._required(decision["order"])

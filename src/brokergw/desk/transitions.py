@@ -19,6 +19,7 @@ from brokergw.model.terms import OrderTerms
 _AVERAGE_STEP: Final = Decimal("1e-9")
 _PENDING: Final = frozenset({State.PENDING_CANCEL, State.PENDING_MODIFY})
 _UNFILLED_LIVE: Final = frozenset({State.ACKED, State.WORKING, State.TRIGGERED})
+_ENDED_AT_BROKER: Final = frozenset({State.FILLED, State.CANCELED, State.EXPIRED, State.REJECTED_BY_BROKER})
 _ENDED_SHORT: Final = frozenset({State.CANCELED, State.EXPIRED, State.REJECTED_BY_BROKER})
 
 
@@ -26,7 +27,10 @@ def move(order: Order, state: State, now_ns: int, **changes: Any) -> Order:
     """Give the next version in another state; an illegal move is a bug of ours and stops here."""
     if state is not order.state and not may_move(order.state, state):
         raise AssertionError(f"{order.order_id} may not go from {order.state} to {state}")
-    if is_terminal(state) and order.complete_time_ns is None:
+    if not is_terminal(state):
+        # An order that was believed absent may turn up alive.
+        changes.setdefault("complete_time_ns", None)
+    elif order.complete_time_ns is None:
         changes.setdefault("complete_time_ns", now_ns)
     if state in {State.CANCELED, State.EXPIRED} and order.terms.quantity is not None:
         done = changes.get("cum_quantity", order.cum_quantity)
@@ -99,7 +103,7 @@ def _next_state(order: Order, seen: BrokerOrder, cum: Decimal) -> State:
     if seen.replaced_by or (order.broker_order_id and seen.broker_order_id != _newest(order, seen)):
         return _filled_if_complete(order, cum)
     target = seen.state
-    if is_terminal(order.state):
+    if order.state in _ENDED_AT_BROKER:
         return _filled_if_complete(order, cum)
     if target in _UNFILLED_LIVE and cum > 0:
         target = State.PARTIAL
