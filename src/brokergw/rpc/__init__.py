@@ -1,0 +1,1 @@
+"""The edge: gRPC in, commands to the desk, answers and honest errors out."""

@@ -1,0 +1,80 @@
+"""What each user may still spend: orders, reads and connections by rate, streams by how many are open."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Final
+
+from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.ids import new_id
+from brokergw.ports.clock import Clock
+from brokergw.rpc.buckets import Buckets
+from brokergw.rpc.settings import Budget, RateSettings
+
+_NAMED_MAX: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One budget of a user; `interval_s` is None where things are held rather than spent."""
+
+    name: str
+    limit: int
+    remaining: int
+    interval_s: float | None
+
+
+class StreamSlots:
+    """The streams each user holds."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._held: defaultdict[str, set[str]] = defaultdict(set)
+
+    def take(self, user_id: str) -> str:
+        """Take a slot and name the stream in it; raises STREAM_LIMIT."""
+        held = self._held[user_id]
+        if len(held) >= self.limit:
+            raise GatewayError(
+                Reason.STREAM_LIMIT,
+                f"{len(held)} streams are open, which is as many as one user may hold",
+                metadata={
+                    "subject": "streams",
+                    "limit": str(self.limit),
+                    "open_streams": ",".join(sorted(held)[:_NAMED_MAX]),
+                },
+                retry_after_s=1.0,
+            )
+        stream_id = new_id("str")
+        held.add(stream_id)
+        return stream_id
+
+    def free(self, user_id: str, stream_id: str) -> None:
+        """Give a slot back."""
+        held = self._held[user_id]
+        held.discard(stream_id)
+        if not held:
+            del self._held[user_id]
+
+    def left(self, user_id: str) -> int:
+        """Tell how many more may be opened."""
+        return self.limit - len(self._held.get(user_id, ()))
+
+
+class Budgets:
+    """All budgets, by class."""
+
+    def __init__(self, rates: RateSettings, clock: Clock) -> None:
+        self.rated: Final = {
+            Budget.ORDERS: Buckets(clock, rates.orders_per_minute),
+            Budget.READS: Buckets(clock, rates.reads_per_minute),
+            Budget.CONNECTIONS: Buckets(clock, rates.connections_per_minute),
+        }
+        self.streams = StreamSlots(rates.streams_max)
+
+    def standings(self, user_id: str) -> list[Standing]:
+        """Tell what a user has left of everything."""
+        rated = [Standing(b.value, buckets.limit, buckets.left(user_id), 60.0) for b, buckets in self.rated.items()]
+        return [
+            *rated,
+            Standing(Budget.STREAMS.value, self.streams.limit, self.streams.left(user_id), None),
+        ]

@@ -1,0 +1,69 @@
+"""Nobody spends more than its budget, and no flood of calls takes the room of all others."""
+
+from brokergw.model.errors import Reason, Throttled
+from brokergw.rpc.buckets import Buckets
+from brokergw.rpc.budgets import Budgets
+from brokergw.rpc.call import Call, Handler
+from brokergw.rpc.flight import Flight
+from brokergw.rpc.policy import MethodPolicy
+from brokergw.rpc.settings import Budget
+
+_ROOM_WAIT_S = 0.1
+
+
+class RateLimit:
+    """Takes the cost of a method from its user's budget, or a slot for a stream, and tells what is left."""
+
+    def __init__(self, budgets: Budgets, flight: Flight, unary_in_flight_max: int) -> None:
+        self._budgets = budgets
+        self._unary = flight.unary
+        self._room = unary_in_flight_max
+
+    def wrap(self, policy: MethodPolicy, proceed: Handler) -> Handler:
+        """Stand around everything that costs something."""
+        match policy.budget:
+            case Budget.NONE:
+                return proceed
+            case Budget.STREAMS:
+                return self._slotted(proceed)
+            case _:
+                return self._rated(policy, self._budgets.rated[policy.budget], proceed)
+
+    def _rated(self, policy: MethodPolicy, buckets: Buckets, proceed: Handler) -> Handler:
+        cost, subject = policy.cost, policy.budget.value
+        limit = ("x-ratelimit-limit", str(buckets.limit))
+        rule = ("x-ratelimit-policy", f"{subject};q={buckets.limit};w=60")
+
+        async def handle(call: Call) -> bytes | None:
+            # The call itself is counted already, one step further out.
+            if self._unary.count > self._room:
+                raise Throttled(Reason.RATE_LIMITED, "calls in flight", _ROOM_WAIT_S)
+            user_id = call.caller.principal.user_id
+            wait_s = buckets.take(user_id, cost)
+            left = buckets.left(user_id)
+            reset_s = -(-(buckets.limit - left) * 60 // buckets.limit)
+            call.trailing += (
+                limit,
+                ("x-ratelimit-remaining", str(left)),
+                ("x-ratelimit-reset", str(reset_s)),
+                rule,
+            )
+            if wait_s > 0:
+                raise Throttled(Reason.RATE_LIMITED, subject, wait_s)
+            call.refund = lambda: buckets.give_back(user_id, cost)
+            return await proceed(call)
+
+        return handle
+
+    def _slotted(self, proceed: Handler) -> Handler:
+        slots = self._budgets.streams
+
+        async def handle(call: Call) -> bytes | None:
+            user_id = call.caller.principal.user_id
+            call.held = slots.take(user_id)
+            try:
+                return await proceed(call)
+            finally:
+                slots.free(user_id, call.held)
+
+        return handle

@@ -1,0 +1,251 @@
+"""Every RPC and what the chain must know of it, one row each.
+
+A test demands that each RPC of the contract has a row, and no row is without an RPC.
+"""
+
+from typing import Final
+
+from brokerapi.v1 import (
+    accounts_pb2,
+    brokers_pb2,
+    connections_pb2,
+    fills_pb2,
+    market_data_pb2,
+    orders_pb2,
+    positions_pb2,
+    quotas_pb2,
+)
+from google.protobuf.message import Message
+
+from brokergw.model.principal import Scope
+from brokergw.rpc.policy import Decoder, MethodPolicy, Responder
+from brokergw.rpc.settings import Budget
+from brokergw.rpc.wire import accounts, brokers, connections, fills, market_data, orders, positions, quotas, streams
+
+_PACKAGE: Final = "brokerapi.v1"
+
+
+def _read(method: str, request: type[Message], decode: Decoder, scope: Scope, *, cost: int = 1) -> MethodPolicy:
+    return MethodPolicy(
+        method=f"/{_PACKAGE}.{method}", request=request, decode=decode, scope=scope, budget=Budget.READS, cost=cost
+    )
+
+
+def _mutation(
+    method: str,
+    request: type[Message],
+    decode: Decoder,
+    respond: Responder,
+    *,
+    cost: int = 1,
+    preflight: bool = False,
+) -> MethodPolicy:
+    return MethodPolicy(
+        method=f"/{_PACKAGE}.{method}",
+        request=request,
+        decode=decode,
+        respond=respond,
+        scope=Scope.ORDERS_WRITE,
+        budget=Budget.ORDERS,
+        cost=cost,
+        keyed=True,
+        audited=True,
+        preflight=preflight,
+    )
+
+
+def _stream(method: str, request: type[Message], decode: Decoder, scope: Scope) -> MethodPolicy:
+    return MethodPolicy(
+        method=f"/{_PACKAGE}.{method}",
+        request=request,
+        decode=decode,
+        scope=scope,
+        budget=Budget.STREAMS,
+        streams=True,
+    )
+
+
+def _connection(method: str, request: type[Message], decode: Decoder, scope: Scope) -> MethodPolicy:
+    return MethodPolicy(
+        method=f"/{_PACKAGE}.{method}",
+        request=request,
+        decode=decode,
+        scope=scope,
+        budget=Budget.CONNECTIONS,
+        audited=True,
+    )
+
+
+_ORDERS: Final = (
+    _mutation(
+        "OrderService/SubmitOrder",
+        orders_pb2.SubmitOrderRequest,
+        orders.submit_from_proto,
+        orders.submitted,
+        preflight=True,
+    ),
+    _mutation(
+        "OrderService/ModifyOrder",
+        orders_pb2.ModifyOrderRequest,
+        orders.modify_from_proto,
+        orders.modified,
+        preflight=True,
+    ),
+    _mutation("OrderService/CancelOrder", orders_pb2.CancelOrderRequest, orders.cancel_from_proto, orders.canceled),
+    _mutation(
+        "OrderService/CancelAllOrders",
+        orders_pb2.CancelAllOrdersRequest,
+        orders.cancel_all_from_proto,
+        orders.canceled_all,
+    ),
+    _read("OrderService/GetOrder", orders_pb2.GetOrderRequest, orders.get_from_proto, Scope.ORDERS_READ),
+    _read("OrderService/ListOrders", orders_pb2.ListOrdersRequest, orders.list_from_proto, Scope.ORDERS_READ, cost=5),
+    _read(
+        "OrderService/ListOrderEvents",
+        orders_pb2.ListOrderEventsRequest,
+        orders.list_events_from_proto,
+        Scope.ORDERS_READ,
+        cost=2,
+    ),
+    _stream(
+        "OrderService/SubscribeOrders",
+        orders_pb2.SubscribeOrdersRequest,
+        streams.orders_from_proto,
+        Scope.ORDERS_READ,
+    ),
+)
+
+_FILLS: Final = (
+    _read("FillService/ListFills", fills_pb2.ListFillsRequest, fills.list_from_proto, Scope.ORDERS_READ, cost=5),
+    _stream("FillService/SubscribeFills", fills_pb2.SubscribeFillsRequest, streams.fills_from_proto, Scope.ORDERS_READ),
+)
+
+_POSITIONS: Final = (
+    _read(
+        "PositionService/GetPositions",
+        positions_pb2.GetPositionsRequest,
+        positions.get_from_proto,
+        Scope.ACCOUNTS_READ,
+        cost=2,
+    ),
+    _stream(
+        "PositionService/SubscribePositions",
+        positions_pb2.SubscribePositionsRequest,
+        streams.positions_from_proto,
+        Scope.ACCOUNTS_READ,
+    ),
+    _mutation(
+        "PositionService/Flatten", positions_pb2.FlattenRequest, positions.flatten_from_proto, positions.flattened
+    ),
+    _mutation(
+        "PositionService/CloseAll",
+        positions_pb2.CloseAllRequest,
+        positions.close_all_from_proto,
+        positions.closed_all,
+    ),
+)
+
+_ACCOUNTS: Final = (
+    _read(
+        "AccountService/ListAccounts", accounts_pb2.ListAccountsRequest, accounts.list_from_proto, Scope.ACCOUNTS_READ
+    ),
+    _read(
+        "AccountService/GetAccount",
+        accounts_pb2.GetAccountRequest,
+        accounts.get_from_proto,
+        Scope.ACCOUNTS_READ,
+        cost=2,
+    ),
+    _read(
+        "AccountService/ListTransactions",
+        accounts_pb2.ListTransactionsRequest,
+        accounts.transactions_from_proto,
+        Scope.ACCOUNTS_READ,
+        cost=5,
+    ),
+)
+
+_BROKERS: Final = (
+    _read("BrokerService/ListBrokers", brokers_pb2.ListBrokersRequest, brokers.list_from_proto, Scope.CONNECTIONS_READ),
+    _read("BrokerService/GetBroker", brokers_pb2.GetBrokerRequest, brokers.get_from_proto, Scope.CONNECTIONS_READ),
+    _read(
+        "BrokerService/PingBroker",
+        brokers_pb2.PingBrokerRequest,
+        brokers.ping_from_proto,
+        Scope.CONNECTIONS_READ,
+        cost=2,
+    ),
+)
+
+_MARKET_DATA: Final = (
+    _read(
+        "MarketDataService/GetQuotes",
+        market_data_pb2.GetQuotesRequest,
+        market_data.quotes_from_proto,
+        Scope.MARKET_DATA_READ,
+        cost=2,
+    ),
+    _read(
+        "MarketDataService/GetInstrument",
+        market_data_pb2.GetInstrumentRequest,
+        market_data.instrument_from_proto,
+        Scope.MARKET_DATA_READ,
+    ),
+)
+
+_CONNECTIONS: Final = (
+    _connection(
+        "ConnectionService/CreateConnection",
+        connections_pb2.CreateConnectionRequest,
+        connections.create_from_proto,
+        Scope.CONNECTIONS_WRITE,
+    ),
+    _read(
+        "ConnectionService/GetConnection",
+        connections_pb2.GetConnectionRequest,
+        connections.named_from_proto,
+        Scope.CONNECTIONS_READ,
+    ),
+    _read(
+        "ConnectionService/ListConnections",
+        connections_pb2.ListConnectionsRequest,
+        connections.list_from_proto,
+        Scope.CONNECTIONS_READ,
+    ),
+    _connection(
+        "ConnectionService/TestConnection",
+        connections_pb2.TestConnectionRequest,
+        connections.named_from_proto,
+        Scope.CONNECTIONS_READ,
+    ),
+    _connection(
+        "ConnectionService/RevokeConnection",
+        connections_pb2.RevokeConnectionRequest,
+        connections.named_from_proto,
+        Scope.CONNECTIONS_WRITE,
+    ),
+)
+
+_QUOTAS: Final = (
+    # Asking what is left takes nothing of it, so that a caller without budget learns when it may go on.
+    MethodPolicy(
+        method=f"/{_PACKAGE}.QuotaService/GetQuota",
+        request=quotas_pb2.GetQuotaRequest,
+        decode=quotas.get_from_proto,
+    ),
+)
+
+POLICIES: Final = (
+    *_ORDERS,
+    *_FILLS,
+    *_POSITIONS,
+    *_ACCOUNTS,
+    *_BROKERS,
+    *_MARKET_DATA,
+    *_CONNECTIONS,
+    *_QUOTAS,
+)
+"""The rows of the contract, in the order of its services."""
+
+SERVICES: Final = tuple(dict.fromkeys(policy.service for policy in POLICIES))
+"""The full names of the contract's services."""

@@ -1,0 +1,185 @@
+"""The gRPC server: assembled from a desk, started, and drained so that no admitted call fails."""
+
+import asyncio
+from typing import Final
+
+from grpc import aio
+from opentelemetry.trace import Tracer
+from prometheus_client import CollectorRegistry
+
+from brokergw.ports.clock import Clock
+from brokergw.rpc.answers import Answers
+from brokergw.rpc.budgets import Budgets
+from brokergw.rpc.chain import CHAIN, Parts
+from brokergw.rpc.flight import Flight
+from brokergw.rpc.health import HEALTH_POLICIES, Health
+from brokergw.rpc.health import SERVICE as HEALTH_SERVICE
+from brokergw.rpc.methods import POLICIES, SERVICES
+from brokergw.rpc.needs import AuditBook, Authenticator, DeskFace
+from brokergw.rpc.policy import MethodPolicy
+from brokergw.rpc.reflection import REFLECTION_POLICIES, REFLECTION_SERVICES, Reflection
+from brokergw.rpc.routes import Routes
+from brokergw.rpc.services.accounts import AccountService
+from brokergw.rpc.services.brokers import BrokerService
+from brokergw.rpc.services.connections import ConnectionService
+from brokergw.rpc.services.fills import FillService
+from brokergw.rpc.services.market_data import MarketDataService
+from brokergw.rpc.services.orders import OrderService
+from brokergw.rpc.services.positions import PositionService
+from brokergw.rpc.services.quotas import QuotaService
+from brokergw.rpc.services.streams import Streams
+from brokergw.rpc.settings import RpcSettings
+from brokergw.rpc.tls import StartRefused, credentials_of
+from brokergw.rpc.wire.cursor import Cursors
+from brokergw.rpc.wire.paging import PageTokens
+
+_SETTLE_SHARE: Final = 0.5
+
+
+class RpcServer:
+    """The edge, ready to start."""
+
+    def __init__(self, routes: Routes, settings: RpcSettings, desk: DeskFace, flight: Flight, health: Health) -> None:
+        self.health = health
+        self._routes = routes
+        self._settings = settings
+        self._desk = desk
+        self._flight = flight
+        self._server: aio.Server | None = None
+
+    async def start(self) -> int:
+        """Listen, and give the port; raises StartRefused when it must not or cannot."""
+        credentials = credentials_of(self._settings)
+        server = aio.server(options=options_of(self._settings))
+        server.add_generic_rpc_handlers((self._routes,))
+        address = _address(self._settings)
+        try:
+            if credentials is None:
+                port = server.add_insecure_port(address)
+            else:
+                port = server.add_secure_port(address, credentials)
+        except RuntimeError:
+            raise StartRefused(f"cannot listen on {address}; the port may be taken") from None
+        await server.start()
+        self._server = server
+        self.health.enter_service()
+        return port
+
+    async def drain(self, grace_s: float) -> None:
+        """Leave without failing a call that was admitted.
+
+        Health turns NOT_SERVING; the desk ends the streams, each with its cursor, and takes no new mutation; calls in
+        flight end; then the server stops. What is still open after the grace is cut.
+        """
+        assert self._server is not None
+        ends = asyncio.get_running_loop().time() + grace_s
+        self.health.enter_drain()
+        self._desk.drain()
+        try:
+            async with asyncio.timeout(grace_s * _SETTLE_SHARE):
+                await self._flight.unary.empty()
+                await self._flight.subscriptions.empty()
+        except TimeoutError:
+            # stop() waits for these calls too, and no longer lets new ones in.
+            pass
+        self.health.close()
+        await self._server.stop(max(0.0, ends - asyncio.get_running_loop().time()))
+
+    async def stop(self) -> None:
+        """Stop at once; every open call is cut."""
+        if self._server is not None:
+            await self._server.stop(None)
+
+    async def wait(self) -> None:
+        """Wait until the server has stopped."""
+        assert self._server is not None
+        await self._server.wait_for_termination()
+
+
+def build_server(
+    desk: DeskFace,
+    journal: AuditBook,
+    authenticator: Authenticator,
+    settings: RpcSettings,
+    *,
+    cursor_key: bytes,
+    clock: Clock,
+    registry: CollectorRegistry,
+    tracer: Tracer | None = None,
+) -> RpcServer:
+    """Put the edge together.
+
+    `cursor_key` signs cursors and page tokens: at least 16 bytes, the same on every replica.
+    """
+    flight = Flight()
+    budgets = Budgets(settings.rates, clock)
+    cursors = Cursors(cursor_key, lambda: journal.epoch)
+    answers = Answers(cursors)
+    parts = Parts(
+        desk=desk,
+        book=journal,
+        authenticator=authenticator,
+        settings=settings,
+        clock=clock,
+        registry=registry,
+        tracer=tracer,
+        flight=flight,
+        budgets=budgets,
+        answers=answers,
+    )
+    health = Health((*SERVICES, HEALTH_SERVICE))
+    pages = PageTokens(cursor_key)
+    streams = Streams(desk, cursors, authenticator, clock, settings.stream_age_max_s)
+    rooms = _rooms(
+        OrderService(desk, answers, cursors, pages, streams),
+        FillService(desk, cursors, pages, streams),
+        PositionService(desk, answers, streams),
+        AccountService(desk, pages, clock),
+        BrokerService(desk, pages),
+        MarketDataService(desk),
+        ConnectionService(desk, pages),
+        QuotaService(desk, budgets),
+    )
+    rooms[HEALTH_SERVICE] = health
+    policies: list[MethodPolicy] = [*POLICIES, *HEALTH_POLICIES]
+    if settings.reflection:
+        policies += REFLECTION_POLICIES
+        reflection = Reflection((*SERVICES, HEALTH_SERVICE, *REFLECTION_SERVICES))
+        rooms |= dict.fromkeys(REFLECTION_SERVICES, reflection)
+    routes = Routes([step.make(parts) for step in CHAIN], policies, rooms)
+    return RpcServer(routes, settings, desk, flight, health)
+
+
+def options_of(settings: RpcSettings) -> list[tuple[str, int]]:
+    """Give gRPC's own options."""
+    keepalive = settings.keepalive
+    options = [
+        ("grpc.max_receive_message_length", settings.message_bytes_max),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_metadata_size", settings.metadata_bytes_max // 2),
+        ("grpc.absolute_max_metadata_size", settings.metadata_bytes_max),
+        ("grpc.keepalive_time_ms", round(keepalive.time_s * 1_000)),
+        ("grpc.keepalive_timeout_ms", round(keepalive.timeout_s * 1_000)),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", round(keepalive.ping_interval_min_s * 1_000)),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", round(keepalive.ping_interval_min_s * 1_000)),
+        # A second server on the same port would silently take half of the calls.
+        ("grpc.so_reuseport", 0),
+    ]
+    if settings.connection_age_max_s is not None:
+        options += [
+            ("grpc.max_connection_age_ms", round(settings.connection_age_max_s * 1_000)),
+            ("grpc.max_connection_age_grace_ms", round(settings.connection_age_grace_s * 1_000)),
+        ]
+    return options
+
+
+def _rooms(*services: object) -> dict[str, object]:
+    return {f"brokerapi.v1.{type(service).__name__}": service for service in services}
+
+
+def _address(settings: RpcSettings) -> str:
+    if settings.host.startswith("unix:"):
+        return settings.host
+    host = f"[{settings.host}]" if ":" in settings.host and not settings.host.startswith("[") else settings.host
+    return f"{host}:{settings.port}"

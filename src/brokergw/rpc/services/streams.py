@@ -1,0 +1,239 @@
+"""Streams of orders, fills and positions: one loop, and the shape of each kind's messages.
+
+A stream ends in one of four ways: the desk ends it, its credential no longer holds, it has reached its age, or the
+client goes. In the first three the client gets a Terminating message, a status, and `x-last-cursor` in the trailer.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from brokerapi.v1 import fills_pb2, orders_pb2, positions_pb2
+from brokerapi.v1 import streams_pb2 as pb
+from google.protobuf.message import Message
+
+from brokergw.desk.results import Positions
+from brokergw.desk.watch import (
+    Beat,
+    Ending,
+    EndReason,
+    EventItem,
+    FromPositions,
+    FromTime,
+    GapItem,
+    Opened,
+    SnapshotDone,
+    SnapshotItem,
+    Start,
+    WatchItem,
+    WatchRequest,
+)
+from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.events import EventKind
+from brokergw.model.order import Order
+from brokergw.ports.clock import Clock
+from brokergw.rpc.call import Call
+from brokergw.rpc.needs import Authenticator, DeskFace
+from brokergw.rpc.wire.cursor import CursorLine, Cursors, filter_of
+from brokergw.rpc.wire.orders import order_to_proto
+from brokergw.rpc.wire.positions import position_to_proto
+from brokergw.rpc.wire.streams import (
+    EventEncoder,
+    Subscription,
+    freshness_to_proto,
+    gap_to_proto,
+    start_from,
+    varint,
+)
+from brokergw.rpc.wire.times import duration_to_proto, time_to_proto
+
+LAST_CURSOR: Final = "x-last-cursor"
+_RETRY_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How one kind of stream writes its messages: the response, and the tag of its event field."""
+
+    response: Callable[..., Message]
+    event_tag: bytes
+
+
+def _shape(response: type[Message]) -> Shape:
+    number = response.DESCRIPTOR.fields_by_name["event"].number
+    return Shape(response, bytes((number << 3 | 2,)))
+
+
+_SHAPES: Final = {
+    EventKind.ORDER: _shape(orders_pb2.SubscribeOrdersResponse),
+    EventKind.FILL: _shape(fills_pb2.SubscribeFillsResponse),
+    EventKind.POSITION: _shape(positions_pb2.SubscribePositionsResponse),
+}
+
+_ENDINGS: Final = {
+    EndReason.DRAINING: (pb.TERMINATION_REASON_DRAINING, Reason.SERVER_DRAINING, "this server shuts down"),
+    EndReason.CONNECTION_REVOKED: (
+        pb.TERMINATION_REASON_CREDENTIAL_ENDED,
+        Reason.CONNECTION_NOT_USABLE,
+        "a connection of the stream was revoked",
+    ),
+}
+
+
+class Streams:
+    """Runs streams; the encoder's cache is shared by all of them."""
+
+    def __init__(
+        self,
+        desk: DeskFace,
+        cursors: Cursors,
+        authenticator: Authenticator,
+        clock: Clock,
+        age_max_s: float | None,
+    ) -> None:
+        self._desk = desk
+        self._cursors = cursors
+        self._authenticator = authenticator
+        self._clock = clock
+        self._age_max_s = age_max_s
+        self._encoder = EventEncoder()
+
+    async def run(self, call: Call) -> None:
+        """Serve one stream to its end; always ends by raising, or with the client's leaving."""
+        asked: Subscription = call.command
+        user_id = call.caller.user_id
+        stream_filter = filter_of(asked.kind.value, asked.account_ids, asked.symbols)
+        start = self._start(user_id, asked, stream_filter)
+        request = asked.request(start)
+        writer = StreamWriter(call, request, self._cursors.line(user_id, stream_filter), self._encoder, self._clock)
+        checked = self._clock.monotonic()
+        items = self._desk.watch(call.caller, request)
+        try:
+            async for item in items:
+                await writer.tell(item)
+                now = self._clock.monotonic()
+                if now - checked >= asked.heartbeat_s or isinstance(item, Beat):
+                    checked = now
+                    await self._still_allowed(call, writer)
+                    await self._still_young(call, writer, now)
+        finally:
+            await _close(items)
+
+    def _start(self, user_id: str, asked: Subscription, stream_filter: bytes) -> Start:
+        positions: Positions | None = None
+        if asked.start.WhichOneof("start") == "cursor":
+            positions = self._cursors.read(asked.start.cursor, user_id, stream_filter)
+        return start_from(asked.start, positions)
+
+    async def _still_allowed(self, call: Call, writer: "StreamWriter") -> None:
+        try:
+            principal = await self._authenticator.authenticate(call.token)
+        except GatewayError as error:
+            await writer.terminate(pb.TERMINATION_REASON_CREDENTIAL_ENDED, None)
+            raise error from None
+        scope = call.policy.scope
+        if scope is not None and scope not in principal.scopes:
+            await writer.terminate(pb.TERMINATION_REASON_CREDENTIAL_ENDED, None)
+            raise GatewayError(
+                Reason.SCOPE_MISSING, "the key no longer allows this stream", metadata={"scope": scope.value}
+            )
+
+    async def _still_young(self, call: Call, writer: "StreamWriter", now: float) -> None:
+        if self._age_max_s is not None and now - call.started >= self._age_max_s:
+            await writer.terminate(pb.TERMINATION_REASON_MAX_AGE, 0.0)
+            raise GatewayError(Reason.STREAM_MAX_AGE, "the stream has lived as long as streams may", retry_after_s=0.0)
+
+
+class StreamWriter:
+    """Writes the items of one stream, and remembers how far it got."""
+
+    def __init__(
+        self, call: Call, request: WatchRequest, cursors: CursorLine, encoder: EventEncoder, clock: Clock
+    ) -> None:
+        self._call = call
+        self._request = request
+        self._shape = _SHAPES[request.kind]
+        self._cursors = cursors
+        self._encoder = encoder
+        self._clock = clock
+        self._write = call.context.write
+        self._positions: Positions = {}
+
+    async def tell(self, item: WatchItem) -> None:
+        """Write one item; an Ending raises the status that goes with it."""
+        match item:
+            case EventItem(event=event, previous_sequence=previous, positions=positions):
+                self._positions = positions
+                body = self._encoder.encode(event, previous, self._cursors.at(positions))
+                await self._write(self._shape.event_tag + varint(len(body)) + body)
+            case Beat():
+                self._positions = item.positions
+                await self._send(heartbeat=self._heartbeat(item))
+            case Opened():
+                self._positions = _covered(self._request.start, item)
+                await self._send(subscribed=self._subscribed(item))
+            case SnapshotItem(payload=payload):
+                written = order_to_proto(payload) if isinstance(payload, Order) else position_to_proto(*payload)
+                await self._send(snapshot_item=written)
+            case SnapshotDone():
+                self._positions = item.positions
+                await self._send(snapshot_complete=self._snapshot_complete(item))
+            case GapItem():
+                await self._send(gap=gap_to_proto(item))
+            case Ending():
+                self._positions = item.positions
+                termination, reason, words = _ENDINGS[item.reason]
+                await self.terminate(termination, _RETRY_S)
+                raise GatewayError(reason, words, retry_after_s=_RETRY_S)
+
+    async def terminate(self, reason: pb.TerminationReason.ValueType, retry_after_s: float | None) -> None:
+        """Announce the end, and put the cursor to resume from into the trailer too."""
+        cursor = self._cursors.at(self._positions)
+        self._call.trailing.append((LAST_CURSOR, cursor))
+        retry_after = None if retry_after_s is None else duration_to_proto(retry_after_s)
+        await self._send(terminating=pb.Terminating(reason=reason, resume_cursor=cursor, retry_after=retry_after))
+
+    async def _send(self, **message: Any) -> None:
+        await self._write(self._shape.response(**message).SerializeToString())
+
+    def _subscribed(self, opened: Opened) -> pb.Subscribed:
+        return pb.Subscribed(
+            stream_id=self._call.held,
+            account_ids=opened.account_ids,
+            earliest_cursor=self._cursors.at(opened.earliest),
+            latest_cursor=self._cursors.at(opened.latest),
+            heartbeat_interval=duration_to_proto(self._request.heartbeat_s),
+            epoch=opened.epoch,
+        )
+
+    def _snapshot_complete(self, done: SnapshotDone) -> pb.SnapshotComplete:
+        return pb.SnapshotComplete(
+            item_count=done.count,
+            cursor=self._cursors.at(done.positions),
+            brokers=freshness_to_proto(done.freshness),
+        )
+
+    def _heartbeat(self, beat: Beat) -> pb.Heartbeat:
+        return pb.Heartbeat(
+            cursor=self._cursors.at(beat.positions),
+            server_time=time_to_proto(self._clock.now_ns()),
+            brokers=freshness_to_proto(beat.freshness),
+            sequences=beat.positions,
+        )
+
+
+def _covered(start: Start, opened: Opened) -> Positions:
+    """Tell what a client has seen when its stream opens; what it has not must not be skipped on a resume."""
+    match start:
+        case FromPositions(positions=positions):
+            return {account_id: positions.get(account_id, 0) for account_id in opened.latest}
+        case FromTime():
+            return opened.earliest
+        case _:
+            return opened.latest
+
+
+async def _close(items: AsyncIterator[WatchItem]) -> None:
+    close = getattr(items, "aclose", None)
+    if close is not None:
+        await close()

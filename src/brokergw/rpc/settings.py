@@ -1,0 +1,70 @@
+"""What the edge can be told: plain values with their defaults, once."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum, unique
+
+
+@unique
+class Budget(StrEnum):
+    """What a call spends from."""
+
+    NONE = "none"
+    ORDERS = "orders"
+    READS = "reads"
+    CONNECTIONS = "connections"
+    STREAMS = "streams"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """Paths of PEM files. They are read again when they change; with `client_ca` clients must show a certificate."""
+
+    certificate: str
+    private_key: str
+    client_ca: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepaliveSettings:
+    """HTTP/2 pings, in seconds. Clients that ping more often than `ping_interval_min_s` are sent away."""
+
+    time_s: float = 30.0
+    timeout_s: float = 10.0
+    ping_interval_min_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateSettings:
+    """What one user may spend. A budget holds one minute's worth, and fills again steadily within a minute."""
+
+    orders_per_minute: int = 3_000
+    reads_per_minute: int = 12_000
+    connections_per_minute: int = 60
+    streams_max: int = 100
+    failed_credentials_per_minute: int = 60
+    """Per client address, before any key is looked up; 0 switches it off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RpcSettings:
+    """Everything about the gRPC server. Sizes are bytes, spans seconds."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    tls: TlsSettings | None = None
+    allow_plaintext: bool = False
+    """Serve without TLS also beyond loopback."""
+    reflection: bool = True
+    message_bytes_max: int = 1_048_576
+    """What gRPC itself takes; a larger message is refused with RESOURCE_EXHAUSTED before it is read."""
+    request_bytes_max: int = 65_536
+    """What a request of this contract may need; a larger one is refused with REQUEST_TOO_LARGE."""
+    metadata_bytes_max: int = 16_384
+    unary_in_flight_max: int = 2_000
+    deadline_min_s: float = 0.05
+    deadline_default_s: float = 30.0
+    stream_age_max_s: float | None = None
+    connection_age_max_s: float | None = None
+    connection_age_grace_s: float = 30.0
+    keepalive: KeepaliveSettings = field(default_factory=KeepaliveSettings)
+    rates: RateSettings = field(default_factory=RateSettings)

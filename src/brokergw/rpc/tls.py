@@ -1,0 +1,82 @@
+"""Whom the server talks to, and how privately: TLS that follows its files, plaintext only where nobody listens in."""
+
+import ipaddress
+from pathlib import Path
+
+import grpc
+import structlog
+
+from brokergw.rpc.settings import RpcSettings, TlsSettings
+
+_log = structlog.get_logger("brokergw.rpc")
+
+
+class StartRefused(Exception):
+    """The server cannot start with these settings; the text says what to change."""
+
+
+class TlsFiles:
+    """Certificate, key and client CA, read again at the first handshake after any of them has changed."""
+
+    def __init__(self, settings: TlsSettings) -> None:
+        self._settings = settings
+        self._paths = [Path(p) for p in (settings.certificate, settings.private_key, settings.client_ca) if p]
+        self._seen = self._stamps()
+
+    def credentials(self) -> grpc.ServerCredentials:
+        """Make the credentials; raises StartRefused when a file cannot be read."""
+        try:
+            first = self._read()
+        except OSError as error:
+            raise StartRefused(f"TLS: {error.filename} cannot be read ({error.strerror})") from None
+        return grpc.dynamic_ssl_server_credentials(
+            first,
+            self._fetch,  # type: ignore[arg-type]  # the stubs forget that None means unchanged
+            require_client_authentication=bool(self._settings.client_ca),
+        )
+
+    def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
+        """Give the new configuration, or None while nothing has changed; called by gRPC before each handshake."""
+        try:
+            stamps = self._stamps()
+            if stamps == self._seen:
+                return None
+            fresh = self._read()
+        except OSError as error:
+            _log.warning("TLS files cannot be read; the old ones stay in use", error=error.strerror)
+            return None
+        self._seen = stamps
+        _log.info("TLS files have changed and are in use")
+        return fresh
+
+    def _read(self) -> grpc.ServerCertificateConfiguration:
+        settings = self._settings
+        pair = (Path(settings.private_key).read_bytes(), Path(settings.certificate).read_bytes())
+        roots = Path(settings.client_ca).read_bytes() if settings.client_ca else None
+        return grpc.ssl_server_certificate_configuration([pair], root_certificates=roots)
+
+    def _stamps(self) -> list[tuple[int, int, int]]:
+        stats = [path.stat() for path in self._paths if path.exists()]
+        return [(stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in stats]
+
+
+def credentials_of(settings: RpcSettings) -> grpc.ServerCredentials | None:
+    """Give the credentials to serve with; None is plaintext, which is refused beyond loopback unless forced."""
+    if settings.tls is not None:
+        return TlsFiles(settings.tls).credentials()
+    if not (settings.allow_plaintext or is_loopback(settings.host)):
+        raise StartRefused(
+            f"refusing to serve plaintext on {settings.host}: API keys would cross the network in the clear. "
+            "Give a TLS certificate and key, listen on 127.0.0.1, or allow plaintext (behind a proxy that ends TLS)."
+        )
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach an address."""
+    if host == "localhost" or host.startswith("unix:"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
