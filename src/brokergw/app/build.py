@@ -111,7 +111,7 @@ class Gateway:
         while True:
             try:
                 await self.store.ping()
-                self.server.health.set_ready(ready=True)
+                self.server.health.enter_service()
             except GatewayError as error:
                 log.error("not ready", reason=error.reason.value)  # noqa: TRY400 - the reason says it all
                 self.server.health.set_ready(ready=False)
@@ -120,7 +120,7 @@ class Gateway:
                 broker = session.connection.broker
                 healthy[broker] = healthy.get(broker, False) or session.health is ConnectionHealth.HEALTHY
             for broker, up in healthy.items():
-                self.server.health.set_broker(broker, healthy=up)
+                self.server.health.set_broker(broker, serving=up)
             await asyncio.sleep(_HEALTH_EVERY_S)
 
 

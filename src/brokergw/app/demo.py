@@ -1,7 +1,7 @@
 """The main job, told as it goes: a gateway, a simulated broker, and a strategy that trades through both.
 
-Everything runs on free loopback ports with SQLite in a temporary directory; what the strategy does goes through the public
-API and nothing else. Each scene checks what it shows, so the demo fails when the product does.
+Everything runs on free loopback ports with SQLite in a temporary directory; what the strategy does goes through the
+public API and nothing else. Each scene checks what it shows, so the demo fails when the product does.
 """
 
 import asyncio
@@ -9,14 +9,14 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from brokerapi.v1 import fills_pb2, orders_pb2, streams_pb2
 from rich.console import Console
 
-from brokerapi.v1 import orders_pb2
 from brokergw.app.build import Gateway
 from brokergw.app.keys import add_key
 from brokergw.app.logs import configure_logs
@@ -38,11 +38,12 @@ class Stage:
 
     console: Console
     client: Client
-    fills: asyncio.Queue[str]
+    fills: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    watching: asyncio.Event = field(default_factory=asyncio.Event)
 
     def say(self, text: str) -> None:
         """Tell what happens."""
-        self.console.print(f"  {text}")
+        self.console.print(f"  {text}", soft_wrap=True)
 
     def show(self, what: str, order: orders_pb2.Order) -> None:
         """Tell how an order stands."""
@@ -91,7 +92,7 @@ async def _run(console: Console) -> None:
             console.print(f"  Alpaca's protocol at {broker.url}, the gateway at 127.0.0.1:{port}, SQLite beside it")
             console.print(f"  an API key for user demo: {key[:15]}…")
             async with Client(f"127.0.0.1:{port}", key) as client:
-                await _strategy(Stage(console, client, asyncio.Queue()))
+                await _strategy(Stage(console, client))
 
 
 @asynccontextmanager
@@ -125,6 +126,7 @@ async def _strategy(stage: Stage) -> None:
     stage.say(f"and the mock broker that every user starts with: {mock.label}")
 
     watching = asyncio.create_task(_watch_fills(stage))
+    await asyncio.wait_for(stage.watching.wait(), _FILL_WAIT_S)
     try:
         await _trade_at_mock(stage, mock.account_id)
         await _trade_at_alpaca(stage, connection.account_id)
@@ -138,11 +140,15 @@ async def _strategy(stage: Stage) -> None:
 
 async def _watch_fills(stage: Stage) -> None:
     """Follow the fills of every account on one stream, from before the first order."""
-    async with stage.client.fills(start="snapshot", heartbeat_s=1) as stream:
-        async for event in stream:
-            fill = event.fill
+    async with stage.client.fills(start="now", heartbeat_s=1, raw=True) as stream:
+        async for message in stream:
+            if isinstance(message, streams_pb2.Subscribed):
+                stage.watching.set()
+            if not isinstance(message, fills_pb2.FillEvent):
+                continue
+            fill = message.fill
             stage.say(
-                f"[cyan]fill stream[/] #{event.header.sequence} {fill.broker}: {fill.quantity} {fill.symbol} at "
+                f"[cyan]fill stream[/] #{message.header.sequence} {fill.broker}: {fill.quantity} {fill.symbol} at "
                 f"{fill.price}  [dim]{fill.fill_id}[/]"
             )
             stage.fills.put_nowait(fill.order_id)
