@@ -16,5 +16,6 @@ pytest_plugins = [
     "tests.fixtures.market",
     "tests.fixtures.scripted_broker",
     "tests.fixtures.sim",
+    "tests.fixtures.sim_wire",
     "tests.fixtures.stores",
 ]

@@ -1,0 +1,310 @@
+import asyncio
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.events import EventKind, PositionChange
+from brokergw.model.lifecycle import State
+from brokergw.model.order import Fee, FillKind, Liquidity, Order
+from brokergw.model.terms import Leg, OrderClass, OrderTerms, OrderType, PositionEffect, Side, TimeInForce
+from brokergw.ports.journal import Commit, OrderQuery
+from brokergw.store import Store
+from brokergw.store.tables import ACCOUNTS, EVENTS
+from tests.conformance.store.making import (
+    ACCOUNT,
+    OTHER_ACCOUNT,
+    START_NS,
+    TERMS,
+    USER,
+    a_fill,
+    about,
+    add_accounts,
+    admit,
+    an_order,
+    committed,
+    scope_of,
+    settle,
+)
+
+
+@pytest.fixture(autouse=True)
+async def _accounts(store: Store) -> None:
+    await add_accounts(store)
+    await add_accounts(store, "acc_foreign", user_id="usr_2")
+
+
+def whole_order() -> Order:
+    """Make an order in which every field differs from its default."""
+    terms = OrderTerms(
+        symbol="SPY",
+        side=Side.SELL,
+        type=OrderType.TRAILING_STOP,
+        time_in_force=TimeInForce.GTD,
+        quantity=Decimal("1.50"),
+        notional=Decimal("0.000000000000000001"),
+        limit_price=Decimal("12345678901234567890.123456789012345678"),
+        stop_price=Decimal("-3"),
+        trail_amount=Decimal("1E+3"),
+        trail_percent=Decimal("0E-8"),
+        expire_time_ns=START_NS + 9,
+        extended_hours=True,
+        position_effect=PositionEffect.CLOSE,
+        order_class=OrderClass.BRACKET,
+        take_profit_limit_price=Decimal("1.1"),
+        stop_loss_stop_price=Decimal("1.2"),
+        stop_loss_limit_price=Decimal("1.3"),
+        legs=(Leg("SPY 1", Side.BUY, 2, PositionEffect.OPEN), Leg('"quoted"', Side.SELL, 1)),
+    )
+    return an_order(
+        terms=terms,
+        state=State.PARTIAL,
+        version=7,
+        client_order_id="mine",
+        broker_order_ids=("b1", "b2"),
+        parent_order_id="ord_parent",
+        strategy_id="momentum",
+        run_id="run 1",
+        labels=(("b", "2"), ("a", "ü\x01\n")),
+        attempt=3,
+        cum_quantity=Decimal("0.50"),
+        average_price=Decimal("9.990"),
+        canceled_quantity=Decimal("0.25"),
+        submit_time_ns=START_NS + 1,
+        complete_time_ns=START_NS + 2,
+        reject_reason="NONE",
+        rejected_by="BROKER",
+        broker_message="a % sign, a ? mark, a :name and 🙂",
+        late_fill=True,
+        external=True,
+    )
+
+
+async def test_order_fill_and_events_come_back_as_they_went(store: Store) -> None:
+    """Whatever an order, a fill or a position change holds, digits of decimals included, is read back equal."""
+    order = whole_order()
+    fill = a_fill(
+        order,
+        "e1",
+        kind=FillKind.CORRECTION,
+        refers_to_fill_id="fil_0",
+        fill_id_synthetic=True,
+        liquidity=Liquidity.MAKER,
+        venue="XNAS",
+        fees=(Fee(Decimal("0.010"), "USD", "commission"), Fee(Decimal("-1E-7"), "BTC", "rebate", estimated=True)),
+    )
+    change = PositionChange(ACCOUNT, "mock", "SPY", Decimal("-0.50"))
+    result = await committed(
+        store, Commit(inserts=(order,), fills=(fill,), events=(about(order), about(fill), about(change)))
+    )
+    stored = await store.journal.order(order.order_id)
+    assert stored == order
+    assert repr(stored) == repr(order)
+    assert repr(await store.journal.fill(fill.fill_id)) == repr(fill)
+    log = await store.journal.events(ACCOUNT, 0, 10)
+    assert repr(tuple(log)) == repr(result.events)
+    assert [event.publish_time_ns for event in log] == [START_NS] * 3
+
+
+async def test_order_is_found_by_each_of_its_ids(store: Store) -> None:
+    """An order is found by its id, its client order id and its ids at the broker, in its own account only."""
+    order = whole_order()
+    await committed(store, admit(order))
+    journal = store.journal
+    assert await journal.order_by_client_id(ACCOUNT, "mine") == order
+    assert await journal.order_by_broker_id(ACCOUNT, "b1", "") == order
+    assert await journal.order_by_broker_id(ACCOUNT, "unknown", order.broker_client_order_id) == order
+    assert await journal.order_by_client_id(OTHER_ACCOUNT, "mine") is None
+    assert await journal.order_by_client_id(ACCOUNT, "") is None
+    assert await journal.order_by_broker_id(ACCOUNT, "", "") is None
+    assert await journal.order("ord_unknown") is None
+    assert await journal.fill("fil_unknown") is None
+    assert await journal.key_of(replace(scope_of(order), key="unknown")) is None
+
+
+async def test_lookups_that_wait_together_are_all_answered(store: Store) -> None:
+    """Hundreds of concurrent look-ups of every kind, for the same and for other things, each get their own answer."""
+    orders = [an_order(client_order_id=f"c{n}", broker_order_ids=(f"b{n}",)) for n in range(40)]
+    await asyncio.gather(*(committed(store, admit(order)) for order in orders))
+    journal = store.journal
+    found = await asyncio.gather(
+        *(
+            find
+            for n, order in enumerate(orders)
+            for find in (
+                journal.order(order.order_id),
+                journal.order_by_client_id(ACCOUNT, f"c{n}"),
+                journal.order_by_broker_id(ACCOUNT, f"b{n}", ""),
+                journal.order(order.order_id),
+                journal.order("unknown"),
+            )
+        )
+    )
+    assert list(found) == [each for order in orders for each in (order, order, order, order, None)]
+    records = await asyncio.gather(*(journal.key_of(scope_of(order)) for order in orders))
+    assert [record and record.subject for record in records] == [order.order_id for order in orders]
+
+
+async def test_orders_are_listed_newest_first_and_paged(store: Store) -> None:
+    """Pages of any size, put together, are the whole list, newest first, also where creation times are equal."""
+    twins = [an_order(create_time_ns=START_NS + 10**6) for _ in range(4)]
+    orders = [an_order() for _ in range(7)] + twins
+    for order in orders:
+        await committed(store, admit(order))
+    expected = sorted(orders, key=lambda order: (order.create_time_ns, order.order_id), reverse=True)
+    for size in (1, 3, 11, 100):
+        listed: list[Order] = []
+        while page := await store.journal.orders(
+            OrderQuery(user_id=USER, limit=size, after_order_id=listed[-1].order_id if listed else "")
+        ):
+            assert len(page) <= size
+            listed.extend(page)
+        assert listed == expected
+
+
+async def test_orders_are_filtered(store: Store) -> None:
+    """Account, symbol, openness and creation time each narrow the list; another user's orders are never in it."""
+    first = an_order()
+    second = an_order(OTHER_ACCOUNT, terms=replace(TERMS, symbol="MSFT"))
+    third = an_order()
+    foreign = an_order("acc_foreign", user_id="usr_2")
+    for order in (first, second, third, foreign):
+        await committed(store, admit(order))
+    await committed(store, settle(first))
+    done = await store.journal.order(first.order_id)
+
+    async def listed(**wanted: object) -> list[Order | None]:
+        return list(await store.journal.orders(replace(OrderQuery(user_id=USER), **wanted)))  # type: ignore[arg-type]
+
+    assert await listed() == [third, second, done]
+    assert await listed(account_ids=(ACCOUNT,)) == [third, done]
+    assert await listed(account_ids=(ACCOUNT, OTHER_ACCOUNT), symbol="MSFT") == [second]
+    assert await listed(open_only=True) == [third, second]
+    assert await listed(open_only=False) == [done]
+    assert await listed(since_ns=second.create_time_ns) == [third, second]
+    assert await listed(until_ns=second.create_time_ns) == [done]
+    assert await listed(account_ids=("acc_foreign",)) == []
+    assert await listed(limit=1) == [third]
+
+
+async def test_page_after_something_unknown_is_refused(store: Store) -> None:
+    """A page that starts after an order or fill of nobody, or of somebody else, is refused by PAGE_TOKEN_INVALID."""
+    foreign = an_order("acc_foreign", user_id="usr_2")
+    await committed(store, admit(foreign))
+    await committed(store, settle(foreign))
+    fills = await store.journal.fills(["acc_foreign"])
+    for after in ("ord_unknown", foreign.order_id):
+        with pytest.raises(GatewayError) as refused:
+            await store.journal.orders(OrderQuery(user_id=USER, after_order_id=after))
+        assert refused.value.reason is Reason.PAGE_TOKEN_INVALID
+    for after in ("fil_unknown", fills[0].fill_id):
+        with pytest.raises(GatewayError) as refused:
+            await store.journal.fills([ACCOUNT], after_fill_id=after)
+        assert refused.value.reason is Reason.PAGE_TOKEN_INVALID
+
+
+async def test_fills_are_listed_newest_first_and_paged(store: Store) -> None:
+    """Fills come by trade time, newest first, filtered by account, order and time, in pages without gaps."""
+    order, other = an_order(), an_order(OTHER_ACCOUNT)
+    await committed(store, admit(order))
+    await committed(store, admit(other))
+    fills = [a_fill(order, f"e{n}", trade_time_ns=START_NS + n // 2) for n in range(6)]
+    foreign = a_fill(other, "e", trade_time_ns=START_NS + 100)
+    await committed(store, Commit(fills=(*fills, foreign)))
+    expected = sorted(fills, key=lambda fill: (fill.trade_time_ns, fill.fill_id), reverse=True)
+    listed = list(await store.journal.fills([ACCOUNT], limit=4))
+    listed += await store.journal.fills([ACCOUNT], limit=4, after_fill_id=listed[-1].fill_id)
+    assert listed == expected
+    assert await store.journal.fills([ACCOUNT, OTHER_ACCOUNT]) == [foreign, *expected]
+    assert await store.journal.fills([ACCOUNT, OTHER_ACCOUNT], order_id=other.order_id) == [foreign]
+    assert await store.journal.fills([ACCOUNT], since_ns=START_NS + 2) == expected[:2]
+    assert await store.journal.fills([]) == []
+
+
+async def test_open_orders_come_oldest_first(store: Store) -> None:
+    """Every order that has not ended is listed, of one account or of all, oldest first."""
+    first, second, ended = an_order(), an_order(OTHER_ACCOUNT), an_order()
+    for order in (second, first, ended):
+        await committed(store, admit(order))
+    await committed(store, settle(ended))
+    assert await store.journal.open_orders() == [first, second]
+    assert await store.journal.open_orders(ACCOUNT) == [first]
+    assert await store.journal.open_orders("acc_unknown") == []
+
+
+async def test_log_resumes_after_a_sequence(store: Store) -> None:
+    """The log is read after a sequence, so many at a time, of all kinds or of some."""
+    order = an_order()
+    await committed(store, admit(order))
+    await committed(store, settle(order))
+    journal = store.journal
+    log = await journal.events(ACCOUNT, 0, 10)
+    assert [(event.sequence, event.kind) for event in log] == [
+        (1, EventKind.ORDER),
+        (2, EventKind.ORDER),
+        (3, EventKind.FILL),
+        (4, EventKind.POSITION),
+    ]
+    assert await journal.events(ACCOUNT, 1, 2) == log[1:3]
+    assert await journal.events(ACCOUNT, 0, 1, frozenset({EventKind.FILL, EventKind.POSITION})) == log[2:3]
+    assert await journal.events(ACCOUNT, 4, 10) == []
+    assert await journal.events("acc_unknown", 0, 10) == []
+    assert await journal.order_events(order.order_id) == log[:3]
+    assert await journal.order_events("") == []
+
+
+async def test_sequences_and_oldest_cursors(store: Store) -> None:
+    """An account without events is at 0; once old events are gone, the oldest cursor that resumes has moved."""
+    order = an_order()
+    await committed(store, admit(order))
+    await committed(store, settle(order))
+    journal = store.journal
+    accounts = [ACCOUNT, OTHER_ACCOUNT, "acc_unknown"]
+    assert await journal.sequences(accounts) == {ACCOUNT: 4, OTHER_ACCOUNT: 0, "acc_unknown": 0}
+    assert await journal.earliest(accounts) == {ACCOUNT: 0, OTHER_ACCOUNT: 0, "acc_unknown": 0}
+    await journal._writer.run(lambda database: database.execute(EVENTS.delete().where(EVENTS.c.sequence < 3)).rowcount)
+    assert await journal.earliest([ACCOUNT]) == {ACCOUNT: 2}
+    await journal._writer.run(lambda database: database.execute(EVENTS.delete()).rowcount)
+    assert await journal.earliest([ACCOUNT]) == {ACCOUNT: 4}
+
+
+async def test_snapshot_of_several_accounts(store: Store) -> None:
+    """A snapshot holds the open orders and last sequences of exactly the accounts asked for."""
+    mine, other, foreign = an_order(), an_order(OTHER_ACCOUNT), an_order("acc_foreign", user_id="usr_2")
+    for order in (mine, other, foreign):
+        await committed(store, admit(order))
+    snapshot = await store.journal.snapshot([ACCOUNT, OTHER_ACCOUNT])
+    assert snapshot.orders == (mine, other)
+    assert snapshot.sequences == {ACCOUNT: 1, OTHER_ACCOUNT: 1}
+    assert (await store.journal.snapshot([])).orders == ()
+
+
+async def test_operator_can_query_the_columns(store: Store) -> None:
+    """Columns hold what their names say: an order's row read by name matches the order, field by field."""
+    order = whole_order()
+    await committed(store, admit(order))
+
+    def read(database: object) -> dict[str, object]:
+        rows = database.exec_driver_sql("SELECT * FROM broker_orders").mappings()  # type: ignore[attr-defined]
+        return dict(rows.one())
+
+    row = await store.journal._reader.query(read)
+    for name in ("order_id", "user_id", "account_id", "strategy_id", "run_id", "version", "attempt", "create_time_ns"):
+        assert row[name] == getattr(order, name)
+    assert row["state"] == "PARTIAL"
+    assert row["order_type"] == "TRAILING_STOP"
+    assert row["quantity"] == "1.50"
+    assert row["notional"] == "1E-18"
+    assert row["stop_loss_limit_price"] == "1.3"
+    assert bool(row["is_open"]) is True
+    assert bool(row["external"]) is True
+    assert row["broker_order_ids"] == '["b1","b2"]'
+
+
+async def test_account_row_counts_its_log(store: Store) -> None:
+    """The account's row holds the last sequence, so that another process goes on where this one stopped."""
+    await committed(store, admit(an_order()))
+    wanted = ACCOUNTS.select().where(ACCOUNTS.c.account_id == ACCOUNT)
+    row = await store.journal._reader.query(lambda database: database.execute(wanted).one())
+    assert row.last_sequence == 1
