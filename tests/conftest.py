@@ -11,6 +11,7 @@ pytest_plugins = [
     "tests.fixtures.clock",
     "tests.fixtures.scripted_broker",
     "tests.fixtures.command_line",
+    "tests.fixtures.edge",
     "tests.fixtures.fake_gateway",
     "tests.fixtures.gateway_process",
     "tests.fixtures.market",
