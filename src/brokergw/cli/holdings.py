@@ -94,8 +94,13 @@ def _swept(session: Session, answer: Any, residuals: Sequence[Any]) -> Exit:
     if screen.json:
         screen.show([answer], "")
     else:
-        screen.out.print(cancels_table(answer.cancels), orders_table(answer.orders))
+        if answer.cancels:
+            screen.out.print(cancels_table(answer.cancels))
+        if answer.orders:
+            screen.out.print(orders_table(answer.orders))
         if residuals:
             screen.out.print(residuals_table(residuals))
+        if not (answer.cancels or answer.orders or residuals):
+            screen.say("there was nothing to cancel or close", "green")
     refused = any(not each.accepted for each in answer.cancels)
     return Exit.UNKNOWN if residuals or refused else Exit.OK

@@ -57,7 +57,9 @@ class Screen:
             self.say(f"  {broken.field}: {broken.description}")
         for denied in failure.preflight_violations:
             self.say(f"  {denied.reason} ({denied.subject}): {denied.description}")
-        self.say(_advice(failure), "yellow")
+        advice = _advice(failure)
+        if advice:
+            self.say(advice, "yellow")
         ids = {"order": failure.order_id, "request": failure.request_id}
         told = ", ".join(f"{name} {value}" for name, value in ids.items() if value)
         if told:
@@ -93,13 +95,8 @@ def _advice(failure: GatewayCallError) -> str:
         return f"An order may exist. To find out, {again}."
     wait = "" if failure.retry_after_s is None else f" after {failure.retry_after_s:g} s"
     effect = "The key belongs to an earlier order." if failure.order_effect == "EXISTS" else "Nothing was placed."
-    match failure.retry:
-        case "SAME_KEY":
-            return f"{effect} Try again{wait}."
-        case "NEW_KEY":
-            return f"{effect} Mend the request, then try again."
-        case _:
-            return effect
+    again = {"SAME_KEY": f"Try again{wait}.", "NEW_KEY": "Mend the request, then try again."}.get(failure.retry, "")
+    return f"{effect} {again}".strip() if failure.idempotency_key else again
 
 
 def table(*columns: str, title: str | None = None) -> Table:

@@ -120,7 +120,7 @@ async def _run(verb: Callable[[Session], Awaitable[Exit | None]], link: dict[str
     opened.append(session)
     async with session.client as client:
         try:
-            await client.connect(_REACH_S)
+            await client.connect(min(_REACH_S, link["timeout"]))
             return await verb(session) or Exit.OK
         except GatewayCallError as failure:
             session.screen.failed(failure)

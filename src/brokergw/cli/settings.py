@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import typer
-from pydantic import ValidationError
 
 from brokergw.cli.exits import Exit
 from brokergw.cli.screen import Screen
@@ -22,6 +21,8 @@ def load_settings(**options: Any) -> "Settings":
     Raises:
         typer.BadParameter: a setting is wrong; names it, never its value, which may be a secret.
     """
+    from pydantic import ValidationError
+
     from brokergw.app.settings import Settings
 
     given = {name: value for name, value in options.items() if value is not None}

@@ -64,7 +64,7 @@ def price_of(spec: OrderSpec) -> str:
             parts.append(f"trail {spec.trail_percent}%")
         case _:
             pass
-    return " → ".join(parts) or "market"
+    return " → ".join(parts)
 
 
 def size_of(spec: OrderSpec) -> str:
@@ -72,19 +72,25 @@ def size_of(spec: OrderSpec) -> str:
     return f"{spec.notional} (money)" if spec.WhichOneof("size") == "notional" else spec.quantity
 
 
+def what_of(spec: OrderSpec) -> str:
+    """Tell an order's terms as a person would say them: BUY 10 AAPL LIMIT 190.5 GTC."""
+    if spec.legs:
+        legs = ", ".join(f"{words(leg, 'side')} {leg.ratio} {leg.symbol}" for leg in spec.legs)
+        head = f"{size_of(spec)} x ({legs})"
+    else:
+        head = f"{words(spec, 'side')} {size_of(spec)} {spec.symbol}"
+    terms = (head, words(spec, "type"), price_of(spec), words(spec, "time_in_force"))
+    return " ".join(filter(None, terms))
+
+
 def orders_table(orders: Sequence[Order]) -> Table:
     """Lay orders out, one a row."""
-    made = table("order", "symbol", "side", "type", ">size", ">price", "tif", "state", ">filled", ">average", "created")
+    made = table("order", "what", "state", ">filled", ">average", "created")
+    made.columns[0].no_wrap = True
     for order in orders:
-        spec = order.spec
         made.add_row(
             order.order_id,
-            spec.symbol,
-            words(spec, "side"),
-            words(spec, "type"),
-            size_of(spec),
-            price_of(spec),
-            words(spec, "time_in_force"),
+            what_of(order.spec),
             styled(words(order, "state")),
             order.cum_quantity,
             order.average_price,
@@ -95,13 +101,11 @@ def orders_table(orders: Sequence[Order]) -> Table:
 
 def order_card(order: Order, note: str = "") -> Table:
     """Lay one order out, one field a row."""
-    spec = order.spec
     rows = {
         "order": order.order_id,
         "client order": order.client_order_id,
         "account": f"{order.account_id} ({order.broker})",
-        "what": f"{words(spec, 'side')} {size_of(spec)} {spec.symbol} {words(spec, 'type')} {price_of(spec)}",
-        "time in force": words(spec, "time_in_force"),
+        "what": what_of(order.spec),
         "state": styled(words(order, "state")),
         "filled": f"{order.cum_quantity} at {order.average_price}" if order.average_price else order.cum_quantity,
         "leaves": order.leaves_quantity,
@@ -224,8 +228,7 @@ def fill_line(fill: Fill) -> str:
 
 def order_line(order: Order) -> str:
     """Tell an order's state in one line."""
-    spec = order.spec
     return (
-        f"{moment(order.update_time)}  {words(order, 'state'):<16} {words(spec, 'side')} {size_of(spec)} {spec.symbol}"
-        f" {words(spec, 'type')} {price_of(spec)}  {order.cum_quantity} filled  {order.order_id}"
+        f"{moment(order.update_time)}  {words(order, 'state'):<16} {what_of(order.spec)}"
+        f"  {order.cum_quantity or 0} filled  {order.order_id}"
     )

@@ -1,0 +1,98 @@
+import pytest
+from brokerapi.v1 import connections_pb2, trading_pb2
+
+from tests.fixtures.command_line import CommandLine
+from tests.fixtures.fake_gateway import FakeGateway
+
+SECRET = "the-secret-of-the-broker"
+CREATE = ("connections", "create", "alpaca", "paper", "--key", "PK1234")
+MADE = connections_pb2.Connection(connection_id="con_1", broker="alpaca", has_key=True, key_last_four="1234")
+
+
+@pytest.fixture(autouse=True)
+def _answers(fake_gateway: FakeGateway) -> None:
+    fake_gateway.answers["CreateConnection"] = connections_pb2.CreateConnectionResponse(connection=MADE)
+    fake_gateway.answers["ListConnections"] = connections_pb2.ListConnectionsResponse(connections=[MADE])
+    fake_gateway.answers["RevokeConnection"] = connections_pb2.RevokeConnectionResponse(connection=MADE)
+
+
+async def test_the_secret_comes_from_a_pipe(fake_gateway: FakeGateway, command: CommandLine) -> None:
+    """--secret-stdin reads one line."""
+    typed = await command(*CREATE, "--secret-stdin", stdin=f"{SECRET}\n")
+
+    assert typed.status == 0
+    assert fake_gateway.calls[0].request.api_key.secret == SECRET
+    assert SECRET not in typed.out + typed.err
+
+
+async def test_the_secret_comes_from_the_environment(fake_gateway: FakeGateway, command: CommandLine) -> None:
+    """--secret-env names the variable, and the command line holds its name only."""
+    typed = await command(*CREATE, "--secret-env", "ALPACA_SECRET", ALPACA_SECRET=SECRET)
+
+    assert typed.status == 0
+    request = fake_gateway.calls[0].request
+    assert (request.api_key.key, request.api_key.secret) == ("PK1234", SECRET)
+    assert (request.broker, request.environment) == ("alpaca", trading_pb2.ENVIRONMENT_PAPER)
+
+
+async def test_the_secret_is_asked_for_unseen(fake_gateway: FakeGateway, command: CommandLine) -> None:
+    """Without a source the person is asked, and the answer is not echoed."""
+    typed = await command(*CREATE, stdin=f"{SECRET}\n")
+
+    assert fake_gateway.calls[0].request.api_key.secret == SECRET
+    assert SECRET not in typed.out + typed.err
+
+
+async def test_there_is_no_option_for_the_secret_itself(fake_gateway: FakeGateway, command: CommandLine) -> None:
+    """A secret in argv would be readable by other users, so it cannot be typed there."""
+    typed = await command(*CREATE, "--secret", SECRET)
+
+    assert typed.status == 2
+    assert fake_gateway.calls == []
+
+
+@pytest.mark.parametrize(
+    "words", [("--secret-env", "NOT_SET_ANYWHERE"), ("--secret-env", "A", "--secret-stdin"), ("--secret-stdin",)]
+)
+async def test_a_missing_secret_is_told_before_anything_is_sent(
+    fake_gateway: FakeGateway, command: CommandLine, words: tuple[str, ...]
+) -> None:
+    """An empty source, or two, is a wrong command line."""
+    typed = await command(*CREATE, *words, stdin="")
+
+    assert typed.status == 2
+    assert fake_gateway.calls == []
+
+
+async def test_a_broker_without_keys_needs_no_secret(fake_gateway: FakeGateway, command: CommandLine) -> None:
+    """Without --key nothing is asked."""
+    assert (await command("connections", "create", "mock", "mock")).status == 0
+    assert not fake_gateway.calls[0].request.HasField("api_key")
+
+
+@pytest.mark.parametrize(("authenticated", "status"), [(True, 0), (False, 3)])
+async def test_a_test_tells_whether_the_broker_takes_the_credentials(
+    fake_gateway: FakeGateway, command: CommandLine, *, authenticated: bool, status: int
+) -> None:
+    """A refusal by the broker is status 3 with its reason."""
+    fake_gateway.answers["TestConnection"] = connections_pb2.TestConnectionResponse(
+        connection=MADE, authenticated=authenticated, reason="" if authenticated else "BROKER_CREDENTIALS_REFUSED"
+    )
+
+    typed = await command("connections", "test", "con_1")
+
+    assert typed.status == status
+    assert ("BROKER_CREDENTIALS_REFUSED" in typed.out) is not authenticated
+
+
+async def test_connections_are_listed_with_four_characters_of_their_key(command: CommandLine) -> None:
+    """The table shows which key it is, and no more."""
+    assert "…1234" in (await command("connections", "list")).out
+
+
+async def test_a_revocation_asks_first(fake_gateway: FakeGateway, command: CommandLine) -> None:
+    """A no sends nothing; --yes does not ask."""
+    assert (await command("connections", "revoke", "con_1", stdin="n\n")).status == 130
+    assert fake_gateway.calls == []
+    assert (await command("connections", "revoke", "con_1", "--yes")).status == 0
+    assert fake_gateway.calls[0].request.connection_id == "con_1"

@@ -1,0 +1,162 @@
+import asyncio
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from brokergw.app.doctor import Finding
+from brokergw.app.settings import Settings
+from tests.fixtures.command_line import Typed, type_command
+
+
+async def typed_on(directory: Path, *words: str, **environment: str) -> Typed:
+    """Type a command for a gateway whose data lie in a directory."""
+    where = {"BROKERGW_DATA_DIR": str(directory), "BROKERGW_DATABASE_URL": "", **environment}
+    return await asyncio.to_thread(type_command, *words, **where)
+
+
+@dataclass
+class Recorder:
+    """Stands in for a function of the gateway: remembers how it was called."""
+
+    answer: Any = 0
+    given: tuple[Any, ...] = ()
+
+    def __call__(self, *given: Any) -> Any:
+        """Be called."""
+        self.given = given
+        return self.answer
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Replaces one function of a module of `brokergw.app`."""
+
+    def replace(module: str, name: str, answer: Any = 0) -> Recorder:
+        recorder = Recorder(answer)
+        monkeypatch.setitem(sys.modules, f"brokergw.app.{module}", SimpleNamespace(**{name: recorder}))
+        return recorder
+
+    return replace
+
+
+async def test_a_key_is_shown_once_and_listed_without_itself(tmp_path: Path) -> None:
+    """`keys create` prints the key, `keys list` never does, `keys revoke` ends it."""
+    (made,) = (await typed_on(tmp_path, "keys", "create", "--user", "alice", "--name", "laptop", "--json")).lines
+    assert made["api_key"].startswith("bgw_")
+    assert made["user_id"] == "alice"
+
+    listed = await typed_on(tmp_path, "keys", "list", "--user", "alice")
+    assert made["key_id"] in listed.out
+    assert made["api_key"] not in listed.out
+
+    assert (await typed_on(tmp_path, "keys", "revoke", made["key_id"])).status == 0
+    (after,) = (await typed_on(tmp_path, "keys", "list", "--json")).lines
+    assert after["revoke_time"]
+    assert (await typed_on(tmp_path, "keys", "revoke", "nobody")).status == 3
+
+
+async def test_a_key_for_a_person_stands_in_a_frame(tmp_path: Path) -> None:
+    """Without --json the key is whole on the screen, with its scopes as asked for."""
+    typed = await typed_on(
+        tmp_path, "keys", "create", "--user", "bob", "--scope", "orders.read", "--expires-in-days", "30"
+    )
+
+    assert "bgw_" in typed.out
+    (listed,) = (await typed_on(tmp_path, "keys", "list", "--json")).lines
+    assert listed["scopes"] == ["orders.read"]
+    assert listed["expire_time"] > listed["create_time"]
+
+
+async def test_an_unknown_scope_is_a_wrong_command_line(tmp_path: Path) -> None:
+    """The scope is named and no key is made."""
+    typed = await typed_on(tmp_path, "keys", "create", "--user", "bob", "--scope", "everything")
+
+    assert typed.status == 2
+    assert "everything" in typed.err
+    assert (await typed_on(tmp_path, "keys", "list", "--json")).lines == []
+
+
+async def test_the_schema_is_brought_up_to_date_once(tmp_path: Path) -> None:
+    """`db upgrade` tells from where to where, and the second time that there is nothing to do."""
+    first = await typed_on(tmp_path, "db", "upgrade")
+    second = await typed_on(tmp_path, "db", "upgrade")
+
+    assert (first.status, second.status) == (0, 0)
+    assert "upgraded from" in first.err
+    assert "already" in second.err
+
+
+async def test_a_database_that_is_not_there_is_told_in_a_sentence(tmp_path: Path) -> None:
+    """Status 5, no traceback, and no password."""
+    typed = await typed_on(
+        tmp_path, "db", "upgrade", BROKERGW_DATABASE_URL="postgresql://bob:hidden-password@127.0.0.1:1/x"
+    )
+
+    assert typed.status == 5
+    assert "hidden-password" not in typed.out + typed.err
+
+
+async def test_a_wrong_setting_is_named_without_its_value(tmp_path: Path) -> None:
+    """The value might be a secret, so only the name and the rule are told."""
+    typed = await typed_on(tmp_path, "serve", BROKERGW_ORDERS_PER_MINUTE="hidden-value")
+
+    assert typed.status == 2
+    assert "orders_per_minute" in typed.err
+    assert "hidden-value" not in typed.err
+
+
+def test_serve_puts_its_options_over_the_environment(stand_in: Any) -> None:
+    """An option that is given wins; one that is not leaves the environment's value."""
+    run = stand_in("run", "serve", answer=7)
+
+    typed = type_command(
+        *("serve", "--listen", "127.0.0.1:1"), BROKERGW_LISTEN="127.0.0.1:2", BROKERGW_METRICS_LISTEN="127.0.0.1:3"
+    )
+
+    assert typed.status == 7
+    (settings,) = run.given
+    assert isinstance(settings, Settings)
+    assert (settings.listen, settings.metrics_listen) == ("127.0.0.1:1", "127.0.0.1:3")
+
+
+def test_demo_ends_as_the_demo_does(stand_in: Any) -> None:
+    """The status of the demonstration is the status of the verb."""
+    stand_in("demo", "main", answer=3)
+
+    assert type_command("demo").status == 3
+
+
+def test_the_simulator_gets_its_options(stand_in: Any) -> None:
+    """What is given is passed on under the simulator's own names."""
+    run = stand_in("simulators", "run")
+
+    typed = type_command(
+        *("sim", "alpaca", "--port", "0", "--seed", "7", "--rate-limit", "200", "--key", "PK:secret", "--market-hours")
+    )
+
+    assert typed.status == 0
+    options = {"key": "PK:secret", "seed": "7", "rate-limit": "200", "market-hours": True}
+    assert run.given == ("alpaca", "127.0.0.1", 0, options)
+
+
+@pytest.mark.parametrize(("ok", "status"), [(True, 0), (None, 0), (False, 1)])
+def test_the_doctor_fails_only_when_something_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, *, ok: bool | None, status: int
+) -> None:
+    """A finding that is merely worth knowing does not."""
+
+    async def examine(settings: Settings) -> list[Finding]:
+        return [Finding("database", ok, "what was seen", "what to do")]
+
+    monkeypatch.setitem(sys.modules, "brokergw.app.doctor", SimpleNamespace(examine=examine))
+
+    typed = type_command("doctor")
+    (line,) = type_command("doctor", "--json").lines
+
+    assert typed.status == status
+    assert "what to do" in typed.out
+    assert line == {"area": "database", "ok": ok, "what": "what was seen", "advice": "what to do"}
