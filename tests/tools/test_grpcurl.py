@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.gateway_process import GatewayProcess, GatewayStarter
+from tests.fixtures.gateway_process import GatewayProcess
 from tests.tools.following import following
 from tests.tools.orders import submit_document
 
@@ -56,15 +56,14 @@ class Grpcurl:
     def mock_account(self) -> str:
         """Give the caller's account at the mock broker."""
         accounts = self.ask("brokerapi.v1.AccountService/ListAccounts", {})["accounts"]
-        account: str = next(account["accountId"] for account in accounts if account["broker"] == "mock")
+        account: str = next(account["account_id"] for account in accounts if account["broker"] == "mock")
         return account
 
 
 @pytest.fixture
-def grpcurl(go_tools: Path, start_gateway: GatewayStarter) -> Grpcurl:
-    """Grpcurl aimed at a fresh gateway."""
-    gateway = start_gateway()
-    return Grpcurl(go_tools / "grpcurl", gateway, gateway.api_key())
+def grpcurl(go_tools: Path, shared_gateway: GatewayProcess, shared_key: str) -> Grpcurl:
+    """Grpcurl aimed at a gateway."""
+    return Grpcurl(go_tools / "grpcurl", shared_gateway, shared_key)
 
 
 def test_grpcurl_lists_the_services(grpcurl: Grpcurl) -> None:
@@ -87,9 +86,9 @@ def test_grpcurl_submits_an_order(grpcurl: Grpcurl) -> None:
     key = str(uuid.uuid4())
     placed = grpcurl.ask("brokerapi.v1.OrderService/SubmitOrder", submit_document(grpcurl.mock_account(), key))
     order = placed["order"]
-    assert order["idempotencyKey"] == key
-    found = grpcurl.ask("brokerapi.v1.OrderService/GetOrder", {"orderId": order["orderId"]})
-    assert found["order"]["orderId"] == order["orderId"]
+    assert order["idempotency_key"] == key
+    found = grpcurl.ask("brokerapi.v1.OrderService/GetOrder", {"order_id": order["order_id"]})
+    assert found["order"]["order_id"] == order["order_id"]
 
 
 def test_grpcurl_shows_the_typed_error(grpcurl: Grpcurl) -> None:
@@ -102,12 +101,12 @@ def test_grpcurl_shows_the_typed_error(grpcurl: Grpcurl) -> None:
     assert status["code"] == 3
     assert details["ErrorInfo"]["reason"] == "INVALID_ORDER_FIELD"
     assert details["ErrorInfo"]["metadata"]["order_effect"] == "NONE"
-    assert [violation["field"] for violation in details["BadRequest"]["fieldViolations"]] == ["order.quantity"]
+    assert [violation["field"] for violation in details["BadRequest"]["field_violations"]] == ["order.quantity"]
 
 
-def test_without_a_key_nothing_is_shown(go_tools: Path, start_gateway: GatewayStarter) -> None:
-    """Reflection and orders ask for a credential; health does not."""
-    stranger = Grpcurl(go_tools / "grpcurl", start_gateway(), "bgw_wrong")
+def test_without_a_key_nothing_is_shown(go_tools: Path, shared_gateway: GatewayProcess) -> None:
+    """Reflection asks for a credential like any other call."""
+    stranger = Grpcurl(go_tools / "grpcurl", shared_gateway, "wrong")
     listed = stranger.run("list")
     assert listed.returncode != 0
     assert "brokerapi" not in listed.stdout
@@ -120,13 +119,13 @@ def test_grpcurl_streams_fills(grpcurl: Grpcurl) -> None:
     with following(grpcurl.arguments("brokerapi.v1.FillService/SubscribeFills", data=start)) as stream:
         assert stream.stdout is not None
         seen = ""
-        while "snapshotComplete" not in seen:
+        while "snapshot_complete" not in seen:
             line = stream.stdout.readline()
             assert line, seen
             seen += line
         submitted = submit_document(account, str(uuid.uuid4()))
         placed = grpcurl.ask("brokerapi.v1.OrderService/SubmitOrder", submitted)
-        while placed["order"]["orderId"] not in seen:
+        while placed["order"]["order_id"] not in seen:
             line = stream.stdout.readline()
             assert line, seen
             seen += line

@@ -17,23 +17,23 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("service", ["", ORDERS])
-def test_health_check_says_serving(go_tools: Path, start_gateway: GatewayStarter, service: str) -> None:
+def test_health_check_says_serving(go_tools: Path, shared_gateway: GatewayProcess, service: str) -> None:
     """The whole server and each of its services can be checked, without a credential."""
-    checked = run(go_tools / "health", "check", start_gateway().target, service)
+    checked = run(go_tools / "health", "check", shared_gateway.target, service)
     assert checked.returncode == 0, checked.stderr
     assert checked.stdout.split() == ["SERVING"]
 
 
-def test_health_check_of_an_unknown_service_is_not_found(go_tools: Path, start_gateway: GatewayStarter) -> None:
+def test_health_check_of_an_unknown_service_is_not_found(go_tools: Path, shared_gateway: GatewayProcess) -> None:
     """A service that the server does not have is NOT_FOUND, and not merely unwell."""
-    checked = run(go_tools / "health", "check", start_gateway().target, "no.such.Service")
+    checked = run(go_tools / "health", "check", shared_gateway.target, "no.such.Service")
     assert checked.returncode == 1
     assert checked.stderr.startswith("NotFound:")
 
 
-def test_health_list_names_every_service(go_tools: Path, start_gateway: GatewayStarter) -> None:
+def test_health_list_names_every_service(go_tools: Path, shared_gateway: GatewayProcess) -> None:
     """One call shows the health of the whole server and of each service."""
-    listed = run(go_tools / "health", "list", start_gateway().target)
+    listed = run(go_tools / "health", "list", shared_gateway.target)
     assert listed.returncode == 0, listed.stderr
     assert {"=SERVING", f"{ORDERS}=SERVING", "brokerapi.v1.FillService=SERVING"} <= set(listed.stdout.split())
 
@@ -50,11 +50,10 @@ def test_health_watch_follows_a_drain(go_tools: Path, start_gateway: GatewayStar
         assert gateway.wait() == 0
 
 
-def test_grpcurl_checks_health_by_reflection(go_tools: Path, start_gateway: GatewayStarter) -> None:
+def test_grpcurl_checks_health_by_reflection(go_tools: Path, shared_gateway: GatewayProcess, shared_key: str) -> None:
     """The health service is reflected like every other."""
-    gateway = start_gateway()
-    key = f"authorization: Bearer {gateway.api_key()}"
-    checked = run(go_tools / "grpcurl", "-plaintext", "-H", key, gateway.target, "grpc.health.v1.Health/Check")
+    key = f"authorization: Bearer {shared_key}"
+    checked = run(go_tools / "grpcurl", "-plaintext", "-H", key, shared_gateway.target, "grpc.health.v1.Health/Check")
     assert checked.returncode == 0, checked.stderr
     assert '"SERVING"' in checked.stdout
 
@@ -62,15 +61,14 @@ def test_grpcurl_checks_health_by_reflection(go_tools: Path, start_gateway: Gate
 class TestTheProbe:
     """grpc-health-probe, as orchestrators run it."""
 
-    def test_a_serving_gateway_passes(self, health_probe: Path, start_gateway: GatewayStarter) -> None:
+    def test_a_serving_gateway_passes(self, health_probe: Path, shared_gateway: GatewayProcess) -> None:
         """The probe exits 0 for the server and for a service."""
-        gateway = start_gateway()
-        assert self._probe(health_probe, gateway).returncode == 0
-        assert self._probe(health_probe, gateway, f"-service={ORDERS}").returncode == 0
+        assert self._probe(health_probe, shared_gateway).returncode == 0
+        assert self._probe(health_probe, shared_gateway, f"-service={ORDERS}").returncode == 0
 
-    def test_an_unknown_service_fails(self, health_probe: Path, start_gateway: GatewayStarter) -> None:
+    def test_an_unknown_service_fails(self, health_probe: Path, shared_gateway: GatewayProcess) -> None:
         """The probe's exit code for a failed call tells it from an unhealthy server."""
-        assert self._probe(health_probe, start_gateway(), "-service=no.such.Service").returncode == 3
+        assert self._probe(health_probe, shared_gateway, "-service=no.such.Service").returncode == 3
 
     def test_a_stopped_gateway_fails(self, health_probe: Path, start_gateway: GatewayStarter) -> None:
         """The probe cannot connect once the gateway has ended."""
