@@ -4,11 +4,12 @@ import asyncio
 import hashlib
 import logging
 from collections import deque
+from pathlib import Path
 
 from brokergw.adapters.mock.adapter import MockConnection
 from brokergw.adapters.mock.capabilities import ASSET_CLASSES, MOCK
 from brokergw.adapters.mock.config import MockConfig
-from brokergw.adapters.mock.journal import MockJournal
+from brokergw.adapters.mock.journal import JournalUnusable, MockJournal
 from brokergw.exchange import LISTINGS, EventKind, Exchange, ExchangeEvent
 from brokergw.model.capability import Capabilities
 from brokergw.ports.broker import BrokerLink
@@ -56,9 +57,7 @@ class MockBroker:
             settle_delay_ns=round(self.config.settle_delay_s * 1_000_000_000),
             refuse_wash_trades=self.config.refuse_wash_trades,
         )
-        self._journal = None if self.config.journal_path is None else MockJournal(self.config.journal_path)
-        if self._journal is not None:
-            self.exchange.recover(self._journal.state)
+        self._journal = None if self.config.journal_path is None else self._remember(self.config.journal_path)
         self._accounts = {opening.account_id for opening in self.exchange.state().accounts}
         self._connections: set[MockConnection] = set()
         self._feeds: dict[str, tuple[Feed, ...]] = {}
@@ -122,6 +121,19 @@ class MockBroker:
             self._feeds[feed.account_id] = rest
         else:
             self._feeds.pop(feed.account_id, None)
+
+    def _remember(self, path: Path) -> MockJournal:
+        journal = MockJournal(path)
+        try:
+            self.exchange.recover(journal.state)
+            journal.begin()
+        except ValueError as error:
+            journal.close()
+            raise JournalUnusable("the journal of the mock broker contradicts itself") from error
+        except OSError:
+            journal.close()
+            raise
+        return journal
 
     def _open_account(self, account_id: str) -> None:
         if account_id in self._accounts:

@@ -5,8 +5,8 @@ opened, orders seen for the first time, orders changed since, executions. A line
 anybody hears of the change, so a killed process leaves whole lines and at most one torn at the end, of which nobody was
 told. Nothing is synced to the disk: the process may die, the machine may not.
 
-Opening reads the file, and rewrites it (beside it, then renamed) when it holds superseded lines or a torn one. A lock
-on a file beside it keeps a second process away.
+Making a journal reads the file; `begin` rewrites it (beside it, then renamed) when it holds superseded rows or a torn
+line. A lock on a file beside it keeps a second process away.
 """
 
 import fcntl
@@ -45,17 +45,23 @@ class MockJournal:
         try:
             reading = _Reading(path)
             self.state = reading.state()
-            if reading.needs_rewrite:
-                _rewrite(path, self.state)
-            self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
         except BaseException:
             os.close(self._lock)
             raise
+        self._path = path
+        self._needs_rewrite = reading.needs_rewrite
+        self._file = -1
         self._written = {order.order_id for order in self.state.orders}
         self._openings: list[AccountOpening] = []
         self._orders: dict[str, ExchangeOrder] = {}
         self._executions: list[Execution] = []
         self._unwritten = b""
+
+    def begin(self) -> None:
+        """Get ready to write, once the state that was read has proved sound; raises OSError."""
+        if self._needs_rewrite:
+            _rewrite(self._path, self.state)
+        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
 
     def opened(self, opening: AccountOpening) -> None:
         """Note a new account."""
@@ -80,7 +86,8 @@ class MockJournal:
         try:
             self.flush()
         finally:
-            os.close(self._file)
+            if self._file >= 0:
+                os.close(self._file)
             os.close(self._lock)
 
     def _line(self) -> bytes:
