@@ -112,6 +112,9 @@ class Fault:
         )
 
 
+_TEXTS: Final = ("method", "path", "contains", "event", "symbol", "quantity")
+
+
 def fault_from_json(document: Any) -> Fault:
     """Read a fault from its JSON form; raises ValueError with the broken rule in words."""
     if not isinstance(document, Mapping):
@@ -123,6 +126,9 @@ def fault_from_json(document: Any) -> Fault:
         name = FaultName(document.get("name", ""))
     except ValueError:
         raise ValueError(f"name must be one of {', '.join(FaultName)}") from None
+    for field in _TEXTS:
+        if not isinstance(document.get(field, ""), str):
+            raise ValueError(f"{field} must be a text")  # noqa: TRY004 - as above
     try:
         return Fault(**{**document, "name": name})
     except TypeError:

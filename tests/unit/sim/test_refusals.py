@@ -1,14 +1,11 @@
 """What the Alpaca dialect refuses, and in which words."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from brokergw.sim.faults import Fault, FaultName
-from tests.fixtures.sim_wire import Wire
-
-MakeWire = Callable[..., Awaitable[Wire]]
+from tests.fixtures.sim_wire import MakeWire, Wire
 
 MALFORMED, UNPROCESSABLE, FORBIDDEN = (422, 40010001), (422, 42210000), (403, 40310000)
 BRACKET = {"order_class": "bracket", "time_in_force": "gtc"}
