@@ -128,7 +128,7 @@ class Sweep:
         account_id = session.connection.account_id
         try:
             cancels = await self._cancels(caller, command, session, symbol)
-            await self._wait_for_cancels(account_id, symbol)
+            await self._wait_for_cancels(command, account_id, symbol)
             positions = await session.adapter.get_positions()
         except GatewayError as error:
             residual = ResidualItem(account_id, symbol, error.reason.value, error.message)
@@ -143,9 +143,17 @@ class Sweep:
     async def _cancels(
         self, caller: Caller, command: KeyedCommand, session: Session, symbol: str
     ) -> tuple[CancelItem, ...]:
-        open_orders = await self._journal.open_orders(session.connection.account_id)
-        wanted = [o for o in open_orders if symbol in {"", o.terms.symbol}]
-        return tuple(await asyncio.gather(*(self._cancel_one(caller, command, order) for order in wanted)))
+        resting = await self._resting(command, session.connection.account_id, symbol)
+        return tuple(await asyncio.gather(*(self._cancel_one(caller, command, order) for order in resting)))
+
+    async def _resting(self, command: KeyedCommand, account_id: str, symbol: str) -> list[Order]:
+        """Find the open orders a sweep is about: all but the closing orders that it has placed itself."""
+        return [
+            order
+            for order in await self._journal.open_orders(account_id)
+            if symbol in {"", order.terms.symbol}
+            and order.idempotency_key != _closing_key(command, account_id, order.terms.symbol)
+        ]
 
     async def _cancel_one(self, caller: Caller, command: KeyedCommand, order: Order) -> CancelItem:
         key = _derived(command, f"cancel {order.order_id}")
@@ -156,12 +164,12 @@ class Sweep:
             return CancelItem(order, accepted=gone, reason="" if gone else error.reason.value)
         return CancelItem(result.order, accepted=True)
 
-    async def _wait_for_cancels(self, account_id: str, symbol: str) -> None:
+    async def _wait_for_cancels(self, command: KeyedCommand, account_id: str, symbol: str) -> None:
         """Wait until resting orders no longer hold what is to be closed, or it has taken too long."""
         until = self._clock.monotonic() + _CANCELS_WAIT_S
         while self._clock.monotonic() < until:
-            resting = await self._journal.open_orders(account_id)
-            if not any(o.state in AT_BROKER and symbol in {"", o.terms.symbol} for o in resting):
+            resting = await self._resting(command, account_id, symbol)
+            if not any(order.state in AT_BROKER for order in resting):
                 return
             await self._clock.sleep(_CANCELS_POLL_S)
 
@@ -171,7 +179,7 @@ class Sweep:
         """Close one position by a market order; the gates for new risk do not apply to taking risk away."""
         account_id = session.connection.account_id
         submit = SubmitOrder(
-            idempotency_key=_derived(command, f"close {account_id} {position.symbol}"),
+            idempotency_key=_closing_key(command, account_id, position.symbol),
             account_id=account_id,
             terms=_closing_terms(position),
         )
@@ -208,6 +216,10 @@ def _closing_terms(position: Position) -> OrderTerms:
         time_in_force=TimeInForce.GTC if around_the_clock else TimeInForce.DAY,
         quantity=abs(position.quantity),
     )
+
+
+def _closing_key(command: KeyedCommand, account_id: str, symbol: str) -> str:
+    return _derived(command, f"close {account_id} {symbol}")
 
 
 def _derived(command: KeyedCommand, step: str) -> str:

@@ -18,7 +18,7 @@ D = Decimal
 
 async def test_an_accepted_order_is_recorded_before_and_after_the_send(bench: Bench) -> None:
     """The journal shows SENDING before the broker sees the order, and the broker's state after it answered."""
-    states_at_send = []
+    states_at_send: list[State] = []
 
     async def submit(client_id: str, terms: OrderTerms) -> Outcome:
         states_at_send.extend(order.state for order in bench.journal.by_id.values())

@@ -1,0 +1,108 @@
+"""Cancel all, flatten, close all."""
+
+import asyncio
+import uuid
+from decimal import Decimal
+
+from brokergw.model.account import Position
+from brokergw.model.commands import CancelAllOrders, CloseAll, Flatten
+from brokergw.model.instrument import AssetClass
+from brokergw.model.lifecycle import State
+from brokergw.model.outcome import Accepted, Outcome, Rejected
+from brokergw.model.terms import OrderTerms, OrderType, Side
+from tests.fixtures.scripted_broker import Bench, broker_order, report
+
+D = Decimal
+
+
+def held(quantity: str) -> Position:
+    return Position(
+        symbol="ACME",
+        asset_class=AssetClass.STOCK,
+        quantity=D(quantity),
+        available_quantity=D(quantity),
+        average_price=D(50),
+        cost_basis=None,
+        market_price=D(50),
+        market_value=None,
+        unrealized_profit=None,
+        as_of_ns=0,
+    )
+
+
+async def cancel_at_once(bench: Bench) -> None:
+    """Let the broker end every order as soon as its cancel is asked for."""
+
+    async def cancel(broker_order_id: str) -> Outcome:
+        client_id, terms = next(s for s in bench.broker.sent if f"b-{s[0]}" == broker_order_id)
+        bench.broker.feed.put_nowait(report(broker_order(client_id, terms, state=State.CANCELED)))
+        return Accepted()
+
+    bench.broker.cancel = cancel
+
+
+async def test_cancel_all_asks_for_both_sides_and_replays_its_answer(bench: Bench) -> None:
+    """Every open order is asked for once; the same key gives the same list and asks nothing."""
+    bench.broker.positions = [held("100")]
+    asked: list[str] = []
+
+    async def cancel(broker_order_id: str) -> Outcome:
+        asked.append(broker_order_id)
+        return Accepted()
+
+    bench.broker.cancel = cancel
+    await bench.submit(bench.order())
+    await bench.submit(bench.order(side=Side.SELL))
+    command = CancelAllOrders(idempotency_key=str(uuid.uuid4()), account_id="acc_1")
+    first = await bench.desk.cancel_all(bench.caller, command)
+    again = await bench.desk.recall(bench.caller, command)
+    assert [item.accepted for item in first.cancels] == [True, True]
+    assert again is not None
+    assert again.replayed
+    assert len(asked) == 2
+
+
+async def test_flatten_cancels_what_rests_and_closes_what_is_held(bench: Bench) -> None:
+    """The closing order is a market order of the gateway's own, for exactly the position, on the other side."""
+    await cancel_at_once(bench)
+    await bench.submit(bench.order())
+    bench.broker.positions = [held("7")]
+    command = Flatten(idempotency_key=str(uuid.uuid4()), account_id="acc_1")
+    flattening = asyncio.create_task(bench.desk.flatten(bench.caller, command))
+    while not flattening.done():
+        await bench.clock.pass_time(0.1)
+    result = await flattening
+    (closing,) = result.orders
+    assert (closing.terms.type, closing.terms.side, closing.terms.quantity) == (OrderType.MARKET, Side.SELL, D(7))
+    assert [item.accepted for item in result.cancels] == [True]
+    assert not result.residuals
+
+
+async def test_what_cannot_be_closed_is_reported(bench: Bench) -> None:
+    """A refused closing order becomes a residual with its reason, not a success."""
+    bench.broker.positions = [held("-3")]
+
+    async def refuse(_: str, __: OrderTerms) -> Outcome:
+        return Rejected("NOT_TRADABLE", "422", "halted")
+
+    bench.broker.submit = refuse
+    result = await bench.desk.close_all(bench.caller, CloseAll(idempotency_key=str(uuid.uuid4())))
+    (residual,) = result.residuals
+    assert (residual.symbol, residual.reason) == ("ACME", "BROKER_REJECTED")
+    assert bench.broker.sent[0][1].side is Side.BUY
+
+
+async def test_a_sweep_gone_through_again_closes_nothing_twice(bench: Bench) -> None:
+    """When the first call died before its decision, its steps' own keys keep them from being repeated."""
+    bench.broker.positions = [held("5")]
+    command = Flatten(idempotency_key=str(uuid.uuid4()), account_id="acc_1")
+    first = await bench.desk.flatten(bench.caller, command)
+    scope = next(scope for scope in bench.journal.keys if scope.method == "Flatten")
+    record = bench.journal.keys[scope]
+    bench.journal.keys[scope] = type(record)(
+        scope=scope, fingerprint=record.fingerprint, subject=record.subject, claim_time_ns=0
+    )
+    assert await bench.desk.recall(bench.caller, command) is None
+    second = await bench.desk.flatten(bench.caller, command)
+    assert [o.order_id for o in second.orders] == [o.order_id for o in first.orders]
+    assert len(bench.broker.sent) == 1
