@@ -8,15 +8,11 @@ from sqlalchemy import Connection
 
 from brokergw.model.events import LogEvent
 from brokergw.ports.journal import CommitResult, Committed
-from brokergw.store.decide import Decider
+from brokergw.store.decide import Decider, Race
 from brokergw.store.many import ManyRows
 from brokergw.store.rows import Row
 from brokergw.store.statements import Statements
 from brokergw.store.units import PreparedUnit
-
-
-class Race(Exception):
-    """A constraint or a row count spoke against what was decided; nothing of the attempt may be kept."""
 
 
 @dataclass(slots=True)

@@ -2,7 +2,8 @@
 
 What the database holds is read first, a few sets at a time. Each unit is then checked in memory against that and
 against what the units before it in the batch will write. The hopeful pass reads only what is usually there (keys and
-the orders to be changed) and leaves fresh ids to the unique constraints; if one objects, the careful pass reads all.
+the orders to be changed) and leaves fresh ids to the unique constraints. If one of these objects, or a check fails that
+comes after what was not read, the careful pass reads all.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +30,10 @@ _ORDER: Final = "order"
 _CLIENT: Final = "client order"
 _BROKER_CLIENT: Final = "broker client order"
 _BROKER: Final = "broker order"
+
+
+class Race(Exception):
+    """The attempt does not know enough, or the database speaks against it; nothing of it may be kept."""
 
 
 @dataclass(slots=True)
@@ -85,13 +90,15 @@ class Decider:
         return self._state.renamed
 
     def decide(self, units: Sequence[PreparedUnit], *, careful: bool) -> list[Refusal | None]:
-        """Give each unit's refusal, or None where it goes through."""
+        """Give each unit's refusal, or None where it goes through; raises Race when only a careful pass can tell."""
         self._read_keys(units)
         self._read_heads(units)
         if careful:
             self._read_owners(units)
             self._read_fills(units)
         verdicts = [self._check(unit) for unit in units]
+        if not careful and not all(verdict is None or isinstance(verdict, KeyTaken) for verdict in verdicts):
+            raise Race
         current = self._current_orders([v.order_id for v in verdicts if isinstance(v, _StaleInDatabase)])
         return [Stale(current[v.order_id]) if isinstance(v, _StaleInDatabase) else v for v in verdicts]
 

@@ -17,14 +17,18 @@ from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import LogEvent
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import CommitResult
-from brokergw.store.batch import BatchWriter, Race, Written
+from brokergw.store.batch import BatchWriter, Written
+from brokergw.store.decide import Race
 from brokergw.store.rows import Row
-from brokergw.store.transaction import WriterConnection
+from brokergw.store.transaction import CommitOutcomeUnknown, CommitRefused, WriterConnection
 from brokergw.store.units import PreparedUnit
 
 _log = logging.getLogger(__name__)
 
 _ATTEMPTS: Final = 3
+_BROKEN: Final = (OperationalError, InterfaceError)
+_WHOLE_GROUP: Final = (*_BROKEN, CommitRefused, CommitOutcomeUnknown)
+"""Failures that are no single unit's; after a commit was asked for, nothing may be written again."""
 
 Work: TypeAlias = Callable[[Connection], Any]
 """A small write of its own, run inside the group's transaction; may run again after a failed attempt."""
@@ -64,7 +68,7 @@ class GroupCommitter:
         """
         try:
             return self._commit(group)
-        except (OperationalError, InterfaceError) as error:
+        except _BROKEN as error:
             _log.warning("the store's connection failed before a commit and is replaced: %s", type(error).__name__)
             self._connection.close()
             return self._commit(group)
@@ -75,7 +79,7 @@ class GroupCommitter:
                 return self._together(group, careful=careful)
             except (Race, IntegrityError):
                 continue
-            except (OperationalError, InterfaceError):
+            except _WHOLE_GROUP:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever one unit does must not reach its neighbours
                 _log.warning("a batch is written unit by unit after %s", type(error).__name__)
@@ -106,7 +110,7 @@ class GroupCommitter:
             savepoint = connection.begin_nested()
             try:
                 written = self._writer.write(connection, units, audit, self._clock.now_ns(), careful=True)
-            except (OperationalError, InterfaceError):
+            except _WHOLE_GROUP:
                 raise
             except (Race, IntegrityError) as error:
                 savepoint.rollback()
@@ -124,7 +128,7 @@ class GroupCommitter:
         savepoint = connection.begin_nested()
         try:
             result = work(connection)
-        except (OperationalError, InterfaceError):
+        except _WHOLE_GROUP:
             raise
         except Exception as error:  # noqa: BLE001 - handed to the one who asked for this write
             savepoint.rollback()

@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.store.engine import READERS, one_moment
@@ -81,10 +81,12 @@ class Reader:
             raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "the journal is closed")
 
     def _query(self, read: Callable[[Connection], Found], at_one_moment: bool) -> Found:  # noqa: FBT001 - an executor passes positions only
-        opened = one_moment(self._engine) if at_one_moment else self._engine.connect()
-        try:
-            with opened as connection:
+        def attempt() -> Found:
+            with one_moment(self._engine) if at_one_moment else self._engine.connect() as connection:
                 return read(connection)
+
+        try:
+            return _with_second_try(attempt)
         except SQLAlchemyError as error:
             raise _unreadable(error) from error
 
@@ -106,11 +108,8 @@ class Reader:
         return [each for each in taken if each is not None], taken[-1] is None
 
     def _answer(self, wanted: list[_Wanted]) -> None:
-        results: list[Any] = []
         try:
-            with self._engine.connect() as connection:
-                found = {lookup: self._fetch(connection, lookup, wanted) for lookup in {w.lookup for w in wanted}}
-            results = [found[each.lookup].get(each.key) for each in wanted]
+            results = _with_second_try(lambda: self._find(wanted))
         except Exception as error:  # noqa: BLE001 - the thread must live; every waiter is told
             _log.error("a look-up in the journal failed", exc_info=error)
             results = [_unreadable(error) for _ in wanted]
@@ -120,10 +119,25 @@ class Reader:
         except RuntimeError:
             _log.warning("the event loop ended before %d look-ups could be answered", len(wanted))
 
+    def _find(self, wanted: list[_Wanted]) -> list[Any]:
+        with self._engine.connect() as connection:
+            found = {lookup: self._fetch(connection, lookup, wanted) for lookup in {each.lookup for each in wanted}}
+        return [found[each.lookup].get(each.key) for each in wanted]
+
     def _fetch(self, connection: Connection, lookup: Lookup, wanted: list[_Wanted]) -> dict[Row, Any]:
         keys = sorted({each.key for each in wanted if each.lookup is lookup})
         rows = lookup.statement.fetch(connection, keys)
         return {lookup.key_of(row): lookup.read(row) for row in rows}
+
+
+def _with_second_try(attempt: Callable[[], Found]) -> Found:
+    try:
+        return attempt()
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        # The server was restarted, say: the first to notice empties the pool, and a new connection may work.
+        return attempt()
 
 
 def _wake(wanted: list[_Wanted], results: list[Any]) -> None:

@@ -1,9 +1,11 @@
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
+from brokergw.model.events import LogEvent
 from brokergw.model.lifecycle import State
 from brokergw.ports.journal import ClientOrderIdTaken, Commit, Committed, FillKnown, KeyTaken, Stale
 from brokergw.store import Store
@@ -43,7 +45,12 @@ async def test_one_of_a_thousand_claims_wins(store: Store) -> None:
 async def test_sequences_have_no_gap_under_concurrency(store: Store) -> None:
     """Orders admitted and settled at once on two accounts leave a log without gaps, in the order told."""
     told: dict[str, list[int]] = {ACCOUNT: [], OTHER_ACCOUNT: []}
-    store.journal.on_events(lambda events: [told[event.account_id].append(event.sequence) for event in events] and None)
+
+    def hear(events: Sequence[LogEvent]) -> None:
+        for event in events:
+            told[event.account_id].append(event.sequence)
+
+    store.journal.on_events(hear)
 
     async def trade(account_id: str) -> None:
         order = an_order(account_id)
@@ -79,13 +86,18 @@ async def test_two_writers_decide_every_race_once(store: Store, store_url: str) 
             results = await asyncio.gather(store.journal.commit(one), rival.journal.commit(other))
             return {type(result) for result in results}
 
-        keys = [race(admit(an_order(idempotency_key=f"k{n}")), admit(an_order(idempotency_key=f"k{n}"))) for n in range(50)]
-        ids = [race(admit(an_order(client_order_id=f"c{n}")), admit(an_order(client_order_id=f"c{n}"))) for n in range(50)]
+        keys = [
+            race(admit(an_order(idempotency_key=f"k{n}")), admit(an_order(idempotency_key=f"k{n}"))) for n in range(50)
+        ]
+        ids = [
+            race(admit(an_order(client_order_id=f"c{n}")), admit(an_order(client_order_id=f"c{n}"))) for n in range(50)
+        ]
         told = [race(*[Commit(fills=(fill,), events=(about(fill),))] * 2) for fill in fills]
         outcomes = await asyncio.gather(*keys, *ids, *told)
-        assert outcomes == [{Committed, KeyTaken}] * 50 + [{Committed, ClientOrderIdTaken}] * 50 + [
-            {Committed, FillKnown}
-        ] * 50
+        assert (
+            outcomes
+            == [{Committed, KeyTaken}] * 50 + [{Committed, ClientOrderIdTaken}] * 50 + [{Committed, FillKnown}] * 50
+        )
         log = await log_of(store)
         assert log == list(range(1, 152))
 

@@ -45,7 +45,7 @@ def whole_order() -> Order:
         quantity=Decimal("1.50"),
         notional=Decimal("0.000000000000000001"),
         limit_price=Decimal("12345678901234567890.123456789012345678"),
-        stop_price=Decimal("-3"),
+        stop_price=Decimal(-3),
         trail_amount=Decimal("1E+3"),
         trail_percent=Decimal("0E-8"),
         expire_time_ns=START_NS + 9,

@@ -115,14 +115,10 @@ async def test_close_writes_everything_that_waits(store: Store, store_url: str) 
 async def test_closed_store_refuses(store: Store) -> None:
     """After closing, writing, recording, reading and pinging raise JOURNAL_UNAVAILABLE."""
     await store.close()
-    for attempt in (
-        lambda: store.journal.commit(admit(an_order())),
-        lambda: store.journal.order("ord_1"),
-        lambda: store.journal.open_orders(),
-        store.ping,
-    ):
+    journal = store.journal
+    for attempt in (journal.commit(admit(an_order())), journal.order("ord_1"), journal.open_orders(), store.ping()):
         with pytest.raises(GatewayError) as refused:
-            await attempt()  # type: ignore[no-untyped-call]
+            await attempt
         assert refused.value.reason is Reason.JOURNAL_UNAVAILABLE
     with pytest.raises(GatewayError):
         store.journal.record(audit())
@@ -153,5 +149,3 @@ async def test_epoch_outlives_the_process(store: Store, store_url: str) -> None:
     async with open_for_test(store_url) as reopened:
         assert reopened.journal.epoch == store.journal.epoch
         assert store.journal.epoch.startswith("epoch_")
-
-

@@ -1,0 +1,114 @@
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, inspect, text
+
+from brokergw.store import StoreOutdated, StoreUrlInvalid
+from brokergw.store.engine import parse_url, writer_engine
+from brokergw.store.migrations import current_revision, is_current, newest_revision, read_epoch, renew_epoch, upgrade
+from brokergw.store.tables import METADATA
+from tests.fixtures.stores import open_for_test
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give the URL of a database without tables, once of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'empty.db'}"
+    url: str = request.getfixturevalue("postgresql_empty")
+    return url
+
+
+@pytest.fixture
+def empty(empty_url: str) -> Iterator[Engine]:
+    """Give an engine on a database without tables."""
+    engine = writer_engine(parse_url(empty_url))
+    yield engine
+    with engine.begin() as connection:
+        METADATA.drop_all(connection)
+        connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
+    engine.dispose()
+
+
+def test_migrated_tables_are_those_of_the_code(empty: Engine) -> None:
+    """The migrations make exactly the tables, columns, keys and indexes that the code describes."""
+    upgrade(empty)
+    with empty.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, METADATA) == []
+        made = inspect(connection)
+        for table in METADATA.sorted_tables:
+            keys = {tuple(key["constrained_columns"]) for key in made.get_foreign_keys(table.name)}
+            assert keys == {tuple(key.column_keys) for key in table.foreign_key_constraints}
+            assert made.get_pk_constraint(table.name)["constrained_columns"] == [c.name for c in table.primary_key]
+            assert [column["name"] for column in made.get_columns(table.name)] == [c.name for c in table.columns]
+
+
+def test_upgrade_can_be_repeated(empty: Engine) -> None:
+    """An empty database has no revision; upgrading brings it to the newest one, and again changes nothing."""
+    assert current_revision(empty) is None
+    assert not is_current(empty)
+    upgrade(empty)
+    assert current_revision(empty) == newest_revision()
+    assert is_current(empty)
+    epoch = read_epoch(empty)
+    upgrade(empty)
+    assert read_epoch(empty) == epoch
+
+
+def test_processes_may_upgrade_at_once(empty: Engine) -> None:
+    """Several upgrades of one database at the same time all succeed."""
+    failures: list[Exception] = []
+
+    def run() -> None:
+        engine = writer_engine(empty.url)
+        try:
+            upgrade(engine)
+        except Exception as error:  # noqa: BLE001 - reported by the test
+            failures.append(error)
+        engine.dispose()
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert is_current(empty)
+
+
+async def test_outdated_store_is_not_opened(empty: Engine, empty_url: str) -> None:
+    """A database that is not up to date is refused with what to do, unless the opener is to upgrade it."""
+    with pytest.raises(StoreOutdated, match="db upgrade"):
+        open_for_test(empty_url)
+    async with open_for_test(empty_url, upgrade_tables=True) as store:
+        await store.ping()
+    assert is_current(empty)
+
+
+def test_renewed_epoch_is_another(empty: Engine) -> None:
+    """After a restore the log can begin another life."""
+    upgrade(empty)
+    before = read_epoch(empty)
+    assert renew_epoch(empty) != before
+    assert read_epoch(empty) != before
+
+
+@pytest.mark.parametrize(
+    ("url", "word"),
+    [
+        ("nonsense", "must look like"),
+        ("mysql://host/name", "cannot use mysql"),
+        ("sqlite://", "needs a file"),
+        ("sqlite:///:memory:", "needs a file"),
+        ("sqlite:////no/such/folder/store.db", "does not exist"),
+    ],
+)
+def test_unusable_url_is_refused(url: str, word: str) -> None:
+    """A URL that names no database the store can use is refused in words."""
+    with pytest.raises(StoreUrlInvalid, match=word):
+        open_for_test(url)
