@@ -129,7 +129,7 @@ class MockBroker:
             journal.begin()
         except ValueError as error:
             journal.close()
-            raise JournalUnusable("the journal of the mock broker contradicts itself") from error
+            raise JournalUnusable(path, f"contradicts itself: {error}") from error
         except OSError:
             journal.close()
             raise

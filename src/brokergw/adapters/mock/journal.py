@@ -32,8 +32,11 @@ _HEADER: Final = {"format": "brokergw mock journal", "version": 1}
 _encode: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
-class JournalUnusable(Exception):
-    """The file cannot be used as it is: damaged, of another format, or in use."""
+class JournalUnusable(ValueError):
+    """The file cannot be used as it is: damaged, of another format, or in use. The message names it."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"the mock broker's journal {path} {why}")
 
 
 class MockJournal:
@@ -41,7 +44,7 @@ class MockJournal:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(path.with_name(path.name + ".lock"))
+        self._lock = _locked(path)
         try:
             reading = _Reading(path)
             self.state = reading.state()
@@ -116,6 +119,7 @@ class _Reading:
         self._openings: list[AccountOpening] = []
         self._orders: dict[str, ExchangeOrder] = {}
         self._executions: list[Execution] = []
+        self._path = path
         if path.exists():
             self._read(path.read_bytes())
 
@@ -127,14 +131,14 @@ class _Reading:
         *lines, tail = content.split(b"\n")
         if not lines:
             return
+        if lines[0].decode(errors="replace") != _encode(_HEADER):
+            raise JournalUnusable(self._path, "is of another kind, or of another version")
         superseded = 0
-        try:
-            if json.loads(lines[0]) != _HEADER:
-                raise JournalUnusable("the file is no journal of the mock broker in a format of this version")
-            for line in lines[1:]:
+        for number, line in enumerate(lines[1:], start=2):
+            try:
                 superseded += self._take(json.loads(line))
-        except (ValueError, KeyError, IndexError, TypeError, ArithmeticError) as error:
-            raise JournalUnusable("the journal of the mock broker is damaged before its last line") from error
+            except (ValueError, KeyError, IndexError, TypeError, ArithmeticError) as error:
+                raise JournalUnusable(self._path, f"is damaged in line {number}") from error
         self.needs_rewrite = bool(tail) or superseded > 0
 
     def _take(self, line: list[list[list[Any]]]) -> int:
@@ -152,12 +156,12 @@ class _Reading:
 
 
 def _locked(path: Path) -> int:
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    file = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(file)
-        raise JournalUnusable("the journal of the mock broker is in use by another process") from error
+        raise JournalUnusable(path, "is in use by another process") from error
     return file
 
 
