@@ -15,9 +15,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Final
 
 import grpc
-from alpaca.trading.client import TradingClient
-from alpaca.trading.enums import OrderSide, TimeInForce
-from alpaca.trading.requests import MarketOrderRequest
 from brokerapi.v1 import fills_pb2, fills_pb2_grpc, orders_pb2_grpc, streams_pb2
 
 from bench.messages import QUANTITY, SYMBOL, order_spec, submit_request
@@ -90,6 +87,11 @@ def submitting(target: str, account_id: str, api_key: str) -> Measure:
 
 def calling_the_sdk(url: str, key: str, secret: str) -> Measure:
     """Make a measure of alpaca-py's own submit_order, each thread with a client of its own."""
+    # Only this kind of load needs the SDK, whose import takes longer than everything else together.
+    from alpaca.trading.client import TradingClient  # noqa: PLC0415 - as said
+    from alpaca.trading.enums import OrderSide, TimeInForce  # noqa: PLC0415 - as said
+    from alpaca.trading.requests import MarketOrderRequest  # noqa: PLC0415 - as said
+
     request = MarketOrderRequest(
         symbol=SYMBOL,
         qty=float(QUANTITY),

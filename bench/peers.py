@@ -1,5 +1,6 @@
 """Everything a run needs, started once: simulator, bare peers, gateway, and a load for each case."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.gateway import Account, Gateway, running_gateway
-from bench.processes import Generator, Process
+from bench.processes import Generator, Process, measure_together
 
 GENERATORS: Final = 2
 """Load processes for a gRPC server: one alone would be slower than a bare server."""
@@ -16,6 +17,7 @@ BROKER_KEYS: Final = {"c": "PKBARE", "d": "PKGATEWAY", "e": "PKSDK"}
 """An account at the simulated broker for each case, so that none spends another's money."""
 
 BROKER_SECRET: Final = "bench-secret"
+_RECORD_S: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ async def _gateway_beds(stack: AsyncExitStack, gateway: Gateway, only: frozenset
 async def _stream_beds(
     stack: AsyncExitStack, gateway: Gateway, mock: Account, orders: tuple[Generator, ...]
 ) -> dict[str, Bed]:
+    # The record needs fills to tell; without cases before this one there would be none.
+    await measure_together(orders, 32, seconds=_RECORD_S, warm_up=0)
     bare = await stack.enter_async_context(_server("bare stream", "stream"))
     takers = await start_loads(stack, "subscribe", bare.greeting, "", "none")
     followers = await start_loads(stack, "subscribe", gateway.target, mock.account_id, mock.api_key)
@@ -94,4 +98,4 @@ async def start_loads(
 ) -> tuple[Generator, ...]:
     """Start load processes of one kind."""
     made = [Generator(f"load {kind}", ["-m", "bench.load", kind, *arguments]) for _ in range(processes)]
-    return tuple([await stack.enter_async_context(one) for one in made])
+    return tuple(await asyncio.gather(*(stack.enter_async_context(one) for one in made)))

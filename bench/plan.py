@@ -7,7 +7,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One thing to measure; `bound` is what its figures say."""
+    """One thing to measure."""
 
     letter: str
     name: str
@@ -40,7 +40,10 @@ CALL_RATIOS: Final = (
     Ratio("d", "c", "what they leave of a bare forwarder", 0.6),
     Ratio("d", "e", "the gateway beside the broker's own SDK", 1.5),
 )
-STREAM_RATIOS: Final = (Ratio("f1", "f0", "what sequence, cursor and filter leave of a bare stream"),)
+STREAM_RATIOS: Final = (
+    Ratio("f1", "f0", "what record, sequence, cursor and filter leave of a bare stream"),
+    Ratio("f2", "f0", "the same live, bounded by how many orders fill meanwhile"),
+)
 
 IN_FLIGHT: Final = (1, 16, 32)
 SUBSCRIBERS: Final = (1, 10, 100)
