@@ -22,7 +22,7 @@ from brokergw.adapters.alpaca.records import FilledRow
 from brokergw.model.lifecycle import State, is_terminal
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import BrokerOrder, OrderReport
-from brokergw.model.terms import OrderClass
+from brokergw.model.terms import OrderClass, Side
 from brokergw.ports.clock import Clock
 
 logger = logging.getLogger(__name__)
@@ -42,9 +42,15 @@ class _Found:
     fills: dict[str, list[FilledRow]] = field(default_factory=dict)
 
     def add(self, order: BrokerOrder) -> None:
-        self.orders[order.broker_order_id] = order
-        for leg in order.legs:
-            self.add(leg)
+        """Take an order in with its exits; the legs of a spread trade as one order and give it their executions."""
+        if order.terms.order_class is not OrderClass.MULTI_LEG:
+            self.orders[order.broker_order_id] = order
+            for leg in order.legs:
+                self.add(leg)
+        elif order.legs:
+            self.orders[order.broker_order_id] = order
+            legs = [self.fills.pop(leg.broker_order_id, []) for leg in order.legs]
+            self.fills.setdefault(order.broker_order_id, []).extend(spread_rows(order, legs))
 
 
 class History:
@@ -74,7 +80,12 @@ class History:
         ids = {generation.broker_order_id for generation in generations}
         until_ns = order.update_time_ns + _SKEW_NS if is_terminal(order.state) else None
         rows = await self._fills(generations[0].submit_time_ns - _SKEW_NS, until_ns)
-        return fill_reports(order, [row for row in rows if row.order_id in ids])
+        own = [row for row in rows if row.order_id in ids]
+        for generation in generations:
+            if generation.terms.order_class is OrderClass.MULTI_LEG:
+                legs = [[r for r in rows if r.order_id == leg.broker_order_id] for leg in generation.legs]
+                own += spread_rows(generation, legs)
+        return fill_reports(order, own)
 
     async def _generations(self, order: BrokerOrder) -> list[BrokerOrder]:
         generations = [order]
@@ -104,8 +115,7 @@ class History:
     async def _tell(self, order: BrokerOrder, fills: Sequence[FilledRow], told: Told) -> list[OrderReport]:
         reports = fill_reports(order, fills)
         known = max([told.cum_quantity(order), *(fill.cum_quantity for fill in fills)])
-        if known < order.cum_quantity and order.terms.order_class is not OrderClass.MULTI_LEG:
-            # (The executions of a multi-leg order are its legs'.)
+        if known < order.cum_quantity:
             reports = await self._wait_for_fills(order)
         last_ns = max([order.update_time_ns, *(report.event_time_ns for report in reports)])
         return [*reports, OrderReport(order, last_ns, replayed=True)]
@@ -126,6 +136,35 @@ class History:
         with understood():
             fills = [records.filled_row(row) for row in rows]
         return sorted(fills, key=lambda fill: (fill.fill.trade_time_ns, fill.cum_quantity))
+
+
+def spread_rows(order: BrokerOrder, legs: Sequence[Sequence[FilledRow]]) -> list[FilledRow]:
+    """Put the executions of a multi-leg order together from those of its legs.
+
+    The order has traded as far as each of its legs has; its price is what one unit cost over all legs, a sold leg
+    taken off, which is how the stream prices it.
+    """
+    rows: list[FilledRow] = []
+    by_cum = [
+        {row.cum_quantity / leg.ratio: row for row in leg_rows}
+        for leg, leg_rows in zip(order.terms.legs, legs, strict=True)
+    ]
+    for cum in sorted(set.intersection(*(set(leg) for leg in by_cum))) if by_cum else ():
+        parts = [leg[cum] for leg in by_cum]
+        price = sum(
+            (leg.ratio * part.fill.price * (1 if leg.side is Side.BUY else -1))
+            for leg, part in zip(order.terms.legs, parts, strict=True)
+        )
+        fill = replace(
+            parts[0].fill,
+            execution_id=records.execution_id(order.broker_order_id, cum),
+            quantity=parts[0].fill.quantity / order.terms.legs[0].ratio,
+            price=Decimal(price),
+            trade_time_ns=max(part.fill.trade_time_ns for part in parts),
+        )
+        leaves = parts[0].leaves_quantity / order.terms.legs[0].ratio
+        rows.append(FilledRow(order.broker_order_id, cum, leaves, fill))
+    return rows
 
 
 def fill_reports(order: BrokerOrder, fills: Iterable[FilledRow]) -> list[OrderReport]:

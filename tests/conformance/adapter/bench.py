@@ -1,0 +1,127 @@
+"""A bench: one broker's adapter, and the hands to steer the world behind it."""
+
+from abc import ABC, abstractmethod
+from decimal import Decimal
+from enum import Enum, auto, unique
+from typing import ClassVar
+
+from brokergw.model.account import Environment
+from brokergw.model.capability import Capabilities
+from brokergw.ports.broker import AdapterFactory, BrokerAdapter
+from tests.fixtures.hasty import HastyClock
+
+
+@unique
+class Ability(Enum):
+    """What a broker's world can do beyond trading; a card that needs it is not for worlds that cannot."""
+
+    CREDENTIALS = auto()
+    """Keys can be wrong."""
+    NETWORK = auto()
+    """There is a wire to fail between adapter and broker."""
+    STREAM_LOSS = auto()
+    """The order stream can be cut."""
+    BUDGET = auto()
+    """The broker tells its request budget."""
+
+
+@unique
+class Mishap(Enum):
+    """What can happen, once, to the next order that is sent."""
+
+    LOST_REPLY = auto()
+    """Taken, and the connection cut instead of an answer."""
+    ERROR_AFTER = auto()
+    """Taken, and answered with a server error."""
+    GARBLED_REPLY = auto()
+    """Taken, and answered with half of a body."""
+    HANGING_REPLY = auto()
+    """Taken, and never answered."""
+    ERROR_BEFORE = auto()
+    """Not taken, and answered with a server error."""
+    RESET = auto()
+    """Not taken, the connection cut while sending."""
+    RATE_LIMITED = auto()
+    """Thrown away for want of budget."""
+
+
+class Bench(ABC):
+    """The exam's view of one broker.
+
+    `stock` trades in fractions and can be sold short, `deep` trades at most 5,000 a tick, `whole_only` cannot be
+    divided, `halted` is known but not tradable, `option` and `spread` are contracts. Prices stand still where they
+    are pinned.
+    """
+
+    name: ClassVar[str]
+    abilities: ClassVar[frozenset[Ability]]
+    environment: ClassVar[Environment]
+    stock = "AAPL"
+    deep = "F"
+    crypto = "BTC/USD"
+    whole_only = "OCGN"
+    halted = "HALT"
+    unknown = "ZZZZ"
+    option = "AAPL270115C00230000"
+    spread = ("AAPL270115C00230000", "AAPL270115P00230000")
+    secrets: tuple[str, ...] = ()
+
+    clock: HastyClock
+    factory: AdapterFactory
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the factory claims."""
+        return self.factory.capabilities
+
+    @abstractmethod
+    def open(self) -> BrokerAdapter:
+        """Open the bench's account."""
+
+    def open_with_wrong_keys(self) -> BrokerAdapter:
+        """Open a connection that the broker will refuse (CREDENTIALS)."""
+        raise NotImplementedError
+
+    def open_unreachable(self) -> BrokerAdapter:
+        """Open a connection to where nobody listens (NETWORK)."""
+        raise NotImplementedError
+
+    def open_with_budget(self) -> BrokerAdapter:
+        """Open a connection whose broker tells a budget of 200 requests a minute (BUDGET)."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def pin(self, symbol: str, price: Decimal) -> None:
+        """Hold a price."""
+
+    @abstractmethod
+    def tick(self) -> None:
+        """Let resting orders meet the market."""
+
+    @abstractmethod
+    def at_broker(self, client_order_id: str) -> int:
+        """Count the orders of a client order id that really exist at the broker."""
+
+    @abstractmethod
+    def orders_at_broker(self) -> int:
+        """Count the orders that really exist at the broker."""
+
+    def mishap(self, mishap: Mishap, *, method: str = "POST") -> None:
+        """Arrange for something to happen to the next command of an HTTP method (NETWORK)."""
+        raise NotImplementedError
+
+    def sent(self) -> int:
+        """Count the orders that really arrived at the broker, taken or not (NETWORK)."""
+        raise NotImplementedError
+
+    async def cut_stream(self) -> None:
+        """Cut the order stream, if it is open (STREAM_LOSS)."""
+        raise NotImplementedError
+
+    def hold_stream(self, held: bool) -> None:  # noqa: FBT001 - a switch reads best so
+        """Refuse new streams for as long as it is held (STREAM_LOSS)."""
+        raise NotImplementedError
+
+    def repeat_events(self) -> None:
+        """Tell every stream event twice from now on (STREAM_LOSS)."""
+        raise NotImplementedError

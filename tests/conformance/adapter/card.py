@@ -1,0 +1,57 @@
+"""The cards of the exam: one claim each, under an id that never changes."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from brokergw.model.capability import Capabilities, Feature
+from brokergw.model.instrument import AssetClass
+from brokergw.model.terms import OrderClass, OrderType, TimeInForce
+from brokergw.ports.broker import BrokerAdapter
+from tests.conformance.adapter.bench import Ability, Bench
+
+Need: TypeAlias = Feature | OrderType | TimeInForce | OrderClass | AssetClass | Ability
+Claim: TypeAlias = Callable[[Bench, BrokerAdapter], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One question: who can do `needs` must satisfy `claim`, whose docstring says what it asks."""
+
+    id: str
+    needs: frozenset[Need]
+    claim: Claim
+
+    def missing(self, bench: Bench) -> list[str]:
+        """Name what the broker does not claim of what the card needs."""
+        return sorted(str(need) for need in self.needs if not _claimed(need, bench, bench.capabilities))
+
+
+CARDS: Final[dict[str, Card]] = {}
+
+
+def card(card_id: str, *needs: Need) -> Callable[[Claim], Claim]:
+    """Put a function among the cards."""
+
+    def add(claim: Claim) -> Claim:
+        assert card_id not in CARDS, f"two cards are called {card_id}"
+        CARDS[card_id] = Card(card_id, frozenset(needs), claim)
+        return claim
+
+    return add
+
+
+def _claimed(need: Need, bench: Bench, can: Capabilities) -> bool:
+    match need:
+        case Feature():
+            return need in can.features
+        case OrderType():
+            return need in can.order_types[AssetClass.STOCK]
+        case TimeInForce():
+            return need in can.times_in_force[AssetClass.STOCK]
+        case OrderClass():
+            return need in can.order_classes
+        case AssetClass():
+            return need in can.asset_classes
+        case Ability():
+            return need in bench.abilities

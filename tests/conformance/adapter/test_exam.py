@@ -1,0 +1,47 @@
+"""The exam that every adapter sits: each card, at each bench, by what the broker claims."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from tests.conformance.adapter import (  # noqa: F401 - importing them deals the cards
+    cards_account,
+    cards_changes,
+    cards_faults,
+    cards_identity,
+    cards_orders,
+    cards_records,
+    cards_refusals,
+    cards_stream,
+)
+from tests.conformance.adapter.bench import Bench
+from tests.conformance.adapter.bench_alpaca import alpaca_bench
+from tests.conformance.adapter.bench_mock import mock_bench
+from tests.conformance.adapter.card import CARDS
+from tests.conformance.adapter.steps import PRICE
+from tests.reasons import SkipReason, skip
+
+BENCHES: dict[str, Callable[[], AbstractAsyncContextManager[Bench]]] = {"mock": mock_bench, "alpaca": alpaca_bench}
+
+
+@pytest.mark.parametrize("bench_name", BENCHES)
+@pytest.mark.parametrize("card_id", sorted(CARDS))
+async def test_exam(bench_name: str, card_id: str) -> None:
+    """An adapter satisfies every card whose needs its broker claims."""
+    card = CARDS[card_id]
+    async with BENCHES[bench_name]() as bench:
+        if missing := card.missing(bench):
+            skip(SkipReason.CAPABILITY_NOT_CLAIMED, f"{bench_name} lacks {', '.join(missing)}")
+        bench.pin(bench.stock, PRICE)
+        broker = bench.open()
+        try:
+            await card.claim(bench, broker)
+        finally:
+            await broker.disconnect()
+
+
+def test_every_card_makes_a_claim() -> None:
+    """A card's docstring says in a sentence what it asks, and the exam is not a short one."""
+    assert all((card.claim.__doc__ or "").strip().endswith(".") for card in CARDS.values())
+    assert len(CARDS) >= 40
