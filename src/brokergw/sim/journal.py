@@ -50,7 +50,7 @@ class WireJournal:
     The file holds JSON Lines in the order of the answers; `sequence` gives the order of arrival.
     """
 
-    def __init__(self, now_ns: Callable[[], int], *, capacity: int = 200_000, file: Path | None = None) -> None:
+    def __init__(self, now_ns: Callable[[], int], *, capacity: int = 50_000, file: Path | None = None) -> None:
         self._now_ns = now_ns
         self._entries: deque[WireEntry] = deque(maxlen=capacity)
         self._sequence = 0

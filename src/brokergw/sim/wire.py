@@ -1,5 +1,6 @@
 """What a dialect and the server hand each other: a request as it arrived, the answer, and the dialect's face."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -9,7 +10,13 @@ from aiohttp import web
 
 from brokergw.exchange import Exchange
 
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 JSON_TYPE: Final = "application/json; charset=utf-8"
+
+
+def encode_json(document: Any) -> bytes:
+    """Write a document as compact JSON."""
+    return _ENCODER.encode(document).encode()
 
 
 @dataclass(slots=True)

@@ -1,6 +1,5 @@
 """The Alpaca dialect: which path leads to which endpoint, who may pass, and how to serve it."""
 
-import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -29,7 +28,7 @@ from brokergw.sim.dialects.alpaca.venue import Doors
 from brokergw.sim.faults import FaultName, Faults
 from brokergw.sim.journal import WireJournal
 from brokergw.sim.server import SimServer
-from brokergw.sim.wire import WireReply, WireRequest
+from brokergw.sim.wire import WireReply, WireRequest, encode_json
 
 Endpoint = Callable[[Call], Any]
 
@@ -111,10 +110,10 @@ class AlpacaDialect:
         except ApiError as error:
             return error.reply()
         if not isinstance(answer, Answer):
-            return WireReply(200, json.dumps(answer, separators=(",", ":")).encode())
+            return WireReply(200, encode_json(answer))
         if answer.document is None:
             return WireReply(answer.status)
-        return WireReply(answer.status, json.dumps(answer.document, separators=(",", ":")).encode())
+        return WireReply(answer.status, encode_json(answer.document))
 
     def _find(self, method: str, path: str) -> tuple[Endpoint | None, str]:
         parts = path.split("/")

@@ -14,10 +14,17 @@ _FALSE: Final = frozenset({"false", "0", "f", ""})
 _PLACES_MAX: Final = 9
 
 
+def _no_constant(_: str) -> Any:
+    raise ValueError("not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant)
+
+
 def document(raw: bytes) -> dict[str, Any]:
     """Decode a JSON object without losing digits; raises a 400 for anything else."""
     try:
-        decoded = json.loads(raw, parse_float=Decimal, parse_constant=_no_constant)
+        decoded = _DECODER.decode(raw.decode())
     except ValueError:
         raise ApiError(400, _BAD_BODY, "request body format is invalid") from None
     if not isinstance(decoded, dict):
@@ -105,7 +112,3 @@ def places(value: Decimal) -> int:
     """Count the fractional digits that matter."""
     exponent = value.normalize().as_tuple().exponent
     return max(0, -exponent) if isinstance(exponent, int) else 0
-
-
-def _no_constant(_: str) -> Any:
-    raise ValueError("not JSON")

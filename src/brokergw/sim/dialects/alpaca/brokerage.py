@@ -121,6 +121,16 @@ class Brokerage:
             shape["status"] = "held"
         return shape
 
+    def open_orders(self, room: Room, *, parents: bool = False) -> list[ExchangeOrder]:
+        """Give the orders that may still trade, oldest first, on request with the ended entries of open exits."""
+        found = (self.exchange.order(room.account_id, order_id) for order_id in room.open_ids)
+        orders = {order.order_id: order for order in found if order is not None}
+        if parents:
+            missing = {order.parent_id for order in orders.values()} - orders.keys() - {""}
+            entries = (self.exchange.order(room.account_id, order_id) for order_id in missing)
+            orders |= {order.order_id: order for order in entries if order is not None}
+        return sorted(orders.values(), key=lambda order: order.create_time_ns)
+
     def waits(self, room: Room, order: ExchangeOrder) -> bool:
         """Tell whether an order is shown as `held`: an exit whose entry is open, or a stop beside a working limit.
 
@@ -166,7 +176,10 @@ class Brokerage:
             self._settle(room, execution)
             intent = room.intents[order.order_id]
             room.fills.append(FillNote(execution, order.filled_quantity, order.leaves_quantity, intent))
-        if not order.is_open:
+        if order.is_open:
+            room.open_ids.setdefault(order.order_id)
+        else:
+            room.open_ids.pop(order.order_id, None)
             room.canceling.discard(order.order_id)
         name = _EVENT.get(event.kind)
         if name is None or not room.feed.listened_to:

@@ -35,7 +35,7 @@ class AlpacaOptions:
     tick_interval_s: float | None = 0.1
     stream_connections_max: int = 1
     legacy_account_fields: bool = False
-    journal_capacity: int = 200_000
+    journal_capacity: int = 50_000
     journal_file: Path | None = None
     now_ns: Callable[[], int] = time.time_ns
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

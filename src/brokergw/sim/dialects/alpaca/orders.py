@@ -135,7 +135,7 @@ def list_orders(call: Call) -> list[JsonObject]:
     nested = read.query_flag(query, "nested")
     limit = read.query_whole(query, "limit", _LIMIT_DEFAULT, _LIMIT_MAX)
     status = status or "open"
-    singles = [order for order in _rows(call, nested=nested) if _wanted(call, order, status, nested=nested)]
+    singles = [order for order in _rows(call, status, nested=nested) if _wanted(call, order, status, nested=nested)]
     combos = [combo for combo in call.room.combos.values() if _wanted_combo(call, combo, status)]
     rows: list[ExchangeOrder | Combo] = [*singles, *combos]
     if combos:
@@ -152,9 +152,10 @@ def _row(call: Call, row: ExchangeOrder | Combo, *, nested: bool) -> JsonObject:
     return call.brokerage.shape(call.room, row, nested=nested)
 
 
-def _rows(call: Call, *, nested: bool) -> Iterable[ExchangeOrder]:
-    room, now = call.room, call.brokerage.now_ns()
-    for order in call.brokerage.exchange.orders(room.account_id):
+def _rows(call: Call, status: str, *, nested: bool) -> Iterable[ExchangeOrder]:
+    brokerage, room, now = call.brokerage, call.room, call.brokerage.now_ns()
+    is_open = status == "open"
+    for order in brokerage.open_orders(room, parents=nested) if is_open else brokerage.exchange.orders(room.account_id):
         if not (nested and order.parent_id) and room.is_born(order.order_id, now):
             yield order
 
@@ -331,9 +332,7 @@ def cancel_all(call: Call) -> Answer:
     for combo in brokerage.combos.open_orders(room):
         brokerage.combos.cancel(room, combo.order_id)
         rows.append({"id": combo.order_id, "status": 200})
-    for order in brokerage.exchange.orders(room.account_id):
-        if not order.is_open:
-            continue
+    for order in brokerage.open_orders(room):
         now = brokerage.exchange.order(room.account_id, order.order_id)
         row: JsonObject = {"id": order.order_id, "status": 200}
         if now is not None and now.is_open:

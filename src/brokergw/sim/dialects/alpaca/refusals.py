@@ -3,7 +3,6 @@
 Codes and texts: recorded bodies of the paper API, and Alpaca docs, "How to fix common trading API errors".
 """
 
-import json
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ from brokergw.exchange import ExchangeOrder, Listing, RefusalCode, Refused
 from brokergw.model.instrument import AssetClass
 from brokergw.model.terms import OrderType
 from brokergw.sim.dialects.alpaca.shapes import text
-from brokergw.sim.wire import WireReply
+from brokergw.sim.wire import WireReply, encode_json
 
 MALFORMED: Final = 40010001
 UNPROCESSABLE: Final = 42210000
@@ -35,7 +34,7 @@ class ApiError(Exception):
 
     def reply(self) -> WireReply:
         """Encode it."""
-        return WireReply(self.status, json.dumps(self.document, separators=(",", ":")).encode())
+        return WireReply(self.status, encode_json(self.document))
 
 
 def malformed(message: str, **facts: Any) -> ApiError:

@@ -70,6 +70,7 @@ class FillNote:
 class Room:
     """The state of one account.
 
+    `open_ids` are the orders that may still trade, oldest first, so that nobody has to look through all of them.
     `intents` maps order ids to position intents, `births` those hidden from look-ups to the time they appear,
     `canceling` are orders whose cancellation is still under way, `samples` the equity by minute.
     """
@@ -82,6 +83,7 @@ class Room:
     feed: Feed
     configurations: dict[str, Any] = field(default_factory=default_configurations)
     positions: dict[str, Decimal] = field(default_factory=dict)
+    open_ids: dict[str, None] = field(default_factory=dict)
     intents: dict[str, str] = field(default_factory=dict)
     births: dict[str, int] = field(default_factory=dict)
     canceling: set[str] = field(default_factory=set)

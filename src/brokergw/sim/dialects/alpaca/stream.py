@@ -15,6 +15,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from brokergw.sim import msgpack
 from brokergw.sim.dialects.alpaca.shapes import JsonObject
 from brokergw.sim.faults import FaultName, Faults
+from brokergw.sim.wire import encode_json
 
 TRADE_UPDATES: Final = "trade_updates"
 _ACTIONS: Final = frozenset({"authenticate", "auth"})
@@ -32,7 +33,7 @@ class Connection:
     def say(self, stream: str, data: JsonObject) -> None:
         """Queue a message."""
         message = {"stream": stream, "data": data}
-        self.send(msgpack.encode(message) if self.packed else _json(message))
+        self.send(msgpack.encode(message) if self.packed else encode_json(message))
 
     def send(self, frame: bytes) -> None:
         """Queue a frame; it leaves in a later turn of the event loop."""
@@ -108,7 +109,7 @@ class Feed:
             if connection.packed:
                 connection.send(msgpack.encode(message))
                 continue
-            frame = frame or _json(message)
+            frame = frame or encode_json(message)
             connection.send(frame)
 
 
@@ -194,7 +195,3 @@ class Conversation:
 
     def _say(self, stream: str, data: JsonObject) -> None:
         self._connection.say(stream, data)
-
-
-def _json(message: JsonObject) -> bytes:
-    return json.dumps(message, separators=(",", ":")).encode()
