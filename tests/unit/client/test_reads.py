@@ -2,7 +2,7 @@ import grpc
 import pytest
 from brokerapi.v1 import orders_pb2, positions_pb2
 
-from brokergw.client import NOT_REACHED, Backoff, Client, GatewayCallError
+from brokergw.client import NOT_REACHED, Backoff, Client, GatewayCallError, Timing
 from tests.fixtures.fake_gateway import API_KEY, Failure, FakeGateway
 
 UNAVAILABLE = Failure(grpc.StatusCode.UNAVAILABLE)
@@ -41,8 +41,6 @@ async def test_the_server_decides_how_long_a_read_waits(fake_gateway: FakeGatewa
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
-
-    from brokergw.client import Timing
 
     fake_gateway.fail("GetPositions", THROTTLED)
     timing = Timing(sleep=sleep, roll=lambda: 0.0)

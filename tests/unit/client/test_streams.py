@@ -5,7 +5,7 @@ import grpc
 import pytest
 from brokerapi.v1 import fills_pb2, orders_pb2, positions_pb2, streams_pb2
 
-from brokergw.client import Backoff, Client, GatewayCallError, StreamBroken
+from brokergw.client import Backoff, Client, GatewayCallError, StreamBroken, Timing
 from tests.fixtures.fake_gateway import API_KEY, Failure, FakeGateway, Silence
 from tests.fixtures.fake_streams import fill, header, heartbeat, subscribed, take, until
 
@@ -57,6 +57,36 @@ async def test_a_stream_announced_to_end_resumes_from_the_cursor_it_was_given(
     await stream.aclose()
 
     assert starts(fake_gateway)[1].cursor == "c7-drained"
+
+
+async def test_a_stream_announced_to_end_waits_as_long_as_it_was_told(fake_gateway: FakeGateway) -> None:
+    """The gateway's retry_after is the least wait before the stream comes back."""
+    ending = streams_pb2.Terminating(reason=streams_pb2.TERMINATION_REASON_DRAINING)
+    ending.retry_after.FromMilliseconds(1500)
+    fake_gateway.script("SubscribeFills", [subscribed(), fill(7), Fills(terminating=ending)], [subscribed(), fill(8)])
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async with Client(fake_gateway.target, API_KEY, timing=Timing(sleep=sleep, roll=lambda: 0.0)) as client:
+        await take(client.fills(), 2)
+
+    assert slept == [1.5]
+    assert starts(fake_gateway)[1].cursor == "c7"
+
+
+async def test_a_stream_announced_to_end_that_does_not_is_left(
+    fake_gateway: FakeGateway, quick_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After Terminating the client does not wait three heartbeats for the end."""
+    monkeypatch.setattr("brokergw.client.subscription._ENDING_S", 0.02)
+    ending = Fills(terminating=streams_pb2.Terminating(resume_cursor="c7"))
+    fake_gateway.script("SubscribeFills", [subscribed(), ending, Silence()], [subscribed(), fill(8), Silence()])
+
+    events = await take(quick_client.fills(), 1)
+
+    assert events[0].header.sequence == 8
 
 
 async def test_silence_beyond_three_heartbeats_is_taken_for_death(
@@ -135,8 +165,10 @@ async def test_numbers_of_other_kinds_are_no_gap(fake_gateway: FakeGateway, quic
 
 
 async def test_an_idle_stream_resumes_from_its_last_heartbeat(fake_gateway: FakeGateway, quick_client: Client) -> None:
-    """Heartbeats move the cursor when nothing happens."""
-    fake_gateway.script("SubscribeFills", [subscribed(), heartbeat("c42"), GONE], [subscribed(), fill(43), Silence()])
+    """Heartbeats move the cursor when nothing happens; one without a cursor leaves it."""
+    fake_gateway.script(
+        "SubscribeFills", [subscribed(), heartbeat("c42"), heartbeat(""), GONE], [subscribed(), fill(43), Silence()]
+    )
 
     stream = quick_client.fills()
     await take(stream, 1)
