@@ -37,6 +37,8 @@ class Exchange:
 
     With `always_open` it trades around the clock; otherwise in New York's hours (crypto always). `fee_rate` is the
     share of a trade's money taken as a fee. `settle_delay_ns` keeps a new order from trading for a while.
+    Ids follow from the seed and `id_salt`: give each life of an exchange that forgets another salt, so that no id of an
+    earlier life returns.
     """
 
     def __init__(
@@ -49,10 +51,11 @@ class Exchange:
         fee_rate: Decimal = ZERO,
         settle_delay_ns: int = 0,
         refuse_wash_trades: bool = False,
+        id_salt: str = "",
     ) -> None:
         rules = Rules(fee_rate=fee_rate, settle_delay_ns=settle_delay_ns, refuse_wash_trades=refuse_wash_trades)
         sessions = Sessions(always_open=always_open)
-        self._floor = Floor(seed=seed, now_ns=now_ns, listings=listings, sessions=sessions, rules=rules)
+        self._floor = Floor(seed=seed, salt=id_salt, now_ns=now_ns, listings=listings, sessions=sessions, rules=rules)
         self._matcher = Matcher(self._floor)
 
     @property
@@ -194,7 +197,8 @@ class Exchange:
     def listen(self, listener: Callable[[ExchangeEvent], None], *, every_change: bool = False) -> Callable[[], None]:
         """Call a function with every event, at once and in order; the answer stops that.
 
-        With `every_change` also the kinds in `QUIET_KINDS`, which a keeper of a complete record needs.
+        It must not call back into the exchange. With `every_change` it also hears the kinds in `QUIET_KINDS`, which a
+        keeper of a complete record needs.
         """
         return self._floor.listen(listener, every_change=every_change)
 

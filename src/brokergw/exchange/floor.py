@@ -41,7 +41,14 @@ class Floor:
     """Shared state: market, accounts, resting orders by symbol, ids and listeners."""
 
     def __init__(
-        self, *, seed: int, now_ns: Callable[[], int], listings: Sequence[Listing], sessions: Sessions, rules: Rules
+        self,
+        *,
+        seed: int,
+        salt: str,
+        now_ns: Callable[[], int],
+        listings: Sequence[Listing],
+        sessions: Sessions,
+        rules: Rules,
     ) -> None:
         self.now_ns = now_ns
         self.market = Market(seed, now_ns, listings)
@@ -51,7 +58,7 @@ class Floor:
         self.resting: dict[str, dict[str, WorkingOrder]] = {}
         self.order_count = 0
         self.executions: list[Execution] = []
-        self._seed = seed
+        self._origin = f"{seed}|{salt}"
         self._listeners: tuple[Listener, ...] = ()
         self._quiet_listeners: tuple[Listener, ...] = ()
 
@@ -131,6 +138,6 @@ class Floor:
         return stop
 
     def _uuid(self, kind: str, count: int) -> str:
-        text = hashlib.blake2b(f"{self._seed}|{kind}|{count}".encode(), digest_size=16).hexdigest()
+        text = hashlib.blake2b(f"{self._origin}|{kind}|{count}".encode(), digest_size=16).hexdigest()
         # Version 8 of RFC 9562 is for ids made in a way of one's own.
         return f"{text[:8]}-{text[8:12]}-8{text[13:16]}-a{text[17:20]}-{text[20:]}"

@@ -56,6 +56,8 @@ class MockBroker:
             fee_rate=self.config.fee_rate,
             settle_delay_ns=round(self.config.settle_delay_s * 1_000_000_000),
             refuse_wash_trades=self.config.refuse_wash_trades,
+            # A gateway may remember orders of a life that the exchange has forgotten; their ids must not return.
+            id_salt=str(clock.now_ns()),
         )
         self._journal = None if self.config.journal_path is None else self._remember(self.config.journal_path)
         self._accounts = {opening.account_id for opening in self.exchange.state().accounts}

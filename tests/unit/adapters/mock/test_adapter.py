@@ -297,6 +297,17 @@ async def test_accounts_are_apart(still_clock: FakeClock) -> None:
     assert await one.get_quotes(["AAPL"]) == await two.get_quotes(["AAPL"])
 
 
+async def test_a_forgetful_broker_repeats_no_id(still_clock: FakeClock) -> None:
+    """Without a journal the next life has other order and execution ids, though prices have the same seed."""
+    ids: set[str] = set()
+    for _ in range(3):
+        still_clock.advance(0.001)
+        answer = await MockBroker(clock=still_clock).open(link()).submit_order("1", terms())
+        assert isinstance(answer, Accepted)
+        ids |= {placed(answer).broker_order_id, answer.fills[0].execution_id}
+    assert len(ids) == 6
+
+
 async def test_latency_passes_before_each_call(clock: FakeClock) -> None:
     """The configured latency goes by on the clock before an order is placed."""
     mock = MockBroker(clock=clock, config=MockConfig(latency_s=0.5)).open(link())
