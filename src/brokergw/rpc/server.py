@@ -39,8 +39,11 @@ _SETTLE_SHARE: Final = 0.5
 class RpcServer:
     """The edge, ready to start."""
 
-    def __init__(self, routes: Routes, settings: RpcSettings, desk: DeskFace, flight: Flight, health: Health) -> None:
+    def __init__(
+        self, routes: Routes, settings: RpcSettings, desk: DeskFace, flight: Flight, budgets: Budgets, health: Health
+    ) -> None:
         self.health = health
+        self.budgets = budgets
         self._routes = routes
         self._settings = settings
         self._desk = desk
@@ -147,7 +150,7 @@ def build_server(
         reflection = Reflection((*SERVICES, HEALTH_SERVICE, *REFLECTION_SERVICES))
         rooms |= dict.fromkeys(REFLECTION_SERVICES, reflection)
     routes = Routes([step.make(parts) for step in CHAIN], policies, rooms)
-    return RpcServer(routes, settings, desk, flight, health)
+    return RpcServer(routes, settings, desk, flight, budgets, health)
 
 
 def options_of(settings: RpcSettings) -> list[tuple[str, int]]:
