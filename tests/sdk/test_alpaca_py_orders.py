@@ -18,13 +18,22 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="websockets.legacy is deprecated", category=DeprecationWarning)
     from alpaca.common.exceptions import APIError
     from alpaca.trading.client import TradingClient
-    from alpaca.trading.enums import OrderClass, OrderSide, OrderStatus, OrderType, QueryOrderStatus, TimeInForce
+    from alpaca.trading.enums import (
+        OrderClass,
+        OrderSide,
+        OrderStatus,
+        OrderType,
+        PositionIntent,
+        QueryOrderStatus,
+        TimeInForce,
+    )
     from alpaca.trading.models import Order
     from alpaca.trading.requests import (
         GetOrderByIdRequest,
         GetOrdersRequest,
         LimitOrderRequest,
         MarketOrderRequest,
+        OptionLegRequest,
         OrderRequest,
         ReplaceOrderRequest,
         StopLimitOrderRequest,
@@ -318,3 +327,18 @@ def test_an_order_queues_while_the_market_is_shut(client: TradingClient, alpaca_
     assert json.loads(str(refused.value))["message"] == "unable to replace order, order isn't sent to exchange yet"
     alpaca_sim_thread.control("POST", "market", {"open": True})
     eventually(lambda: by_id(client, order.id).status is OrderStatus.FILLED, "the market opens")
+
+
+def test_option_legs_trade_together(client: TradingClient) -> None:
+    """A multi-leg order has no symbol and side of its own; its legs are filled with it."""
+    legs = [
+        OptionLegRequest(symbol=symbol, ratio_qty=1, position_intent=PositionIntent.BUY_TO_OPEN)
+        for symbol in ("AAPL270115C00230000", "AAPL270115P00230000")
+    ]
+    order = submit(client, MarketOrderRequest(qty=1, time_in_force=DAY, order_class=OrderClass.MLEG, legs=legs))
+    assert (order.symbol, order.side, order.order_class) == (None, None, OrderClass.MLEG)
+    filled = by_id(client, order.id)
+    assert filled.status is OrderStatus.FILLED
+    assert [(leg.symbol, leg.filled_qty, leg.type) for leg in filled.legs or ()] == [
+        (leg.symbol, "1", None) for leg in legs
+    ]

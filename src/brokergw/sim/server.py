@@ -69,8 +69,8 @@ class SimServer:
         """The port in use."""
         return self._port
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
-        """Listen (port 0 takes a free one), begin to tick, and give the base URL; raises OSError when it cannot."""
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, str]:
+        """Listen (port 0 takes a free one), begin to tick, give `url` and `stream_url`; raises OSError if it cannot."""
         self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port, reuse_address=True)
@@ -79,11 +79,11 @@ class SimServer:
         except OSError:
             await self._runner.cleanup()
             raise
-        self._host = host
+        self._host = f"[{host}]" if ":" in host else host
         self._port = self._runner.addresses[0][1]
         self._ticker = asyncio.create_task(self._tick_for_ever(), name="sim-ticker")
         self._ticker.add_done_callback(_report_death)
-        return self.url
+        return self.url, self.stream_url
 
     async def stop(self) -> None:
         """End every connection and stop listening."""

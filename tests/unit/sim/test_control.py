@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from brokergw.sim.dialects.alpaca import serve_alpaca
 from tests.fixtures.sim_wire import MakeWire, Wire
 
 
@@ -137,3 +138,9 @@ async def test_an_unknown_control_names_the_known_ones(wire: Wire) -> None:
     reply = await wire.ask("GET", "/_sim/nothing")
     assert reply.status == 404
     assert "POST /_sim/faults" in reply.document["error"]
+
+
+async def test_a_port_that_is_taken_is_an_error(wire: Wire) -> None:
+    """A second simulator on the same port does not start."""
+    with pytest.raises(OSError, match="in use"):
+        await serve_alpaca("127.0.0.1", wire.server.port)
