@@ -14,7 +14,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from ssl import SSLContext
 from typing import Final
 
@@ -117,12 +117,10 @@ class Http:
             transport, self._transport = self._transport, self._given
             await transport.aclose()
 
-    async def send(
-        self, method: str, url: httpx.URL | str, headers: Mapping[str, str], content: bytes | None = None
-    ) -> Reply:
+    async def send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None = None) -> Reply:
         """Make one attempt; raises NotSentError or UnknownError."""
         request = httpx.Request(
-            method, url, headers={**_ALWAYS, **headers}, content=content, extensions=self._extensions
+            method, _parsed(url), headers={**_ALWAYS, **headers}, content=content, extensions=self._extensions
         )
         try:
             async with asyncio.timeout(self._timeouts.total):
@@ -210,6 +208,12 @@ def _words(error: BaseException) -> str:
 
 def _may_authenticate(name: str) -> bool:
     return name in _SECRET_HEADERS or any(word in name for word in _SECRET_WORDS)
+
+
+@lru_cache(maxsize=256)
+def _parsed(url: str) -> httpx.URL:
+    """Parse an address; this is slow, and the addresses of commands come again and again."""
+    return httpx.URL(url)
 
 
 @cache

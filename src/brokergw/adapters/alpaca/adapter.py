@@ -3,8 +3,6 @@
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import replace
 
-import httpx
-
 from brokergw.adapters.alpaca import mapping, outcomes, records
 from brokergw.adapters.alpaca.api import Api, understood
 from brokergw.adapters.alpaca.capabilities import ALPACA
@@ -42,12 +40,10 @@ from brokergw.transport.http import Http, Reply
 class AlpacaBroker:
     """Opens connections to Alpaca that share one pool of sockets (an AdapterFactory)."""
 
-    def __init__(
-        self, clock: Clock, config: AlpacaConfig | None = None, *, transport: httpx.AsyncBaseTransport | None = None
-    ) -> None:
+    def __init__(self, clock: Clock, config: AlpacaConfig | None = None, *, http: Http | None = None) -> None:
         self._clock = clock
         self._config = config or AlpacaConfig()
-        self._http = Http(timeouts=self._config.timeouts, transport=transport)
+        self._http = http or Http(timeouts=self._config.timeouts)
 
     @property
     def capabilities(self) -> Capabilities:

@@ -7,8 +7,6 @@ their own.
 from dataclasses import dataclass
 from typing import Final
 
-import httpx
-
 from brokergw.adapters.alpaca.config import AlpacaConfig
 from brokergw.adapters.alpaca.errors import CREDENTIALS, Refusal, Verdict, read_refusal
 from brokergw.model.errors import GatewayError, Reason, Throttled
@@ -50,7 +48,6 @@ class Session:
             "APCA-API-SECRET-KEY": link.credentials.secret,
             "Content-Type": "application/json",
         }
-        self._urls: dict[str, httpx.URL] = {}
 
     @property
     def credentials(self) -> Credentials:
@@ -110,7 +107,7 @@ class Session:
         self, door: _Door, method: str, path: str, content: bytes | None = None, *, cancel: bool = False
     ) -> Reply:
         door.throttle.take(cancel=cancel)
-        reply = await self._http.send(method, self._url(door, path), self._headers, content)
+        reply = await self._http.send(method, door.base + path, self._headers, content)
         told = read_budget(reply.headers, door.budget)
         if told is not door.budget:
             door.budget = told
@@ -118,16 +115,6 @@ class Session:
         if reply.status == 429:
             door.throttle.ban(self.retry_after(reply))
         return reply
-
-    def _url(self, door: _Door, path: str) -> httpx.URL:
-        """Give the parsed address; parsing is slow, and the paths of commands come again and again."""
-        if "?" in path or path.count("/") > 2:
-            return httpx.URL(door.base + path)
-        key = door.base + path
-        url = self._urls.get(key)
-        if url is None:
-            url = self._urls[key] = httpx.URL(key)
-        return url
 
 
 def unavailable(reason: Reason, why: str) -> BrokerUnavailable:

@@ -140,6 +140,34 @@ async def test_a_refusal_tells_reason_code_and_words(alpaca: ScriptedAlpaca) -> 
     )
 
 
+FILLED = sample("http_get_order") | {"status": "filled", "filled_qty": "10", "filled_avg_price": "180.14"}
+
+
+async def test_an_order_answered_as_filled_brings_its_executions(alpaca: ScriptedAlpaca) -> None:
+    """An answer that already counts executions is completed with them, under the ids that the stream gives them."""
+    alpaca.on("POST", "/v2/orders", answer(FILLED))
+    alpaca.on("GET", "/v2/account/activities/FILL?", answer(sample("http_get_activities_fill")))
+    outcome = await alpaca.open().submit_order("gw-limit-1", LIMIT)
+    assert isinstance(outcome, Accepted)
+    assert outcome.order is not None
+    assert (outcome.order.state, outcome.order.cum_quantity) == (State.FILLED, Decimal(10))
+    assert [fill.execution_id for fill in outcome.fills] == [f"{OLD}:4", f"{OLD}:10"]
+
+
+@pytest.mark.parametrize("activities", [answer(sample("http_get_activities_fill")[:1]), answer("", 500)])
+async def test_executions_that_cannot_be_told_yet_are_left_to_the_stream(
+    alpaca: ScriptedAlpaca, activities: httpx.Response
+) -> None:
+    """An order is given without a total where its executions are not at hand, so that none counts twice."""
+    alpaca.on("POST", "/v2/orders", answer(FILLED))
+    alpaca.on("GET", "/v2/account/activities/FILL?", activities)
+    outcome = await alpaca.open().submit_order("gw-limit-1", LIMIT)
+    assert isinstance(outcome, Accepted)
+    assert outcome.order is not None
+    assert (outcome.order.state, outcome.order.cum_quantity, outcome.fills) == (State.ACKED, Decimal(0), ())
+    assert outcome.order.average_price is None
+
+
 async def test_an_answer_about_another_order_is_unknown(alpaca: ScriptedAlpaca) -> None:
     """An order with a client order id that we did not send says nothing of ours."""
     alpaca.on("POST", "/v2/orders", answer(sample("http_get_order")))

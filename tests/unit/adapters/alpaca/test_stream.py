@@ -13,10 +13,10 @@ from aiohttp import web
 
 from brokergw.adapters.alpaca import AlpacaConfig, mapping
 from brokergw.adapters.alpaca.memory import Told
-from brokergw.adapters.alpaca.stream import report_of
+from brokergw.adapters.alpaca.stream import _Subscription, report_of
 from brokergw.model.lifecycle import State
 from brokergw.model.outcome import BrokerEvent, FeedDown, FeedUp, OrderReport
-from brokergw.transport.websocket import LinkPolicy
+from brokergw.transport.websocket import Frame, LinkOpened, LinkPolicy, SupervisedLink
 from tests.fixtures.alpaca_wire import KEY, NOW_NS, SECRET, ScriptedAlpaca, answer, sample
 from tests.fixtures.hasty import HastyClock
 
@@ -235,6 +235,18 @@ async def test_an_event_that_makes_no_sense_does_not_silence_the_others(caplog: 
     assert told(events) == ["up", "CANCELED"]
     assert caplog.text.count("a trade update cannot be told") == 2
     assert SECRET not in caplog.text
+
+
+async def test_frames_before_the_feed_is_whole_are_not_told() -> None:
+    """What a link told that was given up is left to the next back-fill: a feed that is down tells nothing."""
+    async with streaming(wait) as (alpaca, config, _):
+        feed = alpaca.open(config)._feed
+        link = SupervisedLink("ws://nowhere", clock=feed._clock, greet=feed._greet)
+        subscription = _Subscription(link, feed._history, feed._clock, NOW_NS)
+        frame = Frame(json.dumps(sample("ws_new")))
+        assert await subscription.on(frame) == []
+        assert told(await subscription.on(LinkOpened())) == ["up"]
+        assert told(await subscription.on(frame)) == ["WORKING"]
 
 
 def report(name: str, **changes: Any) -> OrderReport:
