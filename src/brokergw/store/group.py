@@ -19,6 +19,7 @@ from brokergw.ports.clock import Clock
 from brokergw.ports.journal import CommitResult
 from brokergw.store.batch import BatchWriter, Written
 from brokergw.store.decide import Race
+from brokergw.store.failure import log_failure
 from brokergw.store.rows import Row
 from brokergw.store.transaction import CommitOutcomeUnknown, CommitRefused, WriterConnection
 from brokergw.store.units import PreparedUnit
@@ -139,7 +140,7 @@ class GroupCommitter:
 
 def refused_by_database(cause: Exception) -> GatewayError:
     """Say that a unit is not durable because the database, or its own content, will not have it."""
-    _log.error("a unit of work was refused by the database", exc_info=cause)
+    log_failure(_log, "a unit of work was refused by the database", cause)
     return GatewayError(
         Reason.JOURNAL_UNAVAILABLE,
         "the journal refused this record; nothing of it was written",

@@ -14,12 +14,13 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.store.engine import READERS, one_moment
+from brokergw.store.failure import log_failure
 from brokergw.store.many import ManyRows
-from brokergw.store.rows import Row
+from brokergw.store.rows import Row, is_storable
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +59,9 @@ class Reader:
     async def find(self, lookup: Lookup, key: Row) -> Any:
         """Look one thing up, together with whatever else is being looked up; None when it is not there."""
         self._require_open()
+        if not all(map(is_storable, key)):
+            # The database would refuse the question, and with it everybody else's.
+            return None
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._queue.put(_Wanted(lookup, key, future))
         return await future
@@ -87,8 +91,11 @@ class Reader:
 
         try:
             return _with_second_try(attempt)
+        except DataError:
+            raise GatewayError(Reason.FIELD_INVALID, "a text holds characters that no record has") from None
         except SQLAlchemyError as error:
-            raise _unreadable(error) from error
+            log_failure(_log, "a read of the journal failed", error)
+            raise _unreadable(error) from None
 
     def _work(self) -> None:
         while True:
@@ -111,7 +118,7 @@ class Reader:
         try:
             results = _with_second_try(lambda: self._find(wanted))
         except Exception as error:  # noqa: BLE001 - the thread must live; every waiter is told
-            _log.error("a look-up in the journal failed", exc_info=error)
+            log_failure(_log, "a look-up in the journal failed", error)
             results = [_unreadable(error) for _ in wanted]
         loop = wanted[0].future.get_loop()
         try:

@@ -1,5 +1,6 @@
 """Rows of the order, fill, key and audit tables: model values as tuples in the tables' column order, and back."""
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
@@ -25,15 +26,21 @@ from brokergw.store.codec import (
 Row: TypeAlias = tuple[Any, ...]
 
 _NUL: Final = "\x00"
+_HALF_PAIR: Final = re.compile("[\ud800-\udfff]")
 _INSTEAD: Final = "\N{REPLACEMENT CHARACTER}"
 
 
-def free_text(text: str) -> str:
-    """Replace what a database cannot hold (NUL, half a surrogate pair) in text that others wrote, such as a broker's.
+def is_storable(text: str) -> bool:
+    """Tell whether every database can hold a text: no NUL, no half of a surrogate pair."""
+    return _NUL not in text and (text.isascii() or _HALF_PAIR.search(text) is None)
 
-    An order must not fail to be recorded because of the broker's choice of characters.
+
+def free_text(text: str) -> str:
+    """Replace what a database cannot hold in text that others chose, such as a broker's message or a caller's word.
+
+    An order must not fail to be recorded, nor a call to be audited, because of somebody's choice of characters.
     """
-    if text.isascii() and _NUL not in text:
+    if is_storable(text):
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace(_NUL, _INSTEAD)
 
@@ -230,15 +237,15 @@ def key_from_row(row: Sequence[Any]) -> KeyRecord:
 def audit_row(row: AuditRow) -> Row:
     """Write an audit row as a row of `broker_audit_log`, all but the id that the database gives it."""
     return (
-        row.user_id,
+        free_text(row.user_id),
         row.time_ns,
-        row.request_id,
-        row.key_id,
-        row.action,
-        row.outcome,
+        free_text(row.request_id),
+        free_text(row.key_id),
+        free_text(row.action),
+        free_text(row.outcome),
         free_text(row.reason),
-        row.account_id,
-        row.order_id,
+        free_text(row.account_id),
+        free_text(row.order_id),
         free_text(row.detail),
         row.duration_ns,
     )

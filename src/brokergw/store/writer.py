@@ -7,6 +7,7 @@ finds it. Used from one event loop.
 """
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from typing import Any, Final, TypeAlias
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import LogEvent
 from brokergw.ports.journal import CommitResult
+from brokergw.store.failure import log_failure
 from brokergw.store.group import Done, Group, GroupCommitter, Work
 from brokergw.store.rows import Row
 from brokergw.store.transaction import CommitOutcomeUnknown
@@ -120,10 +122,11 @@ class Writer:
     def _take(self) -> list[_Item]:
         try:
             items = [self._queue.get(timeout=_AUDIT_RETRY_S if self._kept_audit else None)]
+        except Empty:
+            return []
+        with contextlib.suppress(Empty):
             while len(items) < _GROUP_MAX:
                 items.append(self._queue.get_nowait())
-        except Empty:
-            return items if "items" in locals() else []
         return items
 
     def _process(self, items: list[_Item]) -> None:
@@ -140,7 +143,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - the thread must live; every waiter is told
             self._keep(audit)
             done = Done([_failure(error) for _ in units], [_failure(error) for _ in chores], [])
-            _log.error("a batch of the journal failed", exc_info=error)
+            log_failure(_log, "a batch of the journal failed", error)
         if futures:
             self._tell(futures, [*done.units, *done.works], done.events)
 

@@ -11,7 +11,7 @@ from sqlalchemy import event, select, text
 from sqlalchemy.exc import OperationalError
 
 from brokergw.model.errors import GatewayError, Reason
-from brokergw.ports.journal import Commit, Committed, KeyTaken
+from brokergw.ports.journal import Commit, Committed, KeyTaken, OrderQuery
 from brokergw.store import Store
 from brokergw.store.tables import AUDIT
 from tests.conformance.store.making import add_accounts, admit, an_order, audit, committed, in_one_batch, log_of
@@ -69,6 +69,14 @@ async def test_writer_survives_the_loss_of_its_connection(postgresql_url: str) -
             )
         await committed(store, admit(an_order()))
         assert await log_of(store) == [1]
+
+
+async def test_unstorable_filter_is_the_callers_fault(postgresql_url: str) -> None:
+    """A list filtered by a text that PostgreSQL cannot take is refused by FIELD_INVALID, not as an outage."""
+    async with open_for_test(postgresql_url) as store:
+        with pytest.raises(GatewayError) as refused:
+            await store.journal.orders(OrderQuery(user_id="usr_1", symbol="\x00"))
+    assert refused.value.reason is Reason.FIELD_INVALID
 
 
 async def test_server_that_is_gone_is_unavailable(postgresql_url: str) -> None:
@@ -135,24 +143,25 @@ async def test_failed_flush_is_an_unknown_outcome(sqlite_url: str) -> None:
         await committed(store, admit(an_order()))
 
 
-async def test_errors_and_logs_show_nothing_stored(sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A unit that the database refuses is logged without the values in it."""
+async def test_errors_and_logs_show_nothing_stored(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """A unit that the database refuses is reported and logged by its kind, without the values in it."""
     caplog.set_level(logging.DEBUG)
-    async with open_for_test(sqlite_url) as store:
-        await add_accounts(store)
-        order = an_order("acc_unknown", strategy_id="my-secret-strategy")
-        with pytest.raises(GatewayError) as failed:
-            await store.journal.commit(admit(order))
-    assert caplog.records
-    assert "my-secret-strategy" not in caplog.text
-    assert "my-secret-strategy" not in f"{failed.value} {failed.value.metadata}"
+    await add_accounts(store)
+    secrets = ("my-secret-account", "my-secret-strategy")
+    unit = Commit(inserts=(an_order(secrets[0], strategy_id=secrets[1]),))
+    with pytest.raises(GatewayError) as failed:
+        await store.journal.commit(unit)
+    assert "IntegrityError" in caplog.text
+    for secret in secrets:
+        assert secret not in caplog.text
+        assert secret not in f"{failed.value} {failed.value.metadata}"
 
 
 async def test_unwritable_audit_row_is_dropped_alone(sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A recorded audit row that no database can hold is reported and dropped; everything beside it is written."""
+    """A recorded audit row that the database refuses is reported and dropped; everything beside it is written."""
     async with open_for_test(sqlite_url) as store:
         await add_accounts(store)
-        store.journal.record(audit(outcome="\ud800"))
+        store.journal.record(audit(outcome="BAD", time_ns=2**70))
         store.journal.record(audit(outcome="GOOD"))
         await committed(store, admit(an_order()))
         while sorted(await audit_outcomes(store)) != ["GOOD", "OK"]:

@@ -146,6 +146,15 @@ async def test_lookups_that_wait_together_are_all_answered(store: Store) -> None
     assert [record and record.subject for record in records] == [order.order_id for order in orders]
 
 
+async def test_unstorable_question_is_answered_alone(store: Store) -> None:
+    """A look-up of an id that no database can hold finds nothing, and those that wait beside it are answered."""
+    order = an_order()
+    await committed(store, admit(order))
+    journal = store.journal
+    found = await asyncio.gather(*(journal.order(each) for each in (order.order_id, "\x00", "\ud800", order.order_id)))
+    assert list(found) == [order, None, None, order]
+
+
 async def test_orders_are_listed_newest_first_and_paged(store: Store) -> None:
     """Pages of any size, put together, are the whole list, newest first, also where creation times are equal."""
     twins = [an_order(create_time_ns=START_NS + 10**6) for _ in range(4)]

@@ -89,7 +89,7 @@ async def test_audit_rows_are_written_when_idle(store: Store) -> None:
 async def test_audit_rows_ride_with_the_next_batch(store: Store) -> None:
     """Rows recorded before a commit are durable when it returns; a unit's own rows go where the unit goes."""
     order = an_order()
-    store.journal.record(audit(outcome="RECORDED", detail="\x00 \ud800"))
+    store.journal.record(audit(outcome="RECORDED", detail="\x00 \ud800", order_id="\x00"))
     await committed(store, admit(order))
     refused = await store.journal.commit(Commit(claim=admit(order).claim, audit=(audit(outcome="REFUSED"),)))
     assert isinstance(refused, KeyTaken)
