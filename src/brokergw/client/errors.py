@@ -168,4 +168,5 @@ def _request_id(error: grpc.aio.AioRpcError, status: status_pb2.Status) -> str:
     told = _detail(status, error_details_pb2.RequestInfo)
     if told is not None and told.request_id:
         return str(told.request_id)
-    return next((str(value) for key, value in error.initial_metadata() or () if key == "x-request-id"), "")
+    everything = (*(error.initial_metadata() or ()), *(error.trailing_metadata() or ()))
+    return next((str(value) for key, value in everything if key == "x-request-id"), "")

@@ -178,20 +178,20 @@ class Subscription(Generic[T]):
                 self._connected = self._ever_connected = True
                 self._lost_at = None
             case "snapshot_complete":
-                self._progress.moved(content.cursor)
+                self._progress.snapshot_complete(content)
                 self._failures = 0
             case "heartbeat":
                 self._progress.heartbeat(content)
                 self._failures = 0
             case "terminating":
-                self._progress.moved(content.resume_cursor)
+                self._progress.terminating(content)
                 self._wait_at_least_s = content.retry_after.ToNanoseconds() / 1e9
                 self._ending = True
 
     def _is_new(self, header: streams_pb2.EventHeader) -> bool:
         verdict = self._progress.event(header)
         if verdict is Verdict.BROKEN:
-            at = (header.account_id, self._progress.sequences[header.account_id])
+            at = (header.account_id, self._progress.covered[header.account_id])
             if at == self._broken_at:
                 self._hang_up()
                 told = f"{at[1]} was the last told, then came what follows {header.previous_sequence}"

@@ -71,9 +71,11 @@ def test_details_that_cannot_be_read_count_as_none() -> None:
     assert error.order_effect == "POSSIBLE"
 
 
-def test_the_request_id_is_found_in_the_headers_too() -> None:
+@pytest.mark.parametrize("trailing", [True, False])
+def test_the_request_id_is_found_in_the_metadata_too(*, trailing: bool) -> None:
     """A failure without details still leads to the gateway's log."""
-    raw = grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, grpc.aio.Metadata(("x-request-id", "req_7")), None, "")
+    told = grpc.aio.Metadata(("x-request-id", "req_7"))
+    raw = grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, None if trailing else told, told if trailing else None)
 
     assert call_error(raw).request_id == "req_7"
 

@@ -43,20 +43,41 @@ async def test_a_lost_stream_resumes_from_the_last_event(
     assert stream.resumptions == 1
 
 
-async def test_a_stream_announced_to_end_resumes_from_the_cursor_it_was_given(
+@pytest.mark.parametrize(("told", "resumed"), [([fill(7)], "c7"), ([], "c9")], ids=["its own", "the one it was given"])
+async def test_a_stream_announced_to_end_resumes_from_what_it_was_told(
+    fake_gateway: FakeGateway, quick_client: Client, told: list[Any], resumed: str
+) -> None:
+    """Its own last cursor can be checked against the events that follow; without one, Terminating names the point."""
+    ending = streams_pb2.Terminating(reason=streams_pb2.TERMINATION_REASON_DRAINING, resume_cursor="c9")
+    fake_gateway.script(
+        "SubscribeFills",
+        [subscribed(), *told, Fills(terminating=ending), GONE],
+        [subscribed(), fill(10, previous=7), Silence()],
+    )
+
+    stream = quick_client.fills(start=1_700_000_000_000_000_000)
+    await take(stream, len(told) + 1)
+    await stream.aclose()
+
+    assert starts(fake_gateway)[1].cursor == resumed
+
+
+async def test_a_cursor_covers_more_of_other_accounts_than_was_told(
     fake_gateway: FakeGateway, quick_client: Client
 ) -> None:
-    """Terminating names the point of resumption."""
-    ending = streams_pb2.Terminating(reason=streams_pb2.TERMINATION_REASON_DRAINING, resume_cursor="c7-drained")
+    """After a resumption an account may go on beyond its last event: numbers of other kinds were under the cursor."""
     fake_gateway.script(
-        "SubscribeFills", [subscribed(), fill(7), Fills(terminating=ending), GONE], [subscribed(), fill(8), Silence()]
+        "SubscribeFills",
+        [subscribed(), fill(40, account="acc_2"), fill(7), GONE],
+        [subscribed(), fill(51, previous=50, account="acc_2"), fill(8), Silence()],
     )
 
     stream = quick_client.fills()
-    await take(stream, 2)
+    events = await take(stream, 4)
     await stream.aclose()
 
-    assert starts(fake_gateway)[1].cursor == "c7-drained"
+    assert [event.header.sequence for event in events] == [40, 7, 51, 8]
+    assert stream.resumptions == 1
 
 
 async def test_a_stream_announced_to_end_waits_as_long_as_it_was_told(fake_gateway: FakeGateway) -> None:
