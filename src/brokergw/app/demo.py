@@ -14,7 +14,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from brokerapi.v1 import fills_pb2, orders_pb2, streams_pb2
 from rich.console import Console
 
 from brokergw.app.build import Gateway
@@ -22,6 +21,7 @@ from brokergw.app.keys import add_key
 from brokergw.app.logs import configure_logs
 from brokergw.app.settings import Settings
 from brokergw.client import Client, GatewayCallError
+from brokergw.client.messages import FillEvent, Order, SubmitOrderResponse, Subscribed, words
 from brokergw.model.principal import Scope
 from brokergw.sim.dialects.alpaca import DEFAULT_KEY, DEFAULT_SECRET, AlpacaOptions, serve_alpaca
 
@@ -45,9 +45,9 @@ class Stage:
         """Tell what happens."""
         self.console.print(f"  {text}", soft_wrap=True)
 
-    def show(self, what: str, order: orders_pb2.Order) -> None:
+    def show(self, what: str, order: Order) -> None:
         """Tell how an order stands."""
-        state = orders_pb2.OrderState.Name(order.state).removeprefix("ORDER_STATE_")
+        state = words(order, "state")
         spec = order.spec
         size = f"{spec.quantity} {spec.symbol}" if spec.quantity else f"{spec.notional} USD of {spec.symbol}"
         price = f" at {spec.limit_price}" if spec.limit_price else ""
@@ -142,9 +142,9 @@ async def _watch_fills(stage: Stage) -> None:
     """Follow the fills of every account on one stream, from before the first order."""
     async with stage.client.fills(start="now", heartbeat_s=1, raw=True) as stream:
         async for message in stream:
-            if isinstance(message, streams_pb2.Subscribed):
+            if isinstance(message, Subscribed):
                 stage.watching.set()
-            if not isinstance(message, fills_pb2.FillEvent):
+            if not isinstance(message, FillEvent):
                 continue
             fill = message.fill
             stage.say(
@@ -167,7 +167,7 @@ async def _trade_at_alpaca(stage: Stage, account_id: str) -> None:
     _title(stage.console, "The same through Alpaca's wire protocol, and the same key again")
     key = str(uuid.uuid4())
 
-    async def submit() -> orders_pb2.SubmitOrderResponse:
+    async def submit() -> SubmitOrderResponse:
         return await stage.client.submit(
             account_id,
             symbol="MSFT",
@@ -212,13 +212,13 @@ async def _work_a_limit(stage: Stage, account_id: str) -> None:
         account_id, symbol="KO", side="BUY", quantity="3", type="LIMIT", limit_price=low, time_in_force="GTC"
     )
     stage.show("submitted", resting.order)
-    order = await _settled(stage, resting.order.order_id, orders_pb2.ORDER_STATE_WORKING)
+    order = await _settled(stage, resting.order.order_id, "WORKING")
     changed = await stage.client.modify(order.order_id, limit_price=lower)
     stage.show("modified", changed.order)
     stage.check(changed.order.spec.limit_price.rstrip("0") == lower.rstrip("0"), "the new price did not hold")
-    await _settled(stage, order.order_id, orders_pb2.ORDER_STATE_WORKING)
+    await _settled(stage, order.order_id, "WORKING")
     await stage.client.cancel(order.order_id)
-    stage.show("cancelled", await _settled(stage, order.order_id, orders_pb2.ORDER_STATE_CANCELED))
+    stage.show("cancelled", await _settled(stage, order.order_id, "CANCELED"))
 
 
 async def _flatten(stage: Stage, account_id: str) -> None:
@@ -240,12 +240,12 @@ async def _bid(stage: Stage, account_id: str, symbol: str) -> Decimal:
     return Decimal(quote.bid_price)
 
 
-async def _settled(stage: Stage, order_id: str, state: orders_pb2.OrderState.ValueType) -> orders_pb2.Order:
+async def _settled(stage: Stage, order_id: str, state: str) -> Order:
     """Wait until an order is in a state."""
     async with asyncio.timeout(_FILL_WAIT_S):
         while True:
             order = await stage.client.get_order(order_id)
-            if order.state == state:
+            if words(order, "state") == state:
                 return order
             await asyncio.sleep(0.05)
 

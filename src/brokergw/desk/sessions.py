@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from brokergw.desk.fresh import FreshFetch
-from brokergw.desk.gates.broker_state import BrokerState
 from brokergw.desk.results import ConnectionStatus
-from brokergw.model.account import Connection, ConnectionHealth
+from brokergw.model.account import AccountState, Connection, ConnectionHealth, Position
 from brokergw.model.capability import Capabilities
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.instrument import Instrument
@@ -18,6 +17,18 @@ from brokergw.ports.directory import ConnectionDirectory
 
 _INSTRUMENT_LIFE_S: Final = 600.0
 _INSTRUMENTS_MAX: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerState:
+    """An account and its positions, asked from the broker for the order at hand."""
+
+    account: AccountState
+    positions: Sequence[Position]
+
+    def position(self, symbol: str) -> Position | None:
+        """Find the position in a symbol."""
+        return next((p for p in self.positions if p.symbol == symbol), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,28 +1,16 @@
 """Gate 4: does the broker's account carry it, by what the broker says now?"""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from decimal import Decimal
 
 from brokergw.desk.gates.sanity import estimated_notional
+from brokergw.desk.sessions import BrokerState
 from brokergw.model.account import AccountState, Position
 from brokergw.model.errors import Objection, Reason
 from brokergw.model.instrument import Instrument
 from brokergw.model.money import format_decimal
 from brokergw.model.order import ZERO
 from brokergw.model.terms import OrderClass, OrderTerms, Side
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerState:
-    """An account and its positions, asked from the broker for the order at hand."""
-
-    account: AccountState
-    positions: Sequence[Position]
-
-    def position(self, symbol: str) -> Position | None:
-        """Find the position in a symbol."""
-        return next((p for p in self.positions if p.symbol == symbol), None)
 
 
 def state_objections(terms: OrderTerms, instrument: Instrument, state: BrokerState) -> Iterator[Objection]:
