@@ -34,7 +34,7 @@ UNARY: list[tuple[str, str, Any, list[str]]] = [
     ("orders", "GetOrder", orders_pb2.GetOrderRequest(order_id="o", client_order_id="c"), ["order_id"]),
     ("orders", "GetOrder", orders_pb2.GetOrderRequest(client_order_id="c"), ["account_id"]),
     ("orders", "ListOrders", orders_pb2.ListOrdersRequest(page_size=-1), ["page_size"]),
-    ("orders", "ListOrders", orders_pb2.ListOrdersRequest(status=9), ["status"]),
+    ("orders", "ListOrders", orders_pb2.ListOrdersRequest.FromString(b"\x10\x09"), ["status"]),
     ("orders", "ListOrders", orders_pb2.ListOrdersRequest(account_ids=["a", ""]), ["account_ids[1]"]),
     ("orders", "ListOrders", orders_pb2.ListOrdersRequest(account_ids=["a"] * 101), ["account_ids"]),
     (
@@ -90,14 +90,15 @@ STREAMS: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(("changes", "field"), STREAMS, ids=numbered(STREAMS, 1))
 async def test_a_bad_subscription_is_refused(edge: Edge, changes: dict[str, Any], field: str) -> None:
     """A stream that is asked for wrongly never opens."""
-    refusal = await refused(edge.fills.SubscribeFills(fills_pb2.SubscribeFillsRequest(**changes), metadata=KEY).read())
+    stream: Any = edge.fills.SubscribeFills(fills_pb2.SubscribeFillsRequest(**changes), metadata=KEY)
+    refusal = await refused(stream.read())
     assert (refusal.code, refusal.fields) == (grpc.StatusCode.INVALID_ARGUMENT, [field])
     assert edge.desk.seen == []
 
 
 async def test_what_is_missing_is_not_found(edge: Edge) -> None:
     """Orders, connections and brokers that are not the caller's are NOT_FOUND, with what was looked for."""
-    cases = [
+    cases: list[tuple[Any, str, str]] = [
         (edge.orders.GetOrder(orders_pb2.GetOrderRequest(order_id="ord_9"), metadata=KEY), "ORDER_NOT_FOUND", "ord_9"),
         (edge.brokers.GetBroker(brokers_pb2.GetBrokerRequest(broker="x"), metadata=KEY), "BROKER_NOT_FOUND", "x"),
         (

@@ -1,6 +1,7 @@
 """Health and reflection, as their own clients see them."""
 
 import asyncio
+from typing import Any
 
 import grpc
 import pytest
@@ -11,7 +12,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
 from brokergw.rpc.methods import SERVICES
-from tests.fixtures.edge import KEY, Edge, MakeEdge, refusal_of, refused
+from tests.fixtures.edge import KEY, Edge, MakeEdge, Reading, refusal_of, refused
 
 SERVING, NOT_SERVING = pb.HealthCheckResponse.SERVING, pb.HealthCheckResponse.NOT_SERVING
 UNKNOWN = pb.HealthCheckResponse.SERVICE_UNKNOWN
@@ -19,7 +20,7 @@ UNKNOWN = pb.HealthCheckResponse.SERVICE_UNKNOWN
 
 async def test_health_needs_no_key_and_knows_every_service(edge: Edge) -> None:
     """Check answers for the whole server and for each service, without a credential."""
-    health = health_pb2_grpc.HealthStub(edge.channel)
+    health: Any = health_pb2_grpc.HealthStub(edge.channel)
     for name in ("", *SERVICES):
         assert (await health.Check(pb.HealthCheckRequest(service=name))).status == SERVING
     refusal = await refused(health.Check(pb.HealthCheckRequest(service="nobody")))
@@ -38,7 +39,7 @@ async def test_health_lists_everything(edge: Edge) -> None:
 
 async def test_a_dead_broker_leaves_the_server_in_rotation(edge: Edge) -> None:
     """Broker health is shown apart: the server itself stays SERVING."""
-    health = health_pb2_grpc.HealthStub(edge.channel)
+    health: Any = health_pb2_grpc.HealthStub(edge.channel)
     edge.server.health.set_broker("alpaca", serving=False)
     assert (await health.Check(pb.HealthCheckRequest(service="broker/alpaca"))).status == NOT_SERVING
     assert (await health.Check(pb.HealthCheckRequest())).status == SERVING
@@ -46,7 +47,8 @@ async def test_a_dead_broker_leaves_the_server_in_rotation(edge: Edge) -> None:
 
 async def test_a_watch_tells_every_change_and_stays_open_for_the_unknown(edge: Edge) -> None:
     """Watch tells the present status at once, then each change; an unknown name is SERVICE_UNKNOWN until known."""
-    watch = health_pb2_grpc.HealthStub(edge.channel).Watch(pb.HealthCheckRequest(service="broker/alpaca"))
+    health: Any = health_pb2_grpc.HealthStub(edge.channel)
+    watch = Reading(health.Watch(pb.HealthCheckRequest(service="broker/alpaca")))
     assert (await watch.read()).status == UNKNOWN
     edge.server.health.set_broker("alpaca", serving=True)
     assert (await watch.read()).status == SERVING
@@ -57,7 +59,8 @@ async def test_a_watch_tells_every_change_and_stays_open_for_the_unknown(edge: E
 
 async def test_a_watch_follows_a_drain_to_its_end(edge: Edge) -> None:
     """A drain shows NOT_SERVING, then ends the watch, so that it does not hold the server back."""
-    watch = health_pb2_grpc.HealthStub(edge.channel).Watch(pb.HealthCheckRequest())
+    health: Any = health_pb2_grpc.HealthStub(edge.channel)
+    watch = Reading(health.Watch(pb.HealthCheckRequest()))
     assert (await watch.read()).status == SERVING
     started = asyncio.get_running_loop().time()
     await edge.server.drain(20)
@@ -107,7 +110,8 @@ async def test_reflection_lists_and_describes(edge: Edge, version: str) -> None:
 
 async def test_reflection_asks_for_a_key(edge: Edge) -> None:
     """What the server offers is told to callers with a key only."""
-    call = edge.channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")()
+    channel: Any = edge.channel
+    call = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")()
     await call.done_writing()
     refusal = await refused(call.read())
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_MISSING")

@@ -13,34 +13,35 @@ from grpc import aio
 
 from brokergw.desk.watch import FromNow, FromPositions, FromSnapshot, FromTime, GapItem
 from brokergw.model.events import PositionChange
+from brokergw.model.order import Fill
 from brokergw.rpc.settings import RateSettings
-from tests.fixtures.edge import KEY, Edge, MakeEdge, a_submit, refusal_of, refused
+from brokergw.rpc.wire.fills import fill_to_proto
+from tests.fixtures.edge import KEY, Edge, MakeEdge, Reading, a_submit, refusal_of, refused
 from tests.fixtures.fake_desk import ACCOUNT, NOW_NS, a_fill, an_order
 
 FROM_SNAPSHOT = streams_pb2.StreamStart(snapshot=True)
 
 
-def _fills(edge: Edge, **fields: Any) -> Any:
-    return edge.fills.SubscribeFills(fills_pb2.SubscribeFillsRequest(**fields), metadata=KEY)
+def _fills(edge: Edge, **fields: Any) -> Reading:
+    return Reading(edge.fills.SubscribeFills(fills_pb2.SubscribeFillsRequest(**fields), metadata=KEY))
 
 
-def _orders(edge: Edge, **fields: Any) -> Any:
-    return edge.orders.SubscribeOrders(orders_pb2.SubscribeOrdersRequest(**fields), metadata=KEY)
+def _orders(edge: Edge, **fields: Any) -> Reading:
+    return Reading(edge.orders.SubscribeOrders(orders_pb2.SubscribeOrdersRequest(**fields), metadata=KEY))
 
 
-async def _ended(stream: Any) -> aio.AioRpcError:
+async def _ended(stream: Reading) -> aio.AioRpcError:
     try:
-        while await stream.read() is not aio.EOF:
-            pass
+        while True:
+            await stream.read()
     except aio.AioRpcError as error:
         return error
-    raise AssertionError("the stream ended with OK")
 
 
 async def test_a_stream_opens_at_once_and_tells_where_it_stands(edge: Edge) -> None:
     """The headers and Subscribed come before anything has happened, with both ends of the record."""
     stream = _fills(edge, heartbeat_interval=Duration(seconds=5))
-    assert dict(await stream.initial_metadata())["x-request-id"]
+    assert dict(await stream.call.initial_metadata())["x-request-id"]
     subscribed = (await stream.read()).subscribed
     assert list(subscribed.account_ids) == [ACCOUNT]
     assert (subscribed.heartbeat_interval.seconds, subscribed.epoch) == (5, "epoch-1")
@@ -72,8 +73,8 @@ async def test_events_carry_their_place_and_their_payload(edge: Edge) -> None:
 async def test_every_kind_streams_its_own_events(edge: Edge) -> None:
     """Orders, fills and positions each show their kind, with the snapshot that the kind has."""
     orders, fills = _orders(edge, start=FROM_SNAPSHOT), _fills(edge, start=FROM_SNAPSHOT)
-    positions = edge.positions.SubscribePositions(
-        positions_pb2.SubscribePositionsRequest(start=FROM_SNAPSHOT), metadata=KEY
+    positions = Reading(
+        edge.positions.SubscribePositions(positions_pb2.SubscribePositionsRequest(start=FROM_SNAPSHOT), metadata=KEY)
     )
     heads = [[(await stream.read()) for _ in range(n)] for stream, n in ((orders, 3), (fills, 2), (positions, 3))]
     kinds = [[message.WhichOneof("message") for message in head] for head in heads]
@@ -123,9 +124,8 @@ async def test_a_cursor_fits_its_own_stream_only(edge: Edge) -> None:
     for other in (_fills(edge, start=start), _orders(edge, symbols=["AAPL"], start=start)):
         refusal = await refused(other.read())
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "CURSOR_FILTER_MISMATCH")
-    foreign = edge.fills.SubscribeFills(
-        fills_pb2.SubscribeFillsRequest(symbols=["AAPL"], start=start), metadata=(("x-api-key", "brk_other"),)
-    )
+    request = fills_pb2.SubscribeFillsRequest(symbols=["AAPL"], start=start)
+    foreign = Reading(edge.fills.SubscribeFills(request, metadata=(("x-api-key", "brk_other"),)))
     assert (await refused(foreign.read())).reason == "CURSOR_INVALID"
     written = await edge.orders.SubmitOrder(a_submit(), metadata=KEY)
     for stream in (
@@ -271,8 +271,12 @@ async def test_a_payload_is_serialised_once_for_all_subscribers(edge: Edge, monk
     from brokergw.rpc.wire import streams as wire
 
     written: list[str] = []
-    original = wire.fill_to_proto
-    monkeypatch.setattr(wire, "fill_to_proto", lambda fill: (written.append(fill.fill_id), original(fill))[1])
+
+    def count(fill: Fill) -> fills_pb2.Fill:
+        written.append(fill.fill_id)
+        return fill_to_proto(fill)
+
+    monkeypatch.setattr(wire, "fill_to_proto", count)
     streams = [_fills(edge) for _ in range(8)]
     for stream in streams:
         await stream.read()
