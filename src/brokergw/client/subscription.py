@@ -151,7 +151,6 @@ class Subscription(Generic[T]):
 
     async def _connect(self) -> None:
         if self._failures:
-            self.resumptions += self._ever_connected
             wait_s = self._policy.backoff.wait_s(self._failures, self._policy.timing.roll(), self._wait_at_least_s)
             self._wait_at_least_s = 0.0
             self._pause = asyncio.ensure_future(self._policy.timing.sleep(wait_s))
@@ -175,6 +174,7 @@ class Subscription(Generic[T]):
             case "subscribed":
                 self._progress.subscribed(content)
                 self._heartbeat_s = content.heartbeat_interval.ToNanoseconds() / 1e9 or _HEARTBEAT_S
+                self.resumptions += self._ever_connected
                 self._connected = self._ever_connected = True
                 self._lost_at = None
             case "snapshot_complete":
