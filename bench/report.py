@@ -57,7 +57,7 @@ def document(results: Results) -> dict[str, Any]:
         "calls": _rows(results, CALLS, IN_FLIGHT, "in_flight"),
         "streams": _rows(results, STREAMS, SUBSCRIBERS, "subscribers"),
         "ratios": [
-            {"ratio": f"{one.above}/{one.below}", "load": load, "aim": one.aim, **asdict(found)}
+            {"ratio": f"{one.above}/{one.below}", "load": load, "aim": one.aim, **_rounded(found)}
             for ratios, loads in ((CALL_RATIOS, IN_FLIGHT), (STREAM_RATIOS, SUBSCRIBERS))
             for one in ratios
             for load in loads
@@ -70,7 +70,11 @@ def document(results: Results) -> dict[str, Any]:
 def spread_of(values: Sequence[float | None]) -> dict[str, float] | None:
     """Give median, lowest and highest, or None."""
     found = spread(values)
-    return asdict(found) if found else None
+    return _rounded(found) if found else None
+
+
+def _rounded(found: Spread) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in asdict(found).items()}
 
 
 def _rows(results: Results, cases: Sequence[Case], loads: Sequence[int], load_name: str) -> list[dict[str, Any]]:
