@@ -39,8 +39,8 @@ class BatchWriter:
         self, connection: Connection, units: Sequence[PreparedUnit], audit: list[Row], now_ns: int, *, careful: bool
     ) -> Written:
         """Write what may go through and refuse the rest; raises Race when the database disagrees."""
-        decider = Decider(connection, self._statements)
-        refusals = decider.decide(units, careful=careful)
+        decider = Decider(connection, self._statements, careful=careful)
+        refusals = decider.decide(units)
         winners = [unit for unit, refusal in zip(units, refusals, strict=True) if refusal is None]
         self._write_orders(connection, winners, decider)
         events, rows = self._number(connection, winners, now_ns)

@@ -2,17 +2,18 @@
 
 What the database holds is read first, a few sets at a time. Each unit is then checked in memory against that and
 against what the units before it in the batch will write. The hopeful pass reads only what is usually there (keys and
-the orders to be changed) and leaves fresh ids to the unique constraints. If one of these objects, or a check fails that
-comes after what was not read, the careful pass reads all.
+the orders to be changed), leaves fresh ids to the unique constraints, and assumes that the keys and orders which a
+decision or a fill is about are there. If a constraint objects, a later unit brings what was assumed, or a check fails
+that comes after what was not read, the careful pass reads all.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from sqlalchemy import Connection
 
-from brokergw.model.errors import NotFound, Reason
+from brokergw.model.errors import GatewayError, NotFound, Reason
 from brokergw.model.order import Order
 from brokergw.ports.journal import ClientOrderIdTaken, CommitResult, FillKnown, KeyRecord, KeyScope, KeyTaken, Stale
 from brokergw.store.codec import texts_from_text
@@ -61,6 +62,7 @@ class _State:
     fills: set[str] = field(default_factory=set)
     broker_ids: list[Row] = field(default_factory=list)
     renamed: set[str] = field(default_factory=set)
+    assumed: set[KeyScope | str] = field(default_factory=set)
 
     def take_over(self, staged: "_State") -> None:
         self.keys.update(staged.keys)
@@ -69,12 +71,14 @@ class _State:
         self.fills.update(staged.fills)
         self.broker_ids.extend(staged.broker_ids)
         self.renamed |= staged.renamed
+        self.assumed |= staged.assumed
 
 
 class Decider:
     """Decides one batch, in the transaction that will write it."""
 
-    def __init__(self, connection: Connection, statements: Statements) -> None:
+    def __init__(self, connection: Connection, statements: Statements, *, careful: bool) -> None:
+        self._careful = careful
         self._connection = connection
         self._statements = statements
         self._state = _State()
@@ -89,15 +93,15 @@ class Decider:
         """The orders whose own or broker-level client order id changes."""
         return self._state.renamed
 
-    def decide(self, units: Sequence[PreparedUnit], *, careful: bool) -> list[Refusal | None]:
+    def decide(self, units: Sequence[PreparedUnit]) -> list[Refusal | None]:
         """Give each unit's refusal, or None where it goes through; raises Race when only a careful pass can tell."""
         self._read_keys(units)
         self._read_heads(units)
-        if careful:
+        if self._careful:
             self._read_owners(units)
             self._read_fills(units)
         verdicts = [self._check(unit) for unit in units]
-        if not careful and not all(verdict is None or isinstance(verdict, KeyTaken) for verdict in verdicts):
+        if not self._careful and not all(verdict is None or isinstance(verdict, KeyTaken) for verdict in verdicts):
             raise Race
         current = self._current_orders([v.order_id for v in verdicts if isinstance(v, _StaleInDatabase)])
         return [Stale(current[v.order_id]) if isinstance(v, _StaleInDatabase) else v for v in verdicts]
@@ -109,9 +113,9 @@ class Decider:
             or self._check_inserts(prepared, staged)
             or self._check_updates(prepared, staged)
             or self._check_fills(prepared, staged)
+            or self._check_decision(prepared, staged)
         )
         if refusal is None:
-            self._note_decision(prepared, staged)
             self._state.take_over(staged)
         return refusal
 
@@ -122,6 +126,7 @@ class Decider:
         record = self._state.keys.get(claim.scope)
         if record is not None:
             return KeyTaken(record)
+        self._refute(claim.scope)
         staged.keys[claim.scope] = KeyRecord(
             scope=claim.scope, fingerprint=claim.fingerprint, subject=claim.subject, claim_time_ns=claim.time_ns
         )
@@ -132,6 +137,7 @@ class Decider:
             refusal = self._own(order, _ids_of(order), staged)
             if refusal is not None:
                 return refusal
+            self._refute(order.order_id)
             staged.heads[order.order_id] = _head_of(order)
         return None
 
@@ -161,36 +167,47 @@ class Decider:
                 staged.broker_ids.append((account_id, identifier, order.order_id))
         return None
 
-    def _check_fills(self, prepared: PreparedUnit, staged: _State) -> FillKnown | None:
+    def _check_fills(self, prepared: PreparedUnit, staged: _State) -> Refusal | None:
         for fill in prepared.unit.fills:
+            if fill.order_id not in staged.heads and fill.order_id not in self._state.heads:
+                if self._careful:
+                    return NotFound(Reason.ORDER_NOT_FOUND, "order", fill.order_id)
+                staged.assumed.add(fill.order_id)
             if fill.fill_id in self._state.fills or fill.fill_id in staged.fills:
                 return FillKnown(fill.fill_id)
             staged.fills.add(fill.fill_id)
         return None
 
-    def _note_decision(self, prepared: PreparedUnit, staged: _State) -> None:
+    def _check_decision(self, prepared: PreparedUnit, staged: _State) -> Refusal | None:
         decision = prepared.unit.decision
         if decision is None:
-            return
+            return None
         record = staged.keys.get(decision.scope) or self._state.keys.get(decision.scope)
         if record is not None:
-            staged.keys[decision.scope] = KeyRecord(
-                scope=record.scope,
-                fingerprint=record.fingerprint,
-                subject=record.subject,
-                claim_time_ns=record.claim_time_ns,
-                decision=decision.text,
-                decision_time_ns=decision.time_ns,
-            )
+            decided = replace(record, decision=decision.text, decision_time_ns=decision.time_ns)
+            staged.keys[decision.scope] = decided
+        elif self._careful:
+            return GatewayError(Reason.JOURNAL_UNAVAILABLE, "the decision is about a key that nobody has claimed")
+        else:
+            staged.assumed.add(decision.scope)
+        return None
+
+    def _refute(self, brought: KeyScope | str) -> None:
+        if brought in self._state.assumed:
+            raise Race
 
     def _read_keys(self, units: Sequence[PreparedUnit]) -> None:
         wanted = {unit.claim[:3] for unit in units if unit.claim is not None}
+        if self._careful:
+            wanted |= {unit.decision[:3] for unit in units if unit.decision is not None}
         for row in self._fetch(self._statements.find_keys, wanted):
             record = key_from_row(row)
             self._state.keys[record.scope] = record
 
     def _read_heads(self, units: Sequence[PreparedUnit]) -> None:
         wanted = {(order.order_id,) for unit in units for order in unit.unit.updates}
+        if self._careful:
+            wanted |= {(fill.order_id,) for unit in units for fill in unit.unit.fills}
         for order_id, version, account_id, client_id, broker_client_id, broker_ids in self._fetch(
             self._statements.find_heads, wanted
         ):

@@ -129,13 +129,17 @@ async def test_update_of_a_version_that_has_passed_is_stale(store: Store) -> Non
     assert await log_of(store) == [1, 2]
 
 
-async def test_update_of_an_unknown_order_is_an_error(store: Store) -> None:
-    """An update of an order that was never inserted, or of another account's, raises ORDER_NOT_FOUND."""
+async def test_unit_about_an_unknown_order_is_an_error(store: Store) -> None:
+    """An update or a fill of an order that was never inserted, or is another account's, raises ORDER_NOT_FOUND."""
     known = an_order()
     await committed(store, admit(known))
-    for update in (an_order().next(START_NS), replace(known.next(START_NS), account_id=OTHER_ACCOUNT)):
+    for unit in (
+        Commit(updates=(an_order().next(START_NS),)),
+        Commit(updates=(replace(known.next(START_NS), account_id=OTHER_ACCOUNT),)),
+        Commit(fills=(a_fill(an_order(), "e1"),)),
+    ):
         with pytest.raises(NotFound) as refused:
-            await store.journal.commit(Commit(updates=(update,)))
+            await store.journal.commit(unit)
         assert refused.value.reason is Reason.ORDER_NOT_FOUND
 
 
