@@ -25,7 +25,9 @@ class Subscriber(ABC, Generic[Event]):
         self.cursor = ""
         self.opened = False
         self.ending: streams_pb2.Terminating | None = None
+        self.ending_at_s = 0.0
         self.trailer: dict[str, Any] = {}
+        self.breaks: list[str] = []
         self._first_start = start
         self._covered: int | None = None
         self._heartbeats = 0
@@ -39,6 +41,7 @@ class Subscriber(ABC, Generic[Event]):
     async def follow(self, client: BareClient) -> grpc.StatusCode:
         """Read from where the last stream ended until this one ends, and tell how it ended."""
         self.opened = False
+        self._covered = None
         start = streams_pb2.StreamStart(cursor=self.cursor) if self.cursor else self._first_start
         try:
             async for message in self._open(client, start):
@@ -50,11 +53,12 @@ class Subscriber(ABC, Generic[Event]):
         return grpc.StatusCode.OK
 
     async def until(self, condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
-        """Wait until a condition on what was seen holds."""
+        """Wait until a condition on what was seen holds; the chain of sequences must not have a break by then."""
         async with asyncio.timeout(timeout_s):
             while not condition():
                 self._news.clear()
                 await self._news.wait()
+        assert self.breaks == []
 
     async def until_opened(self) -> None:
         """Wait for the word that opens every stream."""
@@ -83,13 +87,14 @@ class Subscriber(ABC, Generic[Event]):
                 self._covered = message.heartbeat.sequences[self.account]
             case "terminating":
                 self.ending = message.terminating
+                self.ending_at_s = asyncio.get_running_loop().time()
             case _:
                 pass
 
     def _take_event(self, event: Event) -> None:
         header = event.header
-        if self._covered is not None:
-            assert header.previous_sequence == self._covered, f"after {self._covered} an event was lost, or came twice"
+        if self._covered not in {None, header.previous_sequence}:
+            self.breaks.append(f"covered {self._covered}, yet {header.sequence} follows {header.previous_sequence}")
         self._covered = header.sequence
         self.cursor = header.cursor
         self.events.append(event)

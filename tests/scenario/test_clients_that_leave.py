@@ -11,7 +11,7 @@ from tests.fixtures.sim import SimHandle
 from tests.scenario.broker_record import placed
 from tests.scenario.patience import until
 
-BROKER_S = 1.5
+BROKER_S = 2
 LEAVE_S = 0.5
 
 Departure = Callable[[BareClient, orders_pb2.SubmitOrderRequest], Awaitable[None]]

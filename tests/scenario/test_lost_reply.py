@@ -16,7 +16,8 @@ async def test_a_lost_reply_is_in_doubt_until_the_broker_is_asked(
     gateway = start_gateway_at_sim()
     client = open_client(gateway, gateway.api_key())
     account = await client.connect_alpaca(broker_sim)
-    # The look-up fails as well for a while, so that the doubt lasts long enough to be seen.
+    # Nothing but a look-up may end the doubt: the stream is silent, and the first look-ups fail as well.
+    broker_sim.control("POST", "faults", {"name": "dropped_events", "count": None})
     look_up = {"name": "error_before", "method": "GET", "path": "/v2/orders:by_client_order_id*", "count": 2}
     broker_sim.control("POST", "faults", look_up)
     broker_sim.control("POST", "faults", {"name": fault, "method": "POST", "path": "/v2/orders"})
