@@ -121,6 +121,12 @@ class SupervisedLink:
         self._headers = dict(headers or {})
         self._policy = policy or LinkPolicy()
         self._socket: _Socket | None = None
+        self._closing = asyncio.Event()
+
+    def close(self) -> None:
+        """End the link for good: LinkLost follows, then the generator returns."""
+        self._closing.set()
+        self.drop("closed by us")
 
     def drop(self, why: str) -> None:
         """Give the present link up; LinkLost follows after the frames that wait already."""
@@ -128,13 +134,15 @@ class SupervisedLink:
             self._socket.backlog.put_nowait(LinkError(why))
 
     async def listen(self) -> AsyncGenerator[LinkEvent, None]:
-        """Yield LinkOpened, the frames, LinkLost, and so on for ever; closing the generator closes the link."""
+        """Yield LinkOpened, the frames, LinkLost, and so on until `close`; closing the generator closes the link."""
         pause_s = self._policy.backoff_first_s
-        while True:
+        while not self._closing.is_set():
             began = self._clock.monotonic()
             try:
                 async with self._open() as socket:
                     self._socket = socket
+                    if self._closing.is_set():
+                        break
                     yield LinkOpened()
                     while True:
                         item = await socket.backlog.get()
@@ -148,8 +156,17 @@ class SupervisedLink:
             if self._clock.monotonic() - began >= self._policy.stable_s:
                 pause_s = self._policy.backoff_first_s
             # Jitter only has to spread reconnects out.
-            await self._clock.sleep(pause_s * random.uniform(0.75, 1.25))  # noqa: S311 - not a secret
+            await self._rest(pause_s * random.uniform(0.75, 1.25))  # noqa: S311 - not a secret
             pause_s = min(self._policy.backoff_max_s, pause_s * 2)
+
+    async def _rest(self, seconds: float) -> None:
+        tasks = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self._closing.wait())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[_Socket]:

@@ -8,11 +8,12 @@ import pytest
 from brokergw.model.capability import Feature
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.lifecycle import State
+from brokergw.model.outcome import FeedDown, NotSent
 from brokergw.model.terms import Side
-from brokergw.ports.broker import BrokerAdapter
+from brokergw.ports.broker import BrokerAdapter, BrokerUnavailable
 from tests.conformance.adapter.bench import Ability, Bench
 from tests.conformance.adapter.card import card
-from tests.conformance.adapter.steps import buy, market, new_id, place, reach, resting
+from tests.conformance.adapter.steps import Listener, buy, market, new_id, place, reach, resting
 
 
 @card("C01")
@@ -120,3 +121,17 @@ async def secrets_stay_inside(bench: Bench, broker: BrokerAdapter) -> None:
         await adapter.disconnect()
     for secret in (*bench.secrets, "exam-secret-that-is-wrong"):
         assert not any(secret in text for text in shown)
+
+
+@card("C34")
+async def after_disconnecting(bench: Bench, broker: BrokerAdapter) -> None:
+    """A connection that was given up ends its stream, sends nothing any more, and says so; twice is as good as once."""
+    async with Listener(bench, broker) as listener:
+        await broker.disconnect()
+        await listener.ended()
+    assert isinstance(listener.events[-1], FeedDown)
+    assert isinstance(await broker.submit_order(new_id(), market(bench.stock)), NotSent)
+    with pytest.raises(BrokerUnavailable):
+        await broker.get_positions()
+    await broker.disconnect()
+    assert bench.orders_at_broker() == 0

@@ -145,6 +145,11 @@ class Listener:
                 self.bench.tick()
                 await self.bench.clock.sleep(0.01)
 
+    async def ended(self) -> None:
+        """Wait until the stream is over."""
+        assert self._task is not None
+        await asyncio.wait_for(asyncio.shield(self._task), 5)
+
     def states(self, order_id: str) -> list[State]:
         """Give the states an order was reported in."""
         return [event.order.state for event in self._reports(order_id)]

@@ -1,5 +1,6 @@
 """How the supervised link behaves against a websocket server on a real socket, with time sped up."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 
@@ -219,6 +220,29 @@ async def test_a_dropped_link_is_opened_again() -> None:
                 if len(events) == 3:
                     break
     assert events == [LinkOpened(), LinkLost("not whole"), LinkOpened()]
+
+
+async def test_a_closed_link_ends_its_listening() -> None:
+    """After closing, the listener hears of the loss, and then its generator is over."""
+    async with speaking(idle) as url:
+        link = SupervisedLink(url, clock=HastyClock(), greet=no_greeting)
+        events: list[LinkEvent] = []
+        async for event in link.listen():
+            events.append(event)
+            link.close()
+    assert events == [LinkOpened(), LinkLost("closed by us")]
+
+
+async def test_closing_ends_a_pause_too() -> None:
+    """A link that waits before its next attempt is over at once when it is closed."""
+    async with speaking(503) as url:
+        policy = LinkPolicy(backoff_first_s=3600, backoff_max_s=3600)
+        link = SupervisedLink(url, clock=HastyClock(), greet=no_greeting, policy=policy)
+        events: list[LinkEvent] = []
+        async for event in link.listen():
+            events.append(event)
+            asyncio.get_running_loop().call_later(0.05, link.close)
+    assert events == [LinkLost("the handshake was answered with HTTP 503")]
 
 
 async def test_a_reader_that_falls_behind_loses_the_link() -> None:

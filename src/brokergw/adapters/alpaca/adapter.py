@@ -68,7 +68,6 @@ class AlpacaConnection:
         self._session = Session(link, config, http, clock)
         self._api = Api(self._session, config.stock_feed)
         self._clock = clock
-        self._http = http
         self._feed = OrderFeed(
             self._api,
             url=config.stream_url(link.environment),
@@ -76,8 +75,6 @@ class AlpacaConnection:
             config=config,
             clock=clock,
         )
-        self._open = True
-        http.retain()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -93,10 +90,9 @@ class AlpacaConnection:
         await self.market_clock()
 
     async def disconnect(self) -> None:
-        """Give up the shared pool; streams end with their iterators."""
-        if self._open:
-            self._open = False
-            await self._http.release()
+        """End the streams and send nothing any more."""
+        self._feed.close()
+        await self._session.close()
 
     async def get_account(self) -> AccountState:
         """Ask for the account."""
@@ -254,7 +250,7 @@ class AlpacaConnection:
     async def _earlier(self, client_order_id: str, terms: OrderTerms, refused: Rejected) -> Outcome:
         match await self.find_order(client_order_id):
             case Found(order):
-                ours = mapping.same_terms(terms, order.terms)
+                ours = mapping.same_terms(terms, order)
                 return await self._with_fills(Accepted(order)) if ours else refused
             case Absent():
                 return Unknown("Alpaca calls the client order id a duplicate but does not find it")

@@ -62,9 +62,13 @@ class Api:
         return await self._optional(f"/v2/orders/{_segment(order_id)}?nested=true")
 
     async def order_by_client_id(self, client_order_id: str) -> Row | None:
-        """GET /v2/orders:by_client_order_id."""
-        query = urlencode({"client_order_id": client_order_id, "nested": "true"})
-        return await self._optional(f"/v2/orders:by_client_order_id?{query}")
+        """GET /v2/orders:by_client_order_id; a group is then asked for by id, which tells its exits or legs too."""
+        row = await self._optional(f"/v2/orders:by_client_order_id?{urlencode({'client_order_id': client_order_id})}")
+        if row is None or row.get("legs") or row.get("order_class") in {"", "simple", None}:
+            return row
+        with understood():
+            order_id = text(row, "id")
+        return await self.order(order_id) or row
 
     async def open_orders(self) -> list[Row]:
         """GET /v2/orders, every page, oldest first, exits nested in their parents."""

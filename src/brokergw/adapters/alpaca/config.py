@@ -47,7 +47,7 @@ class AlpacaConfig:
 
     def trading_url(self, environment: Environment) -> str:
         """Give the REST address of an environment."""
-        return self.live_url if environment is Environment.LIVE else self.paper_url
+        return (self.live_url if environment is Environment.LIVE else self.paper_url).rstrip("/")
 
     def stream_url(self, environment: Environment) -> str:
         """Give the `trade_updates` address of an environment."""

@@ -73,9 +73,10 @@ def order(row: Row) -> BrokerOrder:
     )
 
 
-def same_terms(ours: OrderTerms, theirs: OrderTerms) -> bool:
+def same_terms(ours: OrderTerms, found: BrokerOrder) -> bool:
     """Tell whether an order at Alpaca is the one we meant to send, as far as Alpaca repeats the terms."""
-    return _essence(ours) == _essence(theirs)
+    exits = bool(found.legs)
+    return _essence(ours, exits=exits) == _essence(found.terms, exits=exits)
 
 
 def account(row: Row, now_ns: int) -> AccountState:
@@ -205,17 +206,22 @@ def _state(row: Row, cum: Decimal) -> State:
     return State.PARTIAL if cum > 0 else State.WORKING
 
 
-def _essence(terms: OrderTerms) -> OrderTerms:
+def _essence(terms: OrderTerms, *, exits: bool) -> OrderTerms:
     """Keep what Alpaca tells back of an order in a form that two equal orders share."""
     multi_leg = terms.order_class is OrderClass.MULTI_LEG
+    oco = terms.order_class is OrderClass.OCO
+    # An OCO's own limit is its take-profit.
+    profit = terms.take_profit_limit_price or (terms.limit_price if oco else None)
     return replace(
         terms,
         symbol="" if multi_leg else terms.symbol.replace("/", ""),
         side=Side.BUY if multi_leg else terms.side,
-        # An OCO's own limit is its take-profit.
-        limit_price=None if terms.order_class is OrderClass.OCO else terms.limit_price,
+        limit_price=None if oco else terms.limit_price,
+        take_profit_limit_price=profit if exits else None,
+        stop_loss_stop_price=terms.stop_loss_stop_price if exits else None,
+        stop_loss_limit_price=terms.stop_loss_limit_price if exits else None,
         position_effect=PositionEffect.AUTO,
-        legs=tuple(replace(leg, position_effect=PositionEffect.AUTO) for leg in terms.legs),
+        legs=tuple(replace(leg, position_effect=PositionEffect.AUTO) for leg in terms.legs) if exits else (),
     )
 
 

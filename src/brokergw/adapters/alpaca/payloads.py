@@ -212,8 +212,12 @@ def _no_number(written: str) -> Any:
 
 
 def _put_exits(body: Row, terms: OrderTerms) -> None:
-    if terms.take_profit_limit_price is not None:
-        body["take_profit"] = {"limit_price": format_decimal(terms.take_profit_limit_price)}
+    # Alpaca wants the limit of an OCO as its take-profit.
+    profit = terms.take_profit_limit_price
+    if profit is None and terms.order_class is OrderClass.OCO:
+        profit = terms.limit_price
+    if profit is not None:
+        body["take_profit"] = {"limit_price": format_decimal(profit)}
     if terms.stop_loss_stop_price is not None:
         stop: Row = {"stop_price": format_decimal(terms.stop_loss_stop_price)}
         _put(stop, "limit_price", terms.stop_loss_limit_price)

@@ -39,10 +39,14 @@ class Session:
         self._credentials = link.credentials
         self._http = http
         self._clock = clock
+        self._open = True
+        http.retain()
         self._trading = _Door(
             config.trading_url(link.environment), Throttle(config.requests_per_minute, monotonic=clock.monotonic)
         )
-        self._data = _Door(config.data_url, Throttle(config.data_requests_per_minute, monotonic=clock.monotonic))
+        self._data = _Door(
+            config.data_url.rstrip("/"), Throttle(config.data_requests_per_minute, monotonic=clock.monotonic)
+        )
         self._headers = {
             "APCA-API-KEY-ID": link.credentials.key,
             "APCA-API-SECRET-KEY": link.credentials.secret,
@@ -53,6 +57,12 @@ class Session:
     def credentials(self) -> Credentials:
         """The key of this connection, for the stream's sign-in."""
         return self._credentials
+
+    async def close(self) -> None:
+        """Send nothing any more, and give up the shared pool; may be called again."""
+        if self._open:
+            self._open = False
+            await self._http.release()
 
     def budget(self) -> Budget:
         """Tell the trading budget as last heard."""
@@ -106,6 +116,8 @@ class Session:
     async def _send(
         self, door: _Door, method: str, path: str, content: bytes | None = None, *, cancel: bool = False
     ) -> Reply:
+        if not self._open:
+            raise NotSentError("the connection is closed")
         door.throttle.take(cancel=cancel)
         reply = await self._http.send(method, door.base + path, self._headers, content)
         told = read_budget(reply.headers, door.budget)

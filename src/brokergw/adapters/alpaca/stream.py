@@ -39,19 +39,29 @@ class OrderFeed:
         self._policy = config.link
         self._clock = clock
         self._history = History(api, clock, look_back_s=config.look_back_s, overlap_s=config.overlap_s)
+        self._links: set[SupervisedLink] = set()
+
+    def close(self) -> None:
+        """End every subscription: each hears FeedDown, and no more."""
+        for link in self._links:
+            link.close()
 
     async def fills_of(self, order: BrokerOrder) -> list[OrderReport]:
         """Give the executions of one order, oldest first."""
         return await self._history.fills_of(order)
 
     async def events(self, since_ns: int) -> AsyncGenerator[BrokerEvent, None]:
-        """Yield reports, FeedUp and FeedDown for ever."""
+        """Yield reports, FeedUp and FeedDown until `close`."""
         link = SupervisedLink(self._url, clock=self._clock, greet=self._greet, policy=self._policy)
         subscription = _Subscription(link, self._history, self._clock, since_ns)
-        async with aclosing(link.listen()) as happenings:
-            async for happening in happenings:
-                for event in await subscription.on(happening):
-                    yield event
+        self._links.add(link)
+        try:
+            async with aclosing(link.listen()) as happenings:
+                async for happening in happenings:
+                    for event in await subscription.on(happening):
+                        yield event
+        finally:
+            self._links.discard(link)
 
     async def _greet(self, wire: Wire) -> None:
         keys = {"key_id": self._credentials.key, "secret_key": self._credentials.secret}

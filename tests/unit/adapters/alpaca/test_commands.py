@@ -177,7 +177,7 @@ async def test_an_answer_about_another_order_is_unknown(alpaca: ScriptedAlpaca) 
 async def test_a_duplicate_that_equals_ours_is_our_earlier_order(alpaca: ScriptedAlpaca) -> None:
     """Alpaca's refusal of a repeated id leads to the order that has it."""
     alpaca.on("POST", "/v2/orders", UNIQUE)
-    alpaca.on("GET", "/v2/orders:by_client_order_id?client_order_id=gw-limit-1&", answer(sample("http_get_order")))
+    alpaca.on("GET", "/v2/orders:by_client_order_id?client_order_id=gw-limit-1", answer(sample("http_get_order")))
     outcome = await alpaca.open().submit_order("gw-limit-1", LIMIT)
     assert isinstance(outcome, Accepted)
     assert outcome.order is not None

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -183,7 +184,7 @@ def test_positions_are_signed_and_keep_their_digits() -> None:
 def test_an_order_equals_the_terms_it_was_made_from() -> None:
     """An order found under our id is recognised whatever way Alpaca writes its numbers."""
     terms = mapping.order(row("http_get_order")).terms
-    assert mapping.same_terms(terms, mapping.order(row("http_get_order", qty="10.000", limit_price="180.250")).terms)
+    assert mapping.same_terms(terms, mapping.order(row("http_get_order", qty="10.000", limit_price="180.250")))
 
 
 @pytest.mark.parametrize(
@@ -201,4 +202,25 @@ def test_an_order_equals_the_terms_it_was_made_from() -> None:
 def test_an_order_of_other_terms_is_not_ours(changes: dict[str, Any]) -> None:
     """One differing term is enough to tell two orders apart."""
     terms = mapping.order(row("http_get_order")).terms
-    assert not mapping.same_terms(terms, mapping.order(row("http_get_order", **changes)).terms)
+    assert not mapping.same_terms(terms, mapping.order(row("http_get_order", **changes)))
+
+
+def test_a_group_found_without_its_exits_is_compared_by_its_entry() -> None:
+    """Where Alpaca does not tell the exits, their absence is no difference; where it does, they count."""
+    bracket = mapping.order(row("http_post_order_bracket"))
+    bare = mapping.order(row("http_post_order_bracket", legs=None))
+    other = replace(bracket.terms, take_profit_limit_price=Decimal(201))
+    assert mapping.same_terms(bracket.terms, bracket)
+    assert mapping.same_terms(bracket.terms, bare)
+    assert not mapping.same_terms(other, bracket)
+
+
+def test_the_limit_of_an_oco_is_its_take_profit() -> None:
+    """An exit pair is the same whether its profit is told as limit or as take-profit."""
+    stop = sample("http_post_order_bracket")["legs"][1] | {"order_class": "oco"}
+    pair = mapping.order(row("http_get_order", side="sell", order_class="oco", legs=[stop]))
+    by_limit = replace(pair.terms, take_profit_limit_price=None)
+    by_profit = replace(pair.terms, limit_price=None)
+    assert pair.terms.take_profit_limit_price == Decimal("180.25")
+    assert mapping.same_terms(by_limit, pair)
+    assert mapping.same_terms(by_profit, pair)

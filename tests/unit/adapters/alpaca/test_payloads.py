@@ -154,6 +154,16 @@ def test_a_bracket_is_written_with_both_exits() -> None:
     assert body["stop_loss"] == {"stop_price": "160", "limit_price": "159.5"}
 
 
+def test_the_limit_of_an_exit_pair_is_written_as_its_take_profit() -> None:
+    """Alpaca reads an OCO's profit from the take-profit object."""
+    pair = terms(
+        type=OrderType.LIMIT, order_class=OrderClass.OCO, limit_price=Decimal(200), stop_loss_stop_price=Decimal(160)
+    )
+    body = submit_body("gw-1", pair)
+    assert body["take_profit"] == {"limit_price": "200"}
+    assert body["stop_loss"] == {"stop_price": "160"}
+
+
 def test_a_multi_leg_order_has_legs_instead_of_symbol_and_side() -> None:
     """Symbol and side are left out, and each leg carries ratio, side and intent."""
     legs = (

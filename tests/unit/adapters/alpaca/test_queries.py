@@ -111,8 +111,18 @@ async def test_a_look_up_is_absent_only_on_alpacas_word(
     broker = alpaca.open()
     assert type(await broker.find_order("gw-limit-1")) is kind
     assert type(await alpaca.open().get_order("some-id")) is kind
-    assert alpaca.asked()[0] == "/v2/orders:by_client_order_id?client_order_id=gw-limit-1&nested=true"
+    assert alpaca.asked()[0] == "/v2/orders:by_client_order_id?client_order_id=gw-limit-1"
     assert alpaca.asked()[-1] == "/v2/orders/some-id?nested=true"
+
+
+async def test_a_group_found_by_client_id_is_completed_by_its_exits(alpaca: ScriptedAlpaca) -> None:
+    """The look-up by client order id tells no legs, so a group is asked for once more by id."""
+    bracket = sample("http_post_order_bracket")
+    alpaca.on("GET", "/v2/orders:by_client_order_id?", answer(bracket | {"legs": None}))
+    alpaca.on("GET", f"/v2/orders/{bracket['id']}?nested=true", answer(bracket))
+    lookup = await alpaca.open().find_order("gw-bracket-1")
+    assert isinstance(lookup, Found)
+    assert lookup.order.terms.take_profit_limit_price == Decimal(200)
 
 
 async def test_one_position_may_be_none(alpaca: ScriptedAlpaca) -> None:
