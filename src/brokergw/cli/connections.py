@@ -32,17 +32,17 @@ async def list_connections(session: Session) -> None:
 
 
 @app.command(
-    epilog="Examples: brokergw connections create mock mock   ·   "
-    "brokergw connections create alpaca paper --key PK123 --secret-env ALPACA_SECRET   ·   "
-    "pass show alpaca | brokergw connections create alpaca paper --key PK123 --secret-stdin"
+    epilog="Example: brokergw connections create --broker alpaca --environment paper\n\n"
+    "In a script: pass show alpaca | "
+    "brokergw connections create --broker alpaca --environment paper --key PK123 --secret-stdin"
 )
 @gateway_verb
 async def create(
     session: Session,
     *,
-    broker: Annotated[str, typer.Argument(help="The broker, from `brokergw brokers`.")],
-    environment: Annotated[str, typer.Argument(help="mock, paper or live.")],
-    key: Annotated[str | None, typer.Option(help="The broker's key id, where it wants one.")] = None,
+    broker: Annotated[str, typer.Option(help="The broker, from `brokergw brokers`.")],
+    environment: Annotated[str, typer.Option(help="mock, paper or live.")],
+    key: Annotated[str | None, typer.Option(help="The broker's key id; asked for where the broker wants one.")] = None,
     secret_env: Annotated[
         str | None, typer.Option(metavar="NAME", help="The environment variable that holds the secret.")
     ] = None,
@@ -50,10 +50,14 @@ async def create(
 ) -> None:
     """Connect an account at a broker; the credentials are tried before they are stored.
 
-    With --key, the secret is asked for, unless --secret-env or --secret-stdin says where it is. It is never taken from
-    the command line, where other users of the machine could read it.
+    Where the broker wants a key, key id and secret are asked for. --secret-env or --secret-stdin says where else the
+    secret is. It is never taken from the command line, where other users of the machine could read it.
     """
-    secret = None if key is None else _secret(secret_env, from_stdin=secret_stdin)
+    if secret_stdin and not key:
+        raise typer.BadParameter("--secret-stdin needs --key")
+    if not key and (await session.client.get_broker(broker)).authentication == "API_KEY_SECRET":
+        key = str(typer.prompt("Key id", err=True))
+    secret = _secret(secret_env, from_stdin=secret_stdin) if key else None
     made = await session.client.create_connection(broker, environment, key=key, secret=secret)
     session.screen.show([made], connections_table([made]))
 

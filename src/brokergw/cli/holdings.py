@@ -8,14 +8,14 @@ import typer
 from brokergw.cli.exits import Exit
 from brokergw.cli.session import Session, gateway_verb
 from brokergw.cli.tables import accounts_table, cancels_table, orders_table, positions_table, residuals_table
-from brokergw.cli.values import Account, Key
+from brokergw.cli.values import Account, Key, account_ids, the_account
 
 
 def register(app: typer.Typer) -> None:
     """Hang the verbs on the command line."""
     app.command(epilog="Example: brokergw positions --account acc_1 --json | jq .quantity")(positions)
     app.command(epilog="Example: brokergw account")(account)
-    app.command(epilog="Example: brokergw flatten acc_1 --symbol AAPL")(flatten)
+    app.command(epilog="Example: brokergw flatten --symbol AAPL")(flatten)
     app.command("close-all", epilog="Example: brokergw close-all --yes")(close_all)
 
 
@@ -40,7 +40,7 @@ async def account(
     account: Annotated[str | None, typer.Argument(metavar="[ACCOUNT]", help="One account; all when left out.")] = None,
 ) -> None:
     """Ask the brokers how the accounts stand."""
-    wanted = [account] if account else await _account_ids(session)
+    wanted = [account] if account else await account_ids(session)
     found = [await session.client.get_account(each) for each in wanted]
     session.screen.show(found, accounts_table(found))
 
@@ -49,7 +49,7 @@ async def account(
 async def flatten(
     session: Session,
     *,
-    account: Account,
+    account: Account = None,
     symbol: Annotated[str, typer.Option(help="Only this symbol; all when left out.", show_default=False)] = "",
     key: Key = None,
 ) -> Exit:
@@ -57,7 +57,8 @@ async def flatten(
 
     Status 4 when something could not be cancelled or closed.
     """
-    answer = await session.client.flatten(account, symbol=symbol, idempotency_key=session.begin(key))
+    chosen = await the_account(session, account)
+    answer = await session.client.flatten(chosen, symbol=symbol, idempotency_key=session.begin(key))
     return _swept(session, answer, answer.residuals)
 
 
@@ -76,17 +77,6 @@ async def close_all(
         typer.confirm("Cancel every order and close every position of every account?", abort=True, err=True)
     answer = await session.client.close_all(idempotency_key=session.begin(key))
     return _swept(session, answer, answer.residuals)
-
-
-async def _account_ids(session: Session) -> list[str]:
-    found: list[str] = []
-    token = ""
-    while True:
-        page = await session.client.list_accounts(page_token=token)
-        found += [each.account_id for each in page.accounts]
-        token = page.next_page_token
-        if not token:
-            return found
 
 
 def _swept(session: Session, answer: Any, residuals: Sequence[Any]) -> Exit:

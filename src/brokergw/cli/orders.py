@@ -8,7 +8,7 @@ import typer
 from brokergw.cli.exits import Exit, exit_of_state
 from brokergw.cli.session import Session, gateway_verb
 from brokergw.cli.tables import cancels_table, order_card, orders_table
-from brokergw.cli.values import Account, Key, as_moment
+from brokergw.cli.values import Account, Key, as_moment, the_account
 from brokergw.client.messages import Order, words
 
 app = typer.Typer(no_args_is_help=True, help="Place, change, cancel and look at orders.")
@@ -17,19 +17,24 @@ OrderId = Annotated[str, typer.Argument(metavar="ORDER", help="The gateway's id 
 Etag = Annotated[str, typer.Option(help="Only if the order still has this etag.", show_default=False)]
 
 
-@app.command(epilog="Example: brokergw orders submit acc_1 AAPL buy 10 --type limit --limit-price 190.50 --tif gtc")
+@app.command(
+    epilog="Example: brokergw orders submit --symbol AAPL --side buy --quantity 10 "
+    "--type limit --limit-price 190.50 --time-in-force gtc"
+)
 @gateway_verb
 async def submit(
     session: Session,
     *,
-    account: Account,
-    symbol: Annotated[str, typer.Argument(help="The canonical symbol, for example AAPL or BTC/USD.")],
-    side: Annotated[str, typer.Argument(help="buy or sell.")],
-    quantity: Annotated[str | None, typer.Argument(help="How many units; leave it out with --notional.")] = None,
+    symbol: Annotated[str, typer.Option(help="The canonical symbol, for example AAPL or BTC/USD.")],
+    side: Annotated[str, typer.Option(help="buy or sell.")],
+    quantity: Annotated[str | None, typer.Option(help="How many units; leave it out with --notional.")] = None,
+    account: Account = None,
     order_type: Annotated[
         str, typer.Option("--type", help="market, limit, stop, stop-limit or trailing-stop.")
     ] = "market",
-    time_in_force: Annotated[str, typer.Option("--tif", help="day, gtc, gtd, ioc, fok, at-open or at-close.")] = "day",
+    time_in_force: Annotated[
+        str, typer.Option("--time-in-force", "--tif", help="day, gtc, gtd, ioc, fok, at-open or at-close.")
+    ] = "day",
     notional: Annotated[str | None, typer.Option(help="How much money, in place of a quantity.")] = None,
     limit_price: Annotated[str | None, typer.Option(help="For limit and stop-limit.")] = None,
     stop_price: Annotated[str | None, typer.Option(help="For stop and stop-limit.")] = None,
@@ -53,7 +58,7 @@ async def submit(
     printed finds out, without placing it twice.
     """
     answer = await session.client.submit(
-        account,
+        await the_account(session, account),
         symbol=symbol,
         side=side,
         type=order_type,
@@ -117,12 +122,12 @@ async def cancel(session: Session, *, order: OrderId, etag: Etag = "", key: Key 
     return _ending(session, answer.order)
 
 
-@app.command("cancel-all", epilog="Example: brokergw orders cancel-all acc_1 --symbol AAPL")
+@app.command("cancel-all", epilog="Example: brokergw orders cancel-all --symbol AAPL")
 @gateway_verb
 async def cancel_all(
     session: Session,
     *,
-    account: Account,
+    account: Account = None,
     symbol: Annotated[str, typer.Option(help="Only this symbol.", show_default=False)] = "",
     key: Key = None,
 ) -> Exit:
@@ -130,7 +135,8 @@ async def cancel_all(
 
     Status 4 when the broker did not take every one of them.
     """
-    answer = await session.client.cancel_all(account, symbol=symbol, idempotency_key=session.begin(key))
+    chosen = await the_account(session, account)
+    answer = await session.client.cancel_all(chosen, symbol=symbol, idempotency_key=session.begin(key))
     session.screen.show([answer], cancels_table(answer.results))
     return Exit.OK if all(result.accepted for result in answer.results) else Exit.UNKNOWN
 

@@ -5,7 +5,12 @@ from typing import Annotated
 
 import typer
 
-Account = Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account, acc_… (see `brokergw account`).")]
+from brokergw.cli.session import Session
+
+Account = Annotated[
+    str | None,
+    typer.Option(help="The account, acc_…; may be left out when you have only one (see `brokergw account`)."),
+]
 
 Key = Annotated[
     str | None,
@@ -15,6 +20,29 @@ Key = Annotated[
         show_default=False,
     ),
 ]
+
+
+async def account_ids(session: Session) -> list[str]:
+    """List the caller's accounts, oldest first."""
+    found: list[str] = []
+    token = ""
+    while True:
+        page = await session.client.list_accounts(page_size=500, page_token=token)
+        found += [each.account_id for each in page.accounts]
+        token = page.next_page_token
+        if not token:
+            return found
+
+
+async def the_account(session: Session, given: str | None) -> str:
+    """Take the account that is given, or the only one there is; several or none is a wrong command line."""
+    if given:
+        return given
+    found = await account_ids(session)
+    if len(found) == 1:
+        return found[0]
+    named = ", ".join(found) if found else "you have none: see `brokergw connections create`"
+    raise typer.BadParameter(f"say which account: {named}", param_hint="--account")
 
 
 def as_moment(given: datetime | None) -> datetime | None:

@@ -1,11 +1,12 @@
 import pytest
-from brokerapi.v1 import connections_pb2, trading_pb2
+from brokerapi.v1 import brokers_pb2, connections_pb2, trading_pb2
 
 from tests.fixtures.command_line import CommandLine
 from tests.fixtures.fake_gateway import FakeGateway
 
 SECRET = "the-secret-of-the-broker"
-CREATE = ("connections", "create", "alpaca", "paper", "--key", "PK1234")
+PAPER = ("connections", "create", "--broker", "alpaca", "--environment", "paper")
+CREATE = (*PAPER, "--key", "PK1234")
 MADE = connections_pb2.Connection(connection_id="con_1", broker="alpaca", has_key=True, key_last_four="1234")
 
 
@@ -64,10 +65,35 @@ async def test_a_missing_secret_is_told_before_anything_is_sent(
     assert fake_gateway.calls == []
 
 
+async def test_what_the_broker_wants_is_asked_for(fake_gateway: FakeGateway, command: CommandLine) -> None:
+    """Without --key a broker of keys makes the verb ask for both halves, and only the secret is hidden."""
+    alpaca = brokers_pb2.Broker(broker="alpaca", authentication="API_KEY_SECRET")
+    fake_gateway.answers["GetBroker"] = brokers_pb2.GetBrokerResponse(broker=alpaca)
+
+    typed = await command(*PAPER, stdin=f"PK1234\n{SECRET}\n")
+
+    assert typed.status == 0
+    (call,) = fake_gateway.seen("CreateConnection")
+    assert (call.request.api_key.key, call.request.api_key.secret) == ("PK1234", SECRET)
+    assert SECRET not in typed.out + typed.err
+
+
 async def test_a_broker_without_keys_needs_no_secret(fake_gateway: FakeGateway, command: CommandLine) -> None:
-    """Without --key nothing is asked."""
-    assert (await command("connections", "create", "mock", "mock")).status == 0
-    assert not fake_gateway.calls[0].request.HasField("api_key")
+    """The mock broker takes anybody, so nothing is asked."""
+    mock = brokers_pb2.Broker(broker="mock", authentication="NONE")
+    fake_gateway.answers["GetBroker"] = brokers_pb2.GetBrokerResponse(broker=mock)
+
+    assert (await command("connections", "create", "--broker", "mock", "--environment", "mock")).status == 0
+    (call,) = fake_gateway.seen("CreateConnection")
+    assert not call.request.HasField("api_key")
+
+
+async def test_a_pipe_for_the_secret_alone_needs_the_key_beside_it(
+    fake_gateway: FakeGateway, command: CommandLine
+) -> None:
+    """The secret's line is never taken for the key id."""
+    assert (await command(*PAPER, "--secret-stdin", stdin=f"{SECRET}\n")).status == 2
+    assert fake_gateway.calls == []
 
 
 @pytest.mark.parametrize(("authenticated", "status"), [(True, 0), (False, 3)])

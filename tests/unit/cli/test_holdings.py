@@ -56,7 +56,7 @@ async def test_flatten_tells_what_is_left(fake_gateway: FakeGateway, command: Co
         orders=[orders_pb2.Order(order_id="ord_7")], residuals=[left]
     )
 
-    typed = await command("flatten", "acc_1", "--symbol", "GME")
+    typed = await command("flatten", "--account", "acc_1", "--symbol", "GME")
 
     assert typed.status == 4
     assert "ord_7" in typed.out

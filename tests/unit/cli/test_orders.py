@@ -2,14 +2,15 @@ from typing import Any
 
 import grpc
 import pytest
-from brokerapi.v1 import orders_pb2, trading_pb2
+from brokerapi.v1 import accounts_pb2, orders_pb2, trading_pb2
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
 from tests.fixtures.command_line import CommandLine
 from tests.fixtures.fake_gateway import API_KEY, Failure, FakeGateway
 
 KEY = "018f4e8c-7d3a-7b52-9c41-0f6f5f4f3a21"
-SUBMIT = ("orders", "submit", "acc_1", "AAPL", "buy", "10")
+TERMS = ("--symbol", "AAPL", "--quantity", "10")
+SUBMIT = ("orders", "submit", *TERMS, "--side", "buy", "--account", "acc_1")
 
 
 def order(state: str = "WORKING", **fields: Any) -> orders_pb2.Order:
@@ -140,9 +141,10 @@ async def test_a_failure_in_json_goes_to_stderr_whole(fake_gateway: FakeGateway,
 @pytest.mark.parametrize(
     "words",
     [
-        ("orders", "submit", "acc_1", "AAPL", "hold", "10"),
-        ("orders", "submit", "acc_1", "AAPL", "buy", "10", "--notional", "5"),
-        ("orders", "submit", "acc_1", "AAPL", "buy", "10", "--tif", "soon"),
+        ("orders", "submit", *TERMS, "--side", "hold", "--account", "acc_1"),
+        ("orders", "submit", *TERMS, "--account", "acc_1"),
+        (*SUBMIT, "--notional", "5"),
+        (*SUBMIT, "--tif", "soon"),
         ("orders", "modify", "ord_1"),
         ("orders", "list", "--limit", "0"),
         ("orders", "list", "--status", "half-open"),
@@ -220,10 +222,28 @@ async def test_cancel_all_is_only_done_when_every_cancel_was_taken(
     ]
     fake_gateway.answers["CancelAllOrders"] = orders_pb2.CancelAllOrdersResponse(results=results)
 
-    typed = await command("orders", "cancel-all", "acc_1", "--symbol", "AAPL")
+    typed = await command("orders", "cancel-all", "--account", "acc_1", "--symbol", "AAPL")
 
     assert typed.status == 4
     assert "CANCEL_REFUSED" in typed.out
+
+
+@pytest.mark.parametrize(("accounts", "status"), [(["acc_7"], 0), ([], 2), (["acc_7", "acc_8"], 2)])
+async def test_the_only_account_need_not_be_said(
+    fake_gateway: FakeGateway, command: CommandLine, accounts: list[str], status: int
+) -> None:
+    """One account is meant when there is one; several are named, and nothing is sent."""
+    mine = [accounts_pb2.AccountSummary(account_id=each) for each in accounts]
+    fake_gateway.answers["ListAccounts"] = accounts_pb2.ListAccountsResponse(accounts=mine)
+    fake_gateway.answers["SubmitOrder"] = orders_pb2.SubmitOrderResponse(order=order())
+
+    typed = await command("orders", "submit", *TERMS, "--side", "buy")
+
+    assert typed.status == status
+    sent = [call.request.account_id for call in fake_gateway.seen("SubmitOrder")]
+    assert sent == (accounts if status == 0 else [])
+    named = [each for each in accounts if each in typed.err]
+    assert named == (accounts if status == 2 else [])
 
 
 async def test_a_list_goes_through_its_pages_up_to_the_limit(fake_gateway: FakeGateway, command: CommandLine) -> None:
