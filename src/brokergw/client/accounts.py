@@ -1,5 +1,7 @@
 """The calls of AccountService and QuotaService."""
 
+from functools import cached_property
+
 from brokerapi.v1 import accounts_pb2, accounts_pb2_grpc, quotas_pb2, quotas_pb2_grpc
 
 from brokergw.client import encode
@@ -47,6 +49,6 @@ class AccountCalls(CallGroup):
         stub = quotas_pb2_grpc.QuotaServiceStub(self._channel)
         return await self._caller.read(stub.GetQuota, quotas_pb2.GetQuotaRequest(), timeout_s)
 
-    @property
+    @cached_property
     def _accounts(self) -> accounts_pb2_grpc.AccountServiceStub:
         return accounts_pb2_grpc.AccountServiceStub(self._channel)

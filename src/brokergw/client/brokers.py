@@ -1,6 +1,7 @@
 """The calls of BrokerService, ConnectionService and MarketDataService."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from brokerapi.v1 import (
     brokers_pb2,
@@ -105,14 +106,14 @@ class BrokerCalls(CallGroup):
         request = market_data_pb2.GetInstrumentRequest(account_id=account_id, symbol=symbol)
         return (await self._caller.read(self._market_data.GetInstrument, request, timeout_s)).instrument
 
-    @property
+    @cached_property
     def _brokers(self) -> brokers_pb2_grpc.BrokerServiceStub:
         return brokers_pb2_grpc.BrokerServiceStub(self._channel)
 
-    @property
+    @cached_property
     def _connections(self) -> connections_pb2_grpc.ConnectionServiceStub:
         return connections_pb2_grpc.ConnectionServiceStub(self._channel)
 
-    @property
+    @cached_property
     def _market_data(self) -> market_data_pb2_grpc.MarketDataServiceStub:
         return market_data_pb2_grpc.MarketDataServiceStub(self._channel)

@@ -1,6 +1,7 @@
 """The calls of FillService."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Literal, TypeAlias, overload
 
 from brokerapi.v1 import fills_pb2, fills_pb2_grpc, streams_pb2
@@ -44,8 +45,7 @@ class FillCalls(CallGroup):
             page_token=page_token,
             min_cursor=min_cursor,
         )
-        stub = fills_pb2_grpc.FillServiceStub(self._channel)
-        return await self._caller.read(stub.ListFills, request, timeout_s)
+        return await self._caller.read(self._fills.ListFills, request, timeout_s)
 
     @overload
     def fills(
@@ -91,3 +91,7 @@ class FillCalls(CallGroup):
             start=start,
             heartbeat_s=heartbeat_s,
         )
+
+    @cached_property
+    def _fills(self) -> fills_pb2_grpc.FillServiceStub:
+        return fills_pb2_grpc.FillServiceStub(self._channel)

@@ -1,6 +1,7 @@
 """The calls of OrderService."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal, TypeAlias, Unpack, overload
 
 from brokerapi.v1 import orders_pb2, orders_pb2_grpc, streams_pb2
@@ -205,6 +206,6 @@ class OrderCalls(CallGroup):
             heartbeat_s=heartbeat_s,
         )
 
-    @property
+    @cached_property
     def _orders(self) -> orders_pb2_grpc.OrderServiceStub:
         return orders_pb2_grpc.OrderServiceStub(self._channel)

@@ -1,6 +1,7 @@
 """The calls of PositionService."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Literal, TypeAlias, overload
 
 from brokerapi.v1 import positions_pb2, positions_pb2_grpc, streams_pb2
@@ -99,6 +100,6 @@ class PositionCalls(CallGroup):
             heartbeat_s=heartbeat_s,
         )
 
-    @property
+    @cached_property
     def _positions(self) -> positions_pb2_grpc.PositionServiceStub:
         return positions_pb2_grpc.PositionServiceStub(self._channel)
