@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.fixtures.command_line",
     "tests.fixtures.edge",
     "tests.fixtures.fake_gateway",
+    "tests.fixtures.gateway_at_sim",
     "tests.fixtures.gateway_process",
     "tests.fixtures.market",
     "tests.fixtures.scripted_broker",

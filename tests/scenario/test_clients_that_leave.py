@@ -1,30 +1,30 @@
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 import grpc
 import pytest
 from brokerapi.v1 import orders_pb2
 
 from tests.fixtures.bare_client import BareClient, ClientOpener, market_buy
-from tests.fixtures.gateway_process import GatewayStarter
-from tests.fixtures.sim import SimHandle
+from tests.fixtures.gateway_at_sim import GatewayAtSim
 from tests.scenario.broker_record import placed
 from tests.scenario.patience import until
 
 BROKER_S = 2
 LEAVE_S = 0.5
 
-Departure = Callable[[BareClient, orders_pb2.SubmitOrderRequest], Awaitable[None]]
+Request: TypeAlias = orders_pb2.SubmitOrderRequest
 
 
-async def by_deadline(client: BareClient, request: orders_pb2.SubmitOrderRequest) -> None:
+async def by_deadline(client: BareClient, request: Request) -> None:
     """Leave because the deadline has passed."""
     with pytest.raises(grpc.aio.AioRpcError) as late:
         await client.submit(request, timeout_s=LEAVE_S)
     assert late.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
-async def by_cancel(client: BareClient, request: orders_pb2.SubmitOrderRequest) -> None:
+async def by_cancel(client: BareClient, request: Request) -> None:
     """Leave by cancelling the call."""
     call = client.orders.SubmitOrder(request, metadata=client.identity)
     await asyncio.sleep(LEAVE_S)
@@ -33,7 +33,7 @@ async def by_cancel(client: BareClient, request: orders_pb2.SubmitOrderRequest) 
         await call
 
 
-async def by_closing(client: BareClient, request: orders_pb2.SubmitOrderRequest) -> None:
+async def by_closing(client: BareClient, request: Request) -> None:
     """Leave by closing the whole connection."""
     call = client.orders.SubmitOrder(request, metadata=client.identity)
     await asyncio.sleep(LEAVE_S)
@@ -44,23 +44,19 @@ async def by_closing(client: BareClient, request: orders_pb2.SubmitOrderRequest)
 
 @pytest.mark.parametrize("leave", [by_deadline, by_cancel, by_closing])
 async def test_a_client_that_leaves_in_mid_call_leaves_exactly_one_order(
-    start_gateway_at_sim: GatewayStarter, broker_sim: SimHandle, open_client: ClientOpener, leave: Departure
+    gateway_at_sim: GatewayAtSim, open_client: ClientOpener, leave: Callable[[BareClient, Request], Awaitable[None]]
 ) -> None:
     """The send goes on without the caller; the order is recorded with what the broker made of it, under its key."""
-    gateway = start_gateway_at_sim()
-    key = gateway.api_key()
-    leaver, stayer = open_client(gateway, key), open_client(gateway, key)
-    account = await leaver.connect_alpaca(broker_sim)
-    request = market_buy(account, client_order_id="left-in-mid-call")
-    broker_sim.control(
-        "POST", "faults", {"name": "latency", "method": "POST", "path": "/v2/orders", "seconds": BROKER_S}
-    )
+    sim, account = gateway_at_sim.sim, gateway_at_sim.account
+    leaver, stayer = (open_client(gateway_at_sim.gateway, gateway_at_sim.api_key) for _ in range(2))
+    request = market_buy(account, client_order_id=f"left-{leave.__name__}")
+    sim.control("POST", "faults", {"name": "latency", "method": "POST", "path": "/v2/orders", "seconds": BROKER_S})
 
     await leave(leaver, request)
-    assert len(placed(broker_sim)) == 0
+    assert len(placed(sim)) == 0
 
     async def found() -> orders_pb2.Order:
-        wanted = orders_pb2.GetOrderRequest(account_id=account, client_order_id="left-in-mid-call")
+        wanted = orders_pb2.GetOrderRequest(account_id=account, client_order_id=request.client_order_id)
         return (await stayer.orders.GetOrder(wanted, metadata=stayer.identity, timeout=10)).order
 
     assert (await found()).state == orders_pb2.ORDER_STATE_SUBMITTED
@@ -70,6 +66,6 @@ async def test_a_client_that_leaves_in_mid_call_leaves_exactly_one_order(
     replay = await stayer.submit(request)
     assert replay.replayed
     assert replay.order.order_id == order.order_id
-    sent = placed(broker_sim)
+    sent = placed(sim)
     assert len(sent) == 1
     assert sent[0]["answer"]["id"] == order.broker_order_ids[0]
