@@ -24,11 +24,15 @@ class Buckets:
 
     def take(self, owner: str, cost: int = 1) -> float:
         """Spend; gives 0, or the seconds until there is enough, and then nothing was spent."""
+        return self.spend(owner, cost)[0]
+
+    def spend(self, owner: str, cost: int) -> tuple[float, int]:
+        """Take, and tell what is left beside it."""
         bucket = self._filled(owner)
         if bucket[0] >= cost:
             bucket[0] -= cost
-            return 0.0
-        return (cost - bucket[0]) / self._rate
+            return 0.0, int(bucket[0])
+        return (cost - bucket[0]) / self._rate, int(bucket[0])
 
     def give_back(self, owner: str, cost: int = 1) -> None:
         """Return what was spent on something that cost nothing after all."""

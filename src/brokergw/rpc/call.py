@@ -61,7 +61,6 @@ class Call:
         "message",
         "metadata",
         "order_id",
-        "peer",
         "policy",
         "refund",
         "request_id",
@@ -76,7 +75,6 @@ class Call:
     cleared: Any
     message: Any
     request_id: str
-    peer: str
     started: float
     token: str
 
@@ -91,6 +89,11 @@ class Call:
         self.held = ""
         self.command = None
         self.refund: Callable[[], None] | None = None
+
+    @property
+    def peer(self) -> str:
+        """Where the call comes from, such as `ipv4:10.0.0.1:50000`."""
+        return self.context.peer()
 
     @property
     def scope(self) -> Scope | None:

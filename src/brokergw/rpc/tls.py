@@ -1,6 +1,7 @@
 """Whom the server talks to, and how privately: TLS that follows its files, plaintext only where nobody listens in."""
 
 import ipaddress
+import ssl
 from pathlib import Path
 
 import grpc
@@ -27,6 +28,8 @@ class TlsFiles:
         """Make the credentials; raises StartRefused when a file cannot be read."""
         try:
             first = self._read()
+        except ssl.SSLError:
+            raise StartRefused("TLS: certificate and private key are unusable, or do not belong together") from None
         except OSError as error:
             raise StartRefused(f"TLS: {error.filename} cannot be read ({error.strerror})") from None
         return grpc.dynamic_ssl_server_credentials(
@@ -43,7 +46,8 @@ class TlsFiles:
                 return None
             fresh = self._read()
         except OSError as error:
-            _log.warning("TLS files cannot be read; the old ones stay in use", error=error.strerror)
+            # An SSLError is one too: a certificate may have been exchanged before its key.
+            _log.warning("TLS files cannot be used; the old ones stay in use", error=error.strerror)
             return None
         self._seen = stamps
         _log.info("TLS files have changed and are in use")
@@ -53,6 +57,8 @@ class TlsFiles:
         settings = self._settings
         pair = (Path(settings.private_key).read_bytes(), Path(settings.certificate).read_bytes())
         roots = Path(settings.client_ca).read_bytes() if settings.client_ca else None
+        # gRPC takes a mismatched pair without a word, and then fails every handshake.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.certificate, settings.private_key)
         return grpc.ssl_server_certificate_configuration([pair], root_certificates=roots)
 
     def _stamps(self) -> list[tuple[int, int, int]]:

@@ -1,5 +1,7 @@
 """What a call leaves behind: an audit row, its metrics, its span, and a log line where it failed."""
 
+from typing import Any
+
 import grpc
 import pytest
 import structlog
@@ -54,7 +56,8 @@ async def test_calls_are_counted_by_method_code_and_reason(edge: Edge) -> None:
     """Good and refused calls are counted apart, unary ones timed, and none stays in flight."""
     await edge.orders.SubmitOrder(a_submit(), metadata=KEY)
     await refused(edge.orders.SubmitOrder(a_submit(a_spec(quantity="0")), metadata=KEY))
-    await refused(edge.channel.unary_unary("/who.Knows/What")(b""))
+    channel: Any = edge.channel
+    await refused(channel.unary_unary("/who.Knows/What")(b""))
     assert edge.metric("brokergw_rpc_calls_total", method=SUBMIT, code="OK", reason="") == 1
     bad = {"method": SUBMIT, "code": "INVALID_ARGUMENT", "reason": "INVALID_ORDER_FIELD"}
     assert edge.metric("brokergw_rpc_calls_total", **bad) == 1

@@ -51,7 +51,6 @@ class Context:
         given = metadata.get(REQUEST_ID)
         sane = isinstance(given, str) and _SANE.fullmatch(given) is not None
         call.request_id = str(given) if sane else f"req-{os.urandom(12).hex()}"
-        call.peer = context.peer()
         call.started = self._clock.monotonic()
         call.trailing.append((REQUEST_ID, call.request_id))
         structlog.contextvars.bind_contextvars(request_id=call.request_id)

@@ -39,8 +39,7 @@ class RateLimit:
             if self._unary.count > self._room:
                 raise Throttled(Reason.RATE_LIMITED, "calls in flight", _ROOM_WAIT_S)
             user_id = call.caller.principal.user_id
-            wait_s = buckets.take(user_id, cost)
-            left = buckets.left(user_id)
+            wait_s, left = buckets.spend(user_id, cost)
             reset_s = -(-(buckets.limit - left) * 60 // buckets.limit)
             call.trailing += (
                 limit,

@@ -20,7 +20,15 @@ from brokergw.rpc.wire.times import optional_time, time_from, time_to_proto
 _LABELS_MAX: Final = 16
 _ACCOUNTS_MAX: Final = 100
 _BAD: Final = Reason.INVALID_ORDER_FIELD
-_EMPTY_SPEC: Final = pb.OrderSpec()
+_RARE: Final = (
+    "client_order_id",
+    "reject_reason",
+    "rejected_by",
+    "broker_message",
+    "parent_order_id",
+    "strategy_id",
+    "run_id",
+)
 
 STATE_TO: Final[dict[str, pb.OrderState.ValueType]] = {
     state: pb.OrderState.Value(f"ORDER_STATE_{facts.wire}") for state, facts in STATES.items()
@@ -137,7 +145,6 @@ def order_to_proto(order: Order) -> pb.Order:
     """Write an order."""
     message = pb.Order(
         order_id=order.order_id,
-        client_order_id=order.client_order_id,
         idempotency_key=order.idempotency_key,
         broker_order_ids=order.broker_order_ids,
         account_id=order.account_id,
@@ -154,15 +161,14 @@ def order_to_proto(order: Order) -> pb.Order:
         submit_time=optional_time(order.submit_time_ns),
         update_time=time_to_proto(order.update_time_ns),
         complete_time=optional_time(order.complete_time_ns),
-        reject_reason=order.reject_reason,
-        rejected_by=order.rejected_by,
-        broker_message=order.broker_message,
         late_fill=order.late_fill,
         external=order.external,
-        parent_order_id=order.parent_order_id,
-        strategy_id=order.strategy_id,
-        run_id=order.run_id,
     )
+    # Most orders have few of these, and setting a field to nothing costs as much as setting it.
+    for name in _RARE:
+        value = getattr(order, name)
+        if value:
+            setattr(message, name, value)
     if order.labels:
         message.labels.update(order.labels)
     return message

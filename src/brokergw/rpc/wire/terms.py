@@ -171,7 +171,7 @@ def _size(
         case "quantity":
             return positive_from(spec.quantity, "order.quantity", found, _BAD), None
         case "notional":
-            if order_type not in {OrderType.MARKET, None}:
+            if order_type is not None and order_type is not OrderType.MARKET:
                 found.add("order.notional", "may only be set for MARKET orders", _BAD)
             if order_class is OrderClass.MULTI_LEG:
                 found.add("order.notional", "must not be set for MULTI_LEG", _BAD)
@@ -212,7 +212,7 @@ def _trail(spec: pb.OrderSpec, order_type: OrderType | None, found: Found) -> tu
             found.add("order.trail_amount", "TRAILING_STOP needs one of trail_amount and trail_percent", _BAD)
         return None, None
     path = f"order.{chosen}"
-    if order_type not in {OrderType.TRAILING_STOP, None}:
+    if order_type is not None and order_type is not OrderType.TRAILING_STOP:
         found.add(path, "must not be set for this order type", _BAD)
     value = positive_from(getattr(spec, chosen), path, found, _BAD)
     if chosen == "trail_amount":
@@ -228,7 +228,7 @@ def _expiry(spec: pb.OrderSpec, time_in_force: TimeInForce | None, found: Found)
         if time_in_force is TimeInForce.GTD:
             found.add(path, "is required for GTD", Reason.TIF_REQUIRES_EXPIRY)
         return None
-    if time_in_force not in {TimeInForce.GTD, None}:
+    if time_in_force is not None and time_in_force is not TimeInForce.GTD:
         found.add(path, "may only be set for GTD", _BAD)
     return time_from(spec.expire_time, path, found)
 
@@ -275,7 +275,7 @@ def _exit_shape(order_class: OrderClass, found: Found, *, has_profit: bool, has_
 def _oco_limit(
     order_type: OrderType | None, limit_price: Decimal | None, take_profit: Decimal | None, found: Found
 ) -> Decimal | None:
-    if order_type not in {OrderType.LIMIT, None}:
+    if order_type is not None and order_type is not OrderType.LIMIT:
         found.add("order.type", "must be LIMIT for OCO", _BAD)
     if None not in {limit_price, take_profit} and limit_price != take_profit:
         found.add("order.limit_price", "must be left out for OCO, or equal take_profit.limit_price", _BAD)
