@@ -28,8 +28,6 @@ from tests.fixtures.fake_desk import an_order
 KEY = b"a key for tests, of 32 bytes ..."
 SYMBOLS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=64)
 POSITIVE = st.decimals("0.000000000000000001", "99999999999999999999", places=18).filter(lambda d: d > 0)
-    lambda d: d > 0
-)
 SIGNED = st.decimals("-1000000", "1000000", places=9, allow_nan=False)
 TIMES = st.integers(0, 253_402_300_799 * 10**9)
 POSITIONS = st.dictionaries(SYMBOLS, st.integers(0, 2**63 - 1), min_size=1, max_size=5)
