@@ -36,6 +36,10 @@ class OrderBook:
         if len(self._orders) > _REMEMBERED_MAX:
             self._forget(self._orders.popitem(last=False)[1])
 
+    def newest(self, order: Order) -> Order:
+        """Give the newest version in memory of an order at hand."""
+        return self._orders.get(order.order_id, order)
+
     async def get(self, order_id: str) -> Order | None:
         """Find an order by the gateway's id."""
         return self._orders.get(order_id) or self._kept(await self._journal.order(order_id))

@@ -87,6 +87,7 @@ class Changes:
         if not isinstance(admitted, tuple):
             return admitted
         before, pending = admitted
+        self._at.sends.bind(pending.order_id)
         outcome = await plan.send(session, pending)
         return await self._settle(caller, command, session, before, pending, plan, outcome)
 

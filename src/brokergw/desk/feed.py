@@ -25,6 +25,7 @@ from brokergw.model.outcome import BrokerEvent, FeedDown, FeedUp, OrderReport
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Commit, Journal
 
+_ANSWER_WAIT_S: Final = 0.1
 _SENDS_WAIT_S: Final = 30.0
 _BATCH_MAX: Final = 500
 _WAITING_MAX: Final = 10_000
@@ -113,12 +114,26 @@ class Feeds:
         await self._write_all(session, reports)
 
     async def _write_all(self, session: Session, reports: dict[str, list[OrderReport]]) -> None:
-        if reports:
-            await asyncio.gather(*(self._write(session, group) for group in reports.values()))
-            reports.clear()
+        if not reports:
+            return
+        groups = list(reports.values())
+        reports.clear()
+        orders = await asyncio.gather(*(self._order_of(session, group[0]) for group in groups))
+        # The answer to a call usually tells what its reports repeat; what it has told need not be written again.
+        await self._sends.answered((order.order_id for order in orders), _ANSWER_WAIT_S)
+        news = [(o, g) for o, g in zip(orders, groups, strict=True) if self._is_news(o, g)]
+        await asyncio.gather(*(self._write(order, group) for order, group in news))
 
-    async def _write(self, session: Session, group: Sequence[OrderReport]) -> None:
-        order = await self._order_of(session, group[0])
+    def _is_news(self, order: Order, group: Sequence[OrderReport]) -> bool:
+        order = self._book.newest(order)
+        return any(
+            (report.fill is not None and not self._recorder.knows(order, report.fill))
+            or merge(order, report.order, order.update_time_ns) is not None
+            for report in group
+        )
+
+    async def _write(self, order: Order, group: Sequence[OrderReport]) -> None:
+        order = self._book.newest(order)
         for report in group:
             written = await self._recorder.write(order, lambda o, r=report: self._step(o, r))  # type: ignore[misc]
             order = written.order

@@ -68,10 +68,12 @@ class Recorder:
             order = await self._after_refusal(order, result)
         raise GatewayError(Reason.INTERNAL_ERROR, "the order kept changing", order_id=order.order_id)
 
+    def knows(self, order: Order, fill: BrokerFill) -> bool:
+        """Tell whether an execution was written lately; a fill that is not known here may be on the record still."""
+        return fill_id(order.broker, order.account_id, fill.execution_id) in self._fills_known
+
     def _unknown(self, order: Order, fills: Sequence[BrokerFill]) -> tuple[BrokerFill, ...]:
-        return tuple(
-            f for f in fills if fill_id(order.broker, order.account_id, f.execution_id) not in self._fills_known
-        )
+        return tuple(fill for fill in fills if not self.knows(order, fill))
 
     def _unit(self, before: Order, step: Step, fills: tuple[BrokerFill, ...]) -> Commit:
         now = self._clock.now_ns()

@@ -4,7 +4,7 @@ A caller's deadline, cancel or lost connection cancels the caller's wait. The se
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ class Sends:
     def __init__(self) -> None:
         self._by_scope: dict[KeyScope, InFlight] = {}
         self._by_account: dict[str, set[asyncio.Task[Any]]] = {}
+        self._by_order: dict[str, asyncio.Task[Any]] = {}
         self._background: set[asyncio.Task[Any]] = set()
 
     def in_flight(self, scope: KeyScope) -> InFlight | None:
@@ -59,6 +60,19 @@ class Sends:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
+    def bind(self, order_id: str) -> None:
+        """Say that the running task is the one that sends something about an order."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._by_order[order_id] = task
+            task.add_done_callback(lambda done: self._unbind(order_id, done))
+
+    async def answered(self, order_ids: Iterable[str], timeout_s: float) -> None:
+        """Wait until what is being sent about some orders has been answered and recorded, at most so long."""
+        running = {self._by_order[order_id] for order_id in order_ids if order_id in self._by_order}
+        if running:
+            await asyncio.wait(running, timeout=timeout_s)
+
     async def quiet(self, account_id: str, timeout_s: float) -> None:
         """Wait until the sends now running for an account have ended, at most so long."""
         running = self._by_account.get(account_id)
@@ -78,6 +92,10 @@ class Sends:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+
+    def _unbind(self, order_id: str, task: asyncio.Task[Any]) -> None:
+        if self._by_order.get(order_id) is task:
+            del self._by_order[order_id]
 
     def _forget(self, scope: KeyScope, account_id: str, task: asyncio.Task[Result]) -> None:
         self._by_scope.pop(scope, None)

@@ -88,6 +88,7 @@ class Submit:
         admitted = await self._admit(caller, cleared)
         if not isinstance(admitted, Order):
             return admitted
+        self._sends.bind(admitted.order_id)
         outcome = await session.adapter.submit_order(admitted.broker_client_order_id, admitted.terms)
         return await self._settle(caller, cleared.command, session, admitted, outcome)
 

@@ -103,7 +103,9 @@ def _canonical(value: Any) -> str:
         case str():
             return f"{len(value)}:{value}"
         case _ if is_dataclass(value):
-            return "{" + ",".join(f"{n}={_canonical(getattr(value, n))}" for n in _names(value.__class__)) + "}"
+            # What is absent is left out, so that a field added later changes no fingerprint of before.
+            present = ((name, getattr(value, name)) for name in _names(value.__class__))
+            return "{" + ",".join(f"{name}={_canonical(v)}" for name, v in present if v is not None) + "}"
         case _:
             return str(value)
 

@@ -5,6 +5,9 @@ by one would hand that lock back and forth for each. SQLite takes the rows as a 
 32 … 1 rows, so that each text is parsed once and kept. PostgreSQL takes them as one JSON text: there the client's work
 for each parameter is what costs, and the statement stays the same, hence prepared, for any number of rows.
 
+The driver's own cursor runs them: each order costs some twenty such statements, and what SQLAlchemy does around one
+costs several times what the database does. Its kinds of errors are kept.
+
 A statement is a text with `{rows}` in it, which becomes a relation with the columns `column1`, `column2` …
 """
 
@@ -13,14 +16,25 @@ from itertools import chain
 from json import JSONEncoder
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
-from sqlalchemy import Connection
-from sqlalchemy.engine import CursorResult
+from sqlalchemy import Connection, exc
 
 from brokergw.store.rows import Row
 
 ColumnType: TypeAlias = Literal["text", "bigint", "boolean"]
 
 _PIECE_MAX: Final = 128
+_KINDS: Final = {
+    kind.__name__: kind
+    for kind in (
+        exc.DataError,
+        exc.IntegrityError,
+        exc.InterfaceError,
+        exc.InternalError,
+        exc.NotSupportedError,
+        exc.OperationalError,
+        exc.ProgrammingError,
+    )
+}
 _encode: Final = JSONEncoder(check_circular=False, separators=(",", ":")).encode
 
 
@@ -38,14 +52,32 @@ class ManyRows:
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> int:
         """Write the rows; give how many rows of the table it touched."""
-        return sum(result.rowcount for result in self._execute(connection, rows))
+        return sum(cursor.rowcount for cursor in self._execute(connection, rows))
 
     def fetch(self, connection: Connection, rows: Sequence[Row]) -> list[Row]:
         """Give all rows that the statement answers with."""
-        return [tuple(row) for result in self._execute(connection, rows) for row in result.fetchall()]
+        return [row for cursor in self._execute(connection, rows) for row in cursor.fetchall()]
 
-    def _execute(self, connection: Connection, rows: Sequence[Row]) -> list[CursorResult[Any]]:
-        return [connection.exec_driver_sql(text, parameters) for text, parameters in self._source.pieces(rows)]
+    def _execute(self, connection: Connection, rows: Sequence[Row]) -> list[Any]:
+        driver: Any = connection.connection.driver_connection
+        cursors = []
+        try:
+            for text, parameters in self._source.pieces(rows):
+                cursor = driver.cursor()
+                cursor.execute(text, parameters)
+                cursors.append(cursor)
+        except Exception as error:
+            kind = _kind_of(error)
+            if kind is None:
+                raise
+            raise kind(None, None, error) from error
+        return cursors
+
+
+def _kind_of(error: Exception) -> type[exc.DBAPIError] | None:
+    """Find SQLAlchemy's error for a driver's: the drivers' classes carry the names of PEP 249."""
+    names = (kind.__name__ for kind in type(error).__mro__)
+    return next((_KINDS[name] for name in names if name in _KINDS), None)
 
 
 class _Values:

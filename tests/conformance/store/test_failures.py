@@ -65,7 +65,7 @@ async def test_writer_survives_the_loss_of_its_connection(postgresql_url: str) -
         with psycopg.connect(postgresql_url, autocommit=True) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE application_name = 'brokergw' AND pid <> pg_backend_pid()"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
         await committed(store, admit(an_order()))
         assert await log_of(store) == [1]

@@ -60,6 +60,10 @@ async def test_a_fill_that_overtakes_its_own_answer_is_bound_to_the_order(bench:
     while not bench.broker.sent:
         await asyncio.sleep(0)
     await bench.tell(report(*filled(*bench.broker.sent[0])))
+    async with asyncio.timeout(5):
+        while not bench.journal.by_fill_id:
+            await asyncio.sleep(0.01)
+    assert not call.done()
     answer.set()
     result = await call
     assert result.order.state is State.FILLED
