@@ -45,6 +45,18 @@ async def test_a_dead_broker_leaves_the_server_in_rotation(edge: Edge) -> None:
     assert (await health.Check(pb.HealthCheckRequest())).status == SERVING
 
 
+async def test_readiness_comes_and_goes_until_a_drain(edge: Edge) -> None:
+    """A server that cannot serve for a while shows it; once it drains nothing makes it ready again."""
+    health: Any = health_pb2_grpc.HealthStub(edge.channel)
+    edge.server.health.set_ready(ready=False)
+    assert (await health.Check(pb.HealthCheckRequest(service=SERVICES[0]))).status == NOT_SERVING
+    edge.server.health.enter_service()
+    assert (await health.Check(pb.HealthCheckRequest())).status == SERVING
+    edge.server.health.enter_drain()
+    edge.server.health.enter_service()
+    assert (await health.Check(pb.HealthCheckRequest())).status == NOT_SERVING
+
+
 async def test_a_watch_tells_every_change_and_stays_open_for_the_unknown(edge: Edge) -> None:
     """Watch tells the present status at once, then each change; an unknown name is SERVICE_UNKNOWN until known."""
     health: Any = health_pb2_grpc.HealthStub(edge.channel)

@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
-from brokerapi.v1 import fills_pb2, orders_pb2, positions_pb2, streams_pb2
+from brokerapi.v1 import fills_pb2, fills_pb2_grpc, orders_pb2, positions_pb2, streams_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
@@ -30,10 +30,13 @@ def _orders(edge: Edge, **fields: Any) -> Reading:
     return Reading(edge.orders.SubscribeOrders(orders_pb2.SubscribeOrdersRequest(**fields), metadata=KEY))
 
 
-async def _ended(stream: Reading) -> aio.AioRpcError:
+async def _ended(stream: Reading, seen: list[int] | None = None) -> aio.AioRpcError:
+    """Read to the end, note the sequences on the way, and give the status."""
     try:
         while True:
-            await stream.read()
+            message = await stream.read()
+            if seen is not None:
+                seen.append(message.event.header.sequence)
     except aio.AioRpcError as error:
         return error
 
@@ -285,3 +288,30 @@ async def test_a_payload_is_serialised_once_for_all_subscribers(edge: Edge, monk
     assert written == ["fil_1"]
     for stream in streams:
         stream.cancel()
+
+
+async def test_a_client_that_stops_reading_is_let_go(make_edge: MakeEdge) -> None:
+    """A stream that nobody reads ends as SLOW_CONSUMER, frees its slot, and can be resumed without a loss."""
+    edge = await make_edge(stream_stall_max_s=30.0)
+    # Small windows, so that little has to be left unread.
+    options = (("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 65_536))
+    channel = aio.insecure_channel(f"127.0.0.1:{edge.port}", options=options)
+    edge.spare.append(channel)
+    stub = fills_pb2_grpc.FillServiceStub(channel)
+    slow = Reading(stub.SubscribeFills(fills_pb2.SubscribeFillsRequest(), metadata=KEY))
+    await slow.read()
+    for n in range(3_000):
+        edge.desk.happen(a_fill(fill_id=f"fil_{n}"))
+    while edge.server.budgets.streams.left("ann") < 100:
+        await edge.clock.pass_time(10)
+        await asyncio.sleep(0.05)
+    assert edge.desk.open_watches == 0
+    seen: list[int] = []
+    refusal = refusal_of(await _ended(slow, seen))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.ABORTED, "SLOW_CONSUMER")
+    assert 0 < len(seen) < 3_000
+    again = _fills(edge, start=streams_pb2.StreamStart(cursor=refusal.trailing["x-last-cursor"]))
+    await again.read()
+    following = (await again.read()).event.header.sequence
+    assert following <= seen[-1] + 1
+    again.cancel()

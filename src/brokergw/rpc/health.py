@@ -49,8 +49,12 @@ class Health:
 
     def enter_service(self) -> None:
         """Show this server as ready."""
+        self.set_ready(ready=True)
+
+    def set_ready(self, *, ready: bool) -> None:
+        """Show whether this server can serve; changes nothing once it drains."""
         if not self._draining:
-            self._set_own(_Response.SERVING)
+            self._set_own(_Response.SERVING if ready else _Response.NOT_SERVING)
 
     def enter_drain(self) -> None:
         """Show this server as about to leave; nothing turns that back."""

@@ -132,7 +132,7 @@ def build_server(
     )
     health = Health((*SERVICES, HEALTH_SERVICE))
     pages = PageTokens(cursor_key)
-    streams = Streams(desk, cursors, authenticator, clock, settings.stream_age_max_s)
+    streams = Streams(desk, cursors, authenticator, clock, settings.stream_age_max_s, settings.stream_stall_max_s)
     rooms = _rooms(
         OrderService(desk, answers, cursors, pages, streams),
         FillService(desk, cursors, pages, streams),

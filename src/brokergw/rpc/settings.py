@@ -64,6 +64,8 @@ class RpcSettings:
     deadline_min_s: float = 0.05
     deadline_default_s: float = 30.0
     stream_age_max_s: float | None = None
+    stream_stall_max_s: float = 30.0
+    """How long a client may leave its stream unread once gRPC's own buffers are full."""
     connection_age_max_s: float | None = None
     connection_age_grace_s: float = 30.0
     keepalive: KeepaliveSettings = field(default_factory=KeepaliveSettings)

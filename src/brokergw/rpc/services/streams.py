@@ -1,9 +1,11 @@
 """Streams of orders, fills and positions: one loop, and the shape of each kind's messages.
 
-A stream ends in one of four ways: the desk ends it, its credential no longer holds, it has reached its age, or the
-client goes. In the first three the client gets a Terminating message, a status, and `x-last-cursor` in the trailer.
+A stream ends in one of five ways: the desk ends it, its credential no longer holds, it has reached its age, its client
+has stopped reading, or the client goes. In all but the last the client gets a status with `x-last-cursor` in the
+trailer, and but for the one that does not read, a Terminating message before it.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -34,6 +36,7 @@ from brokergw.model.order import Order
 from brokergw.ports.clock import Clock
 from brokergw.rpc.call import Call
 from brokergw.rpc.needs import Authenticator, DeskFace
+from brokergw.rpc.services.stalls import Pace, Stalls
 from brokergw.rpc.wire.cursor import CursorLine, Cursors, filter_of
 from brokergw.rpc.wire.orders import order_to_proto
 from brokergw.rpc.wire.positions import position_to_proto
@@ -90,12 +93,14 @@ class Streams:
         authenticator: Authenticator,
         clock: Clock,
         age_max_s: float | None,
+        stall_max_s: float,
     ) -> None:
         self._desk = desk
         self._cursors = cursors
         self._authenticator = authenticator
         self._clock = clock
         self._age_max_s = age_max_s
+        self._stalls = Stalls(clock, stall_max_s)
         self._encoder = EventEncoder()
 
     async def run(self, call: Call) -> None:
@@ -105,14 +110,26 @@ class Streams:
         stream_filter = filter_of(asked.kind.value, asked.account_ids, asked.symbols)
         start = self._start(user_id, asked, stream_filter)
         request = asked.request(start)
-        writer = StreamWriter(call, request, self._cursors.line(user_id, stream_filter), self._encoder, self._clock)
+        cursors = self._cursors.line(user_id, stream_filter)
+        with self._stalls.watched() as pace:
+            writer = StreamWriter(call, request, cursors, self._encoder, self._clock, pace)
+            try:
+                await self._follow(call, request, writer)
+            except asyncio.CancelledError:
+                if not pace.stalled:
+                    raise
+                pace.task.uncancel()
+                writer.leave_cursor()
+                raise GatewayError(Reason.SLOW_CONSUMER, "the stream was not read for too long") from None
+
+    async def _follow(self, call: Call, request: WatchRequest, writer: "StreamWriter") -> None:
         checked = self._clock.monotonic()
         items = self._desk.watch(call.caller, request)
         try:
             async for item in items:
                 await writer.tell(item)
                 now = self._clock.monotonic()
-                if now - checked >= asked.heartbeat_s or isinstance(item, Beat):
+                if now - checked >= request.heartbeat_s or isinstance(item, Beat):
                     checked = now
                     await self._still_allowed(call, writer)
                     await self._still_young(call, writer, now)
@@ -148,7 +165,13 @@ class StreamWriter:
     """Writes the items of one stream, and remembers how far it got."""
 
     def __init__(
-        self, call: Call, request: WatchRequest, cursors: CursorLine, encoder: EventEncoder, clock: Clock
+        self,
+        call: Call,
+        request: WatchRequest,
+        cursors: CursorLine,
+        encoder: EventEncoder,
+        clock: Clock,
+        pace: Pace,
     ) -> None:
         self._call = call
         self._request = request
@@ -156,19 +179,19 @@ class StreamWriter:
         self._cursors = cursors
         self._encoder = encoder
         self._clock = clock
-        self._write = call.context.write
+        self._pace = pace
         self._positions: Positions = {}
 
     async def tell(self, item: WatchItem) -> None:
         """Write one item; an Ending raises the status that goes with it."""
         match item:
             case EventItem(event=event, previous_sequence=previous, positions=positions):
-                self._positions = positions
                 body = self._encoder.encode(event, previous, self._cursors.at(positions))
                 await self._write(self._shape.event_tag + varint(len(body)) + body)
+                self._positions = positions
             case Beat():
-                self._positions = item.positions
                 await self._send(heartbeat=self._heartbeat(item))
+                self._positions = item.positions
             case Opened():
                 self._positions = _covered(self._request.start, item)
                 await self._send(subscribed=self._subscribed(item))
@@ -176,8 +199,8 @@ class StreamWriter:
                 written = order_to_proto(payload) if isinstance(payload, Order) else position_to_proto(*payload)
                 await self._send(snapshot_item=written)
             case SnapshotDone():
-                self._positions = item.positions
                 await self._send(snapshot_complete=self._snapshot_complete(item))
+                self._positions = item.positions
             case GapItem():
                 await self._send(gap=gap_to_proto(item))
             case Ending():
@@ -188,10 +211,20 @@ class StreamWriter:
 
     async def terminate(self, reason: pb.TerminationReason.ValueType, retry_after_s: float | None) -> None:
         """Announce the end, and put the cursor to resume from into the trailer too."""
-        cursor = self._cursors.at(self._positions)
-        self._call.trailing.append((LAST_CURSOR, cursor))
+        cursor = self.leave_cursor()
         retry_after = None if retry_after_s is None else duration_to_proto(retry_after_s)
         await self._send(terminating=pb.Terminating(reason=reason, resume_cursor=cursor, retry_after=retry_after))
+
+    def leave_cursor(self) -> str:
+        """Put the cursor to resume from into the trailer, and give it."""
+        cursor = self._cursors.at(self._positions)
+        self._call.trailing.append((LAST_CURSOR, cursor))
+        return cursor
+
+    async def _write(self, body: bytes) -> None:
+        self._pace.since = self._clock.monotonic()
+        await self._call.context.write(body)
+        self._pace.since = None
 
     async def _send(self, **message: Any) -> None:
         await self._write(self._shape.response(**message).SerializeToString())
