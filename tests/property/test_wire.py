@@ -191,27 +191,29 @@ def test_a_filter_knows_no_order_and_no_repeats(accounts: list[str], symbols: li
         assert filter_of("ORDER", accounts, symbols) != filter_of("ORDER", symbols, accounts)
 
 
+def _event(sequence: int) -> LogEvent:
+    return LogEvent(
+        kind=EventKind.ORDER,
+        account_id="acc_1",
+        sequence=sequence,
+        origin=Origin.LIVE,
+        event_time_ns=1,
+        receive_time_ns=2,
+        publish_time_ns=3,
+        payload=an_order(),
+    )
+
+
 @given(st.integers(1, 2**63 - 1), st.integers(0, 2**63 - 1), SYMBOLS, st.sampled_from(Origin))
 def test_a_joined_event_is_an_ordinary_message(sequence: int, previous: int, cursor: str, origin: Origin) -> None:
     """The bytes joined from the shared and the subscriber's part decode to what would be written in one piece."""
     order: Order = an_order(order_id=cursor)
-    event = LogEvent(
-        kind=EventKind.ORDER,
-        account_id="acc_1",
-        sequence=sequence,
-        origin=origin,
-        event_time_ns=1,
-        receive_time_ns=2,
-        publish_time_ns=3,
-        payload=order,
-    )
+    event = replace(_event(sequence), origin=origin, payload=order)
     whole = orders_pb2.OrderEvent(header=header_to_proto(event, previous, cursor), order=order_to_proto(order))
     encoder = EventEncoder()
     for _ in range(2):
         body = encoder.encode(event, previous, cursor)
         assert orders_pb2.OrderEvent.FromString(body) == whole
-        response = orders_pb2.SubscribeOrdersResponse.FromString(b"\x22" + varint(len(body)) + body)
-        assert response.event == whole
 
 
 @given(st.integers(0, 2**64 - 1))
@@ -229,3 +231,18 @@ def test_unknown_fields_are_named_by_their_number(number: int, within: str) -> N
     (violation,) = unknown_fields(orders_pb2.OrderSpec.FromString(body))
     assert violation.field == (f"{within}.{number}" if within else str(number))
     assert violation.reason is Reason.UNKNOWN_FIELD
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=12))
+def test_a_frame_is_never_mistaken_for_another(asked: list[tuple[int, int, int]]) -> None:
+    """However events, gaps and other accounts' places are mixed, each frame carries its own cursor and sequence."""
+    cursors = Cursors(KEY, lambda: "epoch-1")
+    encoder = EventEncoder()
+    for sequence, previous, other in asked:
+        user = "ann" if sequence % 2 else "bob"
+        line = cursors.line(user, filter_of("ORDER", (), ()))
+        positions = {"acc_1": sequence} if other == 0 else {"acc_1": sequence, "acc_2": other}
+        frame = encoder.frame(b"\x22", _event(sequence), previous, positions, line)
+        event = orders_pb2.SubscribeOrdersResponse.FromString(frame).event
+        assert (event.header.sequence, event.header.previous_sequence) == (sequence, previous)
+        assert cursors.read(event.header.cursor, user) == positions

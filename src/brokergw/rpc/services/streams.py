@@ -46,7 +46,6 @@ from brokergw.rpc.wire.streams import (
     freshness_to_proto,
     gap_to_proto,
     start_from,
-    varint,
 )
 from brokergw.rpc.wire.times import duration_to_proto, time_to_proto
 
@@ -186,8 +185,8 @@ class StreamWriter:
         """Write one item; an Ending raises the status that goes with it."""
         match item:
             case EventItem(event=event, previous_sequence=previous, positions=positions):
-                body = self._encoder.encode(event, previous, self._cursors.at(positions))
-                await self._write(self._shape.event_tag + varint(len(body)) + body)
+                tag = self._shape.event_tag
+                await self._write(self._encoder.frame(tag, event, previous, positions, self._cursors))
                 self._positions = positions
             case Beat():
                 await self._send(heartbeat=self._heartbeat(item))

@@ -67,16 +67,16 @@ class Cursors:
 class CursorLine:
     """The cursors of one stream: everything that stays the same is prepared once."""
 
-    __slots__ = ("_head", "_parts", "_seal")
+    __slots__ = ("_parts", "_seal", "head")
 
     def __init__(self, seal: Seal, head: bytes) -> None:
         self._seal = seal
-        self._head = head
+        self.head = head
         self._parts: dict[str, bytes] = {}
 
     def at(self, positions: Positions) -> str:
         """Make the cursor for these positions."""
-        body = self._head
+        body = self.head
         for account_id, sequence in positions.items():
             body += self._part(account_id) + sequence.to_bytes(_SEQUENCE_BYTES)
         return self._seal.close(body)
