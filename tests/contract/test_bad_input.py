@@ -11,7 +11,7 @@ from brokerapi.v1 import trading_pb2 as t
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.fixtures.edge import KEY, UUID, Edge, MakeEdge, Refusal, a_spec, a_submit, numbered, refused
-from tests.fixtures.fake_desk import ACCOUNT
+from tests.fixtures.edge_samples import ACCOUNT
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 LEAK = re.compile(r"Error\b|Exception|Traceback|SELECT|INSERT|sqlite|psycopg|/src/|\.py\b|site-packages|0x[0-9a-f]{6}")

@@ -12,7 +12,7 @@ from grpc import aio
 from brokergw.model.errors import GatewayError, OrderEffect, Reason, Retry
 from brokergw.model.lifecycle import State
 from tests.fixtures.edge import KEY, UUID, Edge, MakeEdge, a_spec, a_submit, refused
-from tests.fixtures.fake_desk import ACCOUNT, an_order
+from tests.fixtures.edge_samples import ACCOUNT, an_order
 
 
 async def test_a_submit_goes_through_every_step_to_the_desk(edge: Edge) -> None:

@@ -14,7 +14,7 @@ from brokerapi.v1 import (
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.fixtures.edge import KEY, Edge, a_submit, refused
-from tests.fixtures.fake_desk import ACCOUNT, an_order
+from tests.fixtures.edge_samples import ACCOUNT, an_order
 
 
 async def test_orders_are_read_by_either_id(edge: Edge) -> None:

@@ -17,7 +17,7 @@ from brokergw.model.order import Fill
 from brokergw.rpc.settings import RateSettings
 from brokergw.rpc.wire.fills import fill_to_proto
 from tests.fixtures.edge import KEY, Edge, MakeEdge, Reading, a_submit, refusal_of, refused
-from tests.fixtures.fake_desk import ACCOUNT, NOW_NS, a_fill, an_order
+from tests.fixtures.edge_samples import ACCOUNT, NOW_NS, a_fill, an_order
 
 FROM_SNAPSHOT = streams_pb2.StreamStart(snapshot=True)
 

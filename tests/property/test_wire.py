@@ -23,7 +23,7 @@ from brokergw.rpc.wire.streams import EventEncoder, header_to_proto, varint
 from brokergw.rpc.wire.terms import terms_from_proto, terms_to_proto
 from brokergw.rpc.wire.times import time_from, time_to_proto
 from brokergw.rpc.wire.unknown import unknown_fields
-from tests.fixtures.fake_desk import an_order
+from tests.fixtures.edge_samples import an_order
 
 KEY = b"a key for tests, of 32 bytes ..."
 SYMBOLS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=64)

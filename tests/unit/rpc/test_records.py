@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from tests.fixtures.edge import KEY, UUID, Edge, MakeEdge, a_spec, a_submit, refused
-from tests.fixtures.fake_desk import ACCOUNT, NOW_NS
+from tests.fixtures.edge_samples import ACCOUNT, NOW_NS
 
 SUBMIT = "/brokerapi.v1.OrderService/SubmitOrder"
 
