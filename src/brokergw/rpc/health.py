@@ -63,8 +63,10 @@ class Health:
 
     def set_broker(self, broker: str, *, serving: bool) -> None:
         """Show how a broker fares, as `broker/<id>`."""
-        self._statuses[f"broker/{broker}"] = _Response.SERVING if serving else _Response.NOT_SERVING
-        self._ring()
+        status = _Response.SERVING if serving else _Response.NOT_SERVING
+        if self._statuses.get(f"broker/{broker}") != status:
+            self._statuses[f"broker/{broker}"] = status
+            self._ring()
 
     def close(self) -> None:
         """End every Watch."""
@@ -101,8 +103,9 @@ class Health:
                 await changed.wait()
 
     def _set_own(self, status: int) -> None:
-        self._statuses.update(dict.fromkeys(self._own, status))
-        self._ring()
+        if self._statuses[""] != status:
+            self._statuses.update(dict.fromkeys(self._own, status))
+            self._ring()
 
     def _ring(self) -> None:
         """Wake every watcher; each goes on to wait for the next change."""

@@ -19,6 +19,7 @@ _VERSION: Final = b"\x01"
 _NO_FILTER: Final = bytes(8)
 _HEAD_BYTES: Final = 25
 _SEQUENCE_BYTES: Final = 8
+_USERS_MAX: Final = 10_000
 
 
 def filter_of(kind: str, account_ids: Sequence[str], symbols: Sequence[str]) -> bytes:
@@ -27,12 +28,12 @@ def filter_of(kind: str, account_ids: Sequence[str], symbols: Sequence[str]) -> 
 
 
 class Cursors:
-    """Makes and reads cursors; `epoch` is asked once, when the record is open."""
+    """Makes and reads cursors; `epoch` is first asked when the record is open, and never changes then."""
 
     def __init__(self, key: bytes, epoch: Callable[[], str]) -> None:
         self._seal = Seal(key, b"cursor")
         self._ask_epoch = epoch
-        self._epoch: bytes | None = None
+        self._heads: dict[str, bytes] = {}
 
     def issue(self, user_id: str, positions: Positions) -> str:
         """Make the cursor of a mutation's answer, which fits every stream; empty without positions."""
@@ -59,9 +60,16 @@ class Cursors:
         return _positions(body)
 
     def _head(self, user_id: str, stream_filter: bytes) -> bytes:
-        if self._epoch is None:
-            self._epoch = digest8(self._ask_epoch())
-        return _VERSION + self._epoch + digest8(user_id) + stream_filter
+        return self._owned(user_id) + stream_filter
+
+    def _owned(self, user_id: str) -> bytes:
+        """Give version, epoch and owner, which are the same for all cursors of a user."""
+        known = self._heads.get(user_id)
+        if known is None:
+            if len(self._heads) >= _USERS_MAX:
+                self._heads.clear()
+            known = self._heads[user_id] = _VERSION + digest8(self._ask_epoch()) + digest8(user_id)
+        return known
 
 
 class CursorLine:
