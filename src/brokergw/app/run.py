@@ -1,6 +1,7 @@
 """Serving: start, tell where, wait for a signal, drain, stop."""
 
 import asyncio
+import gc
 import json
 import signal
 import sys
@@ -13,6 +14,8 @@ from brokergw.app.build import Gateway
 from brokergw.app.logs import configure_logs
 from brokergw.app.secrets import SecretUnusable
 from brokergw.app.settings import Settings, split_address
+from brokergw.rpc.tls import StartRefused
+from brokergw.store.check import StoreUnreachable
 from brokergw.store.open import StoreOutdated
 
 _CANNOT_START: Final = 1
@@ -25,7 +28,7 @@ def serve(settings: Settings) -> int:
     configure_logs(settings.log_level)
     try:
         asyncio.run(_serve(settings))
-    except (SecretUnusable, StoreOutdated, ValueError, OSError) as error:
+    except (SecretUnusable, StartRefused, StoreOutdated, StoreUnreachable, ValueError, OSError) as error:
         # What a person can mend is told in a sentence, not in a traceback.
         print(f"brokergw: {error}", file=sys.stderr)  # noqa: T201 - this is the program's own voice
         return _CANNOT_START
@@ -40,6 +43,7 @@ async def _serve(settings: Settings) -> None:
     gateway = Gateway.build(settings)
     port = await gateway.start()
     metrics = _serve_metrics(gateway)
+    _calm_collector()
     announce(settings, port, metrics.server_port if metrics is not None else None)
     await stop.wait()
     log.info("draining", grace_s=settings.drain_grace_s)
@@ -48,6 +52,16 @@ async def _serve(settings: Settings) -> None:
     if metrics is not None:
         await asyncio.to_thread(metrics.shutdown)
     log.info("stopped")
+
+
+def _calm_collector() -> None:
+    """Let the garbage collector leave alone what lives as long as the process, and look less often at the rest.
+
+    Nearly everything an order makes is freed by reference counts; the pauses showed in the slowest hundredth of calls.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
 
 
 def announce(settings: Settings, port: int, metrics_port: int | None) -> None:

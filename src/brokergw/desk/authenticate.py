@@ -49,10 +49,7 @@ class Authenticator:
 
         Raises API_KEY_INVALID (malformed or unknown, the same answer), API_KEY_REVOKED or API_KEY_EXPIRED.
         """
-        match = _FORM.fullmatch(token)
-        if match is None or _checksum(token[:-8]) != match.group(3):
-            raise GatewayError(Reason.API_KEY_INVALID, "the API key is not valid")
-        key = await self._find(hash_key(token, self._pepper))
+        key = await self._find(token)
         if key is None:
             raise GatewayError(Reason.API_KEY_INVALID, "the API key is not valid")
         if key.revoke_time_ns is not None:
@@ -61,17 +58,20 @@ class Authenticator:
             raise GatewayError(Reason.API_KEY_EXPIRED, "the API key has expired")
         return Principal(key.user_id, key.key_id, key.scopes)
 
-    async def _find(self, key_hash: str) -> ApiKey | None:
+    async def _find(self, token: str) -> ApiKey | None:
         now = self._clock.monotonic()
-        known = self._known.get(key_hash)
+        known = self._known.get(token)
         if known is not None and now - known[0] < _TRUSTED_FOR_S:
             return known[1]
-        key = await self._keys.by_hash(key_hash)
-        if key is None:
-            self._known.pop(key_hash, None)
+        match = _FORM.fullmatch(token)
+        if match is None or _checksum(token[:-8]) != match.group(3):
             return None
-        self._known[key_hash] = (now, key)
-        self._known.move_to_end(key_hash)
+        key = await self._keys.by_hash(hash_key(token, self._pepper))
+        if key is None:
+            self._known.pop(token, None)
+            return None
+        self._known[token] = (now, key)
+        self._known.move_to_end(token)
         if len(self._known) > _REMEMBERED_MAX:
             self._known.popitem(last=False)
         await self._keys.touch(key.key_id, self._clock.now_ns())

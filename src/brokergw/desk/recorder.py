@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import structlog
+
 from brokergw.desk.book import OrderBook
 from brokergw.desk.results import Positions
 from brokergw.desk.transitions import fill_events, fill_rows, order_event
@@ -13,10 +15,15 @@ from brokergw.model.ids import fill_id
 from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import BrokerFill
 from brokergw.ports.clock import Clock
-from brokergw.ports.journal import Commit, Committed, Decision, FillKnown, Journal, Stale
+from brokergw.ports.journal import Commit, CommitResult, Committed, Decision, FillKnown, Journal, Stale
 
 _TRIES_MAX: Final = 8
+_JOURNAL_AWAY_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+_AWAY: Final = frozenset({Reason.JOURNAL_UNAVAILABLE, Reason.JOURNAL_OUTCOME_UNKNOWN})
 _FILLS_REMEMBERED_MAX: Final = 50_000
+
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +69,26 @@ class Recorder:
             if step.order is None and not fills and step.decision is None:
                 return Written(order)
             unit = self._unit(order, step, fills)
-            result = await self._journal.commit(unit)
+            result = await self._commit(unit)
             if isinstance(result, Committed):
                 return self._written(order, step, unit, result)
             order = await self._after_refusal(order, result)
         raise GatewayError(Reason.INTERNAL_ERROR, "the order kept changing", order_id=order.order_id)
+
+    async def _commit(self, unit: Commit) -> CommitResult:
+        """Commit, again and again while the journal is away: what the broker has said must not be lost.
+
+        After a commit of unknown outcome the next try meets its own version, and is told that it is stale.
+        """
+        for delay in _JOURNAL_AWAY_S:
+            try:
+                return await self._journal.commit(unit)
+            except GatewayError as error:
+                if error.reason not in _AWAY:
+                    raise
+                log.error("a broker's answer waits for the journal", reason=error.reason.value)  # noqa: TRY400
+                await self._clock.sleep(delay)
+        return await self._journal.commit(unit)
 
     def knows(self, order: Order, fill: BrokerFill) -> bool:
         """Tell whether an execution was written lately; a fill that is not known here may be on the record still."""

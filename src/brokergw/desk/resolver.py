@@ -25,7 +25,7 @@ from brokergw.model.outcome import Absent, BrokerFill, BrokerOrder, Found, Order
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Decision, KeyScope
 
-_DELAYS_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_DELAYS_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 12.0)
 _DELAY_MAX_S: Final = 30.0
 _CONFIRM_EVERY_S: Final = 1.0
 _CONFIRMATIONS_MAX: Final = 10

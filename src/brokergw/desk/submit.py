@@ -1,6 +1,7 @@
 """Submit: one commit before the broker is asked, one after it has answered, and in between one send, once."""
 
 from dataclasses import replace
+from typing import Final
 
 from brokergw.desk import decisions
 from brokergw.desk.book import OrderBook
@@ -20,9 +21,19 @@ from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.principal import Caller
 from brokergw.ports.clock import Clock
-from brokergw.ports.journal import ClientOrderIdTaken, Commit, Decision, Journal, KeyClaim, KeyTaken, Stale
+from brokergw.ports.journal import (
+    ClientOrderIdTaken,
+    Commit,
+    CommitResult,
+    Decision,
+    Journal,
+    KeyClaim,
+    KeyTaken,
+    Stale,
+)
 
-BROKER_MESSAGE_LENGTH_MAX = 200
+BROKER_MESSAGE_LENGTH_MAX: Final = 200
+_SEND_WITHIN_NS: Final = 2_000_000_000
 
 
 class Submit:
@@ -103,8 +114,7 @@ class Submit:
         """Make the intent durable: from here on the order may be sent, by this task and nobody else."""
         order = self._intent(caller, cleared, State.SENDING)
         unit = self._admission(caller, cleared.command, order, order.create_time_ns)
-        result = await self._journal.commit(unit)
-        match result:
+        match await self._commit_or_find(unit, order):
             case KeyTaken(record=record):
                 known = await self._recall.of_record(record, cleared.command.fingerprint)
                 return known if known is not None else await self._again(record.subject)
@@ -118,6 +128,28 @@ class Submit:
             case _:
                 self._book.remember(order)
                 return order
+
+    async def _commit_or_find(self, unit: Commit, order: Order) -> CommitResult | None:
+        """Commit an admission; when nobody knows whether it is durable, look, and send only if it is and is fresh."""
+        try:
+            return await self._journal.commit(unit)
+        except GatewayError as error:
+            if error.reason is not Reason.JOURNAL_OUTCOME_UNKNOWN or unit.claim is None:
+                raise
+            record = await self._journal.key_of(unit.claim.scope)
+            if record is None or record.subject != order.order_id:
+                raise
+            if self._clock.now_ns() - order.create_time_ns <= _SEND_WITHIN_NS:
+                return None
+            await self._recorder.write(order, lambda o: self._unsent(unit, o))
+            raise
+
+    def _unsent(self, unit: Commit, order: Order) -> Step | None:
+        now = self._clock.now_ns()
+        if order.state is not State.SENDING or unit.claim is None:
+            return None
+        decision = Decision(unit.claim.scope, decisions.NOT_SENT, now)
+        return Step(order=move(order, State.NOT_SENT, now), decision=decision)
 
     async def _again(self, order_id: str) -> Order:
         """Admit an order once more after a proof that nothing of it was sent."""

@@ -3,13 +3,24 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
-from brokergw.model.events import LogEvent
+from brokergw.model.events import EventKind, LogEvent
 from brokergw.ports.journal import Journal
 
 _KEPT: Final = 4096
-_READ_MAX: Final = 512
+_PAGE: Final = 512
+_PAGES_KEPT: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of an account's log, and the sequence up to which it is covered with this."""
+
+    events: tuple[LogEvent, ...]
+    covered: int
 
 
 class Tail:
@@ -19,6 +30,8 @@ class Tail:
         self._journal = journal
         self._recent: dict[str, deque[LogEvent]] = {}
         self._bells: set[asyncio.Event] = set()
+        self._pages: dict[tuple[str, int, EventKind], Page] = {}
+        self._reading: dict[tuple[str, int, EventKind], asyncio.Task[Page]] = {}
         journal.on_events(self._take)
 
     def bell(self) -> asyncio.Event:
@@ -36,16 +49,36 @@ class Tail:
         for bell in self._bells:
             bell.set()
 
-    async def after(self, account_id: str, sequence: int) -> Sequence[LogEvent]:
-        """Give the next events of an account after a sequence, in order; empty when there are none yet."""
+    async def after(self, account_id: str, sequence: int, kind: EventKind) -> Page:
+        """Give the next page of an account's log; from the disk it holds events of the kind only."""
         recent = self._recent.get(account_id)
-        if recent and recent[0].sequence <= sequence + 1:
-            newest = recent[-1].sequence
-            if newest <= sequence:
-                return ()
-            skip = sequence + 1 - recent[0].sequence
-            return [recent[i] for i in range(skip, min(len(recent), skip + _READ_MAX))]
-        return await self._journal.events(account_id, sequence, _READ_MAX)
+        if not recent or recent[0].sequence > sequence + 1:
+            return await self._from_disk((account_id, sequence, kind))
+        skip = sequence + 1 - recent[0].sequence
+        events = tuple(islice(recent, skip, skip + _PAGE))
+        return Page(events, events[-1].sequence if events else sequence)
+
+    async def _from_disk(self, place: tuple[str, int, EventKind]) -> Page:
+        """Read a page once for all streams that stand at the same place."""
+        page = self._pages.get(place)
+        if page is not None:
+            return page
+        reading = self._reading.get(place)
+        if reading is None:
+            reading = self._reading[place] = asyncio.create_task(self._read(*place))
+            reading.add_done_callback(lambda _: self._reading.pop(place, None))
+        return await asyncio.shield(reading)
+
+    async def _read(self, account_id: str, sequence: int, kind: EventKind) -> Page:
+        latest = (await self._journal.sequences((account_id,)))[account_id]
+        events = tuple(await self._journal.events(account_id, sequence, _PAGE, frozenset({kind})))
+        if len(events) < _PAGE:
+            return Page(events, max(latest, events[-1].sequence if events else sequence))
+        # A full page can never become another one.
+        page = self._pages[account_id, sequence, kind] = Page(events, events[-1].sequence)
+        if len(self._pages) > _PAGES_KEPT:
+            del self._pages[next(iter(self._pages))]
+        return page
 
     def _take(self, events: Sequence[LogEvent]) -> None:
         for event in events:

@@ -260,12 +260,16 @@ class Watch:
     async def _events(
         self, request: WatchRequest, account_id: str, covered: Positions, told: Positions
     ) -> AsyncIterator[EventItem]:
-        while events := await self._tail.after(account_id, covered[account_id]):
-            for event in events:
+        while True:
+            page = await self._tail.after(account_id, covered[account_id], request.kind)
+            if page.covered == covered[account_id]:
+                return
+            for event in page.events:
                 covered[account_id] = event.sequence
                 if event.kind is request.kind and _wanted(_symbol(event.payload), request.symbols):
                     yield EventItem(event, told[account_id], dict(covered))
                     told[account_id] = event.sequence
+            covered[account_id] = page.covered
 
     def _ending(self, sessions: Sequence[Session]) -> EndReason | None:
         if self._draining:

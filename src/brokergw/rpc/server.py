@@ -166,7 +166,7 @@ def options_of(settings: RpcSettings) -> list[tuple[str, int]]:
         ("grpc.keepalive_permit_without_calls", 1),
         # The server's own pings go on over quiet connections, or it would not notice that a client is gone.
         ("grpc.http2.max_pings_without_data", 0),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", round(keepalive.ping_interval_min_s * 1_000)),
+        ("grpc.http2.min_ping_interval_without_data_ms", round(keepalive.ping_interval_min_s * 1_000)),
         # A second server on the same port would silently take half of the calls.
         ("grpc.so_reuseport", 0),
     ]

@@ -157,7 +157,7 @@ async def _document(request: web.BaseRequest) -> dict[str, Any]:
     raw = await request.read()
     if not raw:
         return {}
-    document = json.loads(raw, parse_float=str)
+    document = json.loads(raw, parse_float=Decimal)
     if not isinstance(document, dict):
         raise BadControl("the body must be a JSON object")
     return document

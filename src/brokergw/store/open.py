@@ -3,10 +3,12 @@
 from typing import Final, Self
 
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.ports.clock import Clock
 from brokergw.store.batch import BatchWriter
+from brokergw.store.check import StoreUnreachable
 from brokergw.store.directory import SqlConnectionDirectory, SqlKeyDirectory
 from brokergw.store.engine import parse_url, reader_engine, writer_engine
 from brokergw.store.group import GroupCommitter
@@ -74,7 +76,7 @@ def open_store(
     """Open the store behind a URL such as `sqlite:////path/file.db` or `postgresql://user@host/name`.
 
     `credentials_key` is 32 bytes. Raises StoreUrlInvalid, ValueError for a bad key, StoreOutdated when the tables are
-    not this version's (unless `upgrade_tables`), SQLAlchemy's error when the database cannot be reached.
+    not this version's (unless `upgrade_tables`), StoreUnreachable when the database cannot be opened.
     """
     seal = Seal(credentials_key)
     parsed = parse_url(url)
@@ -85,6 +87,8 @@ def open_store(
         else:
             _require_current(writing)
         return Store(writing, reader_engine(parsed), clock=clock, seal=seal, capacity=capacity)
-    except BaseException:
+    except BaseException as error:
         writing.dispose()
+        if isinstance(error, SQLAlchemyError):
+            raise StoreUnreachable(f"the database cannot be opened: {type(error).__name__}") from error
         raise
