@@ -188,7 +188,7 @@ async def test_the_key_may_come_in_the_metadata_but_not_twice_and_unequal(edge: 
 async def test_an_unknown_symbol_is_refused_by_a_gate(edge: Edge) -> None:
     """The gate's objection comes as a PreconditionFailure with its subject, and nothing is sent."""
     refusal = await refused(edge.orders.SubmitOrder(a_submit(a_spec(symbol="NOPE")), metadata=KEY))
-    assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "INSTRUMENT_NOT_FOUND")
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "INSTRUMENT_NOT_FOUND")
     assert (refusal.effect, refusal.metadata["retry"]) == ("NONE", "NEW_KEY")
     (violation,) = refusal.details["PreconditionFailure"].violations
     assert (violation.type, violation.subject) == ("INSTRUMENT_NOT_FOUND", "order.symbol")

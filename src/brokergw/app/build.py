@@ -111,7 +111,7 @@ class Gateway:
         while True:
             try:
                 await self.store.ping()
-                self.server.health.enter_service()
+                self.server.health.set_ready(ready=True)
             except GatewayError as error:
                 log.error("not ready", reason=error.reason.value)  # noqa: TRY400 - the reason says it all
                 self.server.health.set_ready(ready=False)

@@ -9,7 +9,7 @@ from brokergw.desk.sessions import Session, Sessions
 from brokergw.desk.tail import Tail
 from brokergw.model.account import AccountState, Connection, Position, Transaction
 from brokergw.model.capability import Capabilities
-from brokergw.model.errors import GatewayError, NotFound, Objection, PreflightDenied, Reason
+from brokergw.model.errors import GatewayError, NotFound, Reason
 from brokergw.model.events import EventKind, LogEvent
 from brokergw.model.instrument import Instrument, Quote
 from brokergw.model.order import Fill, Order
@@ -140,8 +140,7 @@ class BrokerQuery:
         session = await self.session(caller, account_id)
         instrument = await session.instrument(symbol)
         if instrument is None:
-            known = f"{session.capabilities.name} does not know {symbol}"
-            raise PreflightDenied("instrument", (Objection(Reason.INSTRUMENT_NOT_FOUND, "symbol", known),))
+            raise NotFound(Reason.SYMBOL_NOT_FOUND, "instrument", symbol)
         return instrument
 
     def brokers(self) -> Sequence[Capabilities]:

@@ -34,14 +34,23 @@ from brokergw.rpc.wire.cursor import Cursors
 from brokergw.rpc.wire.paging import PageTokens
 
 _SETTLE_SHARE: Final = 0.5
+_LINGER_SHARE: Final = 0.1
 
 
 class RpcServer:
     """The edge, ready to start."""
 
     def __init__(
-        self, routes: Routes, settings: RpcSettings, desk: DeskFace, flight: Flight, budgets: Budgets, health: Health
+        self,
+        routes: Routes,
+        settings: RpcSettings,
+        desk: DeskFace,
+        flight: Flight,
+        budgets: Budgets,
+        health: Health,
+        clock: Clock,
     ) -> None:
+        self._clock = clock
         self.health = health
         self.budgets = budgets
         self._routes = routes
@@ -82,6 +91,11 @@ class RpcServer:
             async with asyncio.timeout(grace_s * _SETTLE_SHARE):
                 await self._flight.unary.empty()
                 await self._flight.subscriptions.empty()
+                # A client whose last call has just ended may be sending its next one: it gets SERVER_DRAINING with all
+                # its details, where a stopping server would only cut it off.
+                if self._settings.drain_linger_s > 0:
+                    await self._clock.sleep(min(self._settings.drain_linger_s, grace_s * _LINGER_SHARE))
+                    await self._flight.unary.empty()
         except TimeoutError:
             # stop() waits for these calls too, and no longer lets new ones in.
             pass
@@ -150,7 +164,7 @@ def build_server(
         reflection = Reflection((*SERVICES, HEALTH_SERVICE, *REFLECTION_SERVICES))
         rooms |= dict.fromkeys(REFLECTION_SERVICES, reflection)
     routes = Routes([step.make(parts) for step in CHAIN], policies, rooms)
-    return RpcServer(routes, settings, desk, flight, budgets, health)
+    return RpcServer(routes, settings, desk, flight, budgets, health, clock)
 
 
 def options_of(settings: RpcSettings) -> list[tuple[str, int]]:

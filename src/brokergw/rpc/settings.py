@@ -68,5 +68,7 @@ class RpcSettings:
     """How long a client may leave its stream unread once gRPC's own buffers are full."""
     connection_age_max_s: float | None = None
     connection_age_grace_s: float = 30.0
+    drain_linger_s: float = 0.5
+    """How long a server with nothing left to do still answers that it drains."""
     keepalive: KeepaliveSettings = field(default_factory=KeepaliveSettings)
     rates: RateSettings = field(default_factory=RateSettings)

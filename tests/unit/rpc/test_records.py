@@ -41,7 +41,7 @@ async def test_refused_calls_leave_their_row_too(edge: Edge) -> None:
         ("", "UNAUTHENTICATED", "CREDENTIALS_MISSING", ""),
         ("ann", "PERMISSION_DENIED", "SCOPE_MISSING", ""),
         ("ann", "INVALID_ARGUMENT", "INVALID_ORDER_FIELD", ""),
-        ("ann", "NOT_FOUND", "INSTRUMENT_NOT_FOUND", ""),
+        ("ann", "FAILED_PRECONDITION", "INSTRUMENT_NOT_FOUND", ""),
         ("ann", "NOT_FOUND", "ORDER_NOT_FOUND", "o-9"),
     ]
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from brokerapi.v1 import fills_pb2, orders_pb2, positions_pb2
 from brokerapi.v1 import streams_pb2 as pb
 from google.protobuf.message import Message
+from grpc import aio
 
 from brokergw.desk.results import Positions
 from brokergw.desk.watch import (
@@ -222,7 +223,11 @@ class StreamWriter:
 
     async def _write(self, body: bytes) -> None:
         self._pace.since = self._clock.monotonic()
-        await self._call.context.write(body)
+        try:
+            await self._call.context.write(body)
+        except aio.InternalError:
+            # The client left while this was on its way; that is its right, and no fault of ours.
+            raise asyncio.CancelledError from None
         self._pace.since = None
 
     async def _send(self, **message: Any) -> None:

@@ -163,7 +163,7 @@ _GATES: Final = {
         StatusCode.UNAVAILABLE, "There is no session with the broker now; nothing was sent.", "Try again soon."
     ),
     Reason.INSTRUMENT_NOT_FOUND: _denied(
-        "The broker does not know the symbol.", "Check the canonical symbol with GetInstrument.", StatusCode.NOT_FOUND
+        "The broker does not know the order's symbol.", "Check the canonical symbol with GetInstrument."
     ),
     Reason.INSTRUMENT_NOT_TRADABLE: _denied("The broker does not trade the instrument.", "See GetInstrument."),
     Reason.UNSUPPORTED_ORDER_TYPE: _denied("The broker does not have this order type.", "See GetBroker."),
@@ -197,6 +197,9 @@ _GATES: Final = {
 _THINGS: Final = {
     Reason.ORDER_NOT_FOUND: _never(StatusCode.NOT_FOUND, "The caller has no such order.", "Check the id."),
     Reason.CONNECTION_NOT_FOUND: _never(StatusCode.NOT_FOUND, "The caller has no such connection.", "Check the id."),
+    Reason.SYMBOL_NOT_FOUND: _never(
+        StatusCode.NOT_FOUND, "The account's broker does not know the symbol.", "Check the symbol."
+    ),
     Reason.BROKER_NOT_FOUND: _never(StatusCode.NOT_FOUND, "There is no such broker.", "See ListBrokers."),
     Reason.BROKER_CREDENTIALS_REFUSED: _never(
         StatusCode.FAILED_PRECONDITION, "The broker refuses the credentials.", "Check key, secret and environment."
