@@ -24,13 +24,19 @@ NEVER_THERE = {orders_pb2.ORDER_STATE_IN_DOUBT, orders_pb2.ORDER_STATE_NOT_PLACE
 State: TypeAlias = orders_pb2.OrderState.ValueType
 
 
-@pytest.mark.parametrize("broker", ["mock", "alpaca"])
+@pytest.mark.parametrize(("broker", "store"), [("mock", "sqlite"), ("alpaca", "sqlite"), ("alpaca", "postgresql")])
 @pytest.mark.timeout(180)
 async def test_a_killed_gateway_forgets_no_order_and_no_event(
-    start_gateway_at_sim: GatewayStarter, broker_sim: SimHandle, open_client: ClientOpener, broker: str
+    start_gateway_at_sim: GatewayStarter,
+    broker_sim: SimHandle,
+    open_client: ClientOpener,
+    request: pytest.FixtureRequest,
+    broker: str,
+    store: str,
 ) -> None:
     """Killed under load and started again: every acknowledged order is there, each sent once, each event seen once."""
-    gateway = start_gateway_at_sim()
+    settings = {"BROKERGW_DATABASE_URL": request.getfixturevalue("postgresql_url")} if store == "postgresql" else {}
+    gateway = start_gateway_at_sim(**settings)
     key = gateway.api_key()
     clients = [open_client(gateway, key) for _ in range(WORKERS + 1)]
     account = await clients[0].connect_alpaca(broker_sim) if broker == "alpaca" else await clients[0].mock_account()
@@ -54,7 +60,7 @@ async def test_a_killed_gateway_forgets_no_order_and_no_event(
     client = open_client(gateway, key)
     following = [asyncio.create_task(subscriber.follow(client)) for subscriber in subscribers]
     orders_by_key = load.acknowledged | {
-        request.idempotency_key: (await client.submit(request)).order.order_id for request, _ in load.failed
+        unsure.idempotency_key: (await client.submit(unsure)).order.order_id for unsure, _ in load.failed
     }
     assert len(set(orders_by_key.values())) == len(orders_by_key) == len(load.acknowledged) + WORKERS
     filled = await settled(client, account, orders_by_key)
