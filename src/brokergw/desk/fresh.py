@@ -16,18 +16,38 @@ class FreshFetch(Generic[T]):
 
     def __init__(self, fetch: Callable[[], Awaitable[T]]) -> None:
         self._fetch = fetch
-        self._running: asyncio.Task[T] | None = None
-        self._next: asyncio.Task[T] | None = None
+        self._waiting: list[asyncio.Future[T]] = []
+        self._asking: asyncio.Task[None] | None = None
 
     async def get(self) -> T:
         """Give an answer fetched entirely after this call."""
-        if self._next is None:
-            self._next = asyncio.create_task(self._run(self._running))
-        return await asyncio.shield(self._next)
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append(answer)
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._ask())
+        return await answer
 
-    async def _run(self, before: asyncio.Task[T] | None) -> T:
-        if before is not None and not before.done():
-            await asyncio.wait({before})
-        # From here on the broker may be read, so nobody may join any more.
-        self._running, self._next = self._next, None
-        return await self._fetch()
+    async def _ask(self) -> None:
+        """Ask, one question after another, as long as somebody waits."""
+        try:
+            while self._waiting:
+                # From here on the broker may be read, so nobody may join these any more.
+                sharing, self._waiting = self._waiting, []
+                await self._answer(sharing)
+        finally:
+            self._asking = None
+
+    async def _answer(self, sharing: list[asyncio.Future[T]]) -> None:
+        """Ask once and tell everybody; who has left meanwhile has cancelled its own future."""
+        try:
+            result = await self._fetch()
+        except BaseException as error:
+            for answer in sharing:
+                if not answer.done():
+                    answer.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for answer in sharing:
+            if not answer.done():
+                answer.set_result(result)

@@ -1,6 +1,7 @@
 """What a caller asks for, decoded and normalised, and the fingerprint that tells two requests apart."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
@@ -91,25 +92,28 @@ class CloseAll(KeyedCommand):
 
 def _canonical(value: Any) -> str:
     """Write a value in one form only: sorted fields, plain decimals, absent apart from empty."""
-    match value:
-        case None:
-            return "~"
-        case Decimal():
-            return format_decimal(value)
-        case Enum():
-            return str(value.value)
-        case tuple():
-            return "[" + ",".join(_canonical(item) for item in value) + "]"
-        case str():
-            return f"{len(value)}:{value}"
-        case _ if is_dataclass(value):
-            # What is absent is left out, so that a field added later changes no fingerprint of before.
-            present = ((name, getattr(value, name)) for name in _names(value.__class__))
-            return "{" + ",".join(f"{name}={_canonical(v)}" for name, v in present if v is not None) + "}"
-        case _:
-            return str(value)
+    return _writer(value.__class__)(value)
 
 
 @cache
-def _names(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(sorted(field.name for field in fields(kind) if field.name not in _NOT_PRINTED))
+def _writer(kind: type[Any]) -> Callable[[Any], str]:
+    if issubclass(kind, Decimal):
+        return format_decimal
+    if issubclass(kind, Enum):
+        return lambda value: str(value.value)
+    if issubclass(kind, tuple):
+        return lambda value: "[" + ",".join(map(_canonical, value)) + "]"
+    if issubclass(kind, str):
+        return lambda value: f"{len(value)}:{value}"
+    if is_dataclass(kind):
+        return _dataclass_writer(tuple(sorted(field.name for field in fields(kind) if field.name not in _NOT_PRINTED)))
+    return str
+
+
+def _dataclass_writer(names: tuple[str, ...]) -> Callable[[Any], str]:
+    def write(value: Any) -> str:
+        # What is absent is left out, so that a field added later changes no fingerprint of before.
+        present = [(name, each) for name in names if (each := getattr(value, name)) is not None]
+        return "{" + ",".join([f"{name}={_canonical(each)}" for name, each in present]) + "}"
+
+    return write

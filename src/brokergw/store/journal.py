@@ -1,7 +1,10 @@
 """The journal port over a SQL database."""
 
+import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
+from brokergw.model.errors import GatewayError
 from brokergw.model.events import AuditRow, EventKind, LogEvent
 from brokergw.model.order import Fill, Order
 from brokergw.ports.journal import Commit, CommitResult, KeyRecord, KeyScope, OrderQuery, Snapshot
@@ -9,14 +12,21 @@ from brokergw.store import queries
 from brokergw.store.lookups import Lookups
 from brokergw.store.reader import Reader
 from brokergw.store.rows import audit_row
+from brokergw.store.sieve import KEYS_MAX, KeySieve
 from brokergw.store.units import prepare
 from brokergw.store.writer import Writer
+
+_log = logging.getLogger(__name__)
 
 
 class SqlJournal:
     """Implements `ports.journal.Journal`; every read may raise JOURNAL_UNAVAILABLE."""
 
-    def __init__(self, writer: Writer, reader: Reader, lookups: Lookups, epoch: str) -> None:
+    def __init__(
+        self, writer: Writer, reader: Reader, lookups: Lookups, epoch: str, sieve: KeySieve | None = None
+    ) -> None:
+        self._sieve = sieve
+        self._filling: asyncio.Task[None] | None = None
         self._writer = writer
         self._reader = reader
         self._lookups = lookups
@@ -24,6 +34,8 @@ class SqlJournal:
 
     async def commit(self, unit: Commit) -> CommitResult:
         """Make a unit durable with whatever else waits; raises JOURNAL_UNAVAILABLE or JOURNAL_OUTCOME_UNKNOWN."""
+        if self._sieve is not None and unit.claim is not None:
+            self._sieve.add(unit.claim.scope)
         return await self._writer.commit(prepare(unit))
 
     def record(self, row: AuditRow) -> None:
@@ -32,8 +44,24 @@ class SqlJournal:
 
     async def key_of(self, scope: KeyScope) -> KeyRecord | None:
         """Look a key up."""
+        if self._sieve is not None:
+            if self._sieve.is_fresh(scope):
+                return None
+            if self._filling is None:
+                self._filling = asyncio.create_task(self._fill(self._sieve), name="fill the key sieve")
         found: KeyRecord | None = await self._reader.find(self._lookups.key, (scope.user_id, scope.method, scope.key))
         return found
+
+    async def _fill(self, sieve: KeySieve) -> None:
+        """Read in every key on record, once; until then, and when there are too many, each key is asked for."""
+        try:
+            scopes = await self._reader.query(queries.all_keys(KEYS_MAX + 1))
+        except GatewayError as error:
+            _log.warning("the key sieve stays empty: %s", error.reason)
+            return
+        if len(scopes) <= KEYS_MAX:
+            sieve.absorb(await asyncio.to_thread(_sieve_of, scopes))
+            sieve.complete = True
 
     async def order(self, order_id: str) -> Order | None:
         """Read one order as it stands."""
@@ -121,3 +149,10 @@ class SqlJournal:
     def epoch(self) -> str:
         """The id of this log's life."""
         return self._epoch
+
+
+def _sieve_of(scopes: Sequence[KeyScope]) -> KeySieve:
+    sieve = KeySieve()
+    for scope in scopes:
+        sieve.add(scope)
+    return sieve

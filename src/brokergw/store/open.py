@@ -17,6 +17,7 @@ from brokergw.store.lookups import Lookups
 from brokergw.store.migrations import is_current, read_epoch, upgrade
 from brokergw.store.reader import Reader
 from brokergw.store.seal import Seal
+from brokergw.store.sieve import KeySieve
 from brokergw.store.statements import Statements
 from brokergw.store.transaction import WriterConnection
 from brokergw.store.writer import Writer
@@ -40,7 +41,14 @@ class Store:
         self._writer = Writer(committer, capacity=capacity)
         self._reader = Reader(reading)
         lookups = Lookups(reading.dialect.name)
-        self.journal: Final = SqlJournal(self._writer, self._reader, lookups, read_epoch(reading))
+        self.journal: Final = SqlJournal(
+            self._writer,
+            self._reader,
+            lookups,
+            read_epoch(reading),
+            # One process owns a SQLite file; on PostgreSQL keys may come from anywhere.
+            KeySieve() if reading.dialect.name == "sqlite" else None,
+        )
         self.keys: Final = SqlKeyDirectory(self._writer, self._reader)
         self.connections: Final = SqlConnectionDirectory(self._writer, self._reader, seal)
 

@@ -8,12 +8,22 @@ from sqlalchemy import Connection, Select, func, select, tuple_
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import EventKind, LogEvent
 from brokergw.model.order import Fill, Order
-from brokergw.ports.journal import OrderQuery, Snapshot
+from brokergw.ports.journal import KeyScope, OrderQuery, Snapshot
 from brokergw.store.rows import event_from_row, fill_from_row, order_from_row
-from brokergw.store.tables import ACCOUNTS, EVENTS, FILLS, ORDERS
+from brokergw.store.tables import ACCOUNTS, EVENTS, FILLS, KEYS, ORDERS
 
 Result = TypeVar("Result")
 Read: TypeAlias = Callable[[Connection], Result]
+
+
+def all_keys(limit: int) -> Read[list[KeyScope]]:
+    """List every idempotency key on record, in no order, at most so many."""
+
+    def read(connection: Connection) -> list[KeyScope]:
+        wanted = select(KEYS.c.user_id, KEYS.c.method, KEYS.c.key).limit(limit)
+        return [KeyScope(*row) for row in connection.execute(wanted)]
+
+    return read
 
 
 def list_orders(query: OrderQuery) -> Read[list[Order]]:
