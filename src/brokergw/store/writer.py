@@ -1,15 +1,16 @@
 """The group-commit writer: one thread that makes everything durable.
 
 It takes all that waits, writes it in one transaction, commits once and tells everybody. While it commits, the next
-group gathers; so a lone unit waits for nobody, and under load one flush to disk serves many. In the event loop the
-listeners hear of a group's events before those who committed it wake, so that whoever reads after its own commit
-finds it. Used from one event loop.
+group gathers; so a lone unit waits for nobody, and under load one flush to disk serves many. Audit rows that nobody
+waits for ride with the next group, or after a moment alone. In the event loop the listeners hear of a group's events
+before those who committed it wake, so that whoever reads after its own commit finds it. Used from one event loop.
 """
 
 import asyncio
 import contextlib
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -27,6 +28,7 @@ from brokergw.store.units import PreparedUnit
 _log = logging.getLogger(__name__)
 
 _GROUP_MAX: Final = 256
+_AUDIT_RIDE_S: Final = 0.05
 _AUDIT_RETRY_S: Final = 1.0
 _AUDIT_KEPT_MAX: Final = 10_000
 
@@ -46,8 +48,8 @@ class _Chore:
 
 
 @dataclass(slots=True)
-class _AuditOnly:
-    row: Row
+class _AuditDue:
+    """Audit rows have waited long enough for a group to ride with."""
 
 
 @dataclass(slots=True)
@@ -55,7 +57,7 @@ class _Stop:
     pass
 
 
-_Item: TypeAlias = _Unit | _Chore | _AuditOnly | _Stop
+_Item: TypeAlias = _Unit | _Chore | _AuditDue | _Stop
 
 
 class Writer:
@@ -66,6 +68,8 @@ class Writer:
         self._capacity = capacity
         self._queue: SimpleQueue[_Item] = SimpleQueue()
         self._listeners: list[Listener] = []
+        self._audit: deque[Row] = deque()
+        self._audit_due = False
         self._kept_audit: list[Row] = []
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="journal-writer", daemon=True)
@@ -85,7 +89,11 @@ class Writer:
 
     def record(self, row: Row) -> None:
         """Let an audit row ride with the next group; raises JOURNAL_UNAVAILABLE when too much waits already."""
-        self._put(_AuditOnly(row))
+        self._require_room()
+        self._audit.append(row)
+        if not self._audit_due:
+            self._audit_due = True
+            asyncio.get_running_loop().call_later(_AUDIT_RIDE_S, self._send_audit)
 
     def listen(self, listener: Listener) -> None:
         """Call a function in the event loop with each group's events."""
@@ -104,11 +112,28 @@ class Writer:
         await asyncio.to_thread(self._thread.join)
 
     def _put(self, item: _Item) -> None:
+        self._require_room()
+        self._queue.put(item)
+
+    def _require_room(self) -> None:
         if not self.alive:
             raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "the journal is closed")
-        if self._queue.qsize() >= self._capacity:
+        if self._queue.qsize() + len(self._audit) >= self._capacity:
             raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "too much waits for the journal already")
-        self._queue.put(item)
+
+    def _send_audit(self) -> None:
+        self._audit_due = False
+        if self._audit:
+            self._queue.put(_AuditDue())
+
+    def _riding(self) -> list[Row]:
+        """Take the audit rows that wait; the event loop may be adding more."""
+        rows = self._kept_audit
+        self._kept_audit = []
+        with contextlib.suppress(IndexError):
+            while len(rows) < _AUDIT_KEPT_MAX:
+                rows.append(self._audit.popleft())
+        return rows
 
     def _work(self) -> None:
         stopped = False
@@ -132,8 +157,7 @@ class Writer:
     def _process(self, items: list[_Item]) -> None:
         units = [item for item in items if isinstance(item, _Unit)]
         chores = [item for item in items if isinstance(item, _Chore)]
-        audit = self._kept_audit + [item.row for item in items if isinstance(item, _AuditOnly)]
-        self._kept_audit = []
+        audit = self._riding()
         if not units and not chores and not audit:
             return
         group = Group([unit.prepared for unit in units], [chore.work for chore in chores], audit)
