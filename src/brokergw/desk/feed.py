@@ -6,7 +6,7 @@ again once the sends in flight have ended, before it is adopted as made outside 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Final
 
 import structlog
@@ -52,16 +52,18 @@ class Feeds:
 
     def start(self, session: Session) -> None:
         """Run the feed of a session until the session ends."""
-        if not session.connection.revoked:
+        if not session.connection.revoked and session.health is not ConnectionHealth.ERROR:
             name = f"feed {session.connection.connection_id}"
             session.feed = asyncio.create_task(self._run(session), name=name)
 
     async def _run(self, session: Session) -> None:
         """Keep the feed going; a failure is shown on the connection and tried again."""
-        since_ns = await self._last_known_ns(session)
+        since_ns: int | None = None
         failures = 0
         while True:
             try:
+                if since_ns is None:
+                    since_ns = await self._last_known_ns(session)
                 await self._follow(session, since_ns)
                 failures = 0
             except GatewayError as error:
@@ -213,6 +215,8 @@ async def _pump(events: AsyncIterator[BrokerEvent], waiting: asyncio.Queue[Broke
         async for event in events:
             await waiting.put(event)
     finally:
+        if isinstance(events, AsyncGenerator):
+            await events.aclose()
         await waiting.put(None)
 
 

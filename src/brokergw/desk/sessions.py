@@ -5,18 +5,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import structlog
+
 from brokergw.desk.fresh import FreshFetch
 from brokergw.desk.results import ConnectionStatus
 from brokergw.model.account import AccountState, Connection, ConnectionHealth, Position
 from brokergw.model.capability import Capabilities
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.instrument import Instrument
-from brokergw.ports.broker import AdapterFactory, BrokerAdapter, BrokerLink
+from brokergw.ports.broker import AdapterFactory, BrokerAdapter, BrokerLink, Credentials
 from brokergw.ports.clock import Clock
 from brokergw.ports.directory import ConnectionDirectory
 
 _INSTRUMENT_LIFE_S: Final = 600.0
 _INSTRUMENTS_MAX: Final = 5_000
+_UNREADABLE: Final = Credentials("unreadable", "unreadable")
+"""What a connection has in place of credentials that do not open; no broker takes it."""
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,8 @@ class Session:
         """Raise unless orders may go through this connection."""
         if self.connection.revoked:
             raise GatewayError(Reason.CONNECTION_NOT_USABLE, "the connection was revoked")
+        if self.health is ConnectionHealth.ERROR:
+            raise GatewayError(Reason.CONNECTION_NOT_USABLE, f"the connection cannot be used: {self.detail}")
         if self.health is ConnectionHealth.REAUTHORIZATION_REQUIRED:
             raise GatewayError(Reason.CONNECTION_NOT_USABLE, "the broker refuses the connection's credentials")
 
@@ -145,7 +153,7 @@ class Sessions:
         known = self._by_connection.get(connection.connection_id)
         if known is not None:
             return known
-        credentials = await self._directory.credentials(connection.connection_id) if connection.has_key else None
+        credentials, broken = await self._credentials(connection)
         # Another caller may have opened it while we read.
         known = self._by_connection.get(connection.connection_id)
         if known is not None:
@@ -157,12 +165,26 @@ class Sessions:
             credentials=credentials,
         )
         session = Session(connection, self._brokers[connection.broker].open(link), self._clock)
+        if broken:
+            session.health, session.detail = ConnectionHealth.ERROR, broken
         if connection.revoked:
             session.health = ConnectionHealth.REVOKED
         self._by_connection[connection.connection_id] = session
         self._by_account[connection.account_id] = session
         self._on_open(session)
         return session
+
+    async def _credentials(self, connection: Connection) -> tuple[Credentials | None, str]:
+        """Unseal a connection's credentials; one that does not open is broken by itself and stops no other."""
+        if not connection.has_key or connection.revoked:
+            return None, ""
+        try:
+            return await self._directory.credentials(connection.connection_id), ""
+        except GatewayError as error:
+            if error.reason is not Reason.CONNECTION_NOT_USABLE:
+                raise
+            log.error("connection cannot be used", connection_id=connection.connection_id, why=error.message)  # noqa: TRY400
+            return _UNREADABLE, error.message
 
     async def open_all(self) -> None:
         """Open a session for every connection that is not revoked; also finds those made by another process."""

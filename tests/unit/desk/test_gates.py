@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from brokergw.desk.fresh import FreshFetch
-from brokergw.model.account import Position
+from brokergw.model.account import ConnectionHealth, Position
 from brokergw.model.errors import GatewayError, InvalidRequest, PreflightDenied, Reason
 from brokergw.model.instrument import AssetClass
 from brokergw.model.terms import OrderClass, OrderType, Side, TimeInForce
@@ -184,3 +184,22 @@ async def test_a_failed_question_fails_only_those_who_shared_it() -> None:
     with pytest.raises(GatewayError):
         await fresh.get()
     assert await fresh.get() == 7
+
+
+async def test_a_connection_whose_credentials_do_not_open_stops_no_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is shown as broken and refuses orders; the desk starts all the same."""
+    directory = bench.desk._sessions._directory
+    sealed = replace(directory.connection, connection_id="con_2", account_id="acc_2", has_key=True)  # type: ignore[attr-defined]
+
+    async def unseal(connection_id: str) -> None:
+        raise GatewayError(Reason.CONNECTION_NOT_USABLE, "another key sealed them")
+
+    monkeypatch.setattr(directory, "credentials", unseal)
+    session = await bench.desk._sessions.open(sealed)
+    assert session.status.health is ConnectionHealth.ERROR
+    with pytest.raises(GatewayError) as caught:
+        await bench.submit(replace(bench.order(), account_id="acc_2"))
+    assert caught.value.reason is Reason.CONNECTION_NOT_USABLE
+    await bench.submit(bench.order())
