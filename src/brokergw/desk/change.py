@@ -11,7 +11,7 @@ from brokergw.desk.recall import Recall, as_replay, in_progress, scope_of
 from brokergw.desk.recorder import Recorder, Step
 from brokergw.desk.resolver import Resolver
 from brokergw.desk.results import OrderResult, Result
-from brokergw.desk.sends import Sends
+from brokergw.desk.sends import Sends, sent
 from brokergw.desk.sessions import Session, Sessions
 from brokergw.desk.transitions import move, order_event
 from brokergw.model.commands import KeyedCommand
@@ -88,7 +88,7 @@ class Changes:
             return admitted
         before, pending = admitted
         self._at.sends.bind(pending.order_id)
-        outcome = await plan.send(session, pending)
+        outcome = await sent(plan.send(session, pending))
         return await self._settle(caller, command, session, before, pending, plan, outcome)
 
     async def _admit(

@@ -8,9 +8,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from brokergw.desk.results import Result
 from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.outcome import Outcome, Unknown
 from brokergw.ports.journal import KeyScope
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,15 @@ class Sends:
         if not task.cancelled():
             # Marks the exception as seen: the waiter may have left, and the journal has the ending.
             task.exception()
+
+
+async def sent(command: Awaitable[Outcome]) -> Outcome:
+    """Wait for a command's outcome; an adapter that fails in the middle leaves it unknown, never undone."""
+    try:
+        return await command
+    except Exception:
+        log.exception("an adapter failed in the middle of a command")
+        return Unknown("the adapter failed")
 
 
 def key_reused(order_id: str) -> GatewayError:

@@ -9,7 +9,7 @@ from brokergw.desk.recall import ATTEMPTS_MAX, Recall, as_replay, in_progress, s
 from brokergw.desk.recorder import Recorder, Step, Written
 from brokergw.desk.resolver import Resolver
 from brokergw.desk.results import Cleared, OrderResult, Result
-from brokergw.desk.sends import Sends
+from brokergw.desk.sends import Sends, sent
 from brokergw.desk.sessions import Session, Sessions
 from brokergw.desk.transitions import leg_orders, merge, move, order_event
 from brokergw.model.commands import SubmitOrder
@@ -91,8 +91,10 @@ class Submit:
         unit = replace(unit, decision=Decision(scope, decisions.of_error(denial), now))
         result = await self._journal.commit(unit)
         if isinstance(result, KeyTaken):
-            # Another call under the key was let through meanwhile; its answer stands, not this one's.
-            raise in_progress(result.record.subject)
+            denial.order_id = result.record.subject
+            if result.record.decision != decisions.NOT_SENT:
+                # Another call under the key was let through meanwhile; its answer stands, not this one's.
+                raise in_progress(result.record.subject)
 
     async def _run(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> Result:
         session = await self._session(cleared)
@@ -100,7 +102,7 @@ class Submit:
         if not isinstance(admitted, Order):
             return admitted
         self._sends.bind(admitted.order_id)
-        outcome = await session.adapter.submit_order(admitted.broker_client_order_id, admitted.terms)
+        outcome = await sent(session.adapter.submit_order(admitted.broker_client_order_id, admitted.terms))
         return await self._settle(caller, cleared.command, session, admitted, outcome)
 
     async def _session(self, cleared: Cleared[SubmitOrder]) -> Session:

@@ -11,6 +11,7 @@ from brokergw.model.events import EventKind
 from brokergw.model.lifecycle import State
 from brokergw.model.outcome import Accepted, Found, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.terms import OrderTerms
+from brokergw.ports.journal import Commit, CommitResult
 from tests.fixtures.scripted_broker import Bench, broker_order, filled, report
 
 D = Decimal
@@ -268,3 +269,74 @@ async def test_an_order_made_outside_the_gateway_is_adopted(bench: Bench) -> Non
     (order,) = bench.journal.by_id.values()
     assert (order.external, order.state, order.cum_quantity) == (True, State.FILLED, D(10))
     assert len(bench.journal.by_fill_id) == 1
+
+
+async def test_an_adapter_that_fails_in_the_middle_leaves_the_order_in_doubt(bench: Bench) -> None:
+    """Nobody knows whether a byte left, so the order is looked up like after a lost answer."""
+
+    async def submit(_: str, __: OrderTerms) -> Outcome:
+        raise KeyError("a bug")
+
+    bench.broker.submit = submit
+    command = bench.order()
+    assert (await bench.submit(command)).order.state is State.IN_DOUBT
+    bench.broker.find = lambda _: Found(broker_order(*bench.broker.sent[0]))
+    await bench.clock.pass_time(0.3)
+    assert (await bench.submit(command)).order.state is State.WORKING
+    assert len(bench.broker.sent) == 1
+
+
+async def test_a_gate_that_closed_before_the_second_attempt_says_so(bench: Bench) -> None:
+    """The same key may come a third time, once the gate is open again."""
+    outcomes: list[Outcome | None] = [NotSent("refused"), None]
+
+    async def submit(client_id: str, terms: OrderTerms) -> Outcome:
+        return outcomes.pop(0) or Accepted(broker_order(client_id, terms))
+
+    bench.broker.submit = submit
+    command = bench.order()
+    with pytest.raises(GatewayError):
+        await bench.submit(command)
+    bench.broker.buying_power = D(1)
+    with pytest.raises(PreflightDenied) as caught:
+        await bench.submit(command)
+    assert caught.value.order_id is not None
+    bench.broker.buying_power = D(100_000)
+    assert (await bench.submit(command)).order.state is State.WORKING
+
+
+async def test_an_answer_waits_for_a_journal_that_is_away(bench: Bench) -> None:
+    """What the broker said is recorded once the journal is back; the caller waits so long."""
+    failures = [Reason.JOURNAL_UNAVAILABLE, Reason.JOURNAL_OUTCOME_UNKNOWN]
+
+    async def submit(client_id: str, terms: OrderTerms) -> Outcome:
+        bench.journal.before_commit = fail
+        return Accepted(broker_order(client_id, terms))
+
+    def fail(_: object) -> None:
+        if failures:
+            raise GatewayError(failures.pop(0), "away")
+
+    bench.broker.submit = submit
+    call = asyncio.create_task(bench.submit(bench.order()))
+    while not call.done():
+        await bench.clock.pass_time(0.1)
+    assert (await call).order.state is State.WORKING
+    assert not failures
+
+
+async def test_an_admission_of_unknown_outcome_is_looked_up_and_sent_once(bench: Bench) -> None:
+    """The commit's reply was lost but the admission is there: the order goes out, once."""
+    lost = [True]
+    commit = bench.journal.commit
+
+    async def commit_and_lose(unit: Commit) -> CommitResult:
+        result = await commit(unit)
+        if lost and unit.claim is not None:
+            lost.clear()
+            raise GatewayError(Reason.JOURNAL_OUTCOME_UNKNOWN, "the reply was lost")
+        return result
+
+    bench.journal.commit = commit_and_lose  # type: ignore[method-assign]
+    assert (await bench.submit(bench.order())).order.state is State.WORKING
+    assert len(bench.broker.sent) == 1
