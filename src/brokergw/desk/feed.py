@@ -210,14 +210,18 @@ class Feeds:
 
 
 async def _pump(events: AsyncIterator[BrokerEvent], waiting: asyncio.Queue[BrokerEvent | None]) -> None:
-    """Move events into the queue; None marks the end, whatever ended it."""
+    """Move events into the queue; None marks an end of the events' own. Who cancels this has stopped reading."""
     try:
         async for event in events:
             await waiting.put(event)
+    except Exception:
+        await waiting.put(None)
+        raise
+    else:
+        await waiting.put(None)
     finally:
         if isinstance(events, AsyncGenerator):
             await events.aclose()
-        await waiting.put(None)
 
 
 async def _batch(waiting: asyncio.Queue[BrokerEvent | None]) -> list[BrokerEvent] | None:
