@@ -199,18 +199,22 @@ class Watch:
                         )
                 return {account_id: positions.get(account_id, 0) for account_id in latest}
             case FromTime(time_ns=time_ns):
-                return {a: await self._before(a, time_ns, earliest[a]) for a in latest}
+                return {a: await self._before(a, time_ns, earliest[a], latest[a]) for a in latest}
             case FromNow() | FromSnapshot():
                 return dict(latest)
 
-    async def _before(self, account_id: str, time_ns: int, sequence: int) -> int:
-        """Find the last sequence of an account that was published before a time."""
-        while events := await self._journal.events(account_id, sequence, 500):
-            for event in events:
-                if event.publish_time_ns >= time_ns:
-                    return sequence
-                sequence = event.sequence
-        return sequence
+    async def _before(self, account_id: str, time_ns: int, low: int, high: int) -> int:
+        """Find the last sequence of an account that was published before a time: times rise with sequences."""
+        probe = low
+        while low < high:
+            # The first look is at the very beginning, where whoever wants the whole record starts.
+            (event,) = await self._journal.events(account_id, probe, 1)
+            if event.publish_time_ns < time_ns:
+                low = probe + 1
+            else:
+                high = probe
+            probe = (low + high) // 2
+        return low
 
     async def _snapshot(
         self, request: WatchRequest, sessions: Sequence[Session], covered: Positions

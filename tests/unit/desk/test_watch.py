@@ -149,3 +149,19 @@ async def test_a_revoked_connection_ends_its_streams(bench: Bench) -> None:
     (item,) = await take(stream, 1)
     assert isinstance(item, Ending)
     assert item.reason is EndReason.CONNECTION_REVOKED
+
+
+@pytest.mark.parametrize("orders_before", range(6))
+async def test_any_time_is_found_in_the_record(bench: Bench, orders_before: int) -> None:
+    """However many events lie before the time and after it, exactly those after it are told."""
+    for number in range(5):
+        if number == orders_before:
+            bench.clock.advance(10)
+        await bench.submit(bench.order())
+    since = bench.clock.now_ns() if orders_before < 5 else bench.clock.now_ns() + 1
+    stream = orders(bench, start=FromTime(since))
+    await take(stream, 1)
+    told: list[int] = []
+    while len(told) < 10 - 2 * orders_before:
+        told += [item.event.sequence for item in await take(stream, 1) if isinstance(item, EventItem)]
+    assert told == list(range(2 * orders_before + 1, 11))
