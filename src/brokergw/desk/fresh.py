@@ -1,12 +1,18 @@
 """Answers that are never older than the question, shared by all who ask at the same time.
 
 A fetch that is already running may have read the world before a caller arrived, so a newcomer never joins it: it waits
-for the next one, together with everybody else who arrived meanwhile.
+for the next one, together with everybody else who arrived meanwhile. While many ask at once, the next question lets
+them gather, at most as long as an answer takes: brokers count every request.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
+
+from brokergw.ports.clock import Clock
+
+_GATHER_S_MIN: Final = 0.001
+_GATHER_S_MAX: Final = 0.005
 
 T = TypeVar("T")
 
@@ -14,8 +20,10 @@ T = TypeVar("T")
 class FreshFetch(Generic[T]):
     """One kind of question to one broker account."""
 
-    def __init__(self, fetch: Callable[[], Awaitable[T]]) -> None:
+    def __init__(self, fetch: Callable[[], Awaitable[T]], clock: Clock) -> None:
         self._fetch = fetch
+        self._clock = clock
+        self._gather_s = 0.0
         self._waiting: list[asyncio.Future[T]] = []
         self._asking: asyncio.Task[None] | None = None
 
@@ -31,9 +39,14 @@ class FreshFetch(Generic[T]):
         """Ask, one question after another, as long as somebody waits."""
         try:
             while self._waiting:
+                if self._gather_s >= _GATHER_S_MIN:
+                    await self._clock.sleep(self._gather_s)
                 # From here on the broker may be read, so nobody may join these any more.
                 sharing, self._waiting = self._waiting, []
+                began = self._clock.monotonic()
                 await self._answer(sharing)
+                took = self._clock.monotonic() - began
+                self._gather_s = min(took, _GATHER_S_MAX) if len(sharing) > 1 else 0.0
         finally:
             self._asking = None
 

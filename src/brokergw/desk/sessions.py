@@ -64,7 +64,7 @@ class Session:
     _instruments: dict[str, tuple[float, Instrument | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.state = FreshFetch(self._fetch_state)
+        self.state = FreshFetch(self._fetch_state, self.clock)
 
     @property
     def capabilities(self) -> Capabilities:

@@ -13,6 +13,7 @@ from brokergw.model.errors import GatewayError, InvalidRequest, PreflightDenied,
 from brokergw.model.instrument import AssetClass
 from brokergw.model.terms import OrderClass, OrderType, Side, TimeInForce
 from brokergw.ports.broker import BrokerUnavailable
+from tests.fixtures.clock import FakeClock
 from tests.fixtures.scripted_broker import Bench
 
 D = Decimal
@@ -147,7 +148,7 @@ async def test_validate_only_runs_the_gates_and_leaves_nothing_behind(bench: Ben
     assert bench.broker.sent == []
 
 
-async def test_a_newcomer_never_joins_a_question_that_is_already_being_asked() -> None:
+async def test_a_newcomer_never_joins_a_question_that_is_already_being_asked(clock: FakeClock) -> None:
     """Whoever arrives while a fetch runs waits for the next one, together with the others who do."""
     started: list[int] = []
     gates = [asyncio.Event(), asyncio.Event()]
@@ -158,7 +159,7 @@ async def test_a_newcomer_never_joins_a_question_that_is_already_being_asked() -
         await gates[number].wait()
         return number
 
-    fresh = FreshFetch(fetch)
+    fresh = FreshFetch(fetch, clock)
     early = [asyncio.create_task(fresh.get()) for _ in range(3)]
     await asyncio.sleep(0.01)
     late = [asyncio.create_task(fresh.get()) for _ in range(3)]
@@ -170,7 +171,7 @@ async def test_a_newcomer_never_joins_a_question_that_is_already_being_asked() -
     assert await asyncio.gather(*late) == [1, 1, 1]
 
 
-async def test_a_failed_question_fails_only_those_who_shared_it() -> None:
+async def test_a_failed_question_fails_only_those_who_shared_it(clock: FakeClock) -> None:
     """The next question is asked anew."""
     outcomes: list[Any] = [GatewayError(Reason.BROKER_UNREACHABLE, "down"), 7]
 
@@ -180,7 +181,7 @@ async def test_a_failed_question_fails_only_those_who_shared_it() -> None:
             raise outcome
         return int(outcome)
 
-    fresh = FreshFetch(fetch)
+    fresh = FreshFetch(fetch, clock)
     with pytest.raises(GatewayError):
         await fresh.get()
     assert await fresh.get() == 7
@@ -203,3 +204,19 @@ async def test_a_connection_whose_credentials_do_not_open_stops_no_other(
         await bench.submit(replace(bench.order(), account_id="acc_2"))
     assert caught.value.reason is Reason.CONNECTION_NOT_USABLE
     await bench.submit(bench.order())
+
+
+async def test_while_many_ask_at_once_the_next_question_lets_them_gather(clock: FakeClock) -> None:
+    """Whoever arrives within the time an answer takes shares the next question; a lone asker never waits."""
+    asked: list[float] = []
+
+    async def fetch() -> int:
+        asked.append(clock.monotonic())
+        await clock.sleep(0.004)
+        return len(asked)
+
+    fresh = FreshFetch(fetch, clock)
+    await asyncio.gather(fresh.get(), fresh.get())
+    assert await fresh.get() == 2
+    assert await fresh.get() == 3
+    assert asked == pytest.approx([0.0, 0.008, 0.012])
