@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PROTO := $(wildcard proto/brokerapi/v1/*.proto)
-TEST_WORKERS ?= 4
+TEST_WORKERS ?= auto
 
 help: ## What each verb does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  \1\t/' | expand -t 12
