@@ -1,0 +1,74 @@
+"""The look over an installation."""
+
+from pathlib import Path
+
+import pytest
+
+from brokergw.app.doctor import Finding, examine
+from brokergw.app.keys import create_key
+from brokergw.app.settings import Settings
+
+
+def local(tmp_path: Path, **more: object) -> Settings:
+    return Settings(data_dir=tmp_path, alpaca_paper_url="http://127.0.0.1:9", **more)  # type: ignore[arg-type]
+
+
+async def areas(settings: Settings) -> dict[str, list[Finding]]:
+    found: dict[str, list[Finding]] = {}
+    for finding in await examine(settings):
+        found.setdefault(finding.area, []).append(finding)
+    return found
+
+
+async def test_a_fresh_installation_has_nothing_to_mend(tmp_path: Path) -> None:
+    """What is not there yet is told with what to do, and nothing is wrong."""
+    found = await areas(local(tmp_path))
+    assert all(finding.ok is not False for findings in found.values() for finding in findings)
+    assert "serve" in found["database"][0].advice
+
+
+async def test_an_installation_without_keys_says_how_to_make_one(tmp_path: Path) -> None:
+    """With a key the advice is gone."""
+    settings = local(tmp_path)
+    key, _ = await create_key(settings, "alice", "test", ["orders.read"], -1)
+    (expired,) = (await areas(settings))["API keys"]
+    assert (expired.ok, "keys create" in expired.advice) == (None, True)
+    await create_key(settings, "alice", "test", [], 1)
+    (usable,) = (await areas(settings))["API keys"]
+    assert (usable.ok, usable.what) == (True, "1 usable")
+    assert key.user_id == "alice"
+
+
+async def test_an_unknown_scope_is_named(tmp_path: Path) -> None:
+    """A typo must not make a key that can do nothing, or everything."""
+    with pytest.raises(ValueError, match=r"orders\.wirte"):
+        await create_key(local(tmp_path), "alice", "test", ["orders.wirte"], None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "area", "words"),
+    [
+        ({"listen": "0.0.0.0:50051"}, "listener", "BROKERGW_TLS_CERTIFICATE"),
+        ({"listen": "nonsense"}, "listener", "host:port"),
+        ({"tls_certificate": "/none", "tls_private_key": "/none"}, "certificate", "path"),
+        ({"database_url": "postgresql://127.0.0.1:9/none"}, "database", "BROKERGW_DATABASE_URL"),
+        ({"signing_key": "short"}, "secrets", "openssl"),
+    ],
+    ids=["plaintext", "address", "certificate", "database", "secret"],
+)
+async def test_what_is_wrong_is_told_with_what_to_do(
+    tmp_path: Path, settings: dict[str, object], area: str, words: str
+) -> None:
+    """One bad setting is one finding that fails, with advice."""
+    failed = [finding for finding in (await areas(local(tmp_path, **settings)))[area] if finding.ok is False]
+    assert len(failed) == 1
+    assert words in f"{failed[0].what} {failed[0].advice}"
+
+
+async def test_keys_that_others_can_read_are_found(tmp_path: Path) -> None:
+    """The advice is the command that mends it."""
+    settings = local(tmp_path)
+    await examine(settings)
+    (tmp_path / "signing.key").chmod(0o644)
+    advice = [finding.advice for finding in (await areas(settings))["secrets"] if finding.ok is False]
+    assert advice == [f"chmod 600 {tmp_path / 'signing.key'}"]
