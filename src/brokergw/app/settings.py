@@ -5,12 +5,10 @@ Values come from the environment, `BROKERGW_` before the name; the two names tha
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
 class Settings(BaseSettings):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from brokergw.desk import decisions
 from brokergw.desk.book import OrderBook
-from brokergw.desk.recall import Recall, as_replay, in_progress, scope_of
+from brokergw.desk.recall import Recall, in_progress, scope_of
 from brokergw.desk.recorder import Recorder, Step
 from brokergw.desk.resolver import Resolver
 from brokergw.desk.results import OrderResult, Result
@@ -68,21 +68,17 @@ class Changes:
 
     async def run(self, caller: Caller, command: KeyedCommand, order: Order, plan: Plan) -> OrderResult:
         """Carry out a plan under the command's key, or give the answer that the key stands for."""
-        result, joined = await self._at.sends.once(
+        answer = await self._at.sends.once(
             scope_of(caller, command),
             command.fingerprint,
             order.account_id,
             lambda: self._run(caller, command, order, plan),
         )
-        answer = as_replay(result) if joined else result
         assert isinstance(answer, OrderResult)
         return answer
 
     async def _run(self, caller: Caller, command: KeyedCommand, order: Order, plan: Plan) -> Result:
-        session = await self._at.sessions.of_account(order.account_id)
-        if session is None:
-            raise NotFound(Reason.ACCOUNT_NOT_FOUND, "account", order.account_id)
-        session.require_usable()
+        session = await self._at.sessions.usable(caller.user_id, order.account_id)
         admitted = await self._admit(caller, command, order, plan)
         if not isinstance(admitted, tuple):
             return admitted

@@ -1,7 +1,7 @@
 """Connections: tried before they are stored, tested on demand, ended at once."""
 
 from brokergw.desk.results import ConnectionStatus
-from brokergw.desk.sessions import Session, Sessions
+from brokergw.desk.sessions import Sessions
 from brokergw.desk.tail import Tail
 from brokergw.model.account import Connection, ConnectionHealth, Environment
 from brokergw.model.capability import Authentication
@@ -57,7 +57,7 @@ class Connections:
 
     async def get(self, caller: Caller, connection_id: str) -> ConnectionStatus:
         """Read one connection."""
-        return (await self._own(caller, connection_id)).status
+        return (await self._sessions.owned(caller.user_id, connection_id)).status
 
     async def list(self, caller: Caller) -> list[ConnectionStatus]:
         """List the caller's connections, revoked ones too, oldest first."""
@@ -66,7 +66,7 @@ class Connections:
 
     async def test(self, caller: Caller, connection_id: str) -> tuple[ConnectionStatus, bool, str]:
         """Ask the broker whether the credentials still work; gives the answer and, if it is no, the reason."""
-        session = await self._own(caller, connection_id)
+        session = await self._sessions.owned(caller.user_id, connection_id)
         if session.connection.revoked:
             return session.status, False, Reason.CONNECTION_NOT_USABLE.value
         try:
@@ -81,7 +81,7 @@ class Connections:
 
     async def revoke(self, caller: Caller, connection_id: str) -> ConnectionStatus:
         """End a connection; done again it changes nothing."""
-        session = await self._own(caller, connection_id)
+        session = await self._sessions.owned(caller.user_id, connection_id)
         if not session.connection.revoked:
             await self._directory.revoke(connection_id, self._clock.now_ns())
             revoked = await self._directory.get(connection_id)
@@ -89,12 +89,6 @@ class Connections:
                 await self._sessions.close(revoked)
             self._tail.ring()
         return session.status
-
-    async def _own(self, caller: Caller, connection_id: str) -> Session:
-        session = await self._sessions.of_connection(connection_id)
-        if session is None or session.connection.user_id != caller.user_id:
-            raise NotFound(Reason.CONNECTION_NOT_FOUND, "connection", connection_id)
-        return session
 
 
 def _require_fitting(factory: AdapterFactory, environment: Environment, credentials: Credentials | None) -> None:

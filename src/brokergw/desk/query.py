@@ -103,7 +103,7 @@ class BrokerQuery:
 
     async def account(self, caller: Caller, account_id: str) -> tuple[Connection, AccountState]:
         """Ask for one account."""
-        session = await self.session(caller, account_id)
+        session = await self._sessions.usable(caller.user_id, account_id)
         return session.connection, await session.adapter.get_account()
 
     async def positions(
@@ -127,17 +127,17 @@ class BrokerQuery:
         self, caller: Caller, account_id: str, since_ns: int, until_ns: int
     ) -> Sequence[Transaction]:
         """Ask for an account's history."""
-        session = await self.session(caller, account_id)
+        session = await self._sessions.usable(caller.user_id, account_id)
         return await session.adapter.transactions(since_ns, until_ns)
 
     async def quotes(self, caller: Caller, account_id: str, symbols: Sequence[str]) -> Sequence[Quote]:
         """Ask for quotes."""
-        session = await self.session(caller, account_id)
+        session = await self._sessions.usable(caller.user_id, account_id)
         return await session.adapter.get_quotes(symbols)
 
     async def instrument(self, caller: Caller, account_id: str, symbol: str) -> Instrument:
         """Describe an instrument."""
-        session = await self.session(caller, account_id)
+        session = await self._sessions.usable(caller.user_id, account_id)
         instrument = await session.instrument(symbol)
         if instrument is None:
             raise NotFound(Reason.SYMBOL_NOT_FOUND, "instrument", symbol)
@@ -149,9 +149,7 @@ class BrokerQuery:
 
     async def ping(self, caller: Caller, connection_id: str) -> tuple[str, float]:
         """Ask a broker for a sign of life; gives the broker and the round trip in seconds."""
-        session = await self._sessions.of_connection(connection_id)
-        if session is None or session.connection.user_id != caller.user_id:
-            raise NotFound(Reason.CONNECTION_NOT_FOUND, "connection", connection_id)
+        session = await self._sessions.owned(caller.user_id, connection_id)
         session.require_usable()
         started = self._clock.monotonic()
         await session.adapter.ping()
@@ -162,18 +160,10 @@ class BrokerQuery:
         mine = (s for s in self._sessions.all() if s.connection.user_id == caller.user_id and not s.connection.revoked)
         return [(session.connection, session.adapter.budget()) for session in mine]
 
-    async def session(self, caller: Caller, account_id: str) -> Session:
-        """Find the session of one of the caller's accounts."""
-        session = await self._sessions.of_account(account_id)
-        if session is None or session.connection.user_id != caller.user_id:
-            raise NotFound(Reason.ACCOUNT_NOT_FOUND, "account", account_id)
-        session.require_usable()
-        return session
-
     async def _named(self, caller: Caller, account_ids: Sequence[str]) -> list[Session]:
         if not account_ids:
             return await self._sessions.of_user(caller.user_id)
-        return [await self.session(caller, account_id) for account_id in dict.fromkeys(account_ids)]
+        return [await self._sessions.usable(caller.user_id, account_id) for account_id in dict.fromkeys(account_ids)]
 
 
 def _own(caller: Caller, order: Order | None, name: str) -> Order:

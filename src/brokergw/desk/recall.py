@@ -39,7 +39,7 @@ class Recall:
         scope = scope_of(caller, command)
         running = self._sends.in_flight(scope)
         if running is not None:
-            return as_replay(await self._sends.join(running, command.fingerprint))
+            return (await self._sends.join(running, command.fingerprint)).as_replay()
         record = await self._journal.key_of(scope)
         if record is None:
             return None
@@ -103,25 +103,6 @@ class Recall:
         if order is None:
             raise GatewayError(Reason.INTERNAL_ERROR, "an order vanished from the record", order_id=order_id)
         return order
-
-
-def as_replay(result: Result) -> Result:
-    """Mark the first call's result for another call under the same key."""
-    if isinstance(result, SweepResult):
-        return SweepResult(
-            cancels=result.cancels,
-            orders=result.orders,
-            residuals=result.residuals,
-            replayed=True,
-            positions=result.positions,
-        )
-    return OrderResult(
-        order=result.order,
-        replayed=True,
-        original=result.original or result.order,
-        decision_time_ns=result.decision_time_ns,
-        positions=result.positions,
-    )
 
 
 def in_progress(order_id: str) -> GatewayError:

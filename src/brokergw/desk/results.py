@@ -1,7 +1,7 @@
 """What each verb came to, and where the record stood after it."""
 
-from dataclasses import dataclass, field
-from typing import Generic, TypeAlias, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Generic, Self, TypeAlias, TypeVar
 
 from brokergw.model.account import Connection, ConnectionHealth
 from brokergw.model.commands import KeyedCommand
@@ -40,6 +40,10 @@ class OrderResult:
     decision_time_ns: int | None = None
     positions: Positions = field(default_factory=dict)
 
+    def as_replay(self) -> Self:
+        """Give the answer for another call under the same key."""
+        return replace(self, replayed=True, original=self.original or self.order)
+
 
 @dataclass(frozen=True, slots=True)
 class CancelItem:
@@ -69,6 +73,10 @@ class SweepResult:
     residuals: tuple[ResidualItem, ...] = ()
     replayed: bool = False
     positions: Positions = field(default_factory=dict)
+
+    def as_replay(self) -> Self:
+        """Give the answer for another call under the same key."""
+        return replace(self, replayed=True)
 
 
 Result: TypeAlias = OrderResult | SweepResult

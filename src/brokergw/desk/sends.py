@@ -41,17 +41,17 @@ class Sends:
 
     async def once(
         self, scope: KeyScope, fingerprint: str, account_id: str, work: Callable[[], Coroutine[Any, Any, Result]]
-    ) -> tuple[Result, bool]:
-        """Run work under a key, or join the run that is under way; tells whether it joined."""
+    ) -> Result:
+        """Run work under a key, or join the run that is under way, whose answer is a replay then."""
         running = self._by_scope.get(scope)
         if running is not None:
-            return await self.join(running, fingerprint), True
+            return (await self.join(running, fingerprint)).as_replay()
         task = asyncio.create_task(work(), name=f"send {scope.method}")
         self._by_scope[scope] = InFlight(fingerprint, task)
         siblings = self._by_account.setdefault(account_id, set())
         siblings.add(task)
         task.add_done_callback(lambda done: self._forget(scope, account_id, done))
-        return await asyncio.shield(task), False
+        return await asyncio.shield(task)
 
     async def join(self, running: InFlight, fingerprint: str) -> Result:
         """Wait for the first call under a key."""

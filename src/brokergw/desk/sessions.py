@@ -11,7 +11,7 @@ from brokergw.desk.fresh import FreshFetch
 from brokergw.desk.results import ConnectionStatus
 from brokergw.model.account import AccountState, Connection, ConnectionHealth, Position
 from brokergw.model.capability import Capabilities
-from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.errors import GatewayError, NotFound, Reason
 from brokergw.model.instrument import Instrument
 from brokergw.ports.broker import AdapterFactory, BrokerAdapter, BrokerLink, Credentials
 from brokergw.ports.clock import Clock
@@ -138,6 +138,24 @@ class Sessions:
             return session
         connection = await self._directory.get(connection_id)
         return await self.open(connection) if connection is not None else None
+
+    async def usable(self, user_id: str, account_id: str) -> Session:
+        """Find the session of one of a user's accounts, for work at the broker.
+
+        Raises NotFound for foreign and missing accounts alike, CONNECTION_NOT_USABLE for one that cannot work.
+        """
+        session = await self.of_account(account_id)
+        if session is None or session.connection.user_id != user_id:
+            raise NotFound(Reason.ACCOUNT_NOT_FOUND, "account", account_id)
+        session.require_usable()
+        return session
+
+    async def owned(self, user_id: str, connection_id: str) -> Session:
+        """Find the session of one of a user's connections, usable or not; raises NotFound as `usable` does."""
+        session = await self.of_connection(connection_id)
+        if session is None or session.connection.user_id != user_id:
+            raise NotFound(Reason.CONNECTION_NOT_FOUND, "connection", connection_id)
+        return session
 
     async def of_user(self, user_id: str) -> list[Session]:
         """Find the sessions of a user's connections that are not revoked, oldest first."""

@@ -5,7 +5,7 @@ from typing import Final
 
 from brokergw.desk import decisions
 from brokergw.desk.book import OrderBook
-from brokergw.desk.recall import ATTEMPTS_MAX, Recall, as_replay, in_progress, scope_of
+from brokergw.desk.recall import ATTEMPTS_MAX, Recall, in_progress, scope_of
 from brokergw.desk.recorder import Recorder, Step, Written
 from brokergw.desk.resolver import Resolver
 from brokergw.desk.results import Cleared, OrderResult, Result
@@ -64,13 +64,12 @@ class Submit:
         command = cleared.command
         if command.validate_only:
             return OrderResult(order=self._intent(caller, cleared, State.INTENT))
-        result, joined = await self._sends.once(
+        answer = await self._sends.once(
             scope_of(caller, command),
             command.fingerprint,
             command.account_id,
             lambda: self._run(caller, cleared),
         )
-        answer = as_replay(result) if joined else result
         assert isinstance(answer, OrderResult)
         return answer
 
@@ -97,20 +96,13 @@ class Submit:
                 raise in_progress(result.record.subject)
 
     async def _run(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> Result:
-        session = await self._session(cleared)
+        session = await self._sessions.usable(caller.user_id, cleared.command.account_id)
         admitted = await self._admit(caller, cleared)
         if not isinstance(admitted, Order):
             return admitted
         self._sends.bind(admitted.order_id)
         outcome = await sent(session.adapter.submit_order(admitted.broker_client_order_id, admitted.terms))
         return await self._settle(caller, cleared.command, session, admitted, outcome)
-
-    async def _session(self, cleared: Cleared[SubmitOrder]) -> Session:
-        session = await self._sessions.of_account(cleared.command.account_id)
-        if session is None:
-            raise GatewayError(Reason.ACCOUNT_NOT_FOUND, "account was not found")
-        session.require_usable()
-        return session
 
     async def _admit(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> Order | Result:
         """Make the intent durable: from here on the order may be sent, by this task and nobody else."""

@@ -11,14 +11,14 @@ from typing import Any, Final
 
 from brokergw.desk import decisions
 from brokergw.desk.cancel import Cancel
-from brokergw.desk.recall import Recall, as_replay, in_progress, scope_of
+from brokergw.desk.recall import Recall, in_progress, scope_of
 from brokergw.desk.results import CancelItem, Cleared, OrderResult, Positions, ResidualItem, SweepResult
 from brokergw.desk.sends import Sends
 from brokergw.desk.sessions import Session, Sessions
 from brokergw.desk.submit import Submit
 from brokergw.model.account import Position
 from brokergw.model.commands import CancelAllOrders, CancelOrder, CloseAll, Flatten, KeyedCommand, SubmitOrder
-from brokergw.model.errors import GatewayError, NotFound, Reason
+from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import AuditRow
 from brokergw.model.instrument import AssetClass
 from brokergw.model.lifecycle import AT_BROKER
@@ -55,7 +55,7 @@ class Sweep:
 
     async def cancel_all(self, caller: Caller, command: CancelAllOrders) -> SweepResult:
         """Ask for the cancel of every open order of an account, or of one symbol in it."""
-        session = await self._session(caller, command.account_id)
+        session = await self._sessions.usable(caller.user_id, command.account_id)
 
         async def work() -> SweepResult:
             return SweepResult(cancels=await self._cancels(caller, command, session, command.symbol))
@@ -64,7 +64,7 @@ class Sweep:
 
     async def flatten(self, caller: Caller, command: Flatten) -> SweepResult:
         """Cancel the open orders of an account (or one symbol) and close what it holds."""
-        session = await self._session(caller, command.account_id)
+        session = await self._sessions.usable(caller.user_id, command.account_id)
 
         async def work() -> SweepResult:
             return await self._flatten(caller, command, session, command.symbol)
@@ -94,8 +94,7 @@ class Sweep:
             return await self._decide(caller, command, subject, result)
 
         scope = scope_of(caller, command)
-        result, joined = await self._sends.once(scope, command.fingerprint, f"sweep {subject}", run)
-        answer = as_replay(result) if joined else result
+        answer = await self._sends.once(scope, command.fingerprint, f"sweep {subject}", run)
         assert isinstance(answer, SweepResult)
         return answer
 
@@ -187,13 +186,6 @@ class Sweep:
             return await self._submit(caller, Cleared(submit, session.connection, None))
         except GatewayError as error:
             return ResidualItem(account_id, position.symbol, error.reason.value, error.message)
-
-    async def _session(self, caller: Caller, account_id: str) -> Session:
-        session = await self._sessions.of_account(account_id)
-        if session is None or session.connection.user_id != caller.user_id:
-            raise NotFound(Reason.ACCOUNT_NOT_FOUND, "account", account_id)
-        session.require_usable()
-        return session
 
     def _audit(self, caller: Caller, command: KeyedCommand, subject: str, outcome: str) -> AuditRow:
         return AuditRow(

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from brokergw.model.events import EventDraft, EventKind, PositionChange
 from brokergw.model.ids import fill_id, new_id
-from brokergw.model.lifecycle import STATES, State, is_terminal, may_move
+from brokergw.model.lifecycle import State, is_terminal, may_move
 from brokergw.model.order import ZERO, Fill, FillKind, Order, Origin
 from brokergw.model.outcome import BrokerFill, BrokerOrder
 from brokergw.model.terms import OrderTerms
@@ -249,13 +249,3 @@ def _draft(kind: EventKind, fill: Fill, origin: Origin, payload: Fill | Position
         receive_time_ns=fill.receive_time_ns,
         payload=payload,
     )
-
-
-def is_settled(order: Order) -> bool:
-    """Tell whether the broker has answered for the order, one way or the other."""
-    return order.state not in {State.INTENT, State.SENDING, State.IN_DOUBT, State.CONFIRM_PENDING}
-
-
-def wire_state(order: Order) -> str:
-    """Name the order's state as clients know it."""
-    return STATES[order.state].wire

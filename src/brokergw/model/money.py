@@ -2,10 +2,6 @@
 
 import re
 from decimal import Decimal
-from typing import Final
-
-SCALE_MAX: Final = 18
-"""Most fractional digits the contract accepts."""
 
 _PLAIN = re.compile(r"-?(0|[1-9][0-9]{0,19})(\.[0-9]{1,18})?", re.ASCII)
 

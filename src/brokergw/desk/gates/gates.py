@@ -10,7 +10,7 @@ from brokergw.desk.gates.sanity import expiry_objections, grid_violations, price
 from brokergw.desk.results import Cleared
 from brokergw.desk.sessions import Session, Sessions
 from brokergw.model.commands import ModifyOrder, SubmitOrder
-from brokergw.model.errors import GatewayError, InvalidRequest, NotFound, Objection, PreflightDenied, Reason
+from brokergw.model.errors import GatewayError, InvalidRequest, Objection, PreflightDenied, Reason
 from brokergw.model.instrument import Instrument
 from brokergw.model.order import Order
 from brokergw.model.principal import Caller
@@ -34,8 +34,11 @@ class Gates:
         self._settings = settings
 
     async def clear_submit(self, caller: Caller, command: SubmitOrder) -> Cleared[SubmitOrder]:
-        """Let an order through, or raise what the first closed gate says."""
-        session = await self._authority(caller, command.account_id)
+        """Let an order through, or raise what the first closed gate says.
+
+        Gate 1, authority, is the look-up of the account; what it refuses uses up no key.
+        """
+        session = await self._sessions.usable(caller.user_id, command.account_id)
         if command.terms.order_class is OrderClass.MULTI_LEG:
             await self._legs(session, command.terms)
             return Cleared(command, session.connection, None)
@@ -50,7 +53,7 @@ class Gates:
         Buying power is asked for only when the change makes the order larger, and then for all of it: the broker counts
         the resting order against it as well, so the check errs on the safe side.
         """
-        session = await self._authority(caller, order.account_id)
+        session = await self._sessions.usable(caller.user_id, order.account_id)
         terms = changed_terms(order.terms, command)
         instrument = await session.instrument(terms.symbol)
         if instrument is not None:
@@ -59,14 +62,6 @@ class Gates:
                 extra = replace(terms, quantity=command.quantity - (order.terms.quantity or Decimal(0)))
                 await self._broker_state(session, extra, instrument)
         return Cleared(command, session.connection, instrument, order)
-
-    async def _authority(self, caller: Caller, account_id: str) -> Session:
-        """Gate 1. Foreign and missing accounts answer alike; nothing here uses up a key."""
-        session = await self._sessions.of_account(account_id)
-        if session is None or session.connection.user_id != caller.user_id:
-            raise NotFound(Reason.ACCOUNT_NOT_FOUND, "account", account_id)
-        session.require_usable()
-        return session
 
     async def _instrument(self, session: Session, terms: OrderTerms) -> Instrument:
         instrument = await session.instrument(terms.symbol)
