@@ -13,6 +13,7 @@ from brokergw.desk.resolver import Resolver
 from brokergw.desk.results import OrderResult, Result
 from brokergw.desk.sends import Sends, sent
 from brokergw.desk.sessions import Session, Sessions
+from brokergw.desk.telling import broker_refusal, nothing_sent, order_audit
 from brokergw.desk.transitions import move, order_event
 from brokergw.model.commands import KeyedCommand
 from brokergw.model.errors import GatewayError, NotFound, Reason
@@ -151,20 +152,11 @@ class Changes:
         if isinstance(outcome, Rejected):
             raise _refusal(plan, outcome, written.order.order_id)
         if isinstance(outcome, NotSent):
-            raise _not_sent(outcome, written.order.order_id)
+            raise nothing_sent(outcome.why, written.order.order_id, retry_after_s=outcome.retry_after_s)
         return OrderResult(order=written.order, positions=written.positions)
 
     def _audit(self, caller: Caller, order: Order, plan: Plan, ending: str) -> AuditRow:
-        return AuditRow(
-            time_ns=self._at.clock.now_ns(),
-            request_id=caller.request_id,
-            user_id=caller.user_id,
-            key_id=caller.principal.key_id,
-            action=f"order.{plan.verb}.{ending}",
-            outcome=order.state.value,
-            account_id=order.account_id,
-            order_id=order.order_id,
-        )
+        return order_audit(caller, self._at.clock.now_ns(), f"order.{plan.verb}.{ending}", order)
 
 
 def _conclude(
@@ -209,22 +201,4 @@ def _require_changeable(order: Order, plan: Plan) -> None:
 
 
 def _refusal(plan: Plan, outcome: Rejected, order_id: str) -> GatewayError:
-    return GatewayError(
-        plan.refused,
-        f"the broker refused to {plan.verb} the order: {outcome.reason}",
-        metadata={
-            "brokerReason": outcome.reason,
-            "brokerCode": outcome.broker_code,
-            "brokerMessage": outcome.broker_message[:200],
-        },
-        order_id=order_id,
-    )
-
-
-def _not_sent(outcome: NotSent, order_id: str) -> GatewayError:
-    return GatewayError(
-        Reason.BROKER_UNREACHABLE,
-        f"nothing was sent to the broker: {outcome.why}",
-        retry_after_s=outcome.retry_after_s or 1.0,
-        order_id=order_id,
-    )
+    return broker_refusal(plan.refused, f"to {plan.verb} the order", outcome, order_id)

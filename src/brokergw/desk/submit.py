@@ -11,10 +11,10 @@ from brokergw.desk.resolver import Resolver
 from brokergw.desk.results import Cleared, OrderResult, Result
 from brokergw.desk.sends import Sends, sent
 from brokergw.desk.sessions import Session, Sessions
+from brokergw.desk.telling import BROKER_MESSAGE_LENGTH_MAX, broker_refusal, nothing_sent, order_audit
 from brokergw.desk.transitions import leg_orders, merge, move, order_event
 from brokergw.model.commands import SubmitOrder
-from brokergw.model.errors import GatewayError, OrderEffect, PreflightDenied, Reason, Retry
-from brokergw.model.events import AuditRow
+from brokergw.model.errors import GatewayError, PreflightDenied, Reason, Retry
 from brokergw.model.ids import new_id
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Order, Origin
@@ -32,7 +32,6 @@ from brokergw.ports.journal import (
     Stale,
 )
 
-BROKER_MESSAGE_LENGTH_MAX: Final = 200
 _SEND_WITHIN_NS: Final = 2_000_000_000
 
 
@@ -151,7 +150,7 @@ class Submit:
         if order is None or order.state is not State.NOT_SENT:
             raise in_progress(order_id)
         if order.attempt >= ATTEMPTS_MAX:
-            raise _unreachable("this key has been tried often enough", order, retry=Retry.NEW_KEY)
+            raise nothing_sent("this key has been tried often enough", order_id, retry=Retry.NEW_KEY)
         now = self._clock.now_ns()
         order = order.next(now, state=State.SENDING, attempt=order.attempt + 1, complete_time_ns=None)
         unit = Commit(updates=(order,), events=(order_event(order, Origin.LIVE, now, now),))
@@ -170,9 +169,9 @@ class Submit:
             case Accepted():
                 return OrderResult(order=settled, decision_time_ns=settled.update_time_ns, positions=written.positions)
             case Rejected():
-                raise rejection(settled, outcome)
+                raise rejection(settled.order_id, outcome)
             case NotSent():
-                raise _unreachable(outcome.why, settled, outcome.retry_after_s)
+                raise nothing_sent(outcome.why, settled.order_id, retry_after_s=outcome.retry_after_s)
             case Unknown():
                 self._sends.later(self._resolver.settle(session, settled))
                 return _in_doubt(written)
@@ -180,7 +179,7 @@ class Submit:
     def _step(self, caller: Caller, command: SubmitOrder, order: Order, outcome: Outcome) -> Step:
         now = self._clock.now_ns()
         scope = scope_of(caller, command)
-        audit = (self._audit(caller, order, f"order.{_ENDINGS[type(outcome)]}", now),)
+        audit = (order_audit(caller, now, f"order.{_ENDINGS[type(outcome)]}", order),)
         match outcome:
             case Accepted():
                 after = accepted(order, outcome, now)
@@ -190,7 +189,7 @@ class Submit:
                 return Step(order=after, fills=outcome.fills, inserts=legs, decision=decision, audit=audit)
             case Rejected():
                 refused = refuse(order, outcome, now)
-                decision = Decision(scope, decisions.of_error(rejection(refused, outcome)), now)
+                decision = Decision(scope, decisions.of_error(rejection(order.order_id, outcome)), now)
                 return Step(order=refused, decision=decision, audit=audit)
             case NotSent():
                 unsent = move(order, State.NOT_SENT, now) if order.state is State.SENDING else None
@@ -233,20 +232,7 @@ class Submit:
             claim=claim,
             inserts=(order,),
             events=(order_event(order, Origin.LIVE, now, now),),
-            audit=(self._audit(caller, order, action, now),),
-        )
-
-    def _audit(self, caller: Caller, order: Order, action: str, now: int) -> AuditRow:
-        return AuditRow(
-            time_ns=now,
-            request_id=caller.request_id,
-            user_id=caller.user_id,
-            key_id=caller.principal.key_id,
-            action=action,
-            outcome=order.state.value,
-            reason=order.reject_reason,
-            account_id=order.account_id,
-            order_id=order.order_id,
+            audit=(order_audit(caller, now, action, order),),
         )
 
 
@@ -274,28 +260,9 @@ def refuse(order: Order, outcome: Rejected, now_ns: int) -> Order | None:
     )
 
 
-def rejection(order: Order | None, outcome: Rejected) -> GatewayError:
+def rejection(order_id: str, outcome: Rejected) -> GatewayError:
     """Make the error that tells of a broker's refusal."""
-    words = outcome.broker_message[:BROKER_MESSAGE_LENGTH_MAX]
-    return GatewayError(
-        Reason.BROKER_REJECTED,
-        f"the broker refused the order: {outcome.reason}",
-        metadata={"brokerReason": outcome.reason, "brokerCode": outcome.broker_code, "brokerMessage": words},
-        order_id=order.order_id if order is not None else None,
-    )
-
-
-def _unreachable(
-    why: str, order: Order, retry_after_s: float | None = None, retry: Retry = Retry.SAME_KEY
-) -> GatewayError:
-    return GatewayError(
-        Reason.BROKER_UNREACHABLE,
-        f"nothing was sent to the broker: {why}",
-        effect=OrderEffect.NONE,
-        retry=retry,
-        retry_after_s=retry_after_s or (1.0 if retry is Retry.SAME_KEY else None),
-        order_id=order.order_id,
-    )
+    return broker_refusal(Reason.BROKER_REJECTED, "the order", outcome, order_id)
 
 
 def _in_doubt(written: Written) -> OrderResult:

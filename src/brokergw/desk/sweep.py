@@ -16,6 +16,7 @@ from brokergw.desk.results import CancelItem, Cleared, OrderResult, Positions, R
 from brokergw.desk.sends import Sends
 from brokergw.desk.sessions import Session, Sessions
 from brokergw.desk.submit import Submit
+from brokergw.desk.telling import audit_row
 from brokergw.model.account import Position
 from brokergw.model.commands import CancelAllOrders, CancelOrder, CloseAll, Flatten, KeyedCommand, SubmitOrder
 from brokergw.model.errors import GatewayError, Reason
@@ -188,15 +189,8 @@ class Sweep:
             return ResidualItem(account_id, position.symbol, error.reason.value, error.message)
 
     def _audit(self, caller: Caller, command: KeyedCommand, subject: str, outcome: str) -> AuditRow:
-        return AuditRow(
-            time_ns=self._clock.now_ns(),
-            request_id=caller.request_id,
-            user_id=caller.user_id,
-            key_id=caller.principal.key_id,
-            action=f"sweep.{command.method}",
-            outcome=outcome,
-            account_id=subject if subject != caller.user_id else "",
-        )
+        account_id = subject if subject != caller.user_id else ""
+        return audit_row(caller, self._clock.now_ns(), f"sweep.{command.method}", outcome, account_id=account_id)
 
 
 def _closing_terms(position: Position) -> OrderTerms:

@@ -1,0 +1,77 @@
+"""What the verbs say alike: the audit row of a caller's step, and the errors for a broker's no and for nothing sent."""
+
+from typing import Final
+
+from brokergw.model.errors import GatewayError, OrderEffect, Reason, Retry
+from brokergw.model.events import AuditRow
+from brokergw.model.order import Order
+from brokergw.model.outcome import Rejected
+from brokergw.model.principal import Caller
+
+BROKER_MESSAGE_LENGTH_MAX: Final = 200
+_RETRY_AFTER_S: Final = 1.0
+
+
+def audit_row(
+    caller: Caller,
+    time_ns: int,
+    action: str,
+    outcome: str,
+    *,
+    account_id: str = "",
+    order_id: str = "",
+    reason: str = "",
+) -> AuditRow:
+    """Say who took which step, and what it came to."""
+    return AuditRow(
+        time_ns=time_ns,
+        request_id=caller.request_id,
+        user_id=caller.user_id,
+        key_id=caller.principal.key_id,
+        action=action,
+        outcome=outcome,
+        reason=reason,
+        account_id=account_id,
+        order_id=order_id,
+    )
+
+
+def order_audit(caller: Caller, time_ns: int, action: str, order: Order) -> AuditRow:
+    """Say who took which step with an order, and where that left it."""
+    return audit_row(
+        caller,
+        time_ns,
+        action,
+        order.state.value,
+        account_id=order.account_id,
+        order_id=order.order_id,
+        reason=order.reject_reason,
+    )
+
+
+def broker_refusal(reason: Reason, what: str, outcome: Rejected, order_id: str) -> GatewayError:
+    """Say that the broker refused, with its own words shortened; `what` follows "the broker refused"."""
+    return GatewayError(
+        reason,
+        f"the broker refused {what}: {outcome.reason}",
+        metadata={
+            "brokerReason": outcome.reason,
+            "brokerCode": outcome.broker_code,
+            "brokerMessage": outcome.broker_message[:BROKER_MESSAGE_LENGTH_MAX],
+        },
+        order_id=order_id,
+    )
+
+
+def nothing_sent(
+    why: str, order_id: str, *, retry_after_s: float | None = None, retry: Retry = Retry.SAME_KEY
+) -> GatewayError:
+    """Say that provably nothing reached the broker; a caller that may repeat its key is told when."""
+    return GatewayError(
+        Reason.BROKER_UNREACHABLE,
+        f"nothing was sent to the broker: {why}",
+        effect=OrderEffect.NONE,
+        retry=retry,
+        retry_after_s=retry_after_s or (_RETRY_AFTER_S if retry is Retry.SAME_KEY else None),
+        order_id=order_id,
+    )
