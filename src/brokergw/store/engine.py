@@ -7,7 +7,7 @@ at once, and a write transaction takes its lock at BEGIN, so that nothing it has
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ _WRITER_OPTIONS: Final = (
     f" {_BY_INDEX}"
 )
 _READER_OPTIONS: Final = f"-c default_transaction_read_only=on -c statement_timeout=30s {_BY_INDEX}"
+_LOG_ATTEMPTS: Final = 20
 READERS: Final = 6
 """Connections for reading: one for look-ups, the others for queries."""
 
@@ -90,7 +91,9 @@ def _make_private(path: Path) -> None:
     # SQLite gives its log and index files the mode of the database file.
     if not path.parent.is_dir():
         raise StoreUrlInvalid(f"the folder of the SQLite store does not exist: {path.parent}")
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    # Never opened when it is there: closing it again would drop the locks that this process holds on it through SQLite.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _sqlite_engine(url: URL, *, pool_size: int) -> Engine:
@@ -108,9 +111,9 @@ def _sqlite_engine(url: URL, *, pool_size: int) -> Engine:
 def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
     # The driver must not open transactions by itself: the writer begins its own, at once with the lock.
     connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_MS}")
+    _keep_a_log(connection)
     for pragma in (
-        f"busy_timeout = {SQLITE_BUSY_MS}",
-        "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
         "secure_delete = ON",
@@ -119,6 +122,22 @@ def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry)
         f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _keep_a_log(connection: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging, which several processes may do at once with a new file."""
+    for _ in range(_LOG_ATTEMPTS):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY"):
+                raise
+            # The switch fails at once where a transaction waits for its turn, so one is taken for the waiting alone.
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        else:
+            return
+    connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _forbid_writing(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
