@@ -16,7 +16,7 @@ from brokergw.desk.sessions import GapNotice, Session, Sessions
 from brokergw.desk.tail import Tail
 from brokergw.model.account import Connection, Position
 from brokergw.model.errors import GatewayError, NotFound, Reason
-from brokergw.model.events import EventKind, LogEvent, PositionChange
+from brokergw.model.events import EventKind, FeedGap, LogEvent, PositionChange
 from brokergw.model.order import Fill, Order
 from brokergw.model.principal import Caller
 from brokergw.ports.clock import Clock
@@ -331,8 +331,10 @@ def _wanted(symbol: str, symbols: frozenset[str]) -> bool:
     return not symbols or symbol in symbols
 
 
-def _symbol(payload: Order | Fill | PositionChange | tuple[Connection, Position]) -> str:
+def _symbol(payload: Order | Fill | PositionChange | FeedGap | tuple[Connection, Position]) -> str:
     match payload:
+        case FeedGap():
+            return ""
         case Order(terms=terms):
             return terms.symbol
         case (_, position):

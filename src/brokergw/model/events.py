@@ -9,11 +9,12 @@ from brokergw.model.order import Fill, Order, Origin
 
 @unique
 class EventKind(StrEnum):
-    """What an event is about; each stream serves one kind."""
+    """What an event is about; each stream serves one kind, and gaps besides."""
 
     ORDER = "ORDER"
     FILL = "FILL"
     POSITION = "POSITION"
+    GAP = "GAP"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,16 @@ class PositionChange:
     broker: str
     symbol: str
     quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class FeedGap:
+    """The broker's stream of an account was lost at one time and, once `to_ns` is set, back-filled up to another."""
+
+    account_id: str
+    broker: str
+    from_ns: int
+    to_ns: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +50,7 @@ class EventDraft:
     origin: Origin
     event_time_ns: int
     receive_time_ns: int
-    payload: Order | Fill | PositionChange
+    payload: Order | Fill | PositionChange | FeedGap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +64,7 @@ class LogEvent:
     event_time_ns: int
     receive_time_ns: int
     publish_time_ns: int
-    payload: Order | Fill | PositionChange
+    payload: Order | Fill | PositionChange | FeedGap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

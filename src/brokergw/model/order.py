@@ -55,7 +55,8 @@ class Order:
     """One order, whole; immutable, each change is a new version.
 
     Times are Unix nanoseconds. `terms.quantity` is the present total. `broker_client_order_id` is what the
-    gateway sent as the broker-level id; `broker_order_ids` lists one id per generation, the newest last.
+    gateway sent as the broker-level id; `broker_order_ids` lists one id per generation, the newest last. `sender` names
+    the process (its instance id) that was permitted to send it last.
     """
 
     order_id: str
@@ -86,6 +87,7 @@ class Order:
     broker_message: str = ""
     late_fill: bool = False
     external: bool = False
+    sender: str = ""
 
     @property
     def broker_order_id(self) -> str:

@@ -6,6 +6,7 @@ from typing import Protocol, TypeAlias
 
 from brokergw.model.events import AuditRow, EventDraft, EventKind, LogEvent
 from brokergw.model.order import Fill, Order
+from brokergw.ports.leases import Lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,10 @@ class KeyClaim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRecord:
-    """A claimed key as it stands. `decision` is empty while the first call is undecided (JSON otherwise)."""
+    """A claimed key as it stands. `decision` is empty while the first call is undecided (JSON otherwise).
+
+    A `retired` key is past its retention: that it was used is known still, what it came to no longer.
+    """
 
     scope: KeyScope
     fingerprint: str
@@ -40,6 +44,7 @@ class KeyRecord:
     claim_time_ns: int
     decision: str = ""
     decision_time_ns: int | None = None
+    retired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +60,13 @@ class Decision:
 class Commit:
     """One unit of work: all of it becomes durable together, or none of it.
 
-    Checked in this order: `claim` must win its key; `insert`s must have fresh order ids and client order ids; each
-    `updates` order replaces exactly the version before it (`order.version - 1`); every fill must be new.
+    Checked in this order: the lease `guard`, where there is one, must still be held; `claim` must win its key;
+    `insert`s must have fresh order ids and client order ids; each `updates` order replaces exactly the version before
+    it (`order.version - 1`); every fill must be new.
     Any check that fails refuses the whole unit, and its neighbours in the batch are unharmed.
     """
 
+    guard: Lease | None = None
     claim: KeyClaim | None = None
     inserts: tuple[Order, ...] = ()
     updates: tuple[Order, ...] = ()
@@ -104,7 +111,14 @@ class FillKnown:
     fill_id: str
 
 
-CommitResult: TypeAlias = Committed | KeyTaken | ClientOrderIdTaken | Stale | FillKnown
+@dataclass(frozen=True, slots=True)
+class LeaseLost:
+    """Another process does the connection's background work by now."""
+
+    connection_id: str
+
+
+CommitResult: TypeAlias = Committed | KeyTaken | ClientOrderIdTaken | Stale | FillKnown | LeaseLost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +222,18 @@ class Journal(Protocol):
 
     def on_events(self, listener: Callable[[Sequence[LogEvent]], None]) -> None:
         """Call a function in the event loop, after each commit, with the events it made durable, in log order."""
+        ...
+
+    def on_wake(self, listener: Callable[[], None]) -> None:
+        """Call a function in the event loop when another process may have written; what it wrote must be read."""
+        ...
+
+    async def retire_keys(self, claimed_before_ns: int, limit: int) -> int:
+        """Retire up to so many keys claimed before a time, but for those whose order is open; gives how many."""
+        ...
+
+    async def drop_retired_keys(self, claimed_before_ns: int, limit: int) -> int:
+        """Forget up to so many retired keys claimed before a time; gives how many."""
         ...
 
     @property

@@ -5,16 +5,17 @@ The writing is by hand: it runs several times for each order, and one f-string c
 """
 
 import json
+from dataclasses import asdict
 from decimal import Decimal
 from json.encoder import encode_basestring_ascii
 from typing import Any, Final, TypeAlias
 
-from brokergw.model.events import EventKind, PositionChange
+from brokergw.model.events import EventKind, FeedGap, PositionChange
 from brokergw.model.lifecycle import State
 from brokergw.model.order import ZERO, Fee, Fill, FillKind, Liquidity, Order
 from brokergw.model.terms import Leg, OrderClass, OrderTerms, OrderType, PositionEffect, Side, TimeInForce
 
-Payload: TypeAlias = Order | Fill | PositionChange
+Payload: TypeAlias = Order | Fill | PositionChange | FeedGap
 
 quote: Final = encode_basestring_ascii
 """Write a text as a JSON string in plain ASCII."""
@@ -30,6 +31,7 @@ _ORDER_TEXTS: Final = (
     "reject_reason",
     "rejected_by",
     "broker_message",
+    "sender",
 )
 _TERM_DECIMALS: Final = (
     "quantity",
@@ -45,11 +47,13 @@ _TERM_DECIMALS: Final = (
 
 
 def payload_to_text(payload: Payload) -> str:
-    """Write an order, a fill or a position change."""
+    """Write an order, a fill, a position change or a gap."""
     if isinstance(payload, Order):
         return order_to_text(payload)
     if isinstance(payload, Fill):
         return fill_to_text(payload)
+    if isinstance(payload, FeedGap):
+        return json.dumps(asdict(payload))
     return (
         f'{{"account_id":{quote(payload.account_id)},"broker":{quote(payload.broker)}'
         f',"symbol":{quote(payload.symbol)},"quantity":"{payload.quantity}"}}'
@@ -63,6 +67,8 @@ def payload_from_text(kind: EventKind, text: str) -> Payload:
         return _order(found)
     if kind is EventKind.FILL:
         return _fill(found)
+    if kind is EventKind.GAP:
+        return FeedGap(**found)
     return PositionChange(
         account_id=found["account_id"],
         broker=found["broker"],

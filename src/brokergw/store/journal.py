@@ -31,6 +31,7 @@ class SqlJournal:
         self._reader = reader
         self._lookups = lookups
         self._epoch = epoch
+        self._wakers: list[Callable[[], None]] = []
 
     async def commit(self, unit: Commit) -> CommitResult:
         """Make a unit durable with whatever else waits; raises JOURNAL_UNAVAILABLE or JOURNAL_OUTCOME_UNKNOWN."""
@@ -144,6 +145,18 @@ class SqlJournal:
         then skips a sequence, and the log has what is between.
         """
         self._writer.listen(listener)
+
+    def on_wake(self, listener: Callable[[], None]) -> None:
+        """Call a function in the event loop when another process may have written."""
+        self._wakers.append(listener)
+
+    async def retire_keys(self, claimed_before_ns: int, limit: int) -> int:
+        """Retire old keys, but for those whose order is open."""
+        raise NotImplementedError
+
+    async def drop_retired_keys(self, claimed_before_ns: int, limit: int) -> int:
+        """Forget old retired keys."""
+        raise NotImplementedError
 
     @property
     def epoch(self) -> str:

@@ -99,6 +99,7 @@ def order_row(order: Order) -> Row:
         free_text(order.broker_message),
         order.late_fill,
         order.external,
+        order.sender,
     )
 
 
@@ -153,6 +154,7 @@ def order_from_row(row: Sequence[Any]) -> Order:
         broker_message=row[43],
         late_fill=bool(row[44]),
         external=bool(row[45]),
+        sender=row[46],
     )
 
 

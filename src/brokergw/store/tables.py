@@ -181,6 +181,7 @@ ORDERS: Final = Table(
     _text("broker_message"),
     _flag("late_fill"),
     _flag("external"),
+    _text("sender"),
 )
 _unique_unless_empty("uq_broker_orders_client_order_id", ORDERS.c.account_id, ORDERS.c.client_order_id)
 _unique_unless_empty("uq_broker_orders_broker_client_order_id", ORDERS.c.account_id, ORDERS.c.broker_client_order_id)

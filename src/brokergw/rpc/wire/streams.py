@@ -25,7 +25,7 @@ from brokergw.desk.watch import (
     Start,
     WatchRequest,
 )
-from brokergw.model.events import EventKind, LogEvent, PositionChange
+from brokergw.model.events import EventKind, FeedGap, LogEvent, PositionChange
 from brokergw.model.order import Fill, Order
 from brokergw.rpc.wire.cursor import CursorLine
 from brokergw.rpc.wire.fills import fill_to_proto
@@ -144,6 +144,8 @@ def payload_to_proto(event: LogEvent) -> Message:
             return fill_to_proto(fill)
         case PositionChange() as change:
             return change_to_proto(change, event.event_time_ns)
+        case FeedGap():
+            raise TypeError("a gap has a message of its own")
 
 
 class EventEncoder:
