@@ -25,7 +25,7 @@ class Cancel:
 
 
 def _plan(command: CancelOrder) -> Plan:
-    async def send(session: Session, order: Order) -> Outcome:
+    async def send(session: Session, order: Order, granted_at: float) -> Outcome:  # noqa: ARG001 - a cancel needs no permit
         return await session.adapter.cancel_order(order.broker_order_id)
 
     def accepted(order: Order, outcome: Accepted, now_ns: int) -> Order | None:

@@ -6,13 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from brokergw.desk import decisions
-from brokergw.desk.book import OrderBook
-from brokergw.desk.recall import Recall, in_progress, scope_of
-from brokergw.desk.recorder import Recorder, Step
-from brokergw.desk.resolver import Resolver
+from brokergw.desk.parts import Parts
+from brokergw.desk.recall import in_progress, scope_of
+from brokergw.desk.recorder import Step
 from brokergw.desk.results import OrderResult, Result
-from brokergw.desk.sends import Sends, sent
-from brokergw.desk.sessions import Session, Sessions
+from brokergw.desk.sends import sent
+from brokergw.desk.sessions import Session
 from brokergw.desk.telling import broker_refusal, nothing_sent, order_audit
 from brokergw.desk.transitions import move, order_event
 from brokergw.model.commands import KeyedCommand
@@ -22,42 +21,29 @@ from brokergw.model.lifecycle import AT_BROKER, State, is_terminal
 from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.principal import Caller
-from brokergw.ports.clock import Clock
-from brokergw.ports.journal import Commit, Committed, Decision, Journal, KeyClaim, KeyTaken
+from brokergw.ports.journal import Commit, Committed, Decision, KeyClaim, KeyTaken
 
 PENDING = frozenset({State.PENDING_CANCEL, State.PENDING_MODIFY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One kind of change: its name, how it is sent, and what an acceptance makes of the order (None: nothing yet)."""
+    """One kind of change: its name, how it is sent (with the moment its right to be sent counts from), and what an
+    acceptance makes of the order (None: nothing yet).
+    """
 
     verb: str
     pending: State
     refused: Reason
     etag: str
-    send: Callable[[Session, Order], Awaitable[Outcome]]
+    send: Callable[[Session, Order, float], Awaitable[Outcome]]
     accepted: Callable[[Order, Accepted, int], Order | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeParts:
-    """What a change works with."""
-
-    journal: Journal
-    book: OrderBook
-    recorder: Recorder
-    sends: Sends
-    sessions: Sessions
-    recall: Recall
-    resolver: Resolver
-    clock: Clock
 
 
 class Changes:
     """Takes a change of an order from the caller to the broker and back."""
 
-    def __init__(self, parts: ChangeParts) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._at = parts
 
     async def owned(self, caller: Caller, order_id: str) -> Order:
@@ -80,12 +66,13 @@ class Changes:
 
     async def _run(self, caller: Caller, command: KeyedCommand, order: Order, plan: Plan) -> Result:
         session = await self._at.sessions.usable(caller.user_id, order.account_id)
+        granted_at = self._at.clock.monotonic()
         admitted = await self._admit(caller, command, order, plan)
         if not isinstance(admitted, tuple):
             return admitted
         before, pending = admitted
         self._at.sends.bind(pending.order_id)
-        outcome = await sent(plan.send(session, pending))
+        outcome = await sent(plan.send(session, pending, granted_at))
         return await self._settle(caller, command, session, before, pending, plan, outcome)
 
     async def _admit(

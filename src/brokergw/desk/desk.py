@@ -8,11 +8,12 @@ import structlog
 
 from brokergw.desk.book import OrderBook
 from brokergw.desk.cancel import Cancel
-from brokergw.desk.change import ChangeParts, Changes
+from brokergw.desk.change import Changes
 from brokergw.desk.connections import Connections
 from brokergw.desk.feed import Feeds
 from brokergw.desk.gates.gates import Gates, GateSettings
 from brokergw.desk.modify import Modify
+from brokergw.desk.parts import Parts
 from brokergw.desk.query import BrokerQuery, RecordQuery
 from brokergw.desk.recall import Recall
 from brokergw.desk.recorder import Recorder
@@ -34,6 +35,7 @@ from brokergw.model.commands import (
     SubmitOrder,
 )
 from brokergw.model.errors import GatewayError, PreflightDenied, Reason
+from brokergw.model.ids import new_id
 from brokergw.model.lifecycle import State
 from brokergw.model.principal import Caller
 from brokergw.ports.broker import AdapterFactory
@@ -59,6 +61,7 @@ class Desk:
         catalog: Mapping[str, AdapterFactory],
         clock: Clock,
         gate_settings: GateSettings,
+        instance_id: str = "",
     ) -> None:
         self._journal = journal
         self._clock = clock
@@ -71,22 +74,19 @@ class Desk:
         self._feeds = Feeds(journal, self._book, recorder, self._sends, clock)
         self._recall = Recall(journal, self._book, self._sends, clock)
         self._gates = Gates(self._sessions, clock, gate_settings)
-        self._submit = Submit(
-            journal, self._book, recorder, self._sends, self._sessions, self._recall, self._resolver, clock
+        parts = Parts(
+            journal=journal,
+            book=self._book,
+            recorder=recorder,
+            sends=self._sends,
+            sessions=self._sessions,
+            recall=self._recall,
+            resolver=self._resolver,
+            clock=clock,
+            instance_id=instance_id or new_id("gw"),
         )
-        self._changes = Changes(
-            ChangeParts(
-                journal=journal,
-                book=self._book,
-                recorder=recorder,
-                sends=self._sends,
-                sessions=self._sessions,
-                recall=self._recall,
-                resolver=self._resolver,
-                clock=clock,
-            )
-        )
-        self._modify, self._cancel = Modify(self._changes), Cancel(self._changes)
+        self._submit, self._changes = Submit(parts), Changes(parts)
+        self._modify, self._cancel = Modify(self._changes, clock), Cancel(self._changes)
         self._sweep = Sweep(journal, self._sends, self._sessions, self._recall, self._submit, self._cancel, clock)
         self._watch = Watch(journal, self._tail, self._sessions, clock)
         self._draining = False

@@ -1,5 +1,7 @@
 """Modify: the new terms reach the broker once, and hold once the broker has taken them."""
 
+from collections.abc import Callable
+
 from brokergw.desk.change import PENDING, Changes, Plan
 from brokergw.desk.gates.gates import changed_terms
 from brokergw.desk.results import Cleared, OrderResult
@@ -13,31 +15,40 @@ from brokergw.model.order import Order
 from brokergw.model.outcome import Accepted, Outcome
 from brokergw.model.principal import Caller
 from brokergw.ports.broker import Change
+from brokergw.ports.clock import Clock
+from brokergw.ports.permit import Permit
 
 
 class Modify:
     """Changes working orders."""
 
-    def __init__(self, changes: Changes) -> None:
+    def __init__(self, changes: Changes, clock: Clock) -> None:
         self._changes = changes
+        self._monotonic = clock.monotonic
 
     async def __call__(self, caller: Caller, cleared: Cleared[ModifyOrder]) -> OrderResult:
         """Change an order, or give the answer that the key stands for."""
         command = cleared.command
         order = await self._changes.owned(caller, command.order_id)
-        return await self._changes.run(caller, command, order, _plan(command))
+        return await self._changes.run(caller, command, order, _plan(command, self._monotonic))
 
 
-def _plan(command: ModifyOrder) -> Plan:
-    async def send(session: Session, order: Order) -> Outcome:
+def _plan(command: ModifyOrder, monotonic: Callable[[], float]) -> Plan:
+    async def send(session: Session, order: Order, granted_at: float) -> Outcome:
         change = Change(
             quantity=command.quantity,
             limit_price=command.limit_price,
             stop_price=command.stop_price,
             trail=command.trail,
         )
-        generation = new_id("ord").replace("_", "-")
-        return await session.adapter.modify_order(order.broker_order_id, generation, change)
+        permit = Permit(
+            order_id=order.order_id,
+            attempt=order.attempt,
+            client_order_id=new_id("ord").replace("_", "-"),
+            granted_at=granted_at,
+            monotonic=monotonic,
+        )
+        return await session.adapter.modify_order(permit, order.broker_order_id, change)
 
     def accepted(order: Order, outcome: Accepted, now_ns: int) -> Order | None:
         if order.state not in PENDING:

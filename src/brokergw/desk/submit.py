@@ -4,13 +4,12 @@ from dataclasses import replace
 from typing import Final
 
 from brokergw.desk import decisions
-from brokergw.desk.book import OrderBook
-from brokergw.desk.recall import ATTEMPTS_MAX, Recall, in_progress, scope_of
-from brokergw.desk.recorder import Recorder, Step, Written
-from brokergw.desk.resolver import Resolver
+from brokergw.desk.parts import Parts
+from brokergw.desk.recall import ATTEMPTS_MAX, in_progress, scope_of
+from brokergw.desk.recorder import Step, Written
 from brokergw.desk.results import Cleared, OrderResult, Result
-from brokergw.desk.sends import Sends, sent
-from brokergw.desk.sessions import Session, Sessions
+from brokergw.desk.sends import sent
+from brokergw.desk.sessions import Session
 from brokergw.desk.telling import BROKER_MESSAGE_LENGTH_MAX, broker_refusal, nothing_sent, order_audit
 from brokergw.desk.transitions import leg_orders, merge, move, order_event
 from brokergw.model.commands import SubmitOrder
@@ -20,17 +19,16 @@ from brokergw.model.lifecycle import State
 from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.principal import Caller
-from brokergw.ports.clock import Clock
 from brokergw.ports.journal import (
     ClientOrderIdTaken,
     Commit,
     CommitResult,
     Decision,
-    Journal,
     KeyClaim,
     KeyTaken,
     Stale,
 )
+from brokergw.ports.permit import Permit
 
 _SEND_WITHIN_NS: Final = 2_000_000_000
 
@@ -38,25 +36,16 @@ _SEND_WITHIN_NS: Final = 2_000_000_000
 class Submit:
     """Places orders."""
 
-    def __init__(
-        self,
-        journal: Journal,
-        book: OrderBook,
-        recorder: Recorder,
-        sends: Sends,
-        sessions: Sessions,
-        recall: Recall,
-        resolver: Resolver,
-        clock: Clock,
-    ) -> None:
-        self._journal = journal
-        self._book = book
-        self._recorder = recorder
-        self._sends = sends
-        self._sessions = sessions
-        self._recall = recall
-        self._resolver = resolver
-        self._clock = clock
+    def __init__(self, parts: Parts) -> None:
+        self._journal = parts.journal
+        self._book = parts.book
+        self._recorder = parts.recorder
+        self._sends = parts.sends
+        self._sessions = parts.sessions
+        self._recall = parts.recall
+        self._resolver = parts.resolver
+        self._clock = parts.clock
+        self._instance_id = parts.instance_id
 
     async def __call__(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> OrderResult:
         """Place a cleared order, or give the answer that its key stands for already."""
@@ -96,11 +85,19 @@ class Submit:
 
     async def _run(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> Result:
         session = await self._sessions.usable(caller.user_id, cleared.command.account_id)
+        granted_at = self._clock.monotonic()
         admitted = await self._admit(caller, cleared)
         if not isinstance(admitted, Order):
             return admitted
         self._sends.bind(admitted.order_id)
-        outcome = await sent(session.adapter.submit_order(admitted.broker_client_order_id, admitted.terms))
+        permit = Permit(
+            order_id=admitted.order_id,
+            attempt=admitted.attempt,
+            client_order_id=admitted.broker_client_order_id,
+            granted_at=granted_at,
+            monotonic=self._clock.monotonic,
+        )
+        outcome = await sent(session.adapter.submit_order(permit, admitted.terms))
         return await self._settle(caller, cleared.command, session, admitted, outcome)
 
     async def _admit(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> Order | Result:
@@ -152,7 +149,14 @@ class Submit:
         if order.attempt >= ATTEMPTS_MAX:
             raise nothing_sent("this key has been tried often enough", order_id, retry=Retry.NEW_KEY)
         now = self._clock.now_ns()
-        order = order.next(now, state=State.SENDING, attempt=order.attempt + 1, complete_time_ns=None)
+        order = order.next(
+            now,
+            state=State.SENDING,
+            attempt=order.attempt + 1,
+            submit_time_ns=now,
+            complete_time_ns=None,
+            sender=self._instance_id,
+        )
         unit = Commit(updates=(order,), events=(order_event(order, Origin.LIVE, now, now),))
         if isinstance(await self._journal.commit(unit), Stale):
             raise in_progress(order_id)
@@ -221,6 +225,7 @@ class Submit:
             strategy_id=command.strategy_id,
             run_id=command.run_id,
             labels=command.labels,
+            sender=self._instance_id if state is State.SENDING else "",
         )
 
     def _admission(self, caller: Caller, command: SubmitOrder, order: Order, now: int) -> Commit:

@@ -11,6 +11,7 @@ from brokergw.model.errors import GatewayError
 from brokergw.model.instrument import Instrument, Quote
 from brokergw.model.outcome import BrokerEvent, BrokerOrder, Budget, Lookup, Outcome
 from brokergw.model.terms import OrderTerms
+from brokergw.ports.permit import Permit
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,10 @@ class BrokerAdapter(Protocol):
     """One connection to one broker, in canonical terms.
 
     Commands (`submit_order`, `modify_order`, `cancel_order`, `cancel_all`, `flatten`, `close_all`) never raise for
-    anything the broker or the network does: they answer with an `Outcome`, and send at most once. Queries raise a
-    `GatewayError` when they fail; an empty answer always means that the broker said so. `order_id` arguments are the
-    broker's own.
+    anything the broker or the network does: they answer with an `Outcome`, and send at most once. A command that takes
+    a `Permit` spends it immediately before the first byte leaves: NotSent if it has expired, Unknown if it was spent
+    before. Queries raise a `GatewayError` when they fail; an empty answer always means that the broker said so.
+    `order_id` arguments are the broker's own.
     """
 
     @property
@@ -99,12 +101,12 @@ class BrokerAdapter(Protocol):
         """Look an order up by the client order id that the gateway sent."""
         ...
 
-    async def submit_order(self, client_order_id: str, terms: OrderTerms) -> Outcome:
-        """Send one order, once."""
+    async def submit_order(self, permit: Permit, terms: OrderTerms) -> Outcome:
+        """Send one order, once, under the client order id of its permit."""
         ...
 
-    async def modify_order(self, order_id: str, client_order_id: str, change: Change) -> Outcome:
-        """Send one change; `client_order_id` is for the new generation where the broker makes one."""
+    async def modify_order(self, permit: Permit, order_id: str, change: Change) -> Outcome:
+        """Send one change; the permit's client order id is for the new generation where the broker makes one."""
         ...
 
     async def cancel_order(self, order_id: str) -> Outcome:

@@ -6,6 +6,10 @@ sent" is taken at the one place that can give it, inside aiohttp around the hand
 layers above lose it: httpx-aiohttp reports a server that hangs up after reading the request as a connect timeout.
 The same place keeps aiohttp from repeating PUT, DELETE and GET by itself when a kept-alive connection turns out dead.
 
+A request under a permit has a better proof. Its permit is spent in the very step that gives headers and body to the
+socket, after pool, DNS, TCP and TLS (aiohttp keeps the headers back until the body comes). So whatever went wrong, a
+permit that can still be withdrawn means that no byte has left; and one that has expired meanwhile keeps them here.
+
 httpx's transport is driven directly: its client adds redirects, cookies and hooks that an order must not meet, and
 120 µs of processor time.
 """
@@ -13,6 +17,7 @@ httpx's transport is driven directly: its client adds redirects, cookies and hoo
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from ssl import SSLContext
@@ -20,7 +25,11 @@ from typing import Final
 
 import aiohttp
 import httpx
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.connector import Connection
 from httpx_aiohttp import AiohttpTransport
+
+from brokergw.ports.permit import Permit, PermitExpired, PermitSpent
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +59,14 @@ class _NeverConnected(aiohttp.ClientError):
 
 class _HungUp(aiohttp.ClientError):
     """The connection broke after the request was handed to it."""
+
+
+class _Refused(aiohttp.ClientError):
+    """The permit did not let the request out."""
+
+
+_permit: ContextVar[Permit | None] = ContextVar("permit", default=None)
+"""What the attempt under way needs to let its first byte out; aiohttp has no other way to pass it down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +134,32 @@ class Http:
             transport, self._transport = self._transport, self._given
             await transport.aclose()
 
-    async def send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None = None) -> Reply:
-        """Make one attempt; raises NotSentError or UnknownError."""
+    async def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | None = None,
+        permit: Permit | None = None,
+    ) -> Reply:
+        """Make one attempt, under a permit where it has one; raises NotSentError or UnknownError."""
+        if permit is None:
+            return await self._attempt(method, url, headers, content)
+        assert content, "a permit is spent where the body is written"
+        token = _permit.set(permit)
+        try:
+            reply = await self._attempt(method, url, headers, content)
+        except UnknownError as error:
+            if permit.withdraw():
+                raise NotSentError(f"not let out: {error}") from error
+            raise
+        finally:
+            _permit.reset(token)
+        if permit.withdraw():
+            raise NotSentError("an answer came before the request")
+        return reply
+
+    async def _attempt(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Reply:
         request = httpx.Request(
             method, _parsed(url), headers={**_ALWAYS, **headers}, content=content, extensions=self._extensions
         )
@@ -135,9 +176,13 @@ class Http:
 
     async def _head(self, request: httpx.Request) -> httpx.Response:
         try:
+            if self._given is not None:
+                _let_out()
             return await self._pool().handle_async_request(request)
         except TimeoutError:
             raise
+        except _Refused as error:
+            raise UnknownError(str(error)) from error
         except Exception as error:
             if _nothing_left(error):
                 raise NotSentError(f"not connected: {_words(error)}") from error
@@ -171,7 +216,35 @@ class Http:
             connector=aiohttp.TCPConnector(limit=self._connections_max, ssl=_tls()),
             cookie_jar=aiohttp.DummyCookieJar(),
             middlewares=(_tell_phases,),
+            request_class=_PermittedRequest,
         )
+
+
+class _PermittedRequest(aiohttp.ClientRequest):
+    """A request that asks its permit in the step that writes."""
+
+    async def write_bytes(
+        self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
+    ) -> None:
+        """Write headers and body, or nothing."""
+        try:
+            _let_out()
+        except _Refused as refused:
+            # This runs in a task of its own; whoever waits for the answer hears of it through the protocol.
+            if conn.protocol is not None:
+                conn.protocol.set_exception(refused)
+            return
+        await super().write_bytes(writer, conn, content_length)
+
+
+def _let_out() -> None:
+    permit = _permit.get()
+    if permit is None:
+        return
+    try:
+        permit.spend()
+    except (PermitExpired, PermitSpent) as error:
+        raise _Refused(str(error)) from error
 
 
 async def _tell_phases(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -188,6 +261,8 @@ async def _tell_phases(request: aiohttp.ClientRequest, handler: aiohttp.ClientHa
         aiohttp.ClientConnectorCertificateError,
     ) as error:
         raise _NeverConnected(_words(error)) from error
+    except _Refused:
+        raise
     except (aiohttp.ClientError, OSError) as error:
         if isinstance(error, TimeoutError):
             raise

@@ -14,6 +14,7 @@ from brokergw.ports.broker import BrokerAdapter, BrokerUnavailable
 from tests.conformance.adapter.bench import Ability, Bench
 from tests.conformance.adapter.card import card
 from tests.conformance.adapter.steps import Listener, buy, market, new_id, place, reach, resting
+from tests.fixtures.permits import permit
 
 
 @card("C01")
@@ -116,7 +117,7 @@ async def secrets_stay_inside(bench: Bench, broker: BrokerAdapter) -> None:
         error = caught.value
         shown += [repr(error), str(error), str(error.metadata), "".join(traceback.format_exception(error))]
     for adapter in (stranger, unreachable):
-        shown.append(repr(await adapter.submit_order(new_id(), market(bench.stock))))
+        shown.append(repr(await adapter.submit_order(permit(new_id()), market(bench.stock))))
         shown.append(repr(await adapter.find_order("any")))
         await adapter.disconnect()
     for secret in (*bench.secrets, "exam-secret-that-is-wrong"):
@@ -130,7 +131,7 @@ async def after_disconnecting(bench: Bench, broker: BrokerAdapter) -> None:
         await broker.disconnect()
         await listener.ended()
     assert isinstance(listener.events[-1], FeedDown)
-    assert isinstance(await broker.submit_order(new_id(), market(bench.stock)), NotSent)
+    assert isinstance(await broker.submit_order(permit(new_id()), market(bench.stock)), NotSent)
     with pytest.raises(BrokerUnavailable):
         await broker.get_positions()
     await broker.disconnect()

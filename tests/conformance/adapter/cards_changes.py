@@ -10,6 +10,7 @@ from brokergw.ports.broker import BrokerAdapter, Change
 from tests.conformance.adapter.bench import Bench
 from tests.conformance.adapter.card import card
 from tests.conformance.adapter.steps import accepted, buy, eventually, new_id, place, reach, rejected, resting, show
+from tests.fixtures.permits import permit
 
 MISSING = "00000000-0000-4000-8000-000000000000"
 
@@ -20,7 +21,7 @@ async def change_of_price_and_quantity(bench: Bench, broker: BrokerAdapter) -> N
     old = await place(broker, resting(bench.stock))
     await reach(bench, broker, old.broker_order_id, State.WORKING)
     change = Change(limit_price=Decimal(91), quantity=Decimal(12))
-    new = accepted(await broker.modify_order(old.broker_order_id, new_id(), change))
+    new = accepted(await broker.modify_order(permit(new_id()), old.broker_order_id, change))
     shown = await show(broker, new.broker_order_id)
     assert (shown.terms.limit_price, shown.terms.quantity) == (Decimal(91), Decimal(12))
     if new.broker_order_id != old.broker_order_id:
@@ -33,7 +34,7 @@ async def change_of_price_and_quantity(bench: Bench, broker: BrokerAdapter) -> N
 async def change_of_a_filled_order(bench: Bench, broker: BrokerAdapter) -> None:
     """What is filled cannot be changed: a refusal, not an error."""
     filled = await buy(bench, broker)
-    outcome = await broker.modify_order(filled.broker_order_id, new_id(), Change(quantity=Decimal(20)))
+    outcome = await broker.modify_order(permit(new_id()), filled.broker_order_id, Change(quantity=Decimal(20)))
     assert isinstance(outcome, Rejected)
     assert outcome.reason in {"REPLACE_REJECTED", "ORDER_NOT_OPEN"}
 
@@ -45,7 +46,7 @@ async def change_of_a_partly_filled_order(bench: Bench, broker: BrokerAdapter) -
     old = await place(broker, resting(bench.deep, "12000", "11"))
     partly = await reach(bench, broker, old.broker_order_id, State.PARTIAL)
     bench.pin(bench.deep, Decimal(20))
-    new = accepted(await broker.modify_order(old.broker_order_id, new_id(), Change(quantity=Decimal(11000))))
+    new = accepted(await broker.modify_order(permit(new_id()), old.broker_order_id, Change(quantity=Decimal(11000))))
     shown = await show(broker, new.broker_order_id)
     assert shown.cum_quantity == partly.cum_quantity
     bench.pin(bench.deep, Decimal(10))

@@ -9,13 +9,14 @@ from brokergw.ports.broker import BrokerAdapter
 from tests.conformance.adapter.bench import Ability, Bench, Mishap
 from tests.conformance.adapter.card import card
 from tests.conformance.adapter.steps import new_id, place, reach, resting
+from tests.fixtures.permits import permit
 
 
 async def taken_but_unknown(bench: Bench, broker: BrokerAdapter, mishap: Mishap) -> None:
     """Send an order whose answer goes wrong after the broker took it, and find it afterwards."""
     client_order_id, terms = new_id(), resting(bench.stock)
     bench.mishap(mishap)
-    assert isinstance(await broker.submit_order(client_order_id, terms), Unknown)
+    assert isinstance(await broker.submit_order(permit(client_order_id), terms), Unknown)
     assert bench.sent() == 1
     lookup = await broker.find_order(client_order_id)
     assert isinstance(lookup, Found)
@@ -27,7 +28,7 @@ async def not_taken(bench: Bench, broker: BrokerAdapter, mishap: Mishap, kind: t
     """Send an order that the broker does not take, and insist on how that is told."""
     client_order_id = new_id()
     bench.mishap(mishap)
-    assert isinstance(await broker.submit_order(client_order_id, resting(bench.stock)), kind)
+    assert isinstance(await broker.submit_order(permit(client_order_id), resting(bench.stock)), kind)
     assert bench.sent() == 1
     assert bench.at_broker(client_order_id) == 0
 
@@ -79,7 +80,7 @@ async def reset_on_a_used_connection(bench: Bench, broker: BrokerAdapter) -> Non
 async def connection_refused(bench: Bench, broker: BrokerAdapter) -> None:
     """Where nobody listens, every command is provably not sent."""
     unreachable = bench.open_unreachable()
-    assert isinstance(await unreachable.submit_order(new_id(), resting(bench.stock)), NotSent)
+    assert isinstance(await unreachable.submit_order(permit(new_id()), resting(bench.stock)), NotSent)
     assert isinstance(await unreachable.cancel_order("any"), NotSent)
     assert isinstance(await unreachable.cancel_all(), NotSent)
     assert isinstance(await unreachable.flatten(bench.stock), NotSent)
@@ -93,7 +94,7 @@ async def rate_limited(bench: Bench, broker: BrokerAdapter) -> None:
     """A command thrown away for want of budget is not sent, tells when to come back, and leaves nothing."""
     client_order_id = new_id()
     bench.mishap(Mishap.RATE_LIMITED)
-    outcome = await broker.submit_order(client_order_id, resting(bench.stock))
+    outcome = await broker.submit_order(permit(client_order_id), resting(bench.stock))
     assert isinstance(outcome, NotSent)
     assert outcome.retry_after_s is not None
     assert outcome.retry_after_s > 0
@@ -147,7 +148,7 @@ async def absent_after_not_taken(bench: Bench, broker: BrokerAdapter) -> None:
     """After an unknown that came to nothing the look-up says absent, and the same id may be used again."""
     client_order_id = new_id()
     bench.mishap(Mishap.ERROR_BEFORE)
-    assert isinstance(await broker.submit_order(client_order_id, resting(bench.stock)), Unknown)
+    assert isinstance(await broker.submit_order(permit(client_order_id), resting(bench.stock)), Unknown)
     assert await broker.find_order(client_order_id) == Absent()
-    await broker.submit_order(client_order_id, resting(bench.stock))
+    await broker.submit_order(permit(client_order_id), resting(bench.stock))
     assert bench.at_broker(client_order_id) == 1

@@ -10,14 +10,15 @@ from brokergw.ports.broker import BrokerAdapter
 from tests.conformance.adapter.bench import Ability, Bench
 from tests.conformance.adapter.card import card
 from tests.conformance.adapter.steps import accepted, market, new_id, place, rejected, resting, show
+from tests.fixtures.permits import permit
 
 
 @card("C42")
 async def same_id_same_order(bench: Bench, broker: BrokerAdapter) -> None:
     """Sent twice under one id, an order exists once: the second answer is that order, or a refusal as duplicate."""
     client_order_id, terms = new_id(), resting(bench.stock)
-    first = accepted(await broker.submit_order(client_order_id, terms))
-    match await broker.submit_order(client_order_id, terms):
+    first = accepted(await broker.submit_order(permit(client_order_id), terms))
+    match await broker.submit_order(permit(client_order_id), terms):
         case Accepted(order):
             assert order is not None
             assert order.broker_order_id == first.broker_order_id
@@ -30,9 +31,9 @@ async def same_id_same_order(bench: Bench, broker: BrokerAdapter) -> None:
 async def same_id_other_order(bench: Bench, broker: BrokerAdapter) -> None:
     """Another order under a used id is refused, and the first one stays as it was."""
     client_order_id, terms = new_id(), resting(bench.stock)
-    first = accepted(await broker.submit_order(client_order_id, terms))
+    first = accepted(await broker.submit_order(permit(client_order_id), terms))
     other = replace(terms, quantity=Decimal(11))
-    rejected(await broker.submit_order(client_order_id, other), "DUPLICATE_CLIENT_ID")
+    rejected(await broker.submit_order(permit(client_order_id), other), "DUPLICATE_CLIENT_ID")
     assert bench.at_broker(client_order_id) == 1
     assert (await show(broker, first.broker_order_id)).terms == terms
 
@@ -41,7 +42,7 @@ async def same_id_other_order(bench: Bench, broker: BrokerAdapter) -> None:
 async def same_id_at_once(bench: Bench, broker: BrokerAdapter) -> None:
     """Ten copies sent at the same time under one id leave one order, and no copy claims another."""
     client_order_id, terms = new_id(), resting(bench.stock)
-    outcomes = await asyncio.gather(*(broker.submit_order(client_order_id, terms) for _ in range(10)))
+    outcomes = await asyncio.gather(*(broker.submit_order(permit(client_order_id), terms) for _ in range(10)))
     ids = {outcome.order.broker_order_id for outcome in outcomes if isinstance(outcome, Accepted) and outcome.order}
     assert len(ids) == 1
     assert all(isinstance(outcome, Accepted | Rejected) for outcome in outcomes)
@@ -52,9 +53,9 @@ async def same_id_at_once(bench: Bench, broker: BrokerAdapter) -> None:
 async def same_id_after_the_end(bench: Bench, broker: BrokerAdapter) -> None:
     """The id of an order that has ended stays used."""
     client_order_id, terms = new_id(), resting(bench.stock)
-    order = accepted(await broker.submit_order(client_order_id, terms))
+    order = accepted(await broker.submit_order(permit(client_order_id), terms))
     await broker.cancel_order(order.broker_order_id)
-    outcome = await broker.submit_order(client_order_id, replace(terms, quantity=Decimal(11)))
+    outcome = await broker.submit_order(permit(client_order_id), replace(terms, quantity=Decimal(11)))
     rejected(outcome, "DUPLICATE_CLIENT_ID")
     assert bench.at_broker(client_order_id) == 1
 
@@ -63,7 +64,7 @@ async def same_id_after_the_end(bench: Bench, broker: BrokerAdapter) -> None:
 async def find_present(bench: Bench, broker: BrokerAdapter) -> None:
     """An order is found by its client order id, whole."""
     client_order_id, terms = new_id(), resting(bench.stock)
-    order = accepted(await broker.submit_order(client_order_id, terms))
+    order = accepted(await broker.submit_order(permit(client_order_id), terms))
     lookup = await broker.find_order(client_order_id)
     assert isinstance(lookup, Found)
     assert lookup.order.broker_order_id == order.broker_order_id
@@ -82,7 +83,7 @@ async def find_absent(bench: Bench, broker: BrokerAdapter) -> None:
 async def find_while_down(bench: Bench, broker: BrokerAdapter) -> None:
     """While the broker cannot be reached, a look-up says nothing about the order."""
     client_order_id = new_id()
-    accepted(await broker.submit_order(client_order_id, resting(bench.stock)))
+    accepted(await broker.submit_order(permit(client_order_id), resting(bench.stock)))
     unreachable = bench.open_unreachable()
     assert isinstance(await unreachable.find_order(client_order_id), Inconclusive)
     assert isinstance(await unreachable.get_order("any"), Inconclusive)

@@ -11,6 +11,7 @@ from brokergw.ports.broker import BrokerAdapter
 from tests.conformance.adapter.bench import Bench
 from tests.conformance.adapter.card import card
 from tests.conformance.adapter.steps import PRICE, Listener, buy, market, new_id, place, reach, resting, show
+from tests.fixtures.permits import permit
 
 HOUR_NS = 3600 * 10**9
 LIVE = (State.ACKED, State.WORKING)
@@ -19,7 +20,7 @@ LIVE = (State.ACKED, State.WORKING)
 async def rests(bench: Bench, broker: BrokerAdapter, terms: OrderTerms) -> BrokerOrder:
     """Place an order that cannot trade, and insist that the broker tells it back as it was meant."""
     client_order_id = new_id()
-    await broker.submit_order(client_order_id, terms)
+    await broker.submit_order(permit(client_order_id), terms)
     assert bench.at_broker(client_order_id) == 1
     (order,) = [each for each in await broker.get_open_orders() if each.client_order_id == client_order_id]
     assert order.terms == terms

@@ -9,12 +9,13 @@ from brokergw.ports.broker import BrokerAdapter
 from tests.conformance.adapter.bench import Bench
 from tests.conformance.adapter.card import card
 from tests.conformance.adapter.steps import market, new_id, rejected, resting
+from tests.fixtures.permits import permit
 
 
 async def refuses(bench: Bench, broker: BrokerAdapter, terms: OrderTerms, reason: str) -> None:
     """Send an order that must be refused, and insist that nothing came of it."""
     client_order_id = new_id()
-    rejected(await broker.submit_order(client_order_id, terms), reason)
+    rejected(await broker.submit_order(permit(client_order_id), terms), reason)
     assert bench.at_broker(client_order_id) == 0
     assert await broker.find_order(client_order_id) == Absent()
 
@@ -59,6 +60,6 @@ async def short_sale_of_the_unshortable(bench: Bench, broker: BrokerAdapter) -> 
 async def no_quantity(bench: Bench, broker: BrokerAdapter) -> None:
     """An order for nothing is refused definitively."""
     client_order_id = new_id()
-    outcome = await broker.submit_order(client_order_id, market(bench.stock, quantity=str(Decimal(0))))
+    outcome = await broker.submit_order(permit(client_order_id), market(bench.stock, quantity=str(Decimal(0))))
     assert type(outcome).__name__ == "Rejected", outcome
     assert bench.at_broker(client_order_id) == 0

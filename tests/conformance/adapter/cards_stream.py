@@ -10,6 +10,7 @@ from brokergw.ports.broker import BrokerAdapter, Change
 from tests.conformance.adapter.bench import Ability, Bench
 from tests.conformance.adapter.card import card
 from tests.conformance.adapter.steps import Listener, buy, market, place, reach, resting
+from tests.fixtures.permits import permit
 
 
 @card("C77", Feature.ORDER_STREAM)
@@ -62,7 +63,7 @@ async def a_change_is_told(bench: Bench, broker: BrokerAdapter) -> None:
     async with Listener(bench, broker) as listener:
         old = await place(broker, resting(bench.stock))
         await listener.until(lambda: State.WORKING in listener.states(old.broker_order_id))
-        await broker.modify_order(old.broker_order_id, "", Change(limit_price=Decimal(91)))
+        await broker.modify_order(permit(""), old.broker_order_id, Change(limit_price=Decimal(91)))
 
         def told() -> bool:
             reports = [event.order for event in listener.events if isinstance(event, OrderReport)]

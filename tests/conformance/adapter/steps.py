@@ -24,6 +24,7 @@ from brokergw.model.outcome import (
 from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
 from brokergw.ports.broker import BrokerAdapter
 from tests.conformance.adapter.bench import Bench
+from tests.fixtures.permits import permit
 
 _Seen = TypeVar("_Seen")
 
@@ -75,7 +76,7 @@ def rejected(outcome: Outcome, reason: str) -> None:
 
 async def place(broker: BrokerAdapter, terms: OrderTerms) -> BrokerOrder:
     """Send an order that must be accepted."""
-    return accepted(await broker.submit_order(new_id(), terms))
+    return accepted(await broker.submit_order(permit(new_id()), terms))
 
 
 async def show(broker: BrokerAdapter, order_id: str) -> BrokerOrder:

@@ -11,6 +11,7 @@ from tests.conformance.adapter import (  # noqa: F401 - importing them deals the
     cards_faults,
     cards_identity,
     cards_orders,
+    cards_permits,
     cards_records,
     cards_refusals,
     cards_stream,

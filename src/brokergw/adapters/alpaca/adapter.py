@@ -34,6 +34,7 @@ from brokergw.model.outcome import (
 from brokergw.model.terms import OrderClass, OrderTerms
 from brokergw.ports.broker import BrokerLink, Change
 from brokergw.ports.clock import Clock
+from brokergw.ports.permit import Permit
 from brokergw.transport.http import Http, Reply
 
 
@@ -130,13 +131,14 @@ class AlpacaConnection:
         except GatewayError as error:
             return Inconclusive(error.message)
 
-    async def submit_order(self, client_order_id: str, terms: OrderTerms) -> Outcome:
+    async def submit_order(self, permit: Permit, terms: OrderTerms) -> Outcome:
         """Send one order, once. A duplicate client order id is our own earlier order, if it equals ours."""
+        client_order_id = permit.client_order_id
         try:
             body = submit_body(client_order_id, terms)
         except Unsupported as error:
             return Rejected("INVALID_TERMS", broker_message=f"Alpaca has no {error}")
-        reply = await self._api.submit(body)
+        reply = await self._api.submit(permit, body)
         if not isinstance(reply, Reply):
             return reply
         if reply.status == 200:
@@ -146,9 +148,10 @@ class AlpacaConnection:
             return await self._earlier(client_order_id, terms, outcome)
         return outcome
 
-    async def modify_order(self, order_id: str, client_order_id: str, change: Change) -> Outcome:
+    async def modify_order(self, permit: Permit, order_id: str, change: Change) -> Outcome:
         """Replace an order; Accepted carries the new generation, which a fill may still overtake."""
-        reply = await self._api.replace(order_id, change_body(client_order_id, change))
+        client_order_id = permit.client_order_id
+        reply = await self._api.replace(permit, order_id, change_body(client_order_id, change))
         if not isinstance(reply, Reply):
             return reply
         if reply.status == 200:

@@ -17,6 +17,7 @@ from brokergw.adapters.alpaca.payloads import write_time as rfc3339
 from brokergw.adapters.alpaca.session import Session, unavailable
 from brokergw.model.errors import Reason
 from brokergw.model.outcome import NotSent, Unknown
+from brokergw.ports.permit import Permit
 from brokergw.transport.http import Reply
 
 ORDERS_PAGE: Final = 500
@@ -140,13 +141,14 @@ class Api:
         """GET /v2/options/contracts/{symbol}."""
         return await self._optional(f"/v2/options/contracts/{_segment(symbol)}")
 
-    async def submit(self, body: Row) -> Reply | NotSent | Unknown:
+    async def submit(self, permit: Permit, body: Row) -> Reply | NotSent | Unknown:
         """POST /v2/orders."""
-        return await self._session.command("POST", "/v2/orders", json.dumps(body).encode())
+        return await self._session.command("POST", "/v2/orders", json.dumps(body).encode(), permit)
 
-    async def replace(self, order_id: str, body: Row) -> Reply | NotSent | Unknown:
+    async def replace(self, permit: Permit, order_id: str, body: Row) -> Reply | NotSent | Unknown:
         """PATCH /v2/orders/{id}."""
-        return await self._session.command("PATCH", f"/v2/orders/{_segment(order_id)}", json.dumps(body).encode())
+        path = f"/v2/orders/{_segment(order_id)}"
+        return await self._session.command("PATCH", path, json.dumps(body).encode(), permit)
 
     async def cancel(self, order_id: str) -> Reply | NotSent | Unknown:
         """DELETE /v2/orders/{id}."""

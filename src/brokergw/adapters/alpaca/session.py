@@ -13,6 +13,7 @@ from brokergw.model.errors import GatewayError, Reason, Throttled
 from brokergw.model.outcome import Budget, NotSent, Unknown
 from brokergw.ports.broker import BrokerLink, BrokerUnavailable, Credentials
 from brokergw.ports.clock import Clock
+from brokergw.ports.permit import Permit
 from brokergw.transport.http import Http, NotSentError, Reply, UnknownError
 from brokergw.transport.throttle import Spent, Throttle, read_budget, retry_after_s
 
@@ -68,10 +69,12 @@ class Session:
         """Tell the trading budget as last heard."""
         return self._trading.budget
 
-    async def command(self, method: str, path: str, content: bytes | None = None) -> Reply | NotSent | Unknown:
+    async def command(
+        self, method: str, path: str, content: bytes | None = None, permit: Permit | None = None
+    ) -> Reply | NotSent | Unknown:
         """Make one attempt at something that changes the account; never repeats it."""
         try:
-            return await self._send(self._trading, method, path, content, cancel=method == "DELETE")
+            return await self._send(self._trading, method, path, content, permit, cancel=method == "DELETE")
         except (NotSentError, Spent) as error:
             return NotSent(str(error), error.retry_after_s if isinstance(error, Spent) else None)
         except UnknownError as error:
@@ -114,12 +117,19 @@ class Session:
         return unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"HTTP {reply.status} {refusal.code} {refusal.message}")
 
     async def _send(
-        self, door: _Door, method: str, path: str, content: bytes | None = None, *, cancel: bool = False
+        self,
+        door: _Door,
+        method: str,
+        path: str,
+        content: bytes | None = None,
+        permit: Permit | None = None,
+        *,
+        cancel: bool = False,
     ) -> Reply:
         if not self._open:
             raise NotSentError("the connection is closed")
         door.throttle.take(cancel=cancel)
-        reply = await self._http.send(method, door.base + path, self._headers, content)
+        reply = await self._http.send(method, door.base + path, self._headers, content, permit)
         told = read_budget(reply.headers, door.budget)
         if told is not door.budget:
             door.budget = told

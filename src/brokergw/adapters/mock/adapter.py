@@ -33,6 +33,7 @@ from brokergw.model.outcome import (
 )
 from brokergw.model.terms import OrderTerms, OrderType, PositionEffect, Side, TimeInForce
 from brokergw.ports.broker import BrokerLink, BrokerUnavailable, Change
+from brokergw.ports.permit import Permit, PermitExpired, PermitSpent
 
 if TYPE_CHECKING:
     from brokergw.adapters.mock.broker import Feed, MockBroker
@@ -104,21 +105,21 @@ class MockConnection:
         await self._query()
         return self._lookup(self._exchange.order_by_client_id(self._account_id, client_order_id))
 
-    async def submit_order(self, client_order_id: str, terms: OrderTerms) -> Outcome:
+    async def submit_order(self, permit: Permit, terms: OrderTerms) -> Outcome:
         """Place an order; the answer carries what it filled at once."""
 
         def place() -> Outcome:
-            if self._broker.refuses(client_order_id):
+            if self._broker.refuses(permit.client_order_id):
                 return Rejected("REJECTED_BY_CHANCE", "REJECT_RATE", "the configured reject rate refused the order")
             wrong = self._against_position(terms)
             if wrong is not None:
                 return wrong
-            order = self._exchange.submit(self._account_id, mapping.ticket(client_order_id, terms))
+            order = self._exchange.submit(self._account_id, mapping.ticket(permit.client_order_id, terms))
             return self._accepted(order)
 
-        return await self._command(place)
+        return await self._permitted(permit, place)
 
-    async def modify_order(self, order_id: str, client_order_id: str, change: Change) -> Outcome:
+    async def modify_order(self, permit: Permit, order_id: str, change: Change) -> Outcome:
         """Put a new generation in an order's place."""
 
         def alter() -> Outcome:
@@ -129,11 +130,11 @@ class MockConnection:
                 limit_price=change.limit_price,
                 stop_price=change.stop_price,
                 trail=change.trail,
-                client_order_id=client_order_id,
+                client_order_id=permit.client_order_id,
             )
             return self._accepted(order)
 
-        return await self._command(alter)
+        return await self._permitted(permit, alter)
 
     async def cancel_order(self, order_id: str) -> Outcome:
         """Cancel an order, and its group with it; it is gone when this answers."""
@@ -238,6 +239,15 @@ class MockConnection:
         if self._closed:
             raise BrokerUnavailable(Reason.BROKER_UNREACHABLE, "the connection to the mock broker is closed")
         self._broker.wake()
+
+    async def _permitted(self, permit: Permit, act: Callable[[], Outcome]) -> Outcome:
+        try:
+            permit.spend()
+        except PermitExpired as error:
+            return NotSent(str(error))
+        except PermitSpent as error:
+            return Unknown(str(error))
+        return await self._command(act)
 
     async def _command(self, act: Callable[[], Outcome]) -> Outcome:
         if self._latency_s:

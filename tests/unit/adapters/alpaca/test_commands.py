@@ -15,6 +15,7 @@ from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
 from brokergw.ports.broker import Change
 from tests.fixtures.alpaca_wire import KEY, SECRET, ScriptedAlpaca, answer, sample
+from tests.fixtures.permits import permit
 
 LIMIT = OrderTerms(
     symbol="AAPL",
@@ -24,14 +25,15 @@ LIMIT = OrderTerms(
     quantity=Decimal(10),
     limit_price=Decimal("180.25"),
 )
+
 OLD = "0b6e8a34-2b7f-4f62-8a7d-2f2c0a4d9e01"
 UNIQUE = answer({"code": 40010001, "message": "client_order_id must be unique"}, 422)
 
 Command = Callable[[AlpacaConnection], Awaitable[Outcome]]
 
 COMMANDS: dict[str, Command] = {
-    "submit": lambda broker: broker.submit_order("gw-limit-1", LIMIT),
-    "modify": lambda broker: broker.modify_order(OLD, "gw-limit-2", Change(limit_price=Decimal(181))),
+    "submit": lambda broker: broker.submit_order(permit("gw-limit-1"), LIMIT),
+    "modify": lambda broker: broker.modify_order(permit("gw-limit-2"), OLD, Change(limit_price=Decimal(181))),
     "cancel": lambda broker: broker.cancel_order(OLD),
     "cancel all": lambda broker: broker.cancel_all(),
     "flatten": lambda broker: broker.flatten("AAPL"),
@@ -49,7 +51,7 @@ def alpaca() -> ScriptedAlpaca:
 async def test_an_accepted_order_comes_back_as_alpaca_tells_it(alpaca: ScriptedAlpaca) -> None:
     """One POST carries the order and both auth headers, and its answer is the order."""
     alpaca.on("POST", "/v2/orders", answer(sample("http_get_order")))
-    outcome = await alpaca.open().submit_order("gw-limit-1", LIMIT)
+    outcome = await alpaca.open().submit_order(permit("gw-limit-1"), LIMIT)
     assert isinstance(outcome, Accepted)
     assert outcome.order is not None
     assert (outcome.order.broker_order_id, outcome.order.state) == (OLD, State.WORKING)
@@ -71,7 +73,7 @@ async def test_an_accepted_order_comes_back_as_alpaca_tells_it(alpaca: ScriptedA
 async def test_a_live_connection_speaks_to_the_live_host(alpaca: ScriptedAlpaca) -> None:
     """Real money goes to the live address and nowhere else."""
     alpaca.on("POST", "/v2/orders", answer(sample("http_get_order")))
-    await alpaca.open(environment=Environment.LIVE).submit_order("gw-limit-1", LIMIT)
+    await alpaca.open(environment=Environment.LIVE).submit_order(permit("gw-limit-1"), LIMIT)
     assert alpaca.requests[0].url.host == "api.alpaca.markets"
 
 
@@ -127,7 +129,7 @@ async def test_our_own_budget_keeps_a_share_for_cancels(alpaca: ScriptedAlpaca) 
     alpaca.on("POST", "/v2/orders", answer({"code": 40310000, "message": "insufficient buying power"}, 403))
     alpaca.on("DELETE", "/v2/orders/", answer("", 204))
     broker = alpaca.open(AlpacaConfig(requests_per_minute=10))
-    outcomes = [await broker.submit_order("gw-limit-1", LIMIT) for _ in range(9)]
+    outcomes = [await broker.submit_order(permit("gw-limit-1"), LIMIT) for _ in range(9)]
     assert [type(outcome) for outcome in outcomes] == [Rejected] * 8 + [NotSent]
     assert await broker.cancel_order(OLD) == Accepted()
 
@@ -135,7 +137,7 @@ async def test_our_own_budget_keeps_a_share_for_cancels(alpaca: ScriptedAlpaca) 
 async def test_a_refusal_tells_reason_code_and_words(alpaca: ScriptedAlpaca) -> None:
     """A documented refusal is definitive and carries Alpaca's own code and message."""
     alpaca.on("POST", "/v2/orders", answer({"code": 40310000, "message": "insufficient buying power"}, 403))
-    assert await alpaca.open().submit_order("gw-limit-1", LIMIT) == Rejected(
+    assert await alpaca.open().submit_order(permit("gw-limit-1"), LIMIT) == Rejected(
         "INSUFFICIENT_FUNDS", "40310000", "insufficient buying power"
     )
 
@@ -147,7 +149,7 @@ async def test_an_order_answered_as_filled_brings_its_executions(alpaca: Scripte
     """An answer that already counts executions is completed with them, under the ids that the stream gives them."""
     alpaca.on("POST", "/v2/orders", answer(FILLED))
     alpaca.on("GET", "/v2/account/activities/FILL?", answer(sample("http_get_activities_fill")))
-    outcome = await alpaca.open().submit_order("gw-limit-1", LIMIT)
+    outcome = await alpaca.open().submit_order(permit("gw-limit-1"), LIMIT)
     assert isinstance(outcome, Accepted)
     assert outcome.order is not None
     assert (outcome.order.state, outcome.order.cum_quantity) == (State.FILLED, Decimal(10))
@@ -161,7 +163,7 @@ async def test_executions_that_cannot_be_told_yet_are_left_to_the_stream(
     """An order is given without a total where its executions are not at hand, so that none counts twice."""
     alpaca.on("POST", "/v2/orders", answer(FILLED))
     alpaca.on("GET", "/v2/account/activities/FILL?", activities)
-    outcome = await alpaca.open().submit_order("gw-limit-1", LIMIT)
+    outcome = await alpaca.open().submit_order(permit("gw-limit-1"), LIMIT)
     assert isinstance(outcome, Accepted)
     assert outcome.order is not None
     assert (outcome.order.state, outcome.order.cum_quantity, outcome.fills) == (State.ACKED, Decimal(0), ())
@@ -171,14 +173,14 @@ async def test_executions_that_cannot_be_told_yet_are_left_to_the_stream(
 async def test_an_answer_about_another_order_is_unknown(alpaca: ScriptedAlpaca) -> None:
     """An order with a client order id that we did not send says nothing of ours."""
     alpaca.on("POST", "/v2/orders", answer(sample("http_get_order")))
-    assert isinstance(await alpaca.open().submit_order("gw-other", LIMIT), Unknown)
+    assert isinstance(await alpaca.open().submit_order(permit("gw-other"), LIMIT), Unknown)
 
 
 async def test_a_duplicate_that_equals_ours_is_our_earlier_order(alpaca: ScriptedAlpaca) -> None:
     """Alpaca's refusal of a repeated id leads to the order that has it."""
     alpaca.on("POST", "/v2/orders", UNIQUE)
     alpaca.on("GET", "/v2/orders:by_client_order_id?client_order_id=gw-limit-1", answer(sample("http_get_order")))
-    outcome = await alpaca.open().submit_order("gw-limit-1", LIMIT)
+    outcome = await alpaca.open().submit_order(permit("gw-limit-1"), LIMIT)
     assert isinstance(outcome, Accepted)
     assert outcome.order is not None
     assert outcome.order.broker_order_id == OLD
@@ -188,7 +190,7 @@ async def test_a_duplicate_with_other_terms_is_refused(alpaca: ScriptedAlpaca) -
     """Another order under the same id is not ours, and ours was not placed."""
     alpaca.on("POST", "/v2/orders", UNIQUE)
     alpaca.on("GET", "/v2/orders:by", answer(sample("http_get_order")))
-    outcome = await alpaca.open().submit_order("gw-limit-1", replace(LIMIT, quantity=Decimal(11)))
+    outcome = await alpaca.open().submit_order(permit("gw-limit-1"), replace(LIMIT, quantity=Decimal(11)))
     assert isinstance(outcome, Rejected)
     assert outcome.reason == "DUPLICATE_CLIENT_ID"
 
@@ -203,13 +205,13 @@ async def test_a_duplicate_that_cannot_be_looked_up_is_unknown(
     """Without seeing the earlier order nothing is concluded from the refusal."""
     alpaca.on("POST", "/v2/orders", UNIQUE)
     alpaca.on("GET", "/v2/orders:by", found)
-    assert isinstance(await alpaca.open().submit_order("gw-limit-1", LIMIT), Unknown)
+    assert isinstance(await alpaca.open().submit_order(permit("gw-limit-1"), LIMIT), Unknown)
 
 
 async def test_a_time_in_force_alpaca_lacks_is_refused_before_sending(alpaca: ScriptedAlpaca) -> None:
     """Nothing is sent for terms that Alpaca has no words for."""
     dated = replace(LIMIT, time_in_force=TimeInForce.GTD, expire_time_ns=1)
-    outcome = await alpaca.open().submit_order("gw-limit-1", dated)
+    outcome = await alpaca.open().submit_order(permit("gw-limit-1"), dated)
     assert isinstance(outcome, Rejected)
     assert not alpaca.requests
 
@@ -217,7 +219,7 @@ async def test_a_time_in_force_alpaca_lacks_is_refused_before_sending(alpaca: Sc
 async def test_a_change_gives_the_next_generation(alpaca: ScriptedAlpaca) -> None:
     """A PATCH names the old order and brings back the new one, which names the old one too."""
     alpaca.on("PATCH", f"/v2/orders/{OLD}", answer(sample("http_patch_order")))
-    outcome = await alpaca.open().modify_order(OLD, "gw-limit-2", Change(limit_price=Decimal(181)))
+    outcome = await alpaca.open().modify_order(permit("gw-limit-2"), OLD, Change(limit_price=Decimal(181)))
     assert isinstance(outcome, Accepted)
     assert outcome.order is not None
     assert outcome.order.replaces == OLD
@@ -227,7 +229,7 @@ async def test_a_change_gives_the_next_generation(alpaca: ScriptedAlpaca) -> Non
 async def test_a_change_answered_about_another_order_is_unknown(alpaca: ScriptedAlpaca) -> None:
     """A new order that replaces something else is not our change."""
     alpaca.on("PATCH", "/v2/orders/", answer(sample("http_patch_order")))
-    outcome = await alpaca.open().modify_order("another-order", "gw-limit-2", Change(limit_price=Decimal(181)))
+    outcome = await alpaca.open().modify_order(permit("gw-limit-2"), "another-order", Change(limit_price=Decimal(181)))
     assert isinstance(outcome, Unknown)
 
 

@@ -22,6 +22,7 @@ from brokergw.model.outcome import Accepted, Found, Unknown
 from brokergw.model.terms import OrderClass, OrderTerms, OrderType, Side, TimeInForce
 from brokergw.ports.broker import BrokerLink, Change
 from tests.fixtures.clock import FakeClock
+from tests.fixtures.permits import permit
 
 LINK = BrokerLink(connection_id="con", account_id="acc_1", environment=Environment.MOCK, credentials=None)
 Opener = Callable[[], MockBroker]
@@ -34,6 +35,7 @@ from brokergw.adapters.mock import MockBroker, MockConfig
 from brokergw.model.account import Environment
 from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
 from brokergw.ports.broker import BrokerLink
+from tests.fixtures.permits import permit
 
 class Clock:
     def now_ns(self): return time.time_ns()
@@ -49,7 +51,7 @@ async def main():
         side = Side.SELL if count % 3 == 2 else Side.BUY
         terms = OrderTerms(symbol="F", side=side, type=OrderType.MARKET, time_in_force=TimeInForce.DAY,
                            quantity=Decimal(1 + count % 2))
-        answer = await mock.submit_order(f"c{count}", terms)
+        answer = await mock.submit_order(permit(f"c{count}"), terms)
         print(f"c{count}", answer.order.broker_order_id, answer.order.cum_quantity, flush=True)
 
 asyncio.run(main())
@@ -98,25 +100,29 @@ async def trade(broker: MockBroker, mock: MockConnection, clock: FakeClock) -> N
         "take_profit_limit_price": Decimal(220),
         "stop_loss_stop_price": Decimal(180),
     }
-    await mock.submit_order("plain", terms(20))
-    await mock.submit_order("bracket", terms(10, **exits))
-    await mock.submit_order("waiting", terms(10, limit_price=Decimal(150), **(limit | exits)))
-    await mock.submit_order("trail", terms(5, Side.SELL, type=OrderType.TRAILING_STOP, trail_percent=Decimal("1.5")))
-    changed = await mock.submit_order("old", terms(3, limit_price=Decimal(150), **limit))
+    await mock.submit_order(permit("plain"), terms(20))
+    await mock.submit_order(permit("bracket"), terms(10, **exits))
+    await mock.submit_order(permit("waiting"), terms(10, limit_price=Decimal(150), **(limit | exits)))
+    await mock.submit_order(
+        permit("trail"), terms(5, Side.SELL, type=OrderType.TRAILING_STOP, trail_percent=Decimal("1.5"))
+    )
+    changed = await mock.submit_order(permit("old"), terms(3, limit_price=Decimal(150), **limit))
     assert isinstance(changed, Accepted)
     assert changed.order is not None
-    await mock.modify_order(changed.order.broker_order_id, "new", Change(quantity=Decimal(4)))
-    gone = await mock.submit_order("gone", terms(3, limit_price=Decimal(150), **limit))
+    await mock.modify_order(permit("new"), changed.order.broker_order_id, Change(quantity=Decimal(4)))
+    gone = await mock.submit_order(permit("gone"), terms(3, limit_price=Decimal(150), **limit))
     assert isinstance(gone, Accepted)
     assert gone.order is not None
     await mock.cancel_order(gone.order.broker_order_id)
     await mock.submit_order(
-        "money",
+        permit("money"),
         OrderTerms(
             symbol="BTC/USD", side=Side.BUY, type=OrderType.MARKET, time_in_force=TimeInForce.GTC, notional=Decimal(777)
         ),
     )
-    await mock.submit_order("brief", terms(1, limit_price=Decimal(150), **(limit | {"time_in_force": TimeInForce.DAY})))
+    await mock.submit_order(
+        permit("brief"), terms(1, limit_price=Decimal(150), **(limit | {"time_in_force": TimeInForce.DAY}))
+    )
     clock.advance(17 * 3600)
     await clock.pass_time(1)
     broker.exchange.set_price("AAPL", Decimal(210))
@@ -167,7 +173,7 @@ async def test_a_recovered_broker_goes_on(reopen: Opener, still_clock: FakeClock
     found = [await mock.get_order(leg.broker_order_id) for leg in bracket.order.legs]
     assert [leg.order.state.value for leg in found if isinstance(leg, Found)] == ["FILLED", "CANCELED"]
     assert states["trail"] == "FILLED"
-    assert not isinstance(await mock.submit_order("plain", terms(1)), Accepted)
+    assert not isinstance(await mock.submit_order(permit("plain"), terms(1)), Accepted)
     broker.close()
 
 
@@ -176,7 +182,7 @@ async def test_each_life_adds_to_the_last(reopen: Opener) -> None:
     ids = []
     for life in range(4):
         broker = reopen()
-        answer = await broker.open(LINK).submit_order(f"life-{life}", terms(1))
+        answer = await broker.open(LINK).submit_order(permit(f"life-{life}"), terms(1))
         assert isinstance(answer, Accepted)
         ids += [answer.order and answer.order.broker_order_id, answer.fills[0].execution_id]
         kill(broker)
@@ -190,17 +196,17 @@ async def test_a_torn_last_line_is_dropped(reopen: Opener, path: Path) -> None:
     """At whatever byte the last line is torn, everything before it comes back, and the file can be written again."""
     broker = reopen()
     mock = broker.open(LINK)
-    await mock.submit_order("1", terms(1))
+    await mock.submit_order(permit("1"), terms(1))
     before = broker.exchange.state()
     whole = size_of(path)
-    await mock.submit_order("2", terms(1))
+    await mock.submit_order(permit("2"), terms(1))
     kill(broker)
     content = read(path)
     for size in range(whole, len(content), 37):
         write(path, content[:size])
         broker = reopen()
         assert broker.exchange.state() == before
-        assert isinstance(await broker.open(LINK).submit_order("2", terms(1)), Accepted)
+        assert isinstance(await broker.open(LINK).submit_order(permit("2"), terms(1)), Accepted)
         kill(broker)
         broker = reopen()
         assert len(broker.exchange.state().orders) == 2
@@ -212,7 +218,7 @@ async def test_a_damaged_file_is_not_guessed_at(reopen: Opener, path: Path) -> N
     broker = reopen()
     mock = broker.open(LINK)
     for count in range(3):
-        await mock.submit_order(str(count), terms(1))
+        await mock.submit_order(permit(str(count)), terms(1))
     broker.close()
     lines = read(path).splitlines(keepends=True)
     for damaged in ([lines[0], b"{]\n", *lines[2:]], [lines[0], *lines[2:]], [b'{"format":"other"}\n', *lines[1:]]):
@@ -265,9 +271,9 @@ async def test_a_failed_write_is_in_doubt_and_made_good(reopen: Opener, monkeypa
         return really_write(file, content[:size])
 
     monkeypatch.setattr(os, "write", scarce)
-    assert isinstance(await mock.submit_order("1", terms(1)), Unknown)
+    assert isinstance(await mock.submit_order(permit("1"), terms(1)), Unknown)
     budget[0] = 1 << 30
-    assert isinstance(await mock.submit_order("2", terms(1)), Accepted)
+    assert isinstance(await mock.submit_order(permit("2"), terms(1)), Accepted)
     state = kill(broker)
     again = reopen()
     assert again.exchange.state() == state

@@ -14,6 +14,7 @@ from brokergw.model.outcome import Accepted, BrokerEvent, FeedDown, FeedUp, Orde
 from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
 from brokergw.ports.broker import BrokerLink
 from tests.fixtures.clock import START_NS, FakeClock
+from tests.fixtures.permits import permit
 
 LINK = BrokerLink(connection_id="con", account_id="acc_1", environment=Environment.MOCK, credentials=None)
 
@@ -58,7 +59,7 @@ async def test_a_live_order_is_told_step_by_step(mock: MockConnection) -> None:
     """After FeedUp each change of an order is a report; the execution carries its fill and is not a replay."""
     stream = mock.subscribe(START_NS)
     assert await take(stream, 1) == [FeedUp(START_NS)]
-    answer = await mock.submit_order("1", buy(10))
+    answer = await mock.submit_order(permit("1"), buy(10))
     events = await take(stream, 2)
     assert states(events) == [State.WORKING, State.FILLED]
     fill = events[1]
@@ -70,12 +71,12 @@ async def test_a_live_order_is_told_step_by_step(mock: MockConnection) -> None:
 async def test_what_was_missed_is_told_before_feed_up(broker: MockBroker, still_clock: FakeClock) -> None:
     """A subscription tells again what happened since a moment, by executions with their ids, and nothing older."""
     mock = broker.open(LINK)
-    await mock.submit_order("old", buy(1))
+    await mock.submit_order(permit("old"), buy(1))
     still_clock.advance(10)
     live = mock.subscribe(still_clock.now_ns())
     await take(live, 1)
-    await mock.submit_order("filled", buy(300))
-    resting = await mock.submit_order("resting", buy(1, 150))
+    await mock.submit_order(permit("filled"), buy(300))
+    resting = await mock.submit_order(permit("resting"), buy(1, 150))
     assert isinstance(resting, Accepted)
     assert resting.order is not None
     await mock.cancel_order(resting.order.broker_order_id)
@@ -96,7 +97,7 @@ async def test_an_order_filled_in_part_is_replayed_in_its_steps(broker: MockBrok
     """A partly filled and then cancelled order is replayed as its execution and then its end."""
     broker.exchange.set_price("F", Decimal(10))
     asked = replace(buy(5001), symbol="F", time_in_force=TimeInForce.IOC)
-    await mock.submit_order("1", asked)
+    await mock.submit_order(permit("1"), asked)
     filled, canceled, up = await take(mock.subscribe(0), 3)
     assert isinstance(filled, OrderReport)
     assert isinstance(canceled, OrderReport)
@@ -112,7 +113,7 @@ async def test_a_resting_order_fills_as_prices_move(
     """While an order rests the market is looked at every quarter of a second, and the fill comes by the stream."""
     stream = mock.subscribe(START_NS)
     await take(stream, 1)
-    await mock.submit_order("1", buy(10, 190))
+    await mock.submit_order(permit("1"), buy(10, 190))
     await take(stream, 1)
     await still_clock.pass_time(1)
     broker.exchange.set_price("AAPL", Decimal(189))
@@ -124,10 +125,10 @@ async def test_the_ticker_runs_only_for_resting_orders(
     broker: MockBroker, mock: MockConnection, still_clock: FakeClock
 ) -> None:
     """The ticker starts with the first resting order, ends with the last, and starts again for the next."""
-    await mock.submit_order("1", buy(1))
+    await mock.submit_order(permit("1"), buy(1))
     assert broker._ticker is None
     for name in ("2", "3"):
-        answer = await mock.submit_order(name, buy(1, 150))
+        answer = await mock.submit_order(permit(name), buy(1, 150))
         assert isinstance(answer, Accepted)
         assert answer.order is not None
         ticker = broker._ticker
@@ -141,7 +142,7 @@ async def test_the_ticker_runs_only_for_resting_orders(
 async def test_the_last_disconnect_stops_the_ticker(broker: MockBroker, still_clock: FakeClock) -> None:
     """The ticker outlives one of two connections, not both."""
     one, two = broker.open(LINK), broker.open(LINK)
-    await one.submit_order("1", buy(1, 150))
+    await one.submit_order(permit("1"), buy(1, 150))
     ticker = broker._ticker
     assert ticker is not None
     await one.disconnect()

@@ -1,0 +1,27 @@
+"""What every verb works with, wired once."""
+
+from dataclasses import dataclass
+
+from brokergw.desk.book import OrderBook
+from brokergw.desk.recall import Recall
+from brokergw.desk.recorder import Recorder
+from brokergw.desk.resolver import Resolver
+from brokergw.desk.sends import Sends
+from brokergw.desk.sessions import Sessions
+from brokergw.ports.clock import Clock
+from brokergw.ports.journal import Journal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The desk's own parts. `instance_id` names this process on the orders that it may send."""
+
+    journal: Journal
+    book: OrderBook
+    recorder: Recorder
+    sends: Sends
+    sessions: Sessions
+    recall: Recall
+    resolver: Resolver
+    clock: Clock
+    instance_id: str

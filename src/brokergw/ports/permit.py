@@ -1,0 +1,57 @@
+"""The right to send one attempt of one order: short-lived, and spent once, by the adapter, before the first byte."""
+
+from collections.abc import Callable
+from typing import Final
+
+VALID_S: Final = 2.0
+"""How long a permit may wait for its first byte; an order that is older than this must not surprise anybody."""
+
+
+class PermitExpired(Exception):
+    """The permit was not spent in time: no byte of its attempt has left, and none ever will."""
+
+
+class PermitSpent(Exception):
+    """The permit was spent before: bytes of its attempt may have left, and no more may follow."""
+
+
+class Permit:
+    """The right to send one attempt.
+
+    `order_id` and `attempt` name the attempt on the record, `client_order_id` is what it is called at the broker.
+    Its age counts from `granted_at` (seconds of `monotonic`), which lies before the commit that put the attempt on the
+    record, so that whoever reads the record knows when the attempt can no longer begin.
+    """
+
+    __slots__ = ("_expires_at", "_monotonic", "_spent", "_withdrawn", "attempt", "client_order_id", "order_id")
+
+    def __init__(
+        self, *, order_id: str, attempt: int, client_order_id: str, granted_at: float, monotonic: Callable[[], float]
+    ) -> None:
+        self.order_id = order_id
+        self.attempt = attempt
+        self.client_order_id = client_order_id
+        self._expires_at = granted_at + VALID_S
+        self._monotonic = monotonic
+        self._spent = False
+        self._withdrawn = False
+
+    @property
+    def spent(self) -> bool:
+        """Whether bytes of the attempt may have left."""
+        return self._spent
+
+    def spend(self) -> None:
+        """Use the permit up, immediately before the first byte; raises PermitSpent or PermitExpired."""
+        if self._spent:
+            raise PermitSpent(f"the permit for attempt {self.attempt} was spent before")
+        if self._withdrawn:
+            raise PermitExpired("the permit was withdrawn")
+        if self._monotonic() > self._expires_at:
+            raise PermitExpired(f"the permit was not spent within {VALID_S:g} s")
+        self._spent = True
+
+    def withdraw(self) -> bool:
+        """See to it that the permit is never spent; True is the proof that no byte has left, and that none will."""
+        self._withdrawn = not self._spent
+        return self._withdrawn

@@ -1,0 +1,62 @@
+"""The permit: spent once, in time, or never."""
+
+import pytest
+
+from brokergw.ports.permit import VALID_S, Permit, PermitExpired, PermitSpent
+from tests.fixtures.clock import FakeClock
+
+
+@pytest.fixture
+def permit(still_clock: FakeClock) -> Permit:
+    """A permit granted now."""
+    return Permit(
+        order_id="ord_1",
+        attempt=1,
+        client_order_id="ord-1",
+        granted_at=still_clock.monotonic(),
+        monotonic=still_clock.monotonic,
+    )
+
+
+def test_a_permit_is_spent_once(permit: Permit) -> None:
+    """The second time is refused, whatever became of the first."""
+    permit.spend()
+    assert permit.spent
+    with pytest.raises(PermitSpent):
+        permit.spend()
+
+
+def test_a_permit_expires(permit: Permit, still_clock: FakeClock) -> None:
+    """A sender that wakes too late sends nothing, now or later (C6)."""
+    still_clock.advance(VALID_S + 0.001)
+    with pytest.raises(PermitExpired):
+        permit.spend()
+    assert not permit.spent
+
+
+def test_a_permit_lives_for_its_whole_time(permit: Permit, still_clock: FakeClock) -> None:
+    """At the last moment it is still good."""
+    still_clock.advance(VALID_S)
+    permit.spend()
+
+
+def test_a_spent_permit_stays_spent_when_it_has_grown_old(permit: Permit, still_clock: FakeClock) -> None:
+    """Expiry must never be read as a proof of nothing sent once bytes may have left."""
+    permit.spend()
+    still_clock.advance(10 * VALID_S)
+    with pytest.raises(PermitSpent):
+        permit.spend()
+
+
+def test_a_withdrawn_permit_is_a_proof(permit: Permit) -> None:
+    """Withdrawing succeeds before the first byte, and keeps it from ever leaving."""
+    assert permit.withdraw()
+    with pytest.raises(PermitExpired):
+        permit.spend()
+    assert permit.withdraw()
+
+
+def test_a_spent_permit_cannot_be_withdrawn(permit: Permit) -> None:
+    """Once bytes may have left there is no proof that they have not."""
+    permit.spend()
+    assert not permit.withdraw()
