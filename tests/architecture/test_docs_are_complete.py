@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from brokergw.model.lifecycle_page import page
 from tests.architecture.docs import missing_pages, unexplained_verbs
 from tests.architecture.sources import ROOT
 
@@ -29,10 +30,15 @@ def test_the_readme_tells_of_every_verb() -> None:
 
 def test_the_settings_page_is_what_the_settings_generate() -> None:
     """`docs/settings.md` is neither behind the code nor edited by hand."""
-    page = subprocess.run(
+    fresh = subprocess.run(
         [sys.executable, "-m", "brokergw.app.settings_page"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert (ROOT / "docs/settings.md").read_text("utf-8") == page.stdout
+    assert (ROOT / "docs/settings.md").read_text("utf-8") == fresh.stdout
+
+
+def test_the_lifecycle_page_is_drawn_from_the_table() -> None:
+    """`docs/lifecycle.md` shows the states and moves that the code obeys."""
+    assert (ROOT / "docs/lifecycle.md").read_text("utf-8") == page()
 
 
 def test_dead_links_lonely_pages_and_secret_verbs_are_told(tmp_path: Path) -> None:

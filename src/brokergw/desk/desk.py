@@ -182,7 +182,7 @@ class Desk:
         """Only the broker knows what became of orders that were being sent when the process ended."""
         for order in await self._journal.open_orders():
             self._book.remember(order)
-            if order.state in {State.SENDING, State.IN_DOUBT}:
+            if order.state in {State.SENDING, State.IN_DOUBT, State.RESOLVED_ABSENT}:
                 session = await self._sessions.of_account(order.account_id)
                 doubtful = await self._resolver.doubt(order)
                 if session is not None:

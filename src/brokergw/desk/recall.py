@@ -6,6 +6,7 @@ from brokergw.desk import decisions
 from brokergw.desk.book import OrderBook
 from brokergw.desk.results import CancelItem, OrderResult, ResidualItem, Result, SweepResult
 from brokergw.desk.sends import Sends, key_reused
+from brokergw.desk.telling import not_placed
 from brokergw.model.commands import KeyedCommand
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.lifecycle import State
@@ -57,7 +58,7 @@ class Recall:
         if "error" in decision:
             error = decisions.error_from(decision["error"])
             if error.reason is Reason.ORDER_NOT_PLACED:
-                return await self._believed_absent(record, error)
+                return await self._believed_absent(record)
             raise error
         if "order" in decision:
             return await self._order(decision, record)
@@ -76,11 +77,11 @@ class Recall:
             return None
         return OrderResult(order=order, replayed=True)
 
-    async def _believed_absent(self, record: KeyRecord, error: GatewayError) -> OrderResult:
+    async def _believed_absent(self, record: KeyRecord) -> OrderResult:
         """Tell of an order that the broker did not know; it may have turned up since."""
         order = await self._required(record.subject)
-        if order.state is State.RESOLVED_ABSENT:
-            raise error
+        if order.state in {State.RESOLVED_ABSENT, State.ABSENT}:
+            raise not_placed(order)
         return OrderResult(order=order, replayed=True, decision_time_ns=record.decision_time_ns)
 
     async def _order(self, decision: dict[str, Any], record: KeyRecord) -> OrderResult:

@@ -17,8 +17,9 @@ from brokergw.desk import decisions
 from brokergw.desk.book import OrderBook
 from brokergw.desk.recorder import Recorder, Step
 from brokergw.desk.sessions import Session
+from brokergw.desk.telling import not_placed
 from brokergw.desk.transitions import confirm, leg_orders, merge, move
-from brokergw.model.errors import GatewayError, OrderEffect, Reason, Retry
+from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.lifecycle import State, is_terminal
 from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import Absent, BrokerFill, BrokerOrder, Found, OrderReport
@@ -32,6 +33,8 @@ _CONFIRMATIONS_MAX: Final = 10
 _GENERATIONS_MAX: Final = 50
 _ABSENCES_MIN: Final = 3
 _ABSENT_FOR_MIN_S: Final = 30.0
+_QUARANTINE_NS: Final = 15 * 60 * 1_000_000_000
+_LOOKED_FOR: Final = frozenset({State.IN_DOUBT, State.RESOLVED_ABSENT})
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +78,7 @@ class Resolver:
         for delay in _delays():
             await self._clock.sleep(delay)
             current = await self._book.get(order.order_id)
-            if current is None or current.state is not State.IN_DOUBT or session.connection.revoked:
+            if current is None or current.state not in _LOOKED_FOR or session.connection.revoked:
                 return
             try:
                 await self._ask(session, current, absence)
@@ -110,9 +113,12 @@ class Resolver:
         match await session.adapter.find_order(order.broker_client_order_id):
             case Found(order=seen):
                 await self._found(session, order, seen)
+            case Absent() if order.state is State.RESOLVED_ABSENT:
+                if self._clock.now_ns() >= quarantine_ends_ns(order):
+                    await self._absent(order, State.ABSENT)
             case Absent():
                 if absence.proved(self._clock.monotonic()):
-                    await self._absent(order)
+                    await self._absent(order, State.RESOLVED_ABSENT)
             case inconclusive:
                 log.info("look-up inconclusive", order_id=order.order_id, why=inconclusive.why)
 
@@ -130,25 +136,23 @@ class Resolver:
         written = await self._recorder.write(order, step)
         log.info("order in doubt was found", order_id=order.order_id, state=written.order.state.value)
 
-    async def _absent(self, order: Order) -> None:
-        error = GatewayError(
-            Reason.ORDER_NOT_PLACED,
-            "the broker does not know the order",
-            effect=OrderEffect.POSSIBLE,
-            retry=Retry.NEW_KEY,
-            order_id=order.order_id,
-        )
-
+    async def _absent(self, order: Order, state: State) -> None:
         def step(current: Order) -> Step | None:
-            if current.state is not State.IN_DOUBT:
+            if current.state is not order.state:
                 return None
             now = self._clock.now_ns()
-            absent = move(current, State.RESOLVED_ABSENT, now, reject_reason=Reason.ORDER_NOT_PLACED.value)
-            decision = Decision(submit_scope(order), decisions.of_error(error), now)
+            reason = Reason.ORDER_NOT_PLACED.value if is_terminal(state) else ""
+            absent = move(current, state, now, reject_reason=reason)
+            decision = Decision(submit_scope(order), decisions.of_error(not_placed(absent)), now)
             return Step(order=absent, decision=decision, origin=Origin.RECONCILED)
 
         await self._recorder.write(order, step)
-        log.warning("order in doubt is absent at the broker", order_id=order.order_id)
+        log.warning("order in doubt is absent at the broker", order_id=order.order_id, state=state.value)
+
+
+def quarantine_ends_ns(order: Order) -> int:
+    """Tell until when an order that was proved absent (in its present version) is still waited for."""
+    return max(order.update_time_ns + _QUARANTINE_NS, order.terms.expire_time_ns or 0)
 
 
 async def _fills(session: Session, seen: BrokerOrder) -> tuple[BrokerFill, ...]:

@@ -4,12 +4,14 @@ from typing import Final
 
 from brokergw.model.errors import GatewayError, OrderEffect, Reason, Retry
 from brokergw.model.events import AuditRow
+from brokergw.model.lifecycle import is_terminal
 from brokergw.model.order import Order
 from brokergw.model.outcome import Rejected
 from brokergw.model.principal import Caller
 
 BROKER_MESSAGE_LENGTH_MAX: Final = 200
 _RETRY_AFTER_S: Final = 1.0
+_ABSENT_RETRY_AFTER_S: Final = 60.0
 
 
 def audit_row(
@@ -74,4 +76,17 @@ def nothing_sent(
         retry=retry,
         retry_after_s=retry_after_s or (_RETRY_AFTER_S if retry is Retry.SAME_KEY else None),
         order_id=order_id,
+    )
+
+
+def not_placed(order: Order) -> GatewayError:
+    """Say that the broker does not have an order; while a late birth is waited for it may have it yet."""
+    over = is_terminal(order.state)
+    return GatewayError(
+        Reason.ORDER_NOT_PLACED,
+        "the broker does not know the order" if over else "the broker does not know the order, so far",
+        effect=OrderEffect.NONE if over else OrderEffect.POSSIBLE,
+        retry=Retry.NEW_KEY if over else Retry.SAME_KEY,
+        retry_after_s=None if over else _ABSENT_RETRY_AFTER_S,
+        order_id=order.order_id,
     )

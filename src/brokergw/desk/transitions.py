@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from brokergw.model.events import EventDraft, EventKind, PositionChange
 from brokergw.model.ids import fill_id, new_id
-from brokergw.model.lifecycle import State, is_terminal, may_move
+from brokergw.model.lifecycle import ENDED_AT_BROKER, State, is_terminal, may_move
 from brokergw.model.order import ZERO, Fill, FillKind, Order, Origin
 from brokergw.model.outcome import BrokerFill, BrokerOrder
 from brokergw.model.terms import OrderTerms
@@ -19,7 +19,6 @@ from brokergw.model.terms import OrderTerms
 _AVERAGE_STEP: Final = Decimal("1e-9")
 _PENDING: Final = frozenset({State.PENDING_CANCEL, State.PENDING_MODIFY})
 _UNFILLED_LIVE: Final = frozenset({State.ACKED, State.WORKING, State.TRIGGERED})
-_ENDED_AT_BROKER: Final = frozenset({State.FILLED, State.CANCELED, State.EXPIRED, State.REJECTED_BY_BROKER})
 _ENDED_SHORT: Final = frozenset({State.CANCELED, State.EXPIRED, State.REJECTED_BY_BROKER})
 
 
@@ -30,6 +29,8 @@ def move(order: Order, state: State, now_ns: int, **changes: Any) -> Order:
     if not is_terminal(state):
         # An order that was believed absent may turn up alive.
         changes.setdefault("complete_time_ns", None)
+        if order.state is State.ABSENT:
+            changes.setdefault("reject_reason", "")
     elif order.complete_time_ns is None:
         changes.setdefault("complete_time_ns", now_ns)
     if state in {State.CANCELED, State.EXPIRED} and order.terms.quantity is not None:
@@ -103,7 +104,7 @@ def _next_state(order: Order, seen: BrokerOrder, cum: Decimal) -> State:
     if seen.replaced_by or (order.broker_order_id and seen.broker_order_id != _newest(order, seen)):
         return _filled_if_complete(order, cum)
     target = seen.state
-    if order.state in _ENDED_AT_BROKER:
+    if order.state in ENDED_AT_BROKER:
         return _filled_if_complete(order, cum)
     if target in _UNFILLED_LIVE and cum > 0:
         target = State.PARTIAL

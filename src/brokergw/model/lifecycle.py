@@ -32,6 +32,7 @@ class State(StrEnum):
     DENIED = "DENIED"
     NOT_SENT = "NOT_SENT"
     RESOLVED_ABSENT = "RESOLVED_ABSENT"
+    ABSENT = "ABSENT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ STATES: Final = {
     State.SENDING: StateFacts("SUBMITTED", False, "May have been sent; no answer yet."),
     State.CONFIRM_PENDING: StateFacts("PENDING_CONFIRMATION", False, "The broker asked a question; possibly live."),
     State.IN_DOUBT: StateFacts("IN_DOUBT", False, "Sent, outcome unknown; only evidence ends it."),
-    State.MANUAL: StateFacts("MANUAL_REVIEW", False, "Evidence is ambiguous; a person decides."),
+    State.RESOLVED_ABSENT: StateFacts("IN_DOUBT", False, "Proved absent at the broker; a late birth is waited for."),
+    State.MANUAL: StateFacts("MANUAL_REVIEW", False, "Evidence is ambiguous; an operator decides, nothing else."),
     State.ACKED: StateFacts("ACCEPTED", False, "The broker has it; not working yet."),
     State.WORKING: StateFacts("WORKING", False, "Live at the venue."),
     State.TRIGGERED: StateFacts("TRIGGERED", False, "The stop fired."),
@@ -62,7 +64,7 @@ STATES: Final = {
     State.REJECTED_BY_BROKER: StateFacts("REJECTED", True, "Definitively refused by the broker."),
     State.DENIED: StateFacts("DENIED", True, "Refused by a gate; nothing was sent."),
     State.NOT_SENT: StateFacts("NOT_PLACED", True, "Proved not sent; the same key may try it again."),
-    State.RESOLVED_ABSENT: StateFacts("NOT_PLACED", True, "Proved absent at the broker."),
+    State.ABSENT: StateFacts("NOT_PLACED", True, "Absent at the broker, and the wait for a late birth is over."),
 }
 
 _LIVE: Final = frozenset(
@@ -76,16 +78,24 @@ _LIVE: Final = frozenset(
         State.SUSPENDED,
     }
 )
-_ENDED_AT_BROKER: Final = frozenset({State.FILLED, State.CANCELED, State.EXPIRED, State.REJECTED_BY_BROKER})
-_ANY_BROKER_TRUTH: Final = _LIVE | _ENDED_AT_BROKER
+ENDED_AT_BROKER: Final = frozenset({State.FILLED, State.CANCELED, State.EXPIRED, State.REJECTED_BY_BROKER})
+"""The states in which the broker has told how the order ended."""
+
+BROKER_TRUTH: Final = _LIVE | ENDED_AT_BROKER
+"""The states that only the broker's own word leads to."""
+
+UNRESOLVED: Final = frozenset({State.IN_DOUBT, State.RESOLVED_ABSENT, State.MANUAL})
+"""The states in which nobody knows for good whether the broker has the order."""
 
 EDGES: Final = {
     State.INTENT: frozenset({State.SENDING, State.NOT_SENT}),
-    State.SENDING: _ANY_BROKER_TRUTH | {State.CONFIRM_PENDING, State.IN_DOUBT, State.NOT_SENT},
-    State.CONFIRM_PENDING: _ANY_BROKER_TRUTH | {State.IN_DOUBT, State.RESOLVED_ABSENT},
-    State.IN_DOUBT: _ANY_BROKER_TRUTH | {State.MANUAL, State.RESOLVED_ABSENT},
-    State.MANUAL: _ANY_BROKER_TRUTH | {State.RESOLVED_ABSENT},
-    **{live: _ANY_BROKER_TRUTH | {State.IN_DOUBT} for live in _LIVE},
+    State.SENDING: BROKER_TRUTH | {State.CONFIRM_PENDING, State.IN_DOUBT, State.NOT_SENT},
+    State.CONFIRM_PENDING: BROKER_TRUTH | {State.IN_DOUBT},
+    State.IN_DOUBT: BROKER_TRUTH | {State.MANUAL, State.RESOLVED_ABSENT, State.ABSENT},
+    # Born late, or not at all; what is born with other terms than ours needs a person.
+    State.RESOLVED_ABSENT: BROKER_TRUTH | {State.MANUAL, State.ABSENT},
+    State.MANUAL: BROKER_TRUTH | {State.ABSENT},
+    **{live: BROKER_TRUTH | {State.IN_DOUBT} for live in _LIVE},
     # A fill may overtake its own cancel; a bust may take a fill back.
     State.FILLED: frozenset({State.FILLED, State.PARTIAL}),
     State.CANCELED: frozenset({State.CANCELED, State.FILLED}),
@@ -93,7 +103,8 @@ EDGES: Final = {
     State.REJECTED_BY_BROKER: frozenset({State.FILLED, State.PARTIAL, State.CANCELED}),
     State.DENIED: frozenset[State](),
     State.NOT_SENT: frozenset({State.SENDING}),
-    State.RESOLVED_ABSENT: _ANY_BROKER_TRUTH,
+    # However long the wait was: what the broker shows is true.
+    State.ABSENT: BROKER_TRUTH,
 }
 
 OPEN: Final = frozenset(state for state, facts in STATES.items() if not facts.terminal)

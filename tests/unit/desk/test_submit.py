@@ -144,7 +144,7 @@ async def test_a_lost_answer_is_in_doubt_until_the_broker_is_asked(bench: Bench)
 
 
 async def test_absence_is_believed_only_after_half_a_minute_of_clear_answers(bench: Bench) -> None:
-    """Three early not-founds prove nothing; after thirty seconds they do, and a late appearance is still adopted."""
+    """Three early not-founds prove nothing; after thirty seconds they do, and a late birth is adopted even then."""
 
     async def submit(_: str, __: OrderTerms) -> Outcome:
         return Unknown("no reply in time")
@@ -158,7 +158,12 @@ async def test_absence_is_believed_only_after_half_a_minute_of_clear_answers(ben
     assert bench.journal.by_id[order_id].state is State.RESOLVED_ABSENT
     with pytest.raises(GatewayError) as caught:
         await bench.submit(command)
-    assert caught.value.reason is Reason.ORDER_NOT_PLACED
+    assert (caught.value.reason, caught.value.effect) == (Reason.ORDER_NOT_PLACED, OrderEffect.POSSIBLE)
+    await bench.clock.pass_time(16 * 60)
+    assert bench.journal.by_id[order_id].state is State.ABSENT
+    with pytest.raises(GatewayError) as caught:
+        await bench.submit(command)
+    assert (caught.value.reason, caught.value.effect) == (Reason.ORDER_NOT_PLACED, OrderEffect.NONE)
     await bench.tell(report(broker_order(*bench.broker.sent[0])))
     assert bench.journal.by_id[order_id].state is State.WORKING
 
