@@ -80,7 +80,8 @@ class Gateway:
         return cls(settings, secrets, store, desk, server, registry, closing, tracing)
 
     async def start(self) -> int:
-        """Recover, open the sessions, then listen; gives the port."""
+        """Recover, open the sessions, then listen; gives the port. Raises StoreServed."""
+        await self.store.claim()
         await self.desk.start()
         port = await self.server.start()
         self._health = asyncio.create_task(self._watch_health(), name="watch health")

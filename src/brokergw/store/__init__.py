@@ -1,7 +1,8 @@
 """The durable record in SQLite or PostgreSQL; SQLAlchemy stays in here."""
 
+from brokergw.store.claim import StoreServed
 from brokergw.store.engine import StoreUrlInvalid
 from brokergw.store.open import Store, StoreOutdated, open_store
 from brokergw.store.seal import Sealed
 
-__all__ = ["Sealed", "Store", "StoreOutdated", "StoreUrlInvalid", "open_store"]
+__all__ = ["Sealed", "Store", "StoreOutdated", "StoreServed", "StoreUrlInvalid", "open_store"]

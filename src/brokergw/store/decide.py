@@ -15,7 +15,16 @@ from sqlalchemy import Connection
 
 from brokergw.model.errors import GatewayError, NotFound, Reason
 from brokergw.model.order import Order
-from brokergw.ports.journal import ClientOrderIdTaken, CommitResult, FillKnown, KeyRecord, KeyScope, KeyTaken, Stale
+from brokergw.ports.journal import (
+    ClientOrderIdTaken,
+    CommitResult,
+    FillKnown,
+    KeyRecord,
+    KeyScope,
+    KeyTaken,
+    LeaseLost,
+    Stale,
+)
 from brokergw.store.codec import texts_from_text
 from brokergw.store.many import ManyRows
 from brokergw.store.rows import Row, key_from_row, order_from_row
@@ -26,6 +35,9 @@ Owned: TypeAlias = tuple[str, str, str]
 """A kind of id, the account it belongs to, and the id."""
 
 Refusal: TypeAlias = CommitResult | Exception
+
+_SURE: Final = (LeaseLost, KeyTaken)
+"""Refusals that a hopeful pass may give: they come before whatever it has not read."""
 
 _ORDER: Final = "order"
 _CLIENT: Final = "client order"
@@ -56,6 +68,7 @@ class _StaleInDatabase:
 
 @dataclass(slots=True)
 class _State:
+    epochs: dict[str, int] = field(default_factory=dict)
     keys: dict[KeyScope, KeyRecord] = field(default_factory=dict)
     heads: dict[str, _Head] = field(default_factory=dict)
     owners: dict[Owned, str] = field(default_factory=dict)
@@ -95,13 +108,14 @@ class Decider:
 
     def decide(self, units: Sequence[PreparedUnit]) -> list[Refusal | None]:
         """Give each unit's refusal, or None where it goes through; raises Race when only a careful pass can tell."""
+        self._read_epochs(units)
         self._read_keys(units)
         self._read_heads(units)
         if self._careful:
             self._read_owners(units)
             self._read_fills(units)
         verdicts = [self._check(unit) for unit in units]
-        if not self._careful and not all(verdict is None or isinstance(verdict, KeyTaken) for verdict in verdicts):
+        if not self._careful and not all(verdict is None or isinstance(verdict, _SURE) for verdict in verdicts):
             raise Race
         current = self._current_orders([v.order_id for v in verdicts if isinstance(v, _StaleInDatabase)])
         return [Stale(current[v.order_id]) if isinstance(v, _StaleInDatabase) else v for v in verdicts]
@@ -109,7 +123,8 @@ class Decider:
     def _check(self, prepared: PreparedUnit) -> Refusal | _StaleInDatabase | None:
         staged = _State()
         refusal = (
-            self._check_claim(prepared, staged)
+            self._check_guard(prepared)
+            or self._check_claim(prepared, staged)
             or self._check_inserts(prepared, staged)
             or self._check_updates(prepared, staged)
             or self._check_fills(prepared, staged)
@@ -118,6 +133,12 @@ class Decider:
         if refusal is None:
             self._state.take_over(staged)
         return refusal
+
+    def _check_guard(self, prepared: PreparedUnit) -> LeaseLost | None:
+        guard = prepared.unit.guard
+        if guard is None or self._state.epochs.get(guard.connection_id) == guard.epoch:
+            return None
+        return LeaseLost(guard.connection_id)
 
     def _check_claim(self, prepared: PreparedUnit, staged: _State) -> Refusal | None:
         claim = prepared.unit.claim
@@ -195,6 +216,10 @@ class Decider:
     def _refute(self, brought: KeyScope | str) -> None:
         if brought in self._state.assumed:
             raise Race
+
+    def _read_epochs(self, units: Sequence[PreparedUnit]) -> None:
+        wanted = {(unit.unit.guard.connection_id,) for unit in units if unit.unit.guard is not None}
+        self._state.epochs.update(self._fetch(self._statements.find_epochs, wanted))
 
     def _read_keys(self, units: Sequence[PreparedUnit]) -> None:
         wanted = {unit.claim[:3] for unit in units if unit.claim is not None}

@@ -24,9 +24,10 @@ _CONNECT_S: Final = 5
 _BY_INDEX: Final = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
 """Every hot statement finds a few rows by key. A plan made while a table was small would read all of it for ever."""
 _WRITER_OPTIONS: Final = (
-    "-c synchronous_commit=on -c lock_timeout=2s -c statement_timeout=5s -c idle_in_transaction_session_timeout=5s"
+    "-c synchronous_commit=on -c lock_timeout=2s -c statement_timeout=5s -c idle_in_transaction_session_timeout=1s"
     f" {_BY_INDEX}"
 )
+"""A process that is frozen inside a transaction keeps its locks no longer than the second that it may idle there."""
 _READER_OPTIONS: Final = f"-c default_transaction_read_only=on -c statement_timeout=30s {_BY_INDEX}"
 _LOG_ATTEMPTS: Final = 20
 READERS: Final = 6

@@ -1,18 +1,23 @@
 """Opening a store: engines, threads, journal and directories put together."""
 
+from pathlib import Path
 from typing import Final, Self
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.ids import new_id
 from brokergw.ports.clock import Clock
+from brokergw.store.aside import Aside
 from brokergw.store.batch import BatchWriter
 from brokergw.store.check import StoreUnreachable
+from brokergw.store.claim import FileClaim
 from brokergw.store.directory import SqlConnectionDirectory, SqlKeyDirectory
 from brokergw.store.engine import parse_url, reader_engine, writer_engine
 from brokergw.store.group import GroupCommitter
 from brokergw.store.journal import SqlJournal
+from brokergw.store.leases import SqlLeases
 from brokergw.store.lookups import Lookups
 from brokergw.store.migrations import is_current, read_epoch, upgrade
 from brokergw.store.reader import Reader
@@ -31,7 +36,7 @@ class StoreOutdated(RuntimeError):
 
 
 class Store:
-    """An open store: `journal`, `keys` and `connections`; close it before the event loop ends."""
+    """An open store: `journal`, `leases`, `keys` and `connections`; close it before the event loop ends."""
 
     def __init__(self, writing: Engine, reading: Engine, *, clock: Clock, seal: Seal, capacity: int) -> None:
         self._writing = writing
@@ -40,17 +45,38 @@ class Store:
         committer = GroupCommitter(self._connection, BatchWriter(Statements(writing.dialect.name)), clock)
         self._writer = Writer(committer, capacity=capacity)
         self._reader = Reader(reading)
+        shared = writing.dialect.name != "sqlite"
+        self._claim = None if shared else FileClaim(Path(str(writing.url.database)))
+        self._aside = Aside(writing) if shared else None
+        self.leases: Final = SqlLeases(
+            # SQLite has one writer, and one process has nobody to be late for.
+            self._aside or self._writer.run,
+            self._reader,
+            clock,
+            new_id("ins"),
+            shared=shared,
+        )
         lookups = Lookups(reading.dialect.name)
         self.journal: Final = SqlJournal(
             self._writer,
             self._reader,
             lookups,
             read_epoch(reading),
-            # One process owns a SQLite file; on PostgreSQL keys may come from anywhere.
-            KeySieve() if reading.dialect.name == "sqlite" else None,
+            # One process serves a SQLite file; on PostgreSQL keys may come from anywhere.
+            None if shared else KeySieve(),
         )
         self.keys: Final = SqlKeyDirectory(self._writer, self._reader)
         self.connections: Final = SqlConnectionDirectory(self._writer, self._reader, seal)
+
+    async def claim(self) -> None:
+        """Become the process, or one of those, that serve this store; call it before serving.
+
+        Raises StoreServed when another process serves this SQLite file. Who has claimed it knows that no earlier
+        process lives; whoever only reads or makes keys need not claim it.
+        """
+        if self._claim is not None:
+            self._claim.take()
+            await self.leases.outlive_others()
 
     async def ping(self) -> None:
         """Raise JOURNAL_UNAVAILABLE unless the database answers and the writer takes work."""
@@ -62,9 +88,13 @@ class Store:
         """Write what waits, then give up threads and connections."""
         await self._writer.close()
         await self._reader.close()
+        if self._aside is not None:
+            await self._aside.close()
         self._connection.close()
         self._writing.dispose()
         self._reading.dispose()
+        if self._claim is not None:
+            self._claim.drop()
 
     async def __aenter__(self) -> Self:
         return self

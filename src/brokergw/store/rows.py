@@ -221,7 +221,7 @@ def fill_from_row(row: Sequence[Any]) -> Fill:
 def claim_row(claim: KeyClaim) -> Row:
     """Write a claim as a row of `idempotency_keys`, undecided."""
     scope = claim.scope
-    return (scope.user_id, scope.method, scope.key, claim.fingerprint, claim.subject, claim.time_ns, "", None)
+    return (scope.user_id, scope.method, scope.key, claim.fingerprint, claim.subject, claim.time_ns, "", None, False)
 
 
 def key_from_row(row: Sequence[Any]) -> KeyRecord:
@@ -233,6 +233,7 @@ def key_from_row(row: Sequence[Any]) -> KeyRecord:
         claim_time_ns=row[5],
         decision=row[6],
         decision_time_ns=row[7],
+        retired=bool(row[8]),
     )
 
 

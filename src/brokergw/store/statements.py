@@ -35,6 +35,13 @@ class Statements:
         # SQLite's writer holds the only write lock there is.
         self.locks_rows = dialect != "sqlite"
 
+        # A taker of leases locks their rows outright, so what is found here stays so until the commit; its holder may
+        # report on its feed meanwhile.
+        self.find_epochs = self._find(
+            "connection_id, epoch",
+            tables.LEASES,
+            f"connection_id = column1 ORDER BY connection_id{' FOR KEY SHARE OF leases' if self.locks_rows else ''}",
+        )
         self.find_keys = self._find(
             listed(tables.KEYS), tables.KEYS, "user_id = column1 AND method = column2 AND key = column3"
         )

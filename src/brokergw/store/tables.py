@@ -128,9 +128,11 @@ KEYS: Final = Table(
     _time("claim_time_ns"),
     _text("decision"),
     _time_or_null("decision_time_ns"),
+    _flag("retired"),
     PrimaryKeyConstraint("user_id", "method", "key"),
     sqlite_with_rowid=False,
 )
+Index("ix_idempotency_keys_retired_claim_time_ns", KEYS.c.retired, KEYS.c.claim_time_ns)
 
 ORDERS: Final = Table(
     "broker_orders",
@@ -273,6 +275,26 @@ AUDIT: Final = Table(
     Column("duration_ns", BigInteger, nullable=True),
 )
 Index("ix_broker_audit_log_user_id_time_ns", AUDIT.c.user_id, AUDIT.c.time_ns)
+
+INSTANCES: Final = Table(
+    "instances",
+    METADATA,
+    Column("instance_id", Text, primary_key=True),
+    _time("start_time_ns"),
+    _time("renew_time_ns"),
+)
+
+LEASES: Final = Table(
+    "leases",
+    METADATA,
+    Column("connection_id", Text, primary_key=True),
+    _number("epoch"),
+    Column("instance_id", Text, nullable=False, index=True),
+    _text("health"),
+    _text("detail"),
+    _flag("stream_up"),
+    _time_or_null("last_message_ns"),
+)
 
 META: Final = Table(
     "store_meta",

@@ -22,8 +22,8 @@ def upgrade(engine: Engine) -> None:
     config = _config()
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
-            connection.execute(text("SET LOCAL statement_timeout = 0"))
-            connection.execute(text("SET LOCAL lock_timeout = 0"))
+            for limit in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+                connection.execute(text(f"SET LOCAL {limit} = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -1,0 +1,55 @@
+"""Small writes beside the journal's writer, on a connection of their own: they must not wait in its queue."""
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from brokergw.model.errors import GatewayError, Reason
+from brokergw.store.failure import log_failure
+from brokergw.store.group import Work
+
+_log = logging.getLogger(__name__)
+
+
+class Aside:
+    """Runs one write after another, each in a transaction of its own. Only for what may run twice."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal-aside")
+        self._closed = False
+
+    async def __call__(self, work: Work) -> Any:
+        """Run a write; raises JOURNAL_UNAVAILABLE, also where it may have become durable after all."""
+        if self._closed:
+            raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "the journal is closed")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._attempt, work)
+        except SQLAlchemyError as error:
+            log_failure(_log, "a small write failed", error)
+            cause = {"cause": type(error).__name__}
+            raise GatewayError(
+                Reason.JOURNAL_UNAVAILABLE, "the journal cannot be written now", metadata=cause
+            ) from None
+
+    async def close(self) -> None:
+        """Finish what was asked for, then end the thread."""
+        self._closed = True
+        await asyncio.to_thread(self._thread.shutdown)
+
+    def _attempt(self, work: Work) -> Any:
+        try:
+            return self._once(work)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            # The server was restarted, say: the first to notice empties the pool, and a new connection may work.
+            return self._once(work)
+
+    def _once(self, work: Work) -> Any:
+        with self._engine.begin() as database:
+            return work(database)
