@@ -14,6 +14,7 @@ from brokergw.model.events import AuditRow
 from brokergw.model.ids import fill_id
 from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import BrokerFill
+from brokergw.model.quick import quick
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Commit, CommitResult, Committed, Decision, FillKnown, Journal, Stale
 
@@ -26,6 +27,7 @@ _FILLS_REMEMBERED_MAX: Final = 50_000
 log = structlog.get_logger(__name__)
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One order's next version and what goes on the record with it.
@@ -42,6 +44,7 @@ class Step:
     event_time_ns: int | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Written:
     """The order as it stands on the record, and how far the account's log reached then."""

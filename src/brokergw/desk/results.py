@@ -7,6 +7,7 @@ from brokergw.model.account import Connection, ConnectionHealth
 from brokergw.model.commands import KeyedCommand
 from brokergw.model.instrument import Instrument
 from brokergw.model.order import Order
+from brokergw.model.quick import quick
 
 C_co = TypeVar("C_co", bound=KeyedCommand, covariant=True)
 
@@ -27,6 +28,7 @@ class Cleared(Generic[C_co]):
     order: Order | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderResult:
     """The answer to submit, modify and cancel.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from brokergw.exchange.listings import Listing
 from brokergw.exchange.prices import Market
 from brokergw.exchange.values import ZERO, AccountOpening, Execution, Holding, Ledger
+from brokergw.model.quick import quick
 
 if TYPE_CHECKING:
     from brokergw.exchange.book import WorkingOrder
@@ -62,6 +63,7 @@ class Position:
         self.quantity = after
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Valuation:
     """What an account is worth at a moment, before its open orders."""

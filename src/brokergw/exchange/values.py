@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum, unique
 
+from brokergw.model.quick import quick
 from brokergw.model.terms import OrderClass, OrderType, Side, TimeInForce
 
 ZERO = Decimal(0)
@@ -55,6 +56,7 @@ class EventKind(StrEnum):
 QUIET_KINDS = frozenset({EventKind.TRIGGERED, EventKind.TRAILED, EventKind.AMENDED})
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
     """What somebody wants traded; exactly one of `quantity` and `notional` is set.
@@ -83,6 +85,7 @@ class Ticket:
     stop_loss_limit_price: Decimal | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backing:
     """What was settled when an order was accepted.
@@ -98,6 +101,7 @@ class Backing:
     auction_ns: int | None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeOrder:
     """An order as it stood at `update_time_ns`.
@@ -199,6 +203,7 @@ class ExchangeOrder:
         return self.status in OPEN_STATUSES
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """One trade of one order; `position_quantity` is the account's signed position after it."""
@@ -215,6 +220,7 @@ class Execution:
     position_quantity: Decimal
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ExchangeEvent:
     """What happened: `order` as it stood after it, and the execution if it was one."""
@@ -238,6 +244,7 @@ class Depth:
     time_ns: int
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
     """A position: signed quantity, and `available`, unsigned, which no open order holds."""
@@ -252,6 +259,7 @@ class Holding:
     unrealized_profit: Decimal
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
     """An account's money at a moment.

@@ -5,6 +5,7 @@ from decimal import Decimal
 from enum import StrEnum, unique
 
 from brokergw.model.instrument import AssetClass
+from brokergw.model.quick import quick
 
 
 @unique
@@ -16,6 +17,7 @@ class Environment(StrEnum):
     LIVE = "LIVE"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Balance:
     """Holdings of one asset, in its own units."""
@@ -26,6 +28,7 @@ class Balance:
     locked: Decimal
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountState:
     """An account as of the broker's reply; money in `currency`.
@@ -45,6 +48,7 @@ class AccountState:
     as_of_ns: int
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """A holding as of the broker's reply: signed quantity, short is negative.

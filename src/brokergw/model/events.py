@@ -5,6 +5,7 @@ from decimal import Decimal
 from enum import StrEnum, unique
 
 from brokergw.model.order import Fill, Order, Origin
+from brokergw.model.quick import quick
 
 
 @unique
@@ -17,6 +18,7 @@ class EventKind(StrEnum):
     GAP = "GAP"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class PositionChange:
     """A position after a fill; quantity is signed, zero means closed."""
@@ -37,6 +39,7 @@ class FeedGap:
     to_ns: int | None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventDraft:
     """An event before the log gives it its sequence.
@@ -53,6 +56,7 @@ class EventDraft:
     payload: Order | Fill | PositionChange | FeedGap
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogEvent:
     """An event on the record: `sequence` rises by one per event of its account, from 1."""
@@ -67,6 +71,7 @@ class LogEvent:
     payload: Order | Fill | PositionChange | FeedGap
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRow:
     """Who did what, and how it ended. Never holds a secret or a raw broker payload."""

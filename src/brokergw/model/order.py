@@ -1,11 +1,12 @@
 """An order as the journal knows it, and its fills."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum, unique
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from brokergw.model.lifecycle import State, is_terminal
+from brokergw.model.quick import fields_of, quick
 from brokergw.model.terms import OrderTerms, Side
 
 ZERO = Decimal(0)
@@ -40,6 +41,7 @@ class Liquidity(StrEnum):
     AUCTION = "AUCTION"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Fee:
     """What an execution cost, in units of `asset`."""
@@ -50,6 +52,7 @@ class Fee:
     estimated: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """One order, whole; immutable, each change is a new version.
@@ -108,9 +111,13 @@ class Order:
 
     def next(self, now_ns: int, **changes: Any) -> Self:
         """Give the next version of the order."""
-        return replace(self, version=self.version + 1, update_time_ns=now_ns, **changes)
+        return type(self)(**{**_fields_of(self), "version": self.version + 1, "update_time_ns": now_ns, **changes})
 
 
+_fields_of: Final = fields_of(Order)
+
+
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
     """One execution, with the order's running totals after it.

@@ -7,9 +7,11 @@ from typing import TypeAlias
 
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Fee, FillKind, Liquidity
+from brokergw.model.quick import quick
 from brokergw.model.terms import OrderTerms
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerOrder:
     """One order as the broker tells it, in canonical terms.
@@ -32,6 +34,7 @@ class BrokerOrder:
     legs: tuple["BrokerOrder", ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerFill:
     """One execution as the broker tells it; `position_quantity` is the signed position after it, if told."""
@@ -49,6 +52,7 @@ class BrokerFill:
     position_quantity: Decimal | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """The broker has taken the command; `order` is what it said of the order, when it said anything.
@@ -112,6 +116,7 @@ class Inconclusive:
 Lookup: TypeAlias = Found | Absent | Inconclusive
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OrderReport:
     """The broker told of an order: its state now and, if this report is an execution, the fill."""

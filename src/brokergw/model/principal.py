@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
+from brokergw.model.quick import quick
+
 
 @unique
 class Scope(StrEnum):
@@ -40,6 +42,7 @@ class ApiKey:
     last_used_time_ns: int | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Caller:
     """A principal in the middle of one call."""

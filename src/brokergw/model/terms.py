@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum, unique
 
+from brokergw.model.quick import quick
+
 
 @unique
 class Side(StrEnum):
@@ -76,6 +78,7 @@ class Leg:
     position_effect: PositionEffect = PositionEffect.AUTO
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderTerms:
     """What a client wants traded; exactly one of `quantity` and `notional` is set.

@@ -6,9 +6,11 @@ from typing import Protocol, TypeAlias
 
 from brokergw.model.events import AuditRow, EventDraft, EventKind, LogEvent
 from brokergw.model.order import Fill, Order
+from brokergw.model.quick import quick
 from brokergw.ports.leases import Lease
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class KeyScope:
     """Whose idempotency key, for which method. Unique together."""
@@ -18,6 +20,7 @@ class KeyScope:
     key: str
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyClaim:
     """A first call's claim on its key; whoever commits it first owns the key.
@@ -47,6 +50,7 @@ class KeyRecord:
     retired: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What the first call under a key came to; replays carry it. `text` is JSON made by the desk."""
@@ -56,6 +60,7 @@ class Decision:
     time_ns: int
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
     """One unit of work: all of it becomes durable together, or none of it.
@@ -76,6 +81,7 @@ class Commit:
     decision: Decision | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Committed:
     """The unit is durable; `events` are its events with their sequences, in the order given."""
