@@ -63,7 +63,7 @@ class Gateway:
         )
         catalog = open_catalog(settings, clock)
         gates = GateSettings(order_notional_max=settings.order_notional_max)
-        desk = Desk(store.journal, store.connections, catalog, clock, gates)
+        desk = Desk(store.journal, store.connections, catalog, clock, gates, store.leases)
         tracing = open_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
         registry = CollectorRegistry()
         server = build_server(

@@ -135,7 +135,7 @@ class Changes:
         written = await self._at.recorder.write(pending, step)
         if not isinstance(outcome, Accepted | NotSent):
             # Refused because it was too late, or the answer was lost: what stands now, only the broker can tell.
-            self._at.sends.later(self._at.resolver.confirm(session, pending))
+            session.later(f"confirm {pending.order_id}", lambda: self._at.resolver.confirm(session, pending))
         if isinstance(outcome, Rejected):
             raise _refusal(plan, outcome, written.order.order_id)
         if isinstance(outcome, NotSent):

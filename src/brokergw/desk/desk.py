@@ -12,11 +12,13 @@ from brokergw.desk.change import Changes
 from brokergw.desk.connections import Connections
 from brokergw.desk.feed import Feeds
 from brokergw.desk.gates.gates import Gates, GateSettings
+from brokergw.desk.holding import Holding
 from brokergw.desk.modify import Modify
 from brokergw.desk.parts import Parts
 from brokergw.desk.query import BrokerQuery, RecordQuery
 from brokergw.desk.recall import Recall
 from brokergw.desk.recorder import Recorder
+from brokergw.desk.recovery import Recovery
 from brokergw.desk.resolver import Resolver
 from brokergw.desk.results import Cleared, OrderResult, Result, SweepResult
 from brokergw.desk.sends import Sends
@@ -35,13 +37,12 @@ from brokergw.model.commands import (
     SubmitOrder,
 )
 from brokergw.model.errors import GatewayError, PreflightDenied, Reason
-from brokergw.model.ids import new_id
-from brokergw.model.lifecycle import State
 from brokergw.model.principal import Caller
 from brokergw.ports.broker import AdapterFactory
 from brokergw.ports.clock import Clock
 from brokergw.ports.directory import ConnectionDirectory
 from brokergw.ports.journal import Journal
+from brokergw.ports.leases import Leases
 
 _DISCOVER_EVERY_S: Final = 1.0
 
@@ -61,7 +62,7 @@ class Desk:
         catalog: Mapping[str, AdapterFactory],
         clock: Clock,
         gate_settings: GateSettings,
-        instance_id: str = "",
+        leases: Leases,
     ) -> None:
         self._journal = journal
         self._clock = clock
@@ -72,6 +73,8 @@ class Desk:
         recorder = Recorder(journal, self._book, clock)
         self._resolver = Resolver(recorder, self._book, clock)
         self._feeds = Feeds(journal, self._book, recorder, self._sends, clock)
+        recovery = Recovery(journal, self._book, self._sends, self._resolver, clock)
+        self._holding = Holding(leases, self._sessions, self._feeds, recovery, clock)
         self._recall = Recall(journal, self._book, self._sends, clock)
         self._gates = Gates(self._sessions, clock, gate_settings)
         parts = Parts(
@@ -83,7 +86,7 @@ class Desk:
             recall=self._recall,
             resolver=self._resolver,
             clock=clock,
-            instance_id=instance_id or new_id("gw"),
+            instance_id=leases.instance_id,
         )
         self._submit, self._changes = Submit(parts), Changes(parts)
         self._modify, self._cancel = Modify(self._changes, clock), Cancel(self._changes)
@@ -171,26 +174,11 @@ class Desk:
         return self._sessions.all()
 
     async def start(self) -> None:
-        """Put in doubt what a dead sender left, open the sessions, and start finding out."""
-        self._sessions.on_open(self._feeds.start)
+        """Open the sessions, take the connections that nobody holds, and start finding out what dead senders left."""
         self._feeds.on_gap(self._tail.ring)
         await self._sessions.open_all()
-        await self._recover()
+        await self._holding.start()
         self._discovery = asyncio.create_task(self._discover(), name="discover connections")
-
-    async def _recover(self) -> None:
-        """Only the broker knows what became of orders that were being sent when the process ended."""
-        for order in await self._journal.open_orders():
-            self._book.remember(order)
-            if order.state in {State.SENDING, State.IN_DOUBT, State.RESOLVED_ABSENT}:
-                session = await self._sessions.of_account(order.account_id)
-                doubtful = await self._resolver.doubt(order)
-                if session is not None:
-                    self._sends.later(self._resolver.settle(session, doubtful))
-            elif order.state in {State.PENDING_CANCEL, State.PENDING_MODIFY}:
-                session = await self._sessions.of_account(order.account_id)
-                if session is not None:
-                    self._sends.later(self._resolver.confirm(session, order))
 
     async def _discover(self) -> None:
         """Find connections that another process has made or revoked."""
@@ -215,5 +203,5 @@ class Desk:
         if self._discovery is not None:
             self._discovery.cancel()
             await asyncio.gather(self._discovery, return_exceptions=True)
-        await self._sends.stop()
+        await self._holding.stop()
         await self._sessions.stop()

@@ -7,6 +7,7 @@ again once the sends in flight have ended, before it is adopted as made outside 
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Final
 
 import structlog
@@ -23,7 +24,8 @@ from brokergw.model.lifecycle import State
 from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import BrokerEvent, FeedDown, FeedUp, OrderReport
 from brokergw.ports.clock import Clock
-from brokergw.ports.journal import Commit, Journal
+from brokergw.ports.journal import Commit, Journal, LeaseLost
+from brokergw.ports.leases import Lease, LeaseGone
 
 _ANSWER_WAIT_S: Final = 0.1
 _SENDS_WAIT_S: Final = 30.0
@@ -36,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 
 class Feeds:
-    """Runs a feed for every session that opens."""
+    """Runs the feeds of the connections that this process holds."""
 
     def __init__(self, journal: Journal, book: OrderBook, recorder: Recorder, sends: Sends, clock: Clock) -> None:
         self._journal = journal
@@ -51,10 +53,8 @@ class Feeds:
         self._on_gap = listener
 
     def start(self, session: Session) -> None:
-        """Run the feed of a session until the session ends."""
-        if not session.connection.revoked and session.health is not ConnectionHealth.ERROR:
-            name = f"feed {session.connection.connection_id}"
-            session.feed = asyncio.create_task(self._run(session), name=name)
+        """Run the feed of a session for as long as this process holds the connection."""
+        session.later("feed", lambda: self._run(session))
 
     async def _run(self, session: Session) -> None:
         """Keep the feed going; a failure is shown on the connection and tried again."""
@@ -66,6 +66,8 @@ class Feeds:
                     since_ns = await self._last_known_ns(session)
                 await self._follow(session, since_ns)
                 failures = 0
+            except LeaseGone:
+                raise
             except GatewayError as error:
                 self._failed(session, error)
             except Exception:
@@ -118,13 +120,14 @@ class Feeds:
     async def _write_all(self, session: Session, reports: dict[str, list[OrderReport]]) -> None:
         if not reports:
             return
+        guard = session.guard
         groups = list(reports.values())
         reports.clear()
         orders = await asyncio.gather(*(self._order_of(session, group[0]) for group in groups))
         # The answer to a call usually tells what its reports repeat; what it has told need not be written again.
         await self._sends.answered((order.order_id for order in orders), _ANSWER_WAIT_S)
         news = [(o, g) for o, g in zip(orders, groups, strict=True) if self._is_news(o, g)]
-        await asyncio.gather(*(self._write(order, group) for order, group in news))
+        await asyncio.gather(*(self._write(guard, order, group) for order, group in news))
 
     def _is_news(self, order: Order, group: Sequence[OrderReport]) -> bool:
         order = self._book.newest(order)
@@ -134,13 +137,13 @@ class Feeds:
             for report in group
         )
 
-    async def _write(self, order: Order, group: Sequence[OrderReport]) -> None:
+    async def _write(self, guard: Lease, order: Order, group: Sequence[OrderReport]) -> None:
         order = self._book.newest(order)
         for report in group:
-            written = await self._recorder.write(order, lambda o, r=report: self._step(o, r))  # type: ignore[misc]
+            written = await self._recorder.write(order, partial(self._step, report), guard=guard)
             order = written.order
 
-    def _step(self, order: Order, report: OrderReport) -> Step | None:
+    def _step(self, report: OrderReport, order: Order) -> Step | None:
         after = merge(order, report.order, self._clock.now_ns())
         if after is None and report.fill is None:
             return None
@@ -184,8 +187,10 @@ class Feeds:
             average_price=seen.average_price if before else None,
             external=True,
         )
-        unit = Commit(inserts=(order,), events=(order_event(order, Origin.RECONCILED, report.event_time_ns, now),))
-        await self._journal.commit(unit)
+        event = order_event(order, Origin.RECONCILED, report.event_time_ns, now)
+        unit = Commit(guard=session.guard, inserts=(order,), events=(event,))
+        if isinstance(await self._journal.commit(unit), LeaseLost):
+            raise LeaseGone(session.connection.connection_id)
         self._book.remember(order)
         return order
 

@@ -16,7 +16,8 @@ from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import BrokerFill
 from brokergw.model.quick import quick
 from brokergw.ports.clock import Clock
-from brokergw.ports.journal import Commit, CommitResult, Committed, Decision, FillKnown, Journal, Stale
+from brokergw.ports.journal import Commit, CommitResult, Committed, Decision, FillKnown, Journal, LeaseLost, Stale
+from brokergw.ports.leases import Lease, LeaseGone
 
 _TRIES_MAX: Final = 8
 _JOURNAL_AWAY_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
@@ -62,8 +63,13 @@ class Recorder:
         self._clock = clock
         self._fills_known: dict[str, None] = {}
 
-    async def write(self, order: Order, step_from: Callable[[Order], Step | None]) -> Written:
-        """Write what `step_from` makes of the order as it stands; None from it means that nothing is new."""
+    async def write(
+        self, order: Order, step_from: Callable[[Order], Step | None], *, guard: Lease | None = None
+    ) -> Written:
+        """Write what `step_from` makes of the order as it stands; None from it means that nothing is new.
+
+        Background work names the lease that it is done under as `guard`; raises LeaseGone when that was lost.
+        """
         for _ in range(_TRIES_MAX):
             step = step_from(order)
             if step is None:
@@ -71,7 +77,7 @@ class Recorder:
             fills = self._unknown(order, step.fills)
             if step.order is None and not fills and step.decision is None:
                 return Written(order)
-            unit = self._unit(order, step, fills)
+            unit = self._unit(order, step, fills, guard)
             result = await self._commit(unit)
             if isinstance(result, Committed):
                 return self._written(order, step, unit, result)
@@ -100,7 +106,7 @@ class Recorder:
     def _unknown(self, order: Order, fills: Sequence[BrokerFill]) -> tuple[BrokerFill, ...]:
         return tuple(fill for fill in fills if not self.knows(order, fill))
 
-    def _unit(self, before: Order, step: Step, fills: tuple[BrokerFill, ...]) -> Commit:
+    def _unit(self, before: Order, step: Step, fills: tuple[BrokerFill, ...], guard: Lease | None) -> Commit:
         now = self._clock.now_ns()
         event_time = step.event_time_ns or now
         after = step.order or before
@@ -111,6 +117,7 @@ class Recorder:
         for row, fill in zip(rows, fills, strict=True):
             events.extend(fill_events(row, fill.position_quantity, step.origin))
         return Commit(
+            guard=guard,
             inserts=step.inserts,
             updates=(step.order,) if step.order is not None else (),
             fills=rows,
@@ -137,6 +144,8 @@ class Recorder:
             case FillKnown(fill_id=known):
                 self._know(known)
                 return order
+            case LeaseLost(connection_id=connection_id):
+                raise LeaseGone(connection_id)
             case _:
                 # Only a leg can collide here: the feed was faster and has adopted it already.
                 current_order = await self._journal.order(order.order_id)

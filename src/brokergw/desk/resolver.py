@@ -62,7 +62,7 @@ class Resolver:
         self._book = book
         self._clock = clock
 
-    async def doubt(self, order: Order) -> Order:
+    async def doubt(self, session: Session, order: Order) -> Order:
         """Mark an order whose sender is gone: whether it was sent, only the broker knows."""
 
         def step(current: Order) -> Step | None:
@@ -70,7 +70,7 @@ class Resolver:
                 return None
             return Step(order=move(current, State.IN_DOUBT, self._clock.now_ns()), origin=Origin.RECONCILED)
 
-        return (await self._recorder.write(order, step)).order
+        return (await self._recorder.write(order, step, guard=session.guard)).order
 
     async def settle(self, session: Session, order: Order) -> None:
         """Ask until the order is settled."""
@@ -101,7 +101,7 @@ class Resolver:
         if seen is None:
             log.warning("a change stays unconfirmed", order_id=order.order_id)
             return
-        await self._recorder.write(order, partial(self._confirmed, seen=seen))
+        await self._recorder.write(order, partial(self._confirmed, seen=seen), guard=session.guard)
 
     def _confirmed(self, current: Order, *, seen: BrokerOrder) -> Step | None:
         now = self._clock.now_ns()
@@ -115,10 +115,10 @@ class Resolver:
                 await self._found(session, order, seen)
             case Absent() if order.state is State.RESOLVED_ABSENT:
                 if self._clock.now_ns() >= quarantine_ends_ns(order):
-                    await self._absent(order, State.ABSENT)
+                    await self._absent(session, order, State.ABSENT)
             case Absent():
                 if absence.proved(self._clock.monotonic()):
-                    await self._absent(order, State.RESOLVED_ABSENT)
+                    await self._absent(session, order, State.RESOLVED_ABSENT)
             case inconclusive:
                 log.info("look-up inconclusive", order_id=order.order_id, why=inconclusive.why)
 
@@ -133,10 +133,10 @@ class Resolver:
             legs = leg_orders(current, seen, now)
             return Step(order=after, fills=fills, inserts=legs, decision=decision, origin=Origin.RECONCILED)
 
-        written = await self._recorder.write(order, step)
+        written = await self._recorder.write(order, step, guard=session.guard)
         log.info("order in doubt was found", order_id=order.order_id, state=written.order.state.value)
 
-    async def _absent(self, order: Order, state: State) -> None:
+    async def _absent(self, session: Session, order: Order, state: State) -> None:
         def step(current: Order) -> Step | None:
             if current.state is not order.state:
                 return None
@@ -146,7 +146,7 @@ class Resolver:
             decision = Decision(submit_scope(order), decisions.of_error(not_placed(absent)), now)
             return Step(order=absent, decision=decision, origin=Origin.RECONCILED)
 
-        await self._recorder.write(order, step)
+        await self._recorder.write(order, step, guard=session.guard)
         log.warning("order in doubt is absent at the broker", order_id=order.order_id, state=state.value)
 
 

@@ -33,7 +33,6 @@ class Sends:
         self._by_scope: dict[KeyScope, InFlight] = {}
         self._by_account: dict[str, set[asyncio.Task[Any]]] = {}
         self._by_order: dict[str, asyncio.Task[Any]] = {}
-        self._background: set[asyncio.Task[Any]] = set()
 
     def in_flight(self, scope: KeyScope) -> InFlight | None:
         """Find the running first call under a key."""
@@ -59,11 +58,9 @@ class Sends:
             raise key_reused("")
         return await asyncio.shield(running.task)
 
-    def later(self, work: Awaitable[Any]) -> None:
-        """Run work that nobody waits for; it reports its own failures."""
-        task = asyncio.ensure_future(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+    def sending(self, order_id: str) -> bool:
+        """Tell whether a running task sends something about an order."""
+        return order_id in self._by_order
 
     def bind(self, order_id: str) -> None:
         """Say that the running task is the one that sends something about an order."""
@@ -91,12 +88,6 @@ class Sends:
             return 0
         _, pending = await asyncio.wait(running, timeout=grace_s)
         return len(pending)
-
-    async def stop(self) -> None:
-        """Cancel background work (look-ups); sends are never cancelled."""
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
 
     def _unbind(self, order_id: str, task: asyncio.Task[Any]) -> None:
         if self._by_order.get(order_id) is task:

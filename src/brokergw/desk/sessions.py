@@ -1,9 +1,9 @@
 """One session per connection: its adapter, how it fares, and the questions that are shared while they are asked."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -16,6 +16,7 @@ from brokergw.model.instrument import Instrument
 from brokergw.ports.broker import AdapterFactory, BrokerAdapter, BrokerLink, Credentials
 from brokergw.ports.clock import Clock
 from brokergw.ports.directory import ConnectionDirectory
+from brokergw.ports.leases import FeedStatus, Lease, LeaseGone
 
 _INSTRUMENT_LIFE_S: Final = 600.0
 _INSTRUMENTS_MAX: Final = 5_000
@@ -59,9 +60,11 @@ class Session:
     stream_up: bool = False
     last_message_ns: int | None = None
     gaps: list[GapNotice] = field(default_factory=list)
-    feed: asyncio.Task[None] | None = None
+    lease: Lease | None = None
     state: FreshFetch[BrokerState] = field(init=False)
     _instruments: dict[str, tuple[float, Instrument | None]] = field(default_factory=dict)
+    _work: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _ending: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.state = FreshFetch(self._fetch_state, self.clock)
@@ -76,6 +79,23 @@ class Session:
         """How the connection fares."""
         return ConnectionStatus(self.connection, self.health, self.detail, self.stream_up, self.last_message_ns)
 
+    @property
+    def feed_status(self) -> FeedStatus:
+        """How the feed fares, as the process that runs it sees it."""
+        return FeedStatus(
+            health=self.health, detail=self.detail, stream_up=self.stream_up, last_message_ns=self.last_message_ns
+        )
+
+    def show(self, status: FeedStatus) -> None:
+        """Show how the feed fares that another process runs."""
+        self.health, self.detail, self.stream_up = status.health, status.detail, status.stream_up
+        self.last_message_ns = status.last_message_ns or self.last_message_ns
+
+    @property
+    def may_be_held(self) -> bool:
+        """Whether this process could do the connection's background work."""
+        return not self.connection.revoked and self.health is not ConnectionHealth.ERROR
+
     def require_usable(self) -> None:
         """Raise unless orders may go through this connection."""
         if self.connection.revoked:
@@ -84,6 +104,51 @@ class Session:
             raise GatewayError(Reason.CONNECTION_NOT_USABLE, f"the connection cannot be used: {self.detail}")
         if self.health is ConnectionHealth.REAUTHORIZATION_REQUIRED:
             raise GatewayError(Reason.CONNECTION_NOT_USABLE, "the broker refuses the connection's credentials")
+
+    @property
+    def guard(self) -> Lease:
+        """The lease that background work is done under; raises LeaseGone where this process does not do it."""
+        if self.lease is None:
+            raise LeaseGone(self.connection.connection_id)
+        return self.lease
+
+    def later(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run background work for as long as this process holds the connection; one at a time under a name.
+
+        Where another process holds it, nothing runs: that one finds on the record what is to be done.
+        """
+        if self.lease is None or name in self._work:
+            return
+        task = asyncio.create_task(self._run(name, work), name=f"{name} of {self.connection.connection_id}")
+        self._work[name] = task
+        task.add_done_callback(lambda done: self._done(name, done))
+
+    def let_go(self) -> None:
+        """Stop the background work: another process does it from here on, or nobody."""
+        self.lease = None
+        for task in self._work.values():
+            task.cancel()
+        self._ending.update(self._work.values())
+        self._work.clear()
+
+    async def ended(self) -> None:
+        """Wait until the background work that was stopped has really ended."""
+        await asyncio.gather(*self._ending, return_exceptions=True)
+
+    async def _run(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run one piece of background work once its forerunners have ended; it is nobody's to wait for."""
+        try:
+            await self.ended()
+            await work()
+        except LeaseGone:
+            log.info("background work ends with its lease", work=name, connection_id=self.connection.connection_id)
+        except Exception:
+            log.exception("background work failed", work=name, connection_id=self.connection.connection_id)
+
+    def _done(self, name: str, task: asyncio.Task[None]) -> None:
+        self._ending.discard(task)
+        if self._work.get(name) is task:
+            del self._work[name]
 
     async def instrument(self, symbol: str) -> Instrument | None:
         """Describe an instrument; descriptions (never prices or holdings) are kept for ten minutes."""
@@ -114,14 +179,14 @@ class Sessions:
         self._by_connection: dict[str, Session] = {}
         self._on_open: Callable[[Session], None] = lambda _: None
 
+    def on_open(self, listener: Callable[[Session], None]) -> None:
+        """Call a function with every session that opens from here on."""
+        self._on_open = listener
+
     @property
     def brokers(self) -> Mapping[str, AdapterFactory]:
         """The brokers of the catalog by id."""
         return self._brokers
-
-    def on_open(self, listener: Callable[[Session], None]) -> None:
-        """Call a function with every session that opens."""
-        self._on_open = listener
 
     async def of_account(self, account_id: str) -> Session | None:
         """Find the session of an account, opening it if need be."""
@@ -213,23 +278,21 @@ class Sessions:
                 await self.open(connection)
 
     async def close(self, connection: Connection) -> None:
-        """End a connection's session: its feed and its adapter; what it knew stays readable as revoked."""
+        """End a connection's session: its background work and its adapter; what it knew stays readable as revoked."""
         session = self._by_connection.get(connection.connection_id)
         if session is None or session.connection.revoked:
             return
         session.connection = connection
         session.health, session.stream_up, session.detail = ConnectionHealth.REVOKED, False, "revoked"
-        if session.feed is not None:
-            session.feed.cancel()
+        session.let_go()
+        await session.ended()
         await session.adapter.disconnect()
 
     async def stop(self) -> None:
         """End every session."""
-        feeds = [session.feed for session in self._by_connection.values() if session.feed is not None]
-        for feed in feeds:
-            feed.cancel()
-        await asyncio.gather(*feeds, return_exceptions=True)
         for session in self._by_connection.values():
+            session.let_go()
+            await session.ended()
             if not session.connection.revoked:
                 await session.adapter.disconnect()
 

@@ -177,7 +177,7 @@ class Submit:
             case NotSent():
                 raise nothing_sent(outcome.why, settled.order_id, retry_after_s=outcome.retry_after_s)
             case Unknown():
-                self._sends.later(self._resolver.settle(session, settled))
+                session.later(f"settle {settled.order_id}", lambda: self._resolver.settle(session, settled))
                 return _in_doubt(written)
 
     def _step(self, caller: Caller, command: SubmitOrder, order: Order, outcome: Outcome) -> Step:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from brokergw.model.events import AuditRow, EventDraft, EventKind, LogEvent
+from brokergw.model.lifecycle import State
 from brokergw.model.order import Fill, Order
 from brokergw.model.quick import quick
 from brokergw.ports.leases import Lease
@@ -184,8 +185,10 @@ class Journal(Protocol):
         """List orders."""
         ...
 
-    async def open_orders(self, account_id: str | None = None) -> Sequence[Order]:
-        """List every order that has not ended, of one account or of all, oldest first."""
+    async def open_orders(
+        self, account_id: str | None = None, states: frozenset[State] | None = None
+    ) -> Sequence[Order]:
+        """List every order that has not ended, of one account or of all, in some states or in any, oldest first."""
         ...
 
     async def fills(

@@ -15,6 +15,10 @@ class Lease:
     epoch: int
 
 
+class LeaseGone(Exception):
+    """This process no longer does a connection's background work; what was about to be written was not."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedStatus:
     """What the holder of a connection knows of its feed, for every process to show."""

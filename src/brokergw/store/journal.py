@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from brokergw.model.errors import GatewayError
 from brokergw.model.events import AuditRow, EventKind, LogEvent
+from brokergw.model.lifecycle import State
 from brokergw.model.order import Fill, Order
 from brokergw.ports.journal import Commit, CommitResult, KeyRecord, KeyScope, OrderQuery, Snapshot
 from brokergw.store import queries
@@ -91,9 +92,11 @@ class SqlJournal:
         """List orders, newest first; `since_ns` is inclusive and `until_ns` exclusive, both of the creation time."""
         return await self._reader.query(queries.list_orders(query))
 
-    async def open_orders(self, account_id: str | None = None) -> Sequence[Order]:
+    async def open_orders(
+        self, account_id: str | None = None, states: frozenset[State] | None = None
+    ) -> Sequence[Order]:
         """List every order that has not ended, oldest first."""
-        return await self._reader.query(queries.open_orders(None if account_id is None else (account_id,)))
+        return await self._reader.query(queries.open_orders(None if account_id is None else (account_id,), states))
 
     async def fills(
         self,

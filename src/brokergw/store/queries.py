@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Select, func, select, tuple_
 
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import EventKind, LogEvent
+from brokergw.model.lifecycle import State
 from brokergw.model.order import Fill, Order
 from brokergw.ports.journal import KeyScope, OrderQuery, Snapshot
 from brokergw.store.rows import event_from_row, fill_from_row, order_from_row
@@ -62,11 +63,13 @@ def _orders_wanted(query: OrderQuery) -> Select[Any]:
     return wanted.order_by(ORDERS.c.create_time_ns.desc(), ORDERS.c.order_id.desc()).limit(query.limit)
 
 
-def open_orders(account_ids: Sequence[str] | None) -> Read[list[Order]]:
-    """List the orders of some accounts (of all when None) that have not ended, oldest first."""
+def open_orders(account_ids: Sequence[str] | None, states: frozenset[State] | None = None) -> Read[list[Order]]:
+    """List the orders of some accounts, in some states (of all, in any when None) that have not ended, oldest first."""
     wanted = select(ORDERS).where(ORDERS.c.is_open).order_by(ORDERS.c.create_time_ns, ORDERS.c.order_id)
     if account_ids is not None:
         wanted = wanted.where(ORDERS.c.account_id.in_(account_ids))
+    if states is not None:
+        wanted = wanted.where(ORDERS.c.state.in_(sorted(states)))
     return lambda connection: [order_from_row(row) for row in connection.execute(wanted)]
 
 

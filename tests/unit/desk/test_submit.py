@@ -12,6 +12,7 @@ from brokergw.model.lifecycle import State
 from brokergw.model.outcome import Accepted, Found, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.terms import OrderTerms
 from brokergw.ports.journal import Commit, CommitResult
+from tests.fixtures.memory_leases import MemoryLeases
 from tests.fixtures.scripted_broker import Bench, broker_order, filled, report
 
 D = Decimal
@@ -259,6 +260,7 @@ async def test_an_order_being_sent_when_the_process_died_is_looked_for_at_start(
         {"scripted": bench.broker},
         bench.clock,
         bench.desk._gates._settings,
+        MemoryLeases(bench.leases.table, "ins_2"),
     )
     await desk.start()
     assert bench.journal.by_id[order.order_id].state is State.IN_DOUBT
