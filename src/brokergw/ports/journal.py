@@ -246,6 +246,11 @@ class Journal(Protocol):
         ...
 
     @property
+    def shared(self) -> bool:
+        """Whether other processes may write to this record too."""
+        ...
+
+    @property
     def epoch(self) -> str:
         """The id of this log's life; another one after a restore from backup."""
         ...

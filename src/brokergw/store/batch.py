@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from brokergw.model.events import LogEvent
 from brokergw.ports.journal import CommitResult, Committed
+from brokergw.store.bell import CHANNEL
 from brokergw.store.decide import Decider, Race
 from brokergw.store.many import ManyRows
 from brokergw.store.rows import Row
@@ -30,10 +31,11 @@ class _Account:
 
 
 class BatchWriter:
-    """Writes batches; holds nothing between them."""
+    """Writes batches for one process, `instance_id`; holds nothing between them."""
 
-    def __init__(self, statements: Statements) -> None:
+    def __init__(self, statements: Statements, instance_id: str) -> None:
         self._statements = statements
+        self._instance_id = instance_id
 
     def write(
         self, connection: Connection, units: Sequence[PreparedUnit], audit: list[Row], now_ns: int, *, careful: bool
@@ -47,6 +49,8 @@ class BatchWriter:
         self._insert(connection, self._statements.insert_events, rows)
         self._insert(connection, self._statements.insert_audit, [row for unit in winners for row in unit.audit] + audit)
         self._write_decisions(connection, winners)
+        if rows and self._statements.ring is not None:
+            self._statements.ring.fetch(connection, [(CHANNEL, self._instance_id)])
         committed = iter(events)
         results = [Committed(next(committed)) if refusal is None else refusal for refusal in refusals]
         return Written(results, [event for each in events for event in each])

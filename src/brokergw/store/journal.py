@@ -10,6 +10,7 @@ from brokergw.model.lifecycle import State
 from brokergw.model.order import Fill, Order
 from brokergw.ports.journal import Commit, CommitResult, KeyRecord, KeyScope, OrderQuery, Snapshot
 from brokergw.store import queries
+from brokergw.store.bell import Bell
 from brokergw.store.lookups import Lookups
 from brokergw.store.reader import Reader
 from brokergw.store.rows import audit_row
@@ -24,7 +25,13 @@ class SqlJournal:
     """Implements `ports.journal.Journal`; every read may raise JOURNAL_UNAVAILABLE."""
 
     def __init__(
-        self, writer: Writer, reader: Reader, lookups: Lookups, epoch: str, sieve: KeySieve | None = None
+        self,
+        writer: Writer,
+        reader: Reader,
+        lookups: Lookups,
+        epoch: str,
+        sieve: KeySieve | None = None,
+        bell: Bell | None = None,
     ) -> None:
         self._sieve = sieve
         self._filling: asyncio.Task[None] | None = None
@@ -32,7 +39,7 @@ class SqlJournal:
         self._reader = reader
         self._lookups = lookups
         self._epoch = epoch
-        self._wakers: list[Callable[[], None]] = []
+        self._bell = bell
 
     async def commit(self, unit: Commit) -> CommitResult:
         """Make a unit durable with whatever else waits; raises JOURNAL_UNAVAILABLE or JOURNAL_OUTCOME_UNKNOWN."""
@@ -150,8 +157,9 @@ class SqlJournal:
         self._writer.listen(listener)
 
     def on_wake(self, listener: Callable[[], None]) -> None:
-        """Call a function in the event loop when another process may have written."""
-        self._wakers.append(listener)
+        """Call a function in the event loop when another process may have written; on SQLite none ever does."""
+        if self._bell is not None:
+            self._bell.listen(listener)
 
     async def retire_keys(self, claimed_before_ns: int, limit: int) -> int:
         """Retire old keys, but for those whose order is open."""
@@ -160,6 +168,11 @@ class SqlJournal:
     async def drop_retired_keys(self, claimed_before_ns: int, limit: int) -> int:
         """Forget old retired keys."""
         raise NotImplementedError
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may write to this record too."""
+        return self._bell is not None
 
     @property
     def epoch(self) -> str:

@@ -11,6 +11,7 @@ from brokergw.model.ids import new_id
 from brokergw.ports.clock import Clock
 from brokergw.store.aside import Aside
 from brokergw.store.batch import BatchWriter
+from brokergw.store.bell import Bell
 from brokergw.store.check import StoreUnreachable
 from brokergw.store.claim import FileClaim
 from brokergw.store.directory import SqlConnectionDirectory, SqlKeyDirectory
@@ -42,18 +43,21 @@ class Store:
         self._writing = writing
         self._reading = reading
         self._connection = WriterConnection(writing)
-        committer = GroupCommitter(self._connection, BatchWriter(Statements(writing.dialect.name)), clock)
+        instance_id = new_id("ins")
+        batches = BatchWriter(Statements(writing.dialect.name), instance_id)
+        committer = GroupCommitter(self._connection, batches, clock)
         self._writer = Writer(committer, capacity=capacity)
         self._reader = Reader(reading)
         shared = writing.dialect.name != "sqlite"
         self._claim = None if shared else FileClaim(Path(str(writing.url.database)))
         self._aside = Aside(writing) if shared else None
+        self._bell = Bell(writing.url, instance_id) if shared else None
         self.leases: Final = SqlLeases(
             # SQLite has one writer, and one process has nobody to be late for.
             self._aside or self._writer.run,
             self._reader,
             clock,
-            new_id("ins"),
+            instance_id,
             shared=shared,
         )
         lookups = Lookups(reading.dialect.name)
@@ -64,6 +68,7 @@ class Store:
             read_epoch(reading),
             # One process serves a SQLite file; on PostgreSQL keys may come from anywhere.
             None if shared else KeySieve(),
+            self._bell,
         )
         self.keys: Final = SqlKeyDirectory(self._writer, self._reader)
         self.connections: Final = SqlConnectionDirectory(self._writer, self._reader, seal)
@@ -86,6 +91,8 @@ class Store:
 
     async def close(self) -> None:
         """Write what waits, then give up threads and connections."""
+        if self._bell is not None:
+            await self._bell.close()
         await self._writer.close()
         await self._reader.close()
         if self._aside is not None:

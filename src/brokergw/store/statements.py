@@ -79,6 +79,12 @@ class Statements:
             " WHERE account_id = column1 RETURNING account_id, last_sequence, user_id",
             ("text", "bigint"),
         )
+        # Equal notices in one transaction are delivered once.
+        self.ring = (
+            self._many("SELECT pg_notify(column1, column2) FROM ({rows}) AS rung", ("text", "text"))
+            if self.locks_rows
+            else None
+        )
         self.write_decisions = self._many(
             "UPDATE idempotency_keys SET decision = column4, decision_time_ns = column5 FROM ({rows}) AS made"
             " WHERE user_id = column1 AND method = column2 AND key = column3",
