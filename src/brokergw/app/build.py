@@ -17,6 +17,7 @@ from brokergw.app.tracing import open_tracing
 from brokergw.desk.authenticate import Authenticator
 from brokergw.desk.desk import Desk
 from brokergw.desk.gates.gates import GateSettings
+from brokergw.desk.upkeep import UpkeepSettings
 from brokergw.model.account import ConnectionHealth
 from brokergw.model.errors import GatewayError
 from brokergw.rpc.server import RpcServer, build_server
@@ -63,7 +64,8 @@ class Gateway:
         )
         catalog = open_catalog(settings, clock)
         gates = GateSettings(order_notional_max=settings.order_notional_max)
-        desk = Desk(store.journal, store.connections, catalog, clock, gates, store.leases)
+        upkeep = UpkeepSettings(live_s=settings.sweep_live_s, blind_s=settings.sweep_blind_s)
+        desk = Desk(store.journal, store.connections, catalog, clock, gates, store.leases, upkeep)
         tracing = open_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
         registry = CollectorRegistry()
         server = build_server(

@@ -62,6 +62,11 @@ class Settings(BaseSettings):
         None, gt=0, description="Seconds after which a stream is ended with its cursor; not set means never."
     )
 
+    sweep_live_s: float = Field(
+        10.0, gt=0, description="Seconds between comparisons of a connection's open orders while its stream is live."
+    )
+    sweep_blind_s: float = Field(3.0, gt=0, description="The same while the stream is down.")
+
     mock_seed: int = Field(1, description="Seed of the mock broker's prices and ids.")
     mock_latency_s: float = Field(0.0, ge=0, description="Seconds before a call takes effect at the mock broker.")
     mock_reject_rate: float = Field(0.0, ge=0, le=1, description="Share of orders that the mock broker refuses.")

@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from brokergw.desk.adoption import Adoption
 from brokergw.desk.book import OrderBook
 from brokergw.desk.cancel import Cancel
 from brokergw.desk.change import Changes
@@ -26,6 +27,7 @@ from brokergw.desk.sessions import Session, Sessions
 from brokergw.desk.submit import Submit
 from brokergw.desk.sweep import Sweep
 from brokergw.desk.tail import Tail
+from brokergw.desk.upkeep import Upkeep, UpkeepSettings
 from brokergw.desk.watch import Watch, WatchItem, WatchRequest
 from brokergw.model.commands import (
     CancelAllOrders,
@@ -63,6 +65,7 @@ class Desk:
         clock: Clock,
         gate_settings: GateSettings,
         leases: Leases,
+        upkeep_settings: UpkeepSettings | None = None,
     ) -> None:
         self._journal = journal
         self._clock = clock
@@ -72,7 +75,9 @@ class Desk:
         self._sessions = Sessions(directory, catalog, clock)
         recorder = Recorder(journal, self._book, clock)
         self._resolver = Resolver(recorder, self._book, clock)
-        self._feeds = Feeds(journal, self._book, recorder, self._sends, clock)
+        adoption = Adoption(journal, self._book, self._sends, clock)
+        upkeep = Upkeep(journal, self._book, recorder, adoption, clock, upkeep_settings or UpkeepSettings())
+        self._feeds = Feeds(journal, self._book, recorder, self._sends, clock, adoption=adoption, upkeep=upkeep)
         recovery = Recovery(journal, self._book, self._sends, self._resolver, clock)
         self._holding = Holding(leases, self._sessions, self._feeds, recovery, clock)
         self._recall = Recall(journal, self._book, self._sends, clock)

@@ -1,8 +1,7 @@
 """What brokers tell by themselves, brought onto the record: one feed per session.
 
 Reports are taken as they come and written order by order: reports of one order one after another, different orders side
-by side. A report may overtake the answer to the very call that caused it, so an order that nobody knows is looked for
-again once the sends in flight have ended, before it is adopted as made outside the gateway.
+by side. Beside each feed runs the sweep (`upkeep.py`), which finds what a stream lost without saying so.
 """
 
 import asyncio
@@ -12,27 +11,27 @@ from typing import Final
 
 import structlog
 
+from brokergw.desk.adoption import Adoption
 from brokergw.desk.book import OrderBook
 from brokergw.desk.recorder import Recorder, Step
 from brokergw.desk.sends import Sends
 from brokergw.desk.sessions import GapNotice, Session
-from brokergw.desk.transitions import merge, order_event
+from brokergw.desk.transitions import merge
+from brokergw.desk.upkeep import Upkeep
 from brokergw.model.account import ConnectionHealth
 from brokergw.model.errors import GatewayError, Reason
-from brokergw.model.ids import new_id
-from brokergw.model.lifecycle import State
 from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import BrokerEvent, FeedDown, FeedUp, OrderReport
 from brokergw.ports.clock import Clock
-from brokergw.ports.journal import Commit, Journal, LeaseLost
+from brokergw.ports.journal import Journal
 from brokergw.ports.leases import Lease, LeaseGone
 
 _ANSWER_WAIT_S: Final = 0.1
-_SENDS_WAIT_S: Final = 30.0
 _BATCH_MAX: Final = 500
 _WAITING_MAX: Final = 10_000
 _GAPS_KEPT: Final = 100
 _AGAIN_AFTER_S: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+_LOOK_BACK_NS: Final = 3_600_000_000_000
 
 log = structlog.get_logger(__name__)
 
@@ -40,12 +39,24 @@ log = structlog.get_logger(__name__)
 class Feeds:
     """Runs the feeds of the connections that this process holds."""
 
-    def __init__(self, journal: Journal, book: OrderBook, recorder: Recorder, sends: Sends, clock: Clock) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        book: OrderBook,
+        recorder: Recorder,
+        sends: Sends,
+        clock: Clock,
+        *,
+        adoption: Adoption,
+        upkeep: Upkeep,
+    ) -> None:
         self._journal = journal
         self._book = book
         self._recorder = recorder
         self._sends = sends
         self._clock = clock
+        self._adoption = adoption
+        self._upkeep = upkeep
         self._on_gap: Callable[[], None] = lambda: None
 
     def on_gap(self, listener: Callable[[], None]) -> None:
@@ -53,11 +64,12 @@ class Feeds:
         self._on_gap = listener
 
     def start(self, session: Session) -> None:
-        """Run the feed of a session for as long as this process holds the connection."""
+        """Run the feed of a session, and the sweep beside it, for as long as this process holds the connection."""
         session.later("feed", lambda: self._run(session))
+        session.later("sweep", lambda: self._upkeep.run(session))
 
     async def _run(self, session: Session) -> None:
-        """Keep the feed going; a failure is shown on the connection and tried again."""
+        """Follow the broker's stream; a failure is shown on the connection and tried again."""
         since_ns: int | None = None
         failures = 0
         while True:
@@ -79,9 +91,15 @@ class Feeds:
             failures += 1
 
     async def _last_known_ns(self, session: Session) -> int:
-        """Find from when on the broker may have told something that is not on the record."""
-        orders = await self._journal.open_orders(session.connection.account_id)
-        return min((order.create_time_ns for order in orders), default=self._clock.now_ns())
+        """Find from when on the broker may have told something that is not on the record.
+
+        Nothing that the record holds was learned after its last event; an hour more covers what was on its way then.
+        """
+        account_id = session.connection.account_id
+        last = (await self._journal.sequences((account_id,)))[account_id]
+        events = await self._journal.events(account_id, last - 1, 1) if last else ()
+        known_ns = min((event.receive_time_ns for event in events), default=session.connection.create_time_ns)
+        return max(0, min(known_ns, self._clock.now_ns()) - _LOOK_BACK_NS)
 
     def _failed(self, session: Session, error: GatewayError) -> None:
         refused = error.reason is Reason.BROKER_CREDENTIALS_REFUSED
@@ -123,7 +141,9 @@ class Feeds:
         guard = session.guard
         groups = list(reports.values())
         reports.clear()
-        orders = await asyncio.gather(*(self._order_of(session, group[0]) for group in groups))
+        told = (group[0] for group in groups)
+        finding = (self._adoption.order_of(session, report.order, report.event_time_ns) for report in told)
+        orders = await asyncio.gather(*finding)
         # The answer to a call usually tells what its reports repeat; what it has told need not be written again.
         await self._sends.answered((order.order_id for order in orders), _ANSWER_WAIT_S)
         news = [(o, g) for o, g in zip(orders, groups, strict=True) if self._is_news(o, g)]
@@ -150,49 +170,10 @@ class Feeds:
         return Step(
             order=after,
             fills=(report.fill,) if report.fill is not None else (),
+            told=report.order,
             origin=Origin.REPLAYED if report.replayed else Origin.LIVE,
             event_time_ns=report.event_time_ns,
         )
-
-    async def _order_of(self, session: Session, report: OrderReport) -> Order:
-        account_id, seen = session.connection.account_id, report.order
-        order = await self._book.by_broker(account_id, seen.broker_order_id, seen.client_order_id)
-        if order is None and seen.replaces:
-            order = await self._book.by_broker(account_id, seen.replaces, "")
-        if order is None:
-            await self._sends.quiet(account_id, _SENDS_WAIT_S)
-            order = await self._book.by_broker(account_id, seen.broker_order_id, seen.client_order_id)
-        return order if order is not None else await self._adopt(session, report)
-
-    async def _adopt(self, session: Session, report: OrderReport) -> Order:
-        """Put an order on the record that was made outside the gateway."""
-        now, seen = self._clock.now_ns(), report.order
-        # The execution at hand is counted by the report's own step, so that its fill carries the right totals.
-        before = seen.cum_quantity - report.fill.quantity if report.fill is not None else seen.cum_quantity
-        order = Order(
-            order_id=new_id("ord"),
-            user_id=session.connection.user_id,
-            account_id=session.connection.account_id,
-            broker=session.connection.broker,
-            terms=seen.terms,
-            idempotency_key="",
-            state=seen.state if report.fill is None else State.WORKING,
-            version=1,
-            create_time_ns=now,
-            update_time_ns=now,
-            submit_time_ns=seen.submit_time_ns,
-            broker_client_order_id=seen.client_order_id,
-            broker_order_ids=(seen.broker_order_id,),
-            cum_quantity=before,
-            average_price=seen.average_price if before else None,
-            external=True,
-        )
-        event = order_event(order, Origin.RECONCILED, report.event_time_ns, now)
-        unit = Commit(guard=session.guard, inserts=(order,), events=(event,))
-        if isinstance(await self._journal.commit(unit), LeaseLost):
-            raise LeaseGone(session.connection.connection_id)
-        self._book.remember(order)
-        return order
 
     def _up(self, session: Session) -> None:
         session.stream_up = True

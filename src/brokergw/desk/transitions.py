@@ -9,6 +9,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
+from brokergw.desk.counting import ENDED_SHORT, UNFILLED_LIVE
+from brokergw.desk.tally import Execution, Tally, Totals
 from brokergw.model.events import EventDraft, EventKind, PositionChange
 from brokergw.model.ids import fill_id, new_id
 from brokergw.model.lifecycle import ENDED_AT_BROKER, State, is_terminal, may_move
@@ -16,10 +18,7 @@ from brokergw.model.order import ZERO, Fill, FillKind, Order, Origin
 from brokergw.model.outcome import BrokerFill, BrokerOrder
 from brokergw.model.terms import OrderTerms
 
-_AVERAGE_STEP: Final = Decimal("1e-9")
 _PENDING: Final = frozenset({State.PENDING_CANCEL, State.PENDING_MODIFY})
-_UNFILLED_LIVE: Final = frozenset({State.ACKED, State.WORKING, State.TRIGGERED})
-_ENDED_SHORT: Final = frozenset({State.CANCELED, State.EXPIRED, State.REJECTED_BY_BROKER})
 
 
 def move(order: Order, state: State, now_ns: int, **changes: Any) -> Order:
@@ -45,7 +44,7 @@ def merge(order: Order, seen: BrokerOrder, now_ns: int) -> Order | None:
     state = _next_state(order, seen, changes.get("cum_quantity", order.cum_quantity))
     if state is order.state and not changes:
         return None
-    if "cum_quantity" in changes and order.state in _ENDED_SHORT:
+    if "cum_quantity" in changes and order.state in ENDED_SHORT:
         changes["late_fill"] = True
         if order.terms.quantity is not None:
             changes["canceled_quantity"] = max(ZERO, order.terms.quantity - changes["cum_quantity"])
@@ -106,7 +105,7 @@ def _next_state(order: Order, seen: BrokerOrder, cum: Decimal) -> State:
     target = seen.state
     if order.state in ENDED_AT_BROKER:
         return _filled_if_complete(order, cum)
-    if target in _UNFILLED_LIVE and cum > 0:
+    if target in UNFILLED_LIVE and cum > 0:
         target = State.PARTIAL
     if target is order.state or not may_move(order.state, target):
         return order.state
@@ -128,7 +127,7 @@ def after_change(order: Order, seen: BrokerOrder | None, terms: OrderTerms, now_
     if seen is not None and seen.broker_order_id not in ids:
         ids = (*ids, seen.broker_order_id)
     back = State.PARTIAL if order.cum_quantity > 0 else State.WORKING
-    if seen is not None and seen.state in _UNFILLED_LIVE and order.cum_quantity == 0:
+    if seen is not None and seen.state in UNFILLED_LIVE and order.cum_quantity == 0:
         back = seen.state
     return move(order, back, now_ns, terms=terms, broker_order_ids=ids)
 
@@ -140,22 +139,31 @@ def confirm(order: Order, seen: BrokerOrder, now_ns: int) -> Order | None:
     return after_change(order, seen, _terms_after(order, seen), now_ns)
 
 
-def fill_rows(before: Order, after: Order, fills: Sequence[BrokerFill], now_ns: int) -> tuple[Fill, ...]:
+def executions_of(order: Order, fills: Sequence[BrokerFill]) -> dict[str, Execution]:
+    """Read executions as the broker told them, by fill id."""
+    return {
+        fill_id(order.broker, order.account_id, fill.execution_id): Execution(
+            fill.kind, fill.quantity, fill.price, fill.trade_time_ns, _refers_to(order, fill)
+        )
+        for fill in fills
+    }
+
+
+def fill_rows(after: Order, fills: Sequence[BrokerFill], tally: Tally, now_ns: int) -> tuple[Fill, ...]:
     """Make the records of executions told together, each with the running totals after it."""
     rows: list[Fill] = []
-    cum, spent = before.cum_quantity, before.cum_quantity * (before.average_price or ZERO)
-    for fill in fills:
-        cum += fill.quantity
-        spent += fill.quantity * fill.price
-        rows.append(_fill_row(after, fill, cum, spent / cum, now_ns))
+    known: dict[str, Execution] = {}
+    for fill, (name, execution) in zip(fills, executions_of(after, fills).items(), strict=True):
+        known[name] = execution
+        totals = tally.with_more(known)
+        rows.append(_fill_row(after, name, fill, totals, now_ns))
     return tuple(rows)
 
 
-def _fill_row(order: Order, fill: BrokerFill, cum: Decimal, average: Decimal, now_ns: int) -> Fill:
+def _fill_row(order: Order, name: str, fill: BrokerFill, totals: Totals, now_ns: int) -> Fill:
     total = order.terms.quantity
-    last = cum == order.cum_quantity
     return Fill(
-        fill_id=fill_id(order.broker, order.account_id, fill.execution_id),
+        fill_id=name,
         order_id=order.order_id,
         user_id=order.user_id,
         account_id=order.account_id,
@@ -168,9 +176,9 @@ def _fill_row(order: Order, fill: BrokerFill, cum: Decimal, average: Decimal, no
         side=order.terms.side,
         quantity=fill.quantity,
         price=fill.price,
-        cum_quantity=cum,
-        leaves_quantity=ZERO if total is None or order.state in _ENDED_SHORT else max(ZERO, total - cum),
-        average_price=order.average_price if last and order.average_price else _round(average),
+        cum_quantity=totals.quantity,
+        leaves_quantity=ZERO if total is None or order.state in ENDED_SHORT else max(ZERO, total - totals.quantity),
+        average_price=totals.average_price or ZERO,
         trade_time_ns=fill.trade_time_ns,
         receive_time_ns=now_ns,
         kind=fill.kind,
@@ -180,12 +188,6 @@ def _fill_row(order: Order, fill: BrokerFill, cum: Decimal, average: Decimal, no
         venue=fill.venue,
         fees=fill.fees,
     )
-
-
-def _round(price: Decimal) -> Decimal:
-    """Keep an average within the scale that the contract can show."""
-    rounded = price.quantize(_AVERAGE_STEP)
-    return price if rounded == price else rounded
 
 
 def _refers_to(order: Order, fill: BrokerFill) -> str:

@@ -96,8 +96,8 @@ EDGES: Final = {
     State.RESOLVED_ABSENT: BROKER_TRUTH | {State.MANUAL, State.ABSENT},
     State.MANUAL: BROKER_TRUTH | {State.ABSENT},
     **{live: BROKER_TRUTH | {State.IN_DOUBT} for live in _LIVE},
-    # A fill may overtake its own cancel; a bust may take a fill back.
-    State.FILLED: frozenset({State.FILLED, State.PARTIAL}),
+    # A fill may overtake its own cancel; a bust may take one back: the order works again, or has ended short.
+    State.FILLED: frozenset({State.FILLED, State.PARTIAL, State.WORKING, State.CANCELED, State.EXPIRED}),
     State.CANCELED: frozenset({State.CANCELED, State.FILLED}),
     State.EXPIRED: frozenset({State.EXPIRED, State.FILLED}),
     State.REJECTED_BY_BROKER: frozenset({State.FILLED, State.PARTIAL, State.CANCELED}),

@@ -150,6 +150,23 @@ class Snapshot:
     sequences: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class OrderHead:
+    """Where an open order stands, without the rest of it."""
+
+    order_id: str
+    version: int
+    state: State
+    broker_order_ids: tuple[str, ...]
+    broker_client_order_id: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name under which the broker may tell of it."""
+        own = (self.broker_client_order_id,) if self.broker_client_order_id else ()
+        return (*self.broker_order_ids, *own)
+
+
 class Journal(Protocol):
     """The one door to the durable record."""
 
@@ -189,6 +206,10 @@ class Journal(Protocol):
         self, account_id: str | None = None, states: frozenset[State] | None = None
     ) -> Sequence[Order]:
         """List every order that has not ended, of one account or of all, in some states or in any, oldest first."""
+        ...
+
+    async def open_heads(self, account_id: str) -> Sequence[OrderHead]:
+        """Tell where every order of an account stands that has not ended; cheap enough to ask every few seconds."""
         ...
 
     async def fills(

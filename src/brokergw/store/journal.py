@@ -8,7 +8,7 @@ from brokergw.model.errors import GatewayError
 from brokergw.model.events import AuditRow, EventKind, LogEvent
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Fill, Order
-from brokergw.ports.journal import Commit, CommitResult, KeyRecord, KeyScope, OrderQuery, Snapshot
+from brokergw.ports.journal import Commit, CommitResult, KeyRecord, KeyScope, OrderHead, OrderQuery, Snapshot
 from brokergw.store import queries
 from brokergw.store.bell import Bell
 from brokergw.store.lookups import Lookups
@@ -104,6 +104,10 @@ class SqlJournal:
     ) -> Sequence[Order]:
         """List every order that has not ended, oldest first."""
         return await self._reader.query(queries.open_orders(None if account_id is None else (account_id,), states))
+
+    async def open_heads(self, account_id: str) -> Sequence[OrderHead]:
+        """Tell where every order of an account stands that has not ended."""
+        return await self._reader.query(queries.open_heads(account_id))
 
     async def fills(
         self,

@@ -9,7 +9,8 @@ from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import EventKind, LogEvent
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Fill, Order
-from brokergw.ports.journal import KeyScope, OrderQuery, Snapshot
+from brokergw.ports.journal import KeyScope, OrderHead, OrderQuery, Snapshot
+from brokergw.store.codec import texts_from_text
 from brokergw.store.rows import event_from_row, fill_from_row, order_from_row
 from brokergw.store.tables import ACCOUNTS, EVENTS, FILLS, KEYS, ORDERS
 
@@ -71,6 +72,22 @@ def open_orders(account_ids: Sequence[str] | None, states: frozenset[State] | No
     if states is not None:
         wanted = wanted.where(ORDERS.c.state.in_(sorted(states)))
     return lambda connection: [order_from_row(row) for row in connection.execute(wanted)]
+
+
+def open_heads(account_id: str) -> Read[list[OrderHead]]:
+    """Tell where the orders of an account stand that have not ended."""
+    columns = (ORDERS.c.order_id, ORDERS.c.version, ORDERS.c.state, ORDERS.c.broker_order_ids)
+    wanted = select(*columns, ORDERS.c.broker_client_order_id).where(
+        ORDERS.c.is_open, ORDERS.c.account_id == account_id
+    )
+
+    def read(connection: Connection) -> list[OrderHead]:
+        return [
+            OrderHead(order_id, version, State(state), texts_from_text(broker_ids), client_id)
+            for order_id, version, state, broker_ids, client_id in connection.execute(wanted)
+        ]
+
+    return read
 
 
 def list_fills(

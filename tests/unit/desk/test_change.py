@@ -62,10 +62,11 @@ async def test_a_cancel_that_lost_against_the_fill_is_refused_and_the_fill_stand
 
     bench.broker.cancel = too_late
     bench.broker.get = lambda _: Found(seen)
+    bench.broker.fills = (report(seen, fill),)
     with pytest.raises(GatewayError) as caught:
         await bench.desk.cancel(bench.caller, cancel(order))
     assert caught.value.reason is Reason.CANCEL_REFUSED
-    await bench.clock.pass_time(1.5)
+    await bench.clock.pass_time(2.5)
     assert bench.journal.by_id[order.order_id].state is State.FILLED
     await bench.tell(report(seen, fill))
     assert len(bench.journal.by_fill_id) == 1
