@@ -11,6 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
 
+from brokergw.desk.pages import CursorExpired
 from brokergw.desk.watch import FromNow, FromPositions, FromSnapshot, FromTime, GapItem
 from brokergw.model.events import PositionChange
 from brokergw.model.order import Fill
@@ -258,20 +259,20 @@ async def test_streams_are_limited_and_a_slot_is_free_at_once(make_edge: MakeEdg
 
 
 async def test_a_refusal_of_the_desk_reaches_the_client(edge: Edge) -> None:
-    """What the desk says of a start, such as a cursor that the record no longer reaches, ends the stream with it."""
-    from brokergw.model.errors import GatewayError, Reason
-
-    edge.desk.raises["watch"] = GatewayError(
-        Reason.CURSOR_EXPIRED, "the record no longer reaches back", metadata={"earliestSequence": "7"}
-    )
+    """A cursor that the record no longer reaches is refused with the earliest one, which can be used at once."""
+    edge.desk.raises["watch"] = CursorExpired({ACCOUNT: 7})
     refusal = await refused(_fills(edge).read())
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.OUT_OF_RANGE, "CURSOR_EXPIRED")
-    assert refusal.metadata["earliestSequence"] == "7"
+    del edge.desk.raises["watch"]
+    again = _fills(edge, start=streams_pb2.StreamStart(cursor=refusal.metadata["earliestCursor"]))
+    assert (await again.read()).HasField("subscribed")
+    assert edge.desk.seen[-1][2].start == FromPositions({ACCOUNT: 7})
+    again.cancel()
 
 
 async def test_a_payload_is_serialised_once_for_all_subscribers(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many subscribers there are, each event's payload is written once."""
-    from brokergw.rpc.wire import streams as wire
+    from brokergw.rpc.wire import frames as wire
 
     written: list[str] = []
 

@@ -9,17 +9,19 @@ from brokerapi.v1 import orders_pb2, streams_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brokergw.desk.pages import Page
+from brokergw.desk.watch import EventPage
 from brokergw.model.errors import GatewayError, Reason
-from brokergw.model.events import EventKind, LogEvent
+from brokergw.model.events import EventKind, FeedGap, LogEvent
 from brokergw.model.lifecycle import State
 from brokergw.model.money import format_decimal
 from brokergw.model.order import Order, Origin
 from brokergw.model.terms import Leg, OrderClass, OrderTerms, OrderType, PositionEffect, Side, TimeInForce
 from brokergw.rpc.wire.cursor import Cursors, filter_of
 from brokergw.rpc.wire.found import Found
+from brokergw.rpc.wire.frames import CHUNK_BYTES_MAX, Frames, header_to_proto, shape_of, varint
 from brokergw.rpc.wire.orders import order_to_proto
 from brokergw.rpc.wire.paging import PageTokens
-from brokergw.rpc.wire.streams import EventEncoder, header_to_proto, varint
 from brokergw.rpc.wire.terms import terms_from_proto, terms_to_proto
 from brokergw.rpc.wire.times import time_from, time_to_proto
 from brokergw.rpc.wire.unknown import unknown_fields
@@ -204,16 +206,64 @@ def _event(sequence: int) -> LogEvent:
     )
 
 
+ORDER_SHAPE = shape_of(orders_pb2.SubscribeOrdersResponse)
+
+
+def _told(told: int, others: tuple[tuple[str, int], ...], *events: LogEvent) -> EventPage:
+    page = Page(events[0].sequence - 1, events[-1].sequence, events)
+    return EventPage("acc_1", page, told, others)
+
+
 @given(st.integers(1, 2**63 - 1), st.integers(0, 2**63 - 1), SYMBOLS, st.sampled_from(Origin))
-def test_a_joined_event_is_an_ordinary_message(sequence: int, previous: int, cursor: str, origin: Origin) -> None:
+def test_a_joined_event_is_an_ordinary_message(sequence: int, previous: int, name: str, origin: Origin) -> None:
     """The bytes joined from the shared and the subscriber's part decode to what would be written in one piece."""
-    order: Order = an_order(order_id=cursor)
+    order: Order = an_order(order_id=name)
     event = replace(_event(sequence), origin=origin, payload=order)
-    whole = orders_pb2.OrderEvent(header=header_to_proto(event, previous, cursor), order=order_to_proto(order))
-    encoder = EventEncoder()
+    line = Cursors(KEY, lambda: "epoch-1").line("ann", filter_of("ORDER", (), ()))
+    header = header_to_proto(event, previous, line.at({"acc_1": sequence}))
+    whole = orders_pb2.SubscribeOrdersResponse(
+        event=orders_pb2.OrderEvent(header=header, order=order_to_proto(order)),
+    )
+    frames = Frames()
     for _ in range(2):
-        body = encoder.encode(event, previous, cursor)
-        assert orders_pb2.OrderEvent.FromString(body) == whole
+        (frame,) = frames.chunk(ORDER_SHAPE, _told(previous, (), event), 0, line).frames
+        assert orders_pb2.SubscribeOrdersResponse.FromString(frame) == whole
+
+
+@given(st.lists(st.sampled_from((EventKind.ORDER, EventKind.GAP)), min_size=1, max_size=8))
+def test_gaps_stand_outside_the_chain_of_events(kinds: list[EventKind]) -> None:
+    """Each event follows the event before it, whatever gaps are between; each gap tells its own place and cursor."""
+    gap = FeedGap("acc_1", "mock", 5, None)
+    events = [
+        _event(n) if kind is EventKind.ORDER else replace(_event(n), kind=kind, payload=gap)
+        for n, kind in enumerate(kinds, 1)
+    ]
+    cursors = Cursors(KEY, lambda: "epoch-1")
+    line = cursors.line("ann", filter_of("ORDER", (), ()))
+    told = 0
+    for n, frame in enumerate(Frames().chunk(ORDER_SHAPE, _told(0, (), *events), 0, line).frames, 1):
+        message = orders_pb2.SubscribeOrdersResponse.FromString(frame)
+        header = message.gap.header if message.HasField("gap") else message.event.header
+        assert message.HasField("gap") is (kinds[n - 1] is EventKind.GAP)
+        assert (header.sequence, header.previous_sequence) == (n, told)
+        assert cursors.read(header.cursor, "ann") == {"acc_1": n}
+        told = told if message.HasField("gap") else n
+
+
+def test_a_large_page_is_made_ready_in_parts() -> None:
+    """No more bytes than the bound are ready at once, and the parts together are the page."""
+    wide = an_order(labels={f"label_{n}": "x" * 2_000 for n in range(20)})
+    events = tuple(replace(_event(n), payload=wide) for n in range(1, 30))
+    told, frames, first, sequences = _told(0, (), *events), Frames(), 0, list[int]()
+    line = Cursors(KEY, lambda: "epoch-1").line("ann", filter_of("ORDER", (), ()))
+    while first < len(events):
+        chunk = frames.chunk(ORDER_SHAPE, told, first, line)
+        assert sum(map(len, chunk.frames)) <= CHUNK_BYTES_MAX
+        headers = [orders_pb2.SubscribeOrdersResponse.FromString(frame).event.header for frame in chunk.frames]
+        assert [h.previous_sequence for h in headers] == [h.sequence - 1 for h in headers]
+        sequences += [h.sequence for h in headers]
+        first = chunk.next
+    assert sequences == list(range(1, 30))
 
 
 @given(st.integers(0, 2**64 - 1))
@@ -237,12 +287,12 @@ def test_unknown_fields_are_named_by_their_number(number: int, within: str) -> N
 def test_a_frame_is_never_mistaken_for_another(asked: list[tuple[int, int, int]]) -> None:
     """However events, gaps and other accounts' places are mixed, each frame carries its own cursor and sequence."""
     cursors = Cursors(KEY, lambda: "epoch-1")
-    encoder = EventEncoder()
+    frames = Frames()
     for sequence, previous, other in asked:
         user = "ann" if sequence % 2 else "bob"
         line = cursors.line(user, filter_of("ORDER", (), ()))
-        positions = {"acc_1": sequence} if other == 0 else {"acc_1": sequence, "acc_2": other}
-        frame = encoder.frame(b"\x22", _event(sequence), previous, positions, line)
+        others = () if other == 0 else (("acc_2", other),)
+        (frame,) = frames.chunk(ORDER_SHAPE, _told(previous, others, _event(sequence)), 0, line).frames
         event = orders_pb2.SubscribeOrdersResponse.FromString(frame).event
         assert (event.header.sequence, event.header.previous_sequence) == (sequence, previous)
-        assert cursors.read(event.header.cursor, user) == positions
+        assert cursors.read(event.header.cursor, user) == {"acc_1": sequence, **dict(others)}

@@ -226,6 +226,9 @@ class PositionEvent(_message.Message):
 
     HEADER_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    CONFLATED_COUNT_FIELD_NUMBER: _builtins.int
+    conflated_count: _builtins.int
+    """So many earlier events of the same account and symbol were left out for this one, because the subscriber lagged."""
     @_builtins.property
     def header(self) -> _streams_pb2.EventHeader:
         """Where it stands in the record."""
@@ -239,10 +242,11 @@ class PositionEvent(_message.Message):
         *,
         header: _streams_pb2.EventHeader | None = ...,
         position: Global___Position | None = ...,
+        conflated_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflated_count", b"conflated_count", "header", b"header", "position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x62rokerapi/v1/streams.proto\x12\x0c\x62rokerapi.v1\x1a\x1a\x62rokerapi/v1/trading.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x82\x01\n\x0bStreamStart\x12\x10\n\x06\x63ursor\x18\x01 \x01(\tH\x00\x12\x30\n\nsince_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x12\n\x08\x66rom_now\x18\x03 \x01(\x08H\x00\x12\x12\n\x08snapshot\x18\x04 \x01(\x08H\x00\x42\x07\n\x05start\"\xaa\x01\n\nSubscribed\x12\x11\n\tstream_id\x18\x01 \x01(\t\x12\x13\n\x0b\x61\x63\x63ount_ids\x18\x02 \x03(\t\x12\x17\n\x0f\x65\x61rliest_cursor\x18\x03 \x01(\t\x12\x15\n\rlatest_cursor\x18\x04 \x01(\t\x12\x35\n\x12heartbeat_interval\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05\x65poch\x18\x06 \x01(\t\"f\n\x10SnapshotComplete\x12\x12\n\nitem_count\x18\x01 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12.\n\x07\x62rokers\x18\x03 \x03(\x0b\x32\x1d.brokerapi.v1.BrokerFreshness\"\x98\x02\n\x0b\x45ventHeader\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12\x19\n\x11previous_sequence\x18\x03 \x01(\x03\x12\x0e\n\x06\x63ursor\x18\x04 \x01(\t\x12.\n\nevent_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0creceive_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublish_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x06origin\x18\x08 \x01(\x0e\x32\x14.brokerapi.v1.Origin\"\xe9\x01\n\tHeartbeat\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12/\n\x0bserver_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x07\x62rokers\x18\x03 \x03(\x0b\x32\x1d.brokerapi.v1.BrokerFreshness\x12\x39\n\tsequences\x18\x04 \x03(\x0b\x32&.brokerapi.v1.Heartbeat.SequencesEntry\x1a\x30\n\x0eSequencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x8e\x01\n\x0f\x42rokerFreshness\x12\x0e\n\x06\x62roker\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x11\n\tconnected\x18\x03 \x01(\x08\x12\x35\n\x11last_message_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05stale\x18\x05 \x01(\x08\"\xac\x01\n\x03Gap\x12\x0e\n\x06\x62roker\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12-\n\tfrom_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07to_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05state\x18\x05 \x01(\x0e\x32\x16.brokerapi.v1.GapState\"\x85\x01\n\x0bTerminating\x12/\n\x06reason\x18\x01 \x01(\x0e\x32\x1f.brokerapi.v1.TerminationReason\x12\x15\n\rresume_cursor\x18\x02 \x01(\t\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration*S\n\x08GapState\x12\x19\n\x15GAP_STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eGAP_STATE_OPEN\x10\x01\x12\x18\n\x14GAP_STATE_RECONCILED\x10\x02*\xc7\x01\n\x11TerminationReason\x12\"\n\x1eTERMINATION_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1bTERMINATION_REASON_DRAINING\x10\x01\x12\x1e\n\x1aTERMINATION_REASON_MAX_AGE\x10\x02\x12\'\n#TERMINATION_REASON_CREDENTIAL_ENDED\x10\x03\x12$\n TERMINATION_REASON_SLOW_CONSUMER\x10\x04\x42\x37\n\x0c\x62rokerapi.v1P\x01Z%brokergw/gen/brokerapi/v1;brokerapiv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x62rokerapi/v1/streams.proto\x12\x0c\x62rokerapi.v1\x1a\x1a\x62rokerapi/v1/trading.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x82\x01\n\x0bStreamStart\x12\x10\n\x06\x63ursor\x18\x01 \x01(\tH\x00\x12\x30\n\nsince_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x12\n\x08\x66rom_now\x18\x03 \x01(\x08H\x00\x12\x12\n\x08snapshot\x18\x04 \x01(\x08H\x00\x42\x07\n\x05start\"\xda\x01\n\nSubscribed\x12\x11\n\tstream_id\x18\x01 \x01(\t\x12\x13\n\x0b\x61\x63\x63ount_ids\x18\x02 \x03(\t\x12\x17\n\x0f\x65\x61rliest_cursor\x18\x03 \x01(\t\x12\x15\n\rlatest_cursor\x18\x04 \x01(\t\x12\x35\n\x12heartbeat_interval\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05\x65poch\x18\x06 \x01(\t\x12.\n\x07\x62rokers\x18\x07 \x03(\x0b\x32\x1d.brokerapi.v1.BrokerFreshness\"f\n\x10SnapshotComplete\x12\x12\n\nitem_count\x18\x01 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12.\n\x07\x62rokers\x18\x03 \x03(\x0b\x32\x1d.brokerapi.v1.BrokerFreshness\"\x98\x02\n\x0b\x45ventHeader\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12\x19\n\x11previous_sequence\x18\x03 \x01(\x03\x12\x0e\n\x06\x63ursor\x18\x04 \x01(\t\x12.\n\nevent_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0creceive_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublish_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x06origin\x18\x08 \x01(\x0e\x32\x14.brokerapi.v1.Origin\"\xe9\x01\n\tHeartbeat\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12/\n\x0bserver_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x07\x62rokers\x18\x03 \x03(\x0b\x32\x1d.brokerapi.v1.BrokerFreshness\x12\x39\n\tsequences\x18\x04 \x03(\x0b\x32&.brokerapi.v1.Heartbeat.SequencesEntry\x1a\x30\n\x0eSequencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x8e\x01\n\x0f\x42rokerFreshness\x12\x0e\n\x06\x62roker\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x11\n\tconnected\x18\x03 \x01(\x08\x12\x35\n\x11last_message_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05stale\x18\x05 \x01(\x08\"\xd7\x01\n\x03Gap\x12\x0e\n\x06\x62roker\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12-\n\tfrom_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07to_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05state\x18\x05 \x01(\x0e\x32\x16.brokerapi.v1.GapState\x12)\n\x06header\x18\x06 \x01(\x0b\x32\x19.brokerapi.v1.EventHeader\"\x85\x01\n\x0bTerminating\x12/\n\x06reason\x18\x01 \x01(\x0e\x32\x1f.brokerapi.v1.TerminationReason\x12\x15\n\rresume_cursor\x18\x02 \x01(\t\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration*S\n\x08GapState\x12\x19\n\x15GAP_STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eGAP_STATE_OPEN\x10\x01\x12\x18\n\x14GAP_STATE_RECONCILED\x10\x02*\xe6\x01\n\x11TerminationReason\x12\"\n\x1eTERMINATION_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1bTERMINATION_REASON_DRAINING\x10\x01\x12\x1e\n\x1aTERMINATION_REASON_MAX_AGE\x10\x02\x12\'\n#TERMINATION_REASON_CREDENTIAL_ENDED\x10\x03\x12$\n TERMINATION_REASON_SLOW_CONSUMER\x10\x04\x12\x1d\n\x19TERMINATION_REASON_FAILED\x10\x05\x42\x37\n\x0c\x62rokerapi.v1P\x01Z%brokergw/gen/brokerapi/v1;brokerapiv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,26 +37,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\014brokerapi.v1P\001Z%brokergw/gen/brokerapi/v1;brokerapiv1'
   _globals['_HEARTBEAT_SEQUENCESENTRY']._loaded_options = None
   _globals['_HEARTBEAT_SEQUENCESENTRY']._serialized_options = b'8\001'
-  _globals['_GAPSTATE']._serialized_start=1522
-  _globals['_GAPSTATE']._serialized_end=1605
-  _globals['_TERMINATIONREASON']._serialized_start=1608
-  _globals['_TERMINATIONREASON']._serialized_end=1807
+  _globals['_GAPSTATE']._serialized_start=1613
+  _globals['_GAPSTATE']._serialized_end=1696
+  _globals['_TERMINATIONREASON']._serialized_start=1699
+  _globals['_TERMINATIONREASON']._serialized_end=1929
   _globals['_STREAMSTART']._serialized_start=138
   _globals['_STREAMSTART']._serialized_end=268
   _globals['_SUBSCRIBED']._serialized_start=271
-  _globals['_SUBSCRIBED']._serialized_end=441
-  _globals['_SNAPSHOTCOMPLETE']._serialized_start=443
-  _globals['_SNAPSHOTCOMPLETE']._serialized_end=545
-  _globals['_EVENTHEADER']._serialized_start=548
-  _globals['_EVENTHEADER']._serialized_end=828
-  _globals['_HEARTBEAT']._serialized_start=831
-  _globals['_HEARTBEAT']._serialized_end=1064
-  _globals['_HEARTBEAT_SEQUENCESENTRY']._serialized_start=1016
-  _globals['_HEARTBEAT_SEQUENCESENTRY']._serialized_end=1064
-  _globals['_BROKERFRESHNESS']._serialized_start=1067
-  _globals['_BROKERFRESHNESS']._serialized_end=1209
-  _globals['_GAP']._serialized_start=1212
-  _globals['_GAP']._serialized_end=1384
-  _globals['_TERMINATING']._serialized_start=1387
-  _globals['_TERMINATING']._serialized_end=1520
+  _globals['_SUBSCRIBED']._serialized_end=489
+  _globals['_SNAPSHOTCOMPLETE']._serialized_start=491
+  _globals['_SNAPSHOTCOMPLETE']._serialized_end=593
+  _globals['_EVENTHEADER']._serialized_start=596
+  _globals['_EVENTHEADER']._serialized_end=876
+  _globals['_HEARTBEAT']._serialized_start=879
+  _globals['_HEARTBEAT']._serialized_end=1112
+  _globals['_HEARTBEAT_SEQUENCESENTRY']._serialized_start=1064
+  _globals['_HEARTBEAT_SEQUENCESENTRY']._serialized_end=1112
+  _globals['_BROKERFRESHNESS']._serialized_start=1115
+  _globals['_BROKERFRESHNESS']._serialized_end=1257
+  _globals['_GAP']._serialized_start=1260
+  _globals['_GAP']._serialized_end=1475
+  _globals['_TERMINATING']._serialized_start=1478
+  _globals['_TERMINATING']._serialized_end=1611
 # @@protoc_insertion_point(module_scope)

@@ -62,6 +62,8 @@ class _TerminationReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ter
     """The key was revoked or has expired."""
     TERMINATION_REASON_SLOW_CONSUMER: _TerminationReason.ValueType  # 4
     """The client reads too slowly."""
+    TERMINATION_REASON_FAILED: _TerminationReason.ValueType  # 5
+    """The gateway cannot go on; the status says why."""
 
 class TerminationReason(_TerminationReason, metaclass=_TerminationReasonEnumTypeWrapper):
     """TerminationReason tells why a stream ends."""
@@ -76,6 +78,8 @@ TERMINATION_REASON_CREDENTIAL_ENDED: TerminationReason.ValueType  # 3
 """The key was revoked or has expired."""
 TERMINATION_REASON_SLOW_CONSUMER: TerminationReason.ValueType  # 4
 """The client reads too slowly."""
+TERMINATION_REASON_FAILED: TerminationReason.ValueType  # 5
+"""The gateway cannot go on; the status says why."""
 Global___TerminationReason: _TypeAlias = TerminationReason  # noqa: Y015
 
 @_typing.final
@@ -133,6 +137,7 @@ class Subscribed(_message.Message):
     LATEST_CURSOR_FIELD_NUMBER: _builtins.int
     HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
+    BROKERS_FIELD_NUMBER: _builtins.int
     stream_id: _builtins.str
     """The stream's id, for the logs."""
     earliest_cursor: _builtins.str
@@ -149,6 +154,10 @@ class Subscribed(_message.Message):
     def heartbeat_interval(self) -> _duration_pb2.Duration:
         """How often a heartbeat comes when nothing else does."""
 
+    @_builtins.property
+    def brokers(self) -> _containers.RepeatedCompositeFieldContainer[Global___BrokerFreshness]:
+        """How fresh each broker's data is."""
+
     def __init__(
         self,
         *,
@@ -158,10 +167,11 @@ class Subscribed(_message.Message):
         latest_cursor: _builtins.str = ...,
         heartbeat_interval: _duration_pb2.Duration | None = ...,
         epoch: _builtins.str = ...,
+        brokers: _abc.Iterable[Global___BrokerFreshness] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "earliest_cursor", b"earliest_cursor", "epoch", b"epoch", "heartbeat_interval", b"heartbeat_interval", "latest_cursor", b"latest_cursor", "stream_id", b"stream_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "brokers", b"brokers", "earliest_cursor", b"earliest_cursor", "epoch", b"epoch", "heartbeat_interval", b"heartbeat_interval", "latest_cursor", b"latest_cursor", "stream_id", b"stream_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -368,6 +378,7 @@ class Gap(_message.Message):
     FROM_TIME_FIELD_NUMBER: _builtins.int
     TO_TIME_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    HEADER_FIELD_NUMBER: _builtins.int
     broker: _builtins.str
     """The broker."""
     account_id: _builtins.str
@@ -382,6 +393,12 @@ class Gap(_message.Message):
     def to_time(self) -> _timestamp_pb2.Timestamp:
         """When it was up again and back-filled; not set while it is open."""
 
+    @_builtins.property
+    def header(self) -> Global___EventHeader:
+        """Its place in the account's record. Gaps stand outside the chain of previous sequences, so that a client may skip
+        them; deduplicate on the sequence.
+        """
+
     def __init__(
         self,
         *,
@@ -390,10 +407,11 @@ class Gap(_message.Message):
         from_time: _timestamp_pb2.Timestamp | None = ...,
         to_time: _timestamp_pb2.Timestamp | None = ...,
         state: Global___GapState.ValueType = ...,
+        header: Global___EventHeader | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["from_time", b"from_time", "to_time", b"to_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from_time", b"from_time", "header", b"header", "to_time", b"to_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "broker", b"broker", "from_time", b"from_time", "state", b"state", "to_time", b"to_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "broker", b"broker", "from_time", b"from_time", "header", b"header", "state", b"state", "to_time", b"to_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

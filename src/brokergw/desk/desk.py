@@ -71,7 +71,7 @@ class Desk:
         self._clock = clock
         self._book = OrderBook(journal)
         self._sends = Sends()
-        self._tail = Tail(journal)
+        self._tail = Tail(journal, clock)
         self._sessions = Sessions(directory, catalog, clock)
         recorder = Recorder(journal, self._book, clock)
         self._resolver = Resolver(recorder, self._book, clock)

@@ -65,20 +65,19 @@ class RecordQuery:
     async def wait_for(self, caller: Caller, positions: Positions, timeout_s: float = 2.0) -> None:
         """Wait until the record has reached some positions, at most so long."""
         await self._accounts(caller, tuple(positions))
-        bell, until = self._tail.bell(), self._clock.monotonic() + timeout_s
-        try:
+        until = self._clock.monotonic() + timeout_s
+        with self._tail.watching(positions) as bell:
             while True:
-                bell.clear()
                 reached = await self._journal.sequences(tuple(positions))
                 if all(reached.get(account_id, 0) >= sequence for account_id, sequence in positions.items()):
                     return
-                await asyncio.wait_for(bell.wait(), max(0.0, until - self._clock.monotonic()))
-        except TimeoutError as error:
-            raise GatewayError(
-                Reason.CURSOR_INVALID, "the record has not reached this cursor", retry_after_s=1.0
-            ) from error
-        finally:
-            self._tail.hush(bell)
+                if self._clock.monotonic() >= until:
+                    raise GatewayError(
+                        Reason.CURSOR_INVALID, "the record has not reached this cursor", retry_after_s=1.0
+                    )
+                self._tail.learn(reached)
+                bell.due = until
+                await bell.wait()
 
     async def _accounts(self, caller: Caller, account_ids: Sequence[str]) -> list[str]:
         """Resolve account ids: all of the caller's when empty, NotFound for any that is not."""

@@ -1,26 +1,31 @@
 """Streams: the record of some accounts, from a chosen point on, without a gap and for ever.
 
 Every stream reads the record, never a broker's callback: first what is there already, then whatever is written. A
-stream pulls at its own pace, so a slow one holds no memory here and hurts nobody.
+stream pulls at its own pace, a page at a time, and pages are shared by all streams with the same view: so a slow one
+holds one page at most and hurts nobody, and many cost hardly more than one. Orders and fills are all told. Of
+positions, where only the last one of a symbol counts, a stream that lags is told the last ones only.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
+from brokergw.desk.bells import Bell
+from brokergw.desk.pages import CursorExpired, Page, View, conflate
 from brokergw.desk.results import Positions
 from brokergw.desk.sessions import GapNotice, Session, Sessions
 from brokergw.desk.tail import Tail
 from brokergw.model.account import Connection, Position
 from brokergw.model.errors import GatewayError, NotFound, Reason
-from brokergw.model.events import EventKind, FeedGap, LogEvent, PositionChange
-from brokergw.model.order import Fill, Order
+from brokergw.model.events import EventKind
+from brokergw.model.order import Order
 from brokergw.model.principal import Caller
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Journal
+
+_CONFLATED_PAGES_MAX: Final = 64
+_PAGES_PER_TURN: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,7 @@ class Opened:
     earliest: Positions
     latest: Positions
     epoch: str
+    freshness: tuple[Freshness, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +105,17 @@ class SnapshotDone:
 
 
 @dataclass(frozen=True, slots=True)
-class EventItem:
-    """An event; `previous_sequence` is what this stream had told of the account before it."""
+class EventPage:
+    """The next part of one account's log.
 
-    event: LogEvent
-    previous_sequence: int
-    positions: Positions
+    `told` is the sequence that this stream has told of the account before it, as an event or by a heartbeat; `others`
+    is how far it has covered its other accounts.
+    """
+
+    account_id: str
+    page: Page
+    told: int
+    others: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +152,7 @@ class Ending:
     positions: Positions
 
 
-WatchItem: TypeAlias = Opened | SnapshotItem | SnapshotDone | EventItem | Beat | GapItem | Ending
+WatchItem: TypeAlias = Opened | SnapshotItem | SnapshotDone | EventPage | Beat | GapItem | Ending
 
 
 class Watch:
@@ -163,19 +174,17 @@ class Watch:
         """Run one stream."""
         sessions = await self._resolve(caller, request.account_ids)
         account_ids = tuple(s.connection.account_id for s in sessions)
-        bell = self._tail.bell()
-        try:
+        with self._tail.watching(account_ids) as bell:
             earliest = await self._journal.earliest(account_ids)
             latest = await self._journal.sequences(account_ids)
+            self._tail.learn(latest)
             covered = await self._begin(request.start, earliest, latest)
-            yield Opened(account_ids, earliest, latest, self._journal.epoch)
+            yield Opened(account_ids, earliest, latest, self._journal.epoch, _freshness(sessions))
             if isinstance(request.start, FromSnapshot):
                 async for item in self._snapshot(request, sessions, covered):
                     yield item
             async for item in self._follow(request, sessions, covered, bell):
                 yield item
-        finally:
-            self._tail.hush(bell)
 
     async def _resolve(self, caller: Caller, account_ids: Sequence[str]) -> list[Session]:
         mine = await self._sessions.of_user(caller.user_id)
@@ -190,14 +199,7 @@ class Watch:
     async def _begin(self, start: Start, earliest: Positions, latest: Positions) -> Positions:
         match start:
             case FromPositions(positions=positions):
-                for account_id, sequence in positions.items():
-                    if account_id in earliest and sequence < earliest[account_id]:
-                        raise GatewayError(
-                            Reason.CURSOR_EXPIRED,
-                            "the record no longer reaches back to this cursor",
-                            metadata={"earliestSequence": str(earliest[account_id])},
-                        )
-                return {account_id: positions.get(account_id, 0) for account_id in latest}
+                return _resumed(positions, earliest, latest)
             case FromTime(time_ns=time_ns):
                 return {a: await self._before(a, time_ns, earliest[a], latest[a]) for a in latest}
             case FromNow() | FromSnapshot():
@@ -228,52 +230,57 @@ class Watch:
             covered.update(snapshot.sequences)
             items = snapshot.orders if request.kind is EventKind.ORDER else ()
         for payload in items:
-            if _wanted(_symbol(payload), request.symbols):
+            if not request.symbols or _symbol(payload) in request.symbols:
                 count += 1
                 yield SnapshotItem(payload)
         yield SnapshotDone(count, dict(covered), _freshness(sessions))
 
     async def _follow(
-        self, request: WatchRequest, sessions: Sequence[Session], covered: Positions, bell: asyncio.Event
+        self, request: WatchRequest, sessions: Sequence[Session], covered: Positions, bell: Bell
     ) -> AsyncIterator[WatchItem]:
         told = dict(covered)
         gaps_told = _gaps_told(sessions)
-        beat_at = self._clock.monotonic() + request.heartbeat_s
+        view = View(request.kind, request.symbols)
+        bell.due = self._clock.monotonic() + request.heartbeat_s
         while True:
-            bell.clear()
             ending = self._ending(sessions)
             quiet = True
             for account_id in covered:
-                async for item in self._events(request, account_id, covered, told):
-                    quiet = False
-                    yield item
+                for _ in range(_PAGES_PER_TURN):
+                    page = await self._next_page(account_id, covered[account_id], view)
+                    if page.covered == page.after:
+                        break
+                    if page.events:
+                        quiet = False
+                        others = tuple((a, sequence) for a, sequence in covered.items() if a != account_id)
+                        yield EventPage(account_id, page, told[account_id], others)
+                    covered[account_id] = page.covered
+                    told[account_id] = _last_told(page, told[account_id], request.kind)
+                else:
+                    # Others have their turn, and an ending its chance, before the rest of a long replay.
+                    bell.ring()
             for gap in _new_gaps(sessions, gaps_told):
                 yield gap
             if ending is not None:
                 yield Ending(ending, dict(covered))
                 return
-            if self._clock.monotonic() >= beat_at:
+            now = self._clock.monotonic()
+            if quiet and now >= bell.due:
                 told.update(covered)
                 yield Beat(dict(covered), _freshness(sessions))
-                beat_at = self._clock.monotonic() + request.heartbeat_s
-            elif quiet:
-                await _ring(bell, beat_at - self._clock.monotonic())
+                quiet = False
             if not quiet:
-                beat_at = self._clock.monotonic() + request.heartbeat_s
+                bell.due = now + request.heartbeat_s
+            await bell.wait()
 
-    async def _events(
-        self, request: WatchRequest, account_id: str, covered: Positions, told: Positions
-    ) -> AsyncIterator[EventItem]:
-        while True:
-            page = await self._tail.after(account_id, covered[account_id], request.kind)
-            if page.covered == covered[account_id]:
-                return
-            for event in page.events:
-                covered[account_id] = event.sequence
-                if event.kind is request.kind and _wanted(_symbol(event.payload), request.symbols):
-                    yield EventItem(event, told[account_id], dict(covered))
-                    told[account_id] = event.sequence
-            covered[account_id] = page.covered
+    async def _next_page(self, account_id: str, covered: int, view: View) -> Page:
+        page = self._tail.at_hand(account_id, covered, view) or await self._tail.after(account_id, covered, view)
+        if not page.more or view.kind is not EventKind.POSITION:
+            return page
+        pages = [page]
+        while pages[-1].more and len(pages) < _CONFLATED_PAGES_MAX:
+            pages.append(await self._tail.after(account_id, pages[-1].covered, view))
+        return conflate(pages)
 
     def _ending(self, sessions: Sequence[Session]) -> EndReason | None:
         if self._draining:
@@ -283,10 +290,22 @@ class Watch:
         return None
 
 
-async def _ring(bell: asyncio.Event, seconds: float) -> None:
-    """Sleep until something happens, at most so long."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(bell.wait(), max(0.0, seconds))
+def _resumed(positions: Positions, earliest: Positions, latest: Positions) -> Positions:
+    """Tell where a stream goes on; an account that the cursor does not know is told from its beginning."""
+    if any(positions.get(account_id, 0) > sequence for account_id, sequence in latest.items()):
+        raise GatewayError(
+            Reason.CURSOR_EPOCH_CHANGED, "the cursor is ahead of the record, which must have been restored since"
+        )
+    expired = {a: earliest[a] for a in latest if a in positions and positions[a] < earliest[a]}
+    begin = {a: positions.get(a, earliest[a]) for a in latest} | expired
+    if expired:
+        raise CursorExpired(begin)
+    return begin
+
+
+def _last_told(page: Page, told: int, kind: EventKind) -> int:
+    """Give the sequence that the next event of the account follows; gaps stand outside that chain."""
+    return next((event.sequence for event in reversed(page.events) if event.kind is kind), told)
 
 
 async def _positions(sessions: Sequence[Session]) -> list[tuple[Connection, Position]]:
@@ -327,17 +346,5 @@ def _new_gaps(sessions: Sequence[Session], told: dict[str, GapNotice | None]) ->
             yield GapItem(gap.broker, gap.account_id, gap.from_ns, gap.to_ns)
 
 
-def _wanted(symbol: str, symbols: frozenset[str]) -> bool:
-    return not symbols or symbol in symbols
-
-
-def _symbol(payload: Order | Fill | PositionChange | FeedGap | tuple[Connection, Position]) -> str:
-    match payload:
-        case FeedGap():
-            return ""
-        case Order(terms=terms):
-            return terms.symbol
-        case (_, position):
-            return position.symbol
-        case _:
-            return payload.symbol
+def _symbol(payload: Order | tuple[Connection, Position]) -> str:
+    return payload.terms.symbol if isinstance(payload, Order) else payload[1].symbol

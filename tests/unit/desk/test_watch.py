@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from brokergw.desk.watch import (
     Beat,
     Ending,
     EndReason,
-    EventItem,
+    EventPage,
     FromPositions,
     FromSnapshot,
     FromTime,
@@ -23,17 +23,36 @@ from brokergw.desk.watch import (
     WatchRequest,
 )
 from brokergw.model.errors import NotFound
-from brokergw.model.events import EventKind
+from brokergw.model.events import EventKind, LogEvent
 from brokergw.model.order import Order
 from brokergw.model.outcome import FeedDown, FeedUp
 from tests.fixtures.scripted_broker import Bench, filled, report
 
 
-def orders(bench: Bench, **more: Any) -> AsyncIterator[WatchItem]:
-    return bench.desk.watch(bench.caller, WatchRequest(**{"kind": EventKind.ORDER, **more}))
+@dataclass(frozen=True)
+class Told:
+    """One event of a page, with the sequence that its stream had told before it."""
+
+    event: LogEvent
+    previous_sequence: int
 
 
-async def take(stream: AsyncIterator[WatchItem], count: int) -> list[WatchItem]:
+async def one_by_one(stream: AsyncIterator[WatchItem]) -> AsyncIterator[WatchItem | Told]:
+    async for item in stream:
+        if not isinstance(item, EventPage):
+            yield item
+            continue
+        told = item.told
+        for event in item.page.events:
+            yield Told(event, told)
+            told = told if event.kind is EventKind.GAP else event.sequence
+
+
+def orders(bench: Bench, **more: Any) -> AsyncIterator[WatchItem | Told]:
+    return one_by_one(bench.desk.watch(bench.caller, WatchRequest(**{"kind": EventKind.ORDER, **more})))
+
+
+async def take(stream: AsyncIterator[WatchItem | Told], count: int) -> list[WatchItem | Told]:
     async with asyncio.timeout(5):
         return [await anext(stream) for _ in range(count)]
 
@@ -45,7 +64,7 @@ async def test_a_stream_opens_at_once_and_then_tells_what_happens(bench: Bench) 
     assert isinstance(opened, Opened)
     await bench.submit(bench.order())
     events = await take(stream, 2)
-    assert [(e.event.sequence, e.previous_sequence) for e in events if isinstance(e, EventItem)] == [(1, 0), (2, 1)]
+    assert [(e.event.sequence, e.previous_sequence) for e in events if isinstance(e, Told)] == [(1, 0), (2, 1)]
 
 
 async def test_a_resumed_stream_tells_exactly_what_came_after(bench: Bench) -> None:
@@ -54,7 +73,7 @@ async def test_a_resumed_stream_tells_exactly_what_came_after(bench: Bench) -> N
         await bench.submit(bench.order())
     stream = orders(bench, start=FromPositions({"acc_1": 2}))
     items = await take(stream, 5)
-    assert [item.event.sequence for item in items if isinstance(item, EventItem)] == [3, 4, 5, 6]
+    assert [item.event.sequence for item in items if isinstance(item, Told)] == [3, 4, 5, 6]
 
 
 async def test_a_stream_of_one_kind_chains_over_the_others(bench: Bench) -> None:
@@ -63,7 +82,7 @@ async def test_a_stream_of_one_kind_chains_over_the_others(bench: Bench) -> None
     await bench.tell(report(*filled(*bench.broker.sent[0])))
     stream = orders(bench, kind=EventKind.FILL, start=FromPositions({"acc_1": 0}))
     _, item = await take(stream, 2)
-    assert isinstance(item, EventItem)
+    assert isinstance(item, Told)
     assert (item.event.kind, item.previous_sequence) == (EventKind.FILL, 0)
 
 
@@ -79,7 +98,7 @@ async def test_a_snapshot_and_what_follows_meet_without_gap_or_overlap(bench: Be
     assert done.positions == {"acc_1": 2}
     await bench.submit(bench.order())
     (first,) = await take(stream, 1)
-    assert isinstance(first, EventItem)
+    assert isinstance(first, Told)
     assert (first.event.sequence, first.previous_sequence) == (3, 2)
 
 
@@ -90,7 +109,7 @@ async def test_a_stream_can_begin_at_a_time(bench: Bench) -> None:
     since = bench.clock.now_ns()
     await bench.submit(bench.order())
     _, item = await take(orders(bench, start=FromTime(since)), 2)
-    assert isinstance(item, EventItem)
+    assert isinstance(item, Told)
     assert item.event.sequence == 3
 
 
@@ -163,5 +182,5 @@ async def test_any_time_is_found_in_the_record(bench: Bench, orders_before: int)
     await take(stream, 1)
     told: list[int] = []
     while len(told) < 10 - 2 * orders_before:
-        told += [item.event.sequence for item in await take(stream, 1) if isinstance(item, EventItem)]
+        told += [item.event.sequence for item in await take(stream, 1) if isinstance(item, Told)]
     assert told == list(range(2 * orders_before + 1, 11))

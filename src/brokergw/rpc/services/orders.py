@@ -10,9 +10,9 @@ from brokergw.rpc.needs import DeskFace
 from brokergw.rpc.services.streams import Streams
 from brokergw.rpc.wire.cursor import Cursors
 from brokergw.rpc.wire.found import Found
+from brokergw.rpc.wire.frames import header_to_proto
 from brokergw.rpc.wire.orders import OPEN_ONLY_FROM, order_to_proto
 from brokergw.rpc.wire.paging import PageTokens, limit_of
-from brokergw.rpc.wire.streams import header_to_proto
 from brokergw.rpc.wire.times import time_from
 
 

@@ -2,6 +2,10 @@
 
 A write waits while the client's window is full, and that wait has no end of its own. One task looks at all streams
 now and then, so that a write that goes through at once, which is nearly every one, pays for no timer.
+
+What a stream that nobody reads holds here is bounded: gRPC queues 64 KiB before a write waits (its HTTP/2 write
+buffer; what the client's window and the sockets take besides is not the server's), and the stream one page of events,
+of which at most 256 KiB are ready as bytes.
 """
 
 import asyncio
@@ -15,14 +19,23 @@ _LOOKS_PER_STALL: Final = 4
 
 
 class Pace:
-    """One stream's pace: since when its present write waits, and whether it was ended for that."""
+    """One stream's pace: how many messages were taken off it, whether one waits, and whether it was ended for that."""
 
-    __slots__ = ("since", "stalled", "task")
+    __slots__ = ("_since", "_writes_seen", "stalled", "task", "writes", "writing")
 
     def __init__(self, task: "asyncio.Task[object]") -> None:
         self.task = task
-        self.since: float | None = None
+        self.writes = 0
+        self.writing = False
         self.stalled = False
+        self._writes_seen = -1
+        self._since = 0.0
+
+    def stands_s(self, now: float) -> float:
+        """Tell for how long one and the same message has been waiting, as far as earlier looks have seen."""
+        if not self.writing or self.writes != self._writes_seen:
+            self._writes_seen, self._since = self.writes, now
+        return now - self._since
 
 
 class Stalls:
@@ -56,6 +69,6 @@ class Stalls:
             await self._clock.sleep(self._stall_max_s / _LOOKS_PER_STALL)
             now = self._clock.monotonic()
             for pace in self._open:
-                if pace.since is not None and now - pace.since >= self._stall_max_s and not pace.stalled:
+                if pace.stands_s(now) >= self._stall_max_s and not pace.stalled:
                     pace.stalled = True
                     pace.task.cancel()

@@ -1,26 +1,26 @@
 """Streams of orders, fills and positions: one loop, and the shape of each kind's messages.
 
-A stream ends in one of five ways: the desk ends it, its credential no longer holds, it has reached its age, its client
-has stopped reading, or the client goes. In all but the last the client gets a status with `x-last-cursor` in the
-trailer, and but for the one that does not read, a Terminating message before it.
+A stream ends in one of six ways: the desk ends it, its credential no longer holds, it has reached its age, the record
+cannot be read on, its client has stopped reading, or the client goes. In all but the last the client gets a status with
+`x-last-cursor` in the trailer, and a Terminating message before it; but for the client that does not read, to whom
+nothing can be said as long as the message that it does not take is in the way.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final
 
 from brokerapi.v1 import fills_pb2, orders_pb2, positions_pb2
 from brokerapi.v1 import streams_pb2 as pb
-from google.protobuf.message import Message
 from grpc import aio
 
+from brokergw.desk.pages import CursorExpired
 from brokergw.desk.results import Positions
 from brokergw.desk.watch import (
     Beat,
     Ending,
     EndReason,
-    EventItem,
+    EventPage,
     FromPositions,
     FromTime,
     GapItem,
@@ -39,10 +39,10 @@ from brokergw.rpc.call import Call
 from brokergw.rpc.needs import Authenticator, DeskFace
 from brokergw.rpc.services.stalls import Pace, Stalls
 from brokergw.rpc.wire.cursor import CursorLine, Cursors, filter_of
+from brokergw.rpc.wire.frames import Frames, covered_at, shape_of
 from brokergw.rpc.wire.orders import order_to_proto
 from brokergw.rpc.wire.positions import position_to_proto
 from brokergw.rpc.wire.streams import (
-    EventEncoder,
     Subscription,
     freshness_to_proto,
     gap_to_proto,
@@ -53,24 +53,10 @@ from brokergw.rpc.wire.times import duration_to_proto, time_to_proto
 LAST_CURSOR: Final = "x-last-cursor"
 _RETRY_S: Final = 1.0
 
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """How one kind of stream writes its messages: the response, and the tag of its event field."""
-
-    response: Callable[..., Message]
-    event_tag: bytes
-
-
-def _shape(response: type[Message]) -> Shape:
-    number = response.DESCRIPTOR.fields_by_name["event"].number
-    return Shape(response, bytes((number << 3 | 2,)))
-
-
 _SHAPES: Final = {
-    EventKind.ORDER: _shape(orders_pb2.SubscribeOrdersResponse),
-    EventKind.FILL: _shape(fills_pb2.SubscribeFillsResponse),
-    EventKind.POSITION: _shape(positions_pb2.SubscribePositionsResponse),
+    EventKind.ORDER: shape_of(orders_pb2.SubscribeOrdersResponse),
+    EventKind.FILL: shape_of(fills_pb2.SubscribeFillsResponse),
+    EventKind.POSITION: shape_of(positions_pb2.SubscribePositionsResponse),
 }
 
 _ENDINGS: Final = {
@@ -84,7 +70,7 @@ _ENDINGS: Final = {
 
 
 class Streams:
-    """Runs streams; the encoder's cache is shared by all of them."""
+    """Runs streams; what is ready to be written is shared by all of them."""
 
     def __init__(
         self,
@@ -101,7 +87,7 @@ class Streams:
         self._clock = clock
         self._age_max_s = age_max_s
         self._stalls = Stalls(clock, stall_max_s)
-        self._encoder = EventEncoder()
+        self._frames = Frames()
 
     async def run(self, call: Call) -> None:
         """Serve one stream to its end; always ends by raising, or with the client's leaving."""
@@ -112,15 +98,22 @@ class Streams:
         request = asked.request(start)
         cursors = self._cursors.line(user_id, stream_filter)
         with self._stalls.watched() as pace:
-            writer = StreamWriter(call, request, cursors, self._encoder, self._clock, pace)
+            writer = StreamWriter(call, request, cursors, self._frames, self._clock, pace)
             try:
                 await self._follow(call, request, writer)
+            except CursorExpired as expired:
+                await writer.fail()
+                earliest = cursors.at(expired.earliest)
+                raise GatewayError(expired.reason, expired.message, metadata={"earliestCursor": earliest}) from None
             except asyncio.CancelledError:
                 if not pace.stalled:
                     raise
                 pace.task.uncancel()
                 writer.leave_cursor()
                 raise GatewayError(Reason.SLOW_CONSUMER, "the stream was not read for too long") from None
+            except Exception:
+                await writer.fail()
+                raise
 
     async def _follow(self, call: Call, request: WatchRequest, writer: "StreamWriter") -> None:
         checked = self._clock.monotonic()
@@ -169,7 +162,7 @@ class StreamWriter:
         call: Call,
         request: WatchRequest,
         cursors: CursorLine,
-        encoder: EventEncoder,
+        frames: Frames,
         clock: Clock,
         pace: Pace,
     ) -> None:
@@ -177,23 +170,26 @@ class StreamWriter:
         self._request = request
         self._shape = _SHAPES[request.kind]
         self._cursors = cursors
-        self._encoder = encoder
+        self._frames = frames
         self._clock = clock
         self._pace = pace
         self._positions: Positions = {}
+        self._page: EventPage | None = None
+        self._written_before = 0
+        self._ready = False
+        self._ended = False
 
     async def tell(self, item: WatchItem) -> None:
         """Write one item; an Ending raises the status that goes with it."""
         match item:
-            case EventItem(event=event, previous_sequence=previous, positions=positions):
-                tag = self._shape.event_tag
-                await self._write(self._encoder.frame(tag, event, previous, positions, self._cursors))
-                self._positions = positions
+            case EventPage():
+                await self._tell_page(item)
             case Beat():
                 await self._send(heartbeat=self._heartbeat(item))
                 self._positions = item.positions
             case Opened():
                 self._positions = _covered(self._request.start, item)
+                self._ready = True
                 await self._send(subscribed=self._subscribed(item))
             case SnapshotItem(payload=payload):
                 written = order_to_proto(payload) if isinstance(payload, Order) else position_to_proto(*payload)
@@ -211,27 +207,49 @@ class StreamWriter:
 
     async def terminate(self, reason: pb.TerminationReason.ValueType, retry_after_s: float | None) -> None:
         """Announce the end, and put the cursor to resume from into the trailer too."""
+        self._ended = True
         cursor = self.leave_cursor()
         retry_after = None if retry_after_s is None else duration_to_proto(retry_after_s)
         await self._send(terminating=pb.Terminating(reason=reason, resume_cursor=cursor, retry_after=retry_after))
 
+    async def fail(self) -> None:
+        """Announce an end that nobody has announced yet; before the opening a status says all there is to say."""
+        if self._ready and not self._ended:
+            await self.terminate(pb.TERMINATION_REASON_FAILED, None)
+
     def leave_cursor(self) -> str:
         """Put the cursor to resume from into the trailer, and give it."""
+        if self._page is not None:
+            self._positions = covered_at(self._page, self._pace.writes - self._written_before)
         cursor = self._cursors.at(self._positions)
         self._call.trailing.append((LAST_CURSOR, cursor))
         return cursor
 
-    async def _write(self, body: bytes) -> None:
-        self._pace.since = self._clock.monotonic()
+    async def _tell_page(self, told: EventPage) -> None:
+        self._page, self._written_before = told, self._pace.writes
+        first, count = 0, len(told.page.events)
+        while first < count:
+            chunk = self._frames.chunk(self._shape, told, first, self._cursors)
+            await self._write(chunk.frames)
+            first = chunk.next
+        self._positions = covered_at(told, count)
+        self._page = None
+
+    async def _write(self, bodies: Iterable[bytes]) -> None:
+        write, pace = self._call.context.write, self._pace
+        pace.writing = True
         try:
-            await self._call.context.write(body)
+            for body in bodies:
+                await write(body)
+                pace.writes += 1
         except aio.InternalError:
             # The client left while this was on its way; that is its right, and no fault of ours.
             raise asyncio.CancelledError from None
-        self._pace.since = None
+        finally:
+            pace.writing = False
 
     async def _send(self, **message: Any) -> None:
-        await self._write(self._shape.response(**message).SerializeToString())
+        await self._write((self._shape.response(**message).SerializeToString(),))
 
     def _subscribed(self, opened: Opened) -> pb.Subscribed:
         return pb.Subscribed(
@@ -241,6 +259,7 @@ class StreamWriter:
             latest_cursor=self._cursors.at(opened.latest),
             heartbeat_interval=duration_to_proto(self._request.heartbeat_s),
             epoch=opened.epoch,
+            brokers=freshness_to_proto(opened.freshness),
         )
 
     def _snapshot_complete(self, done: SnapshotDone) -> pb.SnapshotComplete:
