@@ -6,7 +6,7 @@ executions on record come to. What the broker has told beyond that is owed, and 
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -129,8 +129,10 @@ class Recorder:
             self._claim(before.order_id, step.told)
         final = counted(before, after, totals, step.told.state if step.told is not None else None)
         final = self._with_claim(before, final)
-        same = replace(final, version=before.version, update_time_ns=before.update_time_ns) == before
-        return (None if same and not fills else final), owed
+        if fills:
+            return final, owed
+        same = final.changed(version=before.version, update_time_ns=before.update_time_ns) == before
+        return (None if same else final), owed
 
     def _claim(self, order_id: str, told: BrokerOrder) -> None:
         """Keep the newest word of the broker that waits for its executions."""
@@ -149,7 +151,7 @@ class Recorder:
         merged = merge(order, claim, order.update_time_ns)
         if merged is None or not (merged.state is before.state or may_move(before.state, merged.state)):
             return order
-        return replace(merged, version=order.version)
+        return merged.changed(version=order.version)
 
     async def _tally(self, order: Order) -> Tally:
         """Give the executions of an order as it stands, from memory where this process wrote its last version."""
