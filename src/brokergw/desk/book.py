@@ -40,16 +40,21 @@ class OrderBook:
         """Give the newest version in memory of an order at hand."""
         return self._orders.get(order.order_id, order)
 
+    def at_hand(self, account_id: str, broker_order_id: str, client_order_id: str) -> Order | None:
+        """Find an order as `by_broker` does, but in memory only."""
+        order_id = self._by_broker_id.get((account_id, broker_order_id))
+        order_id = order_id or self._by_client_id.get((account_id, client_order_id))
+        return None if order_id is None else self._orders.get(order_id)
+
     async def get(self, order_id: str) -> Order | None:
         """Find an order by the gateway's id."""
         return self._orders.get(order_id) or self._kept(await self._journal.order(order_id))
 
     async def by_broker(self, account_id: str, broker_order_id: str, client_order_id: str) -> Order | None:
         """Find an order by what the broker calls it, or by the client order id that the broker was sent."""
-        order_id = self._by_broker_id.get((account_id, broker_order_id))
-        order_id = order_id or self._by_client_id.get((account_id, client_order_id))
-        if order_id is not None and order_id in self._orders:
-            return self._orders[order_id]
+        order = self.at_hand(account_id, broker_order_id, client_order_id)
+        if order is not None:
+            return order
         return self._kept(await self._journal.order_by_broker_id(account_id, broker_order_id, client_order_id))
 
     def _kept(self, order: Order | None) -> Order | None:

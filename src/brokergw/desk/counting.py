@@ -4,7 +4,6 @@ A broker's total is no total of ours: where it is above what the executions come
 are here the order keeps the state it had, because an ending says how much traded, and that is not known yet.
 """
 
-from dataclasses import replace
 from typing import Any, Final
 
 from brokergw.desk.tally import Totals
@@ -39,7 +38,7 @@ def counted(before: Order, after: Order, totals: Totals, told: State | None = No
         changes["late_fill"] = True
     ended_ns = after.complete_time_ns or after.update_time_ns
     changes["complete_time_ns"] = ended_ns if is_terminal(state) else None
-    return replace(after, **changes)
+    return after.changed(**changes)
 
 
 def _held(before: Order, after: Order) -> Order:
@@ -47,8 +46,7 @@ def _held(before: Order, after: Order) -> Order:
     state = before.state if before.state in AT_BROKER | ENDED_AT_BROKER else State.WORKING
     if before.state in AT_BROKER and not is_terminal(after.state):
         state = after.state
-    return replace(
-        before,
+    return before.changed(
         version=after.version,
         update_time_ns=after.update_time_ns,
         broker_order_ids=after.broker_order_ids,

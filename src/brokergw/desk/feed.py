@@ -141,13 +141,23 @@ class Feeds:
         guard = session.guard
         groups = list(reports.values())
         reports.clear()
-        told = (group[0] for group in groups)
-        finding = (self._adoption.order_of(session, report.order, report.event_time_ns) for report in told)
-        orders = await asyncio.gather(*finding)
+        orders = await self._orders_of(session, [group[0] for group in groups])
         # The answer to a call usually tells what its reports repeat; what it has told need not be written again.
         await self._sends.answered((order.order_id for order in orders), _ANSWER_WAIT_S)
         news = [(o, g) for o, g in zip(orders, groups, strict=True) if self._is_news(o, g)]
-        await asyncio.gather(*(self._write(guard, order, group) for order, group in news))
+        if news:
+            await asyncio.gather(*(self._write(guard, order, group) for order, group in news))
+
+    async def _orders_of(self, session: Session, told: Sequence[OrderReport]) -> list[Order]:
+        """Find each report's order; only those that are not at hand are looked for side by side."""
+        account_id = session.connection.account_id
+        at_hand = [self._book.at_hand(account_id, r.order.broker_order_id, r.order.client_order_id) for r in told]
+        missing = [report for report, order in zip(told, at_hand, strict=True) if order is None]
+        if not missing:
+            return [order for order in at_hand if order is not None]
+        finding = (self._adoption.order_of(session, report.order, report.event_time_ns) for report in missing)
+        found = iter(await asyncio.gather(*finding))
+        return [next(found) if order is None else order for order in at_hand]
 
     def _is_news(self, order: Order, group: Sequence[OrderReport]) -> bool:
         order = self._book.newest(order)

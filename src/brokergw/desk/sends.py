@@ -5,7 +5,6 @@ A caller's deadline, cancel or lost connection cancels the caller's wait. The se
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -18,23 +17,48 @@ from brokergw.ports.journal import KeyScope
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class InFlight:
-    """A first call that is still running, with what tells another call apart from it."""
+class Send:
+    """One send on its way: what tells another call apart from it, and who waits for its ending."""
 
-    fingerprint: str
-    task: asyncio.Task[Result]
+    __slots__ = ("account_id", "fingerprint", "order_id", "scope", "task", "waiting")
+
+    def __init__(self, scope: KeyScope, fingerprint: str, account_id: str) -> None:
+        self.scope = scope
+        self.fingerprint = fingerprint
+        self.account_id = account_id
+        self.order_id = ""
+        self.task: asyncio.Task[None] | None = None
+        self.waiting: list[asyncio.Future[Result]] = []
+
+    async def ending(self) -> Result:
+        """Wait for what it comes to; who is cancelled here stops waiting, and nothing else happens."""
+        waiter: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.waiting.append(waiter)
+        return await waiter
+
+    def tell(self, result: Result | BaseException) -> None:
+        """Wake whoever still waits."""
+        for waiter in self.waiting:
+            if waiter.done():
+                continue
+            if isinstance(result, BaseException):
+                waiter.set_exception(result)
+                # Marks it as seen: the waiter may be leaving just now, and the journal has the ending.
+                waiter.exception()
+            else:
+                waiter.set_result(result)
 
 
 class Sends:
-    """The register of running sends, by key and by account."""
+    """The register of running sends, by key, by account and by order."""
 
     def __init__(self) -> None:
-        self._by_scope: dict[KeyScope, InFlight] = {}
-        self._by_account: dict[str, set[asyncio.Task[Any]]] = {}
-        self._by_order: dict[str, asyncio.Task[Any]] = {}
+        self._by_scope: dict[KeyScope, Send] = {}
+        self._by_account: dict[str, set[Send]] = {}
+        self._by_order: dict[str, Send] = {}
+        self._by_task: dict[asyncio.Task[Any], Send] = {}
 
-    def in_flight(self, scope: KeyScope) -> InFlight | None:
+    def in_flight(self, scope: KeyScope) -> Send | None:
         """Find the running first call under a key."""
         return self._by_scope.get(scope)
 
@@ -45,18 +69,17 @@ class Sends:
         running = self._by_scope.get(scope)
         if running is not None:
             return (await self.join(running, fingerprint)).as_replay()
-        task = asyncio.create_task(work(), name=f"send {scope.method}")
-        self._by_scope[scope] = InFlight(fingerprint, task)
-        siblings = self._by_account.setdefault(account_id, set())
-        siblings.add(task)
-        task.add_done_callback(lambda done: self._forget(scope, account_id, done))
-        return await asyncio.shield(task)
+        send = Send(scope, fingerprint, account_id)
+        send.task = asyncio.create_task(self._run(send, work), name="send")
+        self._by_scope[scope] = self._by_task[send.task] = send
+        self._by_account.setdefault(account_id, set()).add(send)
+        return await send.ending()
 
-    async def join(self, running: InFlight, fingerprint: str) -> Result:
+    async def join(self, running: Send, fingerprint: str) -> Result:
         """Wait for the first call under a key."""
         if running.fingerprint != fingerprint:
             raise key_reused("")
-        return await asyncio.shield(running.task)
+        return await running.ending()
 
     def sending(self, order_id: str) -> bool:
         """Tell whether a running task sends something about an order."""
@@ -65,44 +88,56 @@ class Sends:
     def bind(self, order_id: str) -> None:
         """Say that the running task is the one that sends something about an order."""
         task = asyncio.current_task()
-        if task is not None:
-            self._by_order[order_id] = task
-            task.add_done_callback(lambda done: self._unbind(order_id, done))
+        send = self._by_task.get(task) if task is not None else None
+        if send is not None:
+            send.order_id = order_id
+            self._by_order[order_id] = send
+
+    async def _run(self, send: Send, work: Callable[[], Coroutine[Any, Any, Result]]) -> None:
+        """Do the work, strike it off the register, and only then tell what it came to."""
+        ending: Result | BaseException = asyncio.CancelledError()
+        try:
+            ending = await work()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the waiters' to see
+            ending = error
+        finally:
+            self._forget(send)
+            send.tell(ending)
 
     async def answered(self, order_ids: Iterable[str], timeout_s: float) -> None:
         """Wait until what is being sent about some orders has been answered and recorded, at most so long."""
-        running = {self._by_order[order_id] for order_id in order_ids if order_id in self._by_order}
+        running = _tasks(self._by_order[order_id] for order_id in order_ids if order_id in self._by_order)
         if running:
             await asyncio.wait(running, timeout=timeout_s)
 
     async def quiet(self, account_id: str, timeout_s: float) -> None:
         """Wait until the sends now running for an account have ended, at most so long."""
-        running = self._by_account.get(account_id)
+        running = _tasks(self._by_account.get(account_id, ()))
         if running:
-            await asyncio.wait(set(running), timeout=timeout_s)
+            await asyncio.wait(running, timeout=timeout_s)
 
     async def settle(self, grace_s: float) -> int:
         """Wait for what is running, at most so long; gives how many are still running."""
-        running = {task for tasks in self._by_account.values() for task in tasks}
+        running = _tasks(self._by_task.values())
         if not running:
             return 0
         _, pending = await asyncio.wait(running, timeout=grace_s)
         return len(pending)
 
-    def _unbind(self, order_id: str, task: asyncio.Task[Any]) -> None:
-        if self._by_order.get(order_id) is task:
-            del self._by_order[order_id]
+    def _forget(self, send: Send) -> None:
+        del self._by_scope[send.scope]
+        if send.task is not None:
+            del self._by_task[send.task]
+        if self._by_order.get(send.order_id) is send:
+            del self._by_order[send.order_id]
+        siblings = self._by_account[send.account_id]
+        siblings.discard(send)
+        if not siblings:
+            del self._by_account[send.account_id]
 
-    def _forget(self, scope: KeyScope, account_id: str, task: asyncio.Task[Result]) -> None:
-        self._by_scope.pop(scope, None)
-        siblings = self._by_account.get(account_id)
-        if siblings is not None:
-            siblings.discard(task)
-            if not siblings:
-                del self._by_account[account_id]
-        if not task.cancelled():
-            # Marks the exception as seen: the waiter may have left, and the journal has the ending.
-            task.exception()
+
+def _tasks(sends: Iterable[Send]) -> set[asyncio.Task[None]]:
+    return {send.task for send in sends if send.task is not None}
 
 
 async def sent(command: Awaitable[Outcome]) -> Outcome:

@@ -164,8 +164,15 @@ class Session:
         return instrument
 
     async def _fetch_state(self) -> BrokerState:
-        account, positions = await asyncio.gather(self.adapter.get_account(), self.adapter.get_positions())
-        return BrokerState(account, positions)
+        # One question in a task beside the other: a task each would cost another turn of the loop for every order.
+        account = asyncio.create_task(self.adapter.get_account())
+        try:
+            positions = await self.adapter.get_positions()
+        except BaseException:
+            account.cancel()
+            await asyncio.gather(account, return_exceptions=True)
+            raise
+        return BrokerState(await account, positions)
 
 
 class Sessions:

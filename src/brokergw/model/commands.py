@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
 from functools import cache, cached_property
+from operator import attrgetter
 from typing import Any, ClassVar, Final
 
 from brokergw.model.money import format_decimal
@@ -92,7 +93,9 @@ class CloseAll(KeyedCommand):
 
 def _canonical(value: Any) -> str:
     """Write a value in one form only: sorted fields, plain decimals, absent apart from empty."""
-    return _writer(value.__class__)(value)
+    kind = value.__class__
+    # Most values of a command are texts, and each is spared a call.
+    return f"{len(value)}:{value}" if kind is str else _writer(kind)(value)
 
 
 @cache
@@ -100,7 +103,8 @@ def _writer(kind: type[Any]) -> Callable[[Any], str]:
     if issubclass(kind, Decimal):
         return format_decimal
     if issubclass(kind, Enum):
-        return lambda value: str(value.value)
+        words = {member: str(member.value) for member in kind}
+        return words.__getitem__
     if issubclass(kind, tuple):
         return lambda value: "[" + ",".join(map(_canonical, value)) + "]"
     if issubclass(kind, str):
@@ -111,9 +115,20 @@ def _writer(kind: type[Any]) -> Callable[[Any], str]:
 
 
 def _dataclass_writer(names: tuple[str, ...]) -> Callable[[Any], str]:
+    values = _values_of(names)
+
     def write(value: Any) -> str:
         # What is absent is left out, so that a field added later changes no fingerprint of before.
-        present = [(name, each) for name in names if (each := getattr(value, name)) is not None]
-        return "{" + ",".join([f"{name}={_canonical(each)}" for name, each in present]) + "}"
+        present = [
+            f"{name}={_canonical(each)}" for name, each in zip(names, values(value), strict=True) if each is not None
+        ]
+        return "{" + ",".join(present) + "}"
 
     return write
+
+
+def _values_of(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    if len(names) > 1:
+        return attrgetter(*names)
+    # `attrgetter` gives a tuple for two names or more only.
+    return lambda value: tuple(getattr(value, name) for name in names)

@@ -5,6 +5,7 @@ import random
 import re
 import time
 import uuid
+from functools import lru_cache
 from typing import Final
 
 CLIENT_ORDER_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,36}")
@@ -38,6 +39,7 @@ def is_idempotency_key(text: str) -> bool:
     return _KEY.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=4096)
 def fill_id(broker: str, account_id: str, execution_id: str) -> str:
     """Derive the fill's id from the broker's execution id, so that a fill told twice is one fill."""
     digest = hashlib.blake2b(f"{broker}\x1f{account_id}\x1f{execution_id}".encode(), digest_size=16).hexdigest()

@@ -111,7 +111,11 @@ class Order:
 
     def next(self, now_ns: int, **changes: Any) -> Self:
         """Give the next version of the order."""
-        return type(self)(**{**_fields_of(self), "version": self.version + 1, "update_time_ns": now_ns, **changes})
+        return self.changed(version=self.version + 1, update_time_ns=now_ns, **changes)
+
+    def changed(self, **changes: Any) -> Self:
+        """Give a copy with other fields, in half the time that `dataclasses.replace` takes for so many."""
+        return type(self)(**(_fields_of(self) | changes))
 
 
 _fields_of: Final = fields_of(Order)

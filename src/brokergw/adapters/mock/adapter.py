@@ -5,7 +5,7 @@ network, so a command is never in doubt unless its record cannot be written.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from brokergw.adapters.mock import mapping
 from brokergw.adapters.mock.capabilities import MOCK
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from brokergw.adapters.mock.broker import Feed, MockBroker
 
 
+_TELLINGS_KEPT: Final = 1_000
+
+
 class MockConnection:
     """The port `BrokerAdapter` over one account of the exchange."""
 
@@ -49,6 +52,7 @@ class MockConnection:
         self._latency_s = broker.config.latency_s
         self._classes = {listing.symbol: listing.asset_class for listing in broker.exchange.listings()}
         self._feeds: set[Feed] = set()
+        self._tellings: dict[str, tuple[ExchangeOrder, BrokerOrder]] = {}
         self._closed = False
 
     @property
@@ -186,7 +190,7 @@ class MockConnection:
                 yield report
             yield FeedUp(since_ns)
             while (event := await feed.next()) is not None:
-                yield mapping.report(event, self._legs(event.order))
+                yield mapping.report(event, self._told(event.order))
             yield FeedDown("the connection was closed")
         finally:
             self._feeds.discard(feed)
@@ -271,7 +275,17 @@ class MockConnection:
         return Accepted(self._told(order), tuple(mapping.fill(execution) for execution in executions))
 
     def _told(self, order: ExchangeOrder) -> BrokerOrder:
-        return mapping.broker_order(order, self._legs(order))
+        """Tell an order; its answer and its stream tell the same snapshot, which is put into words once."""
+        if order.leg_ids:
+            return mapping.broker_order(order, self._legs(order))
+        known = self._tellings.get(order.order_id)
+        if known is not None and known[0] is order:
+            return known[1]
+        told = mapping.broker_order(order)
+        if len(self._tellings) >= _TELLINGS_KEPT:
+            del self._tellings[next(iter(self._tellings))]
+        self._tellings[order.order_id] = (order, told)
+        return told
 
     def _legs(self, order: ExchangeOrder) -> Sequence[ExchangeOrder]:
         if not order.leg_ids:

@@ -168,10 +168,9 @@ def fill(execution: Execution) -> BrokerFill:
     )
 
 
-def report(event: ExchangeEvent, legs: Sequence[ExchangeOrder]) -> OrderReport:
-    """Tell a live event."""
-    told = None if event.execution is None else fill(event.execution)
-    return OrderReport(broker_order(event.order, legs), event.time_ns, told)
+def report(event: ExchangeEvent, order: BrokerOrder) -> OrderReport:
+    """Tell a live event, with its order in canonical terms."""
+    return OrderReport(order, event.time_ns, None if event.execution is None else fill(event.execution))
 
 
 def fill_reports(
