@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from brokergw.desk.admission import Admission
-from brokergw.desk.answers import Answers
 from brokergw.desk.book import OrderBook
 from brokergw.desk.recall import Recall
+from brokergw.desk.recorder import Recorder
 from brokergw.desk.resolver import Resolver
 from brokergw.desk.sends import Sends
 from brokergw.desk.sessions import Sessions
@@ -19,8 +18,7 @@ class Parts:
 
     journal: Journal
     book: OrderBook
-    answers: Answers
-    admission: Admission
+    recorder: Recorder
     sends: Sends
     sessions: Sessions
     recall: Recall

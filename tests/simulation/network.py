@@ -1,0 +1,242 @@
+"""The way between the gateway and the simulated Alpaca, with everything that can go wrong on it.
+
+The adapter, its HTTP layer and its stream's supervision are the real ones; so is the dialect at the other end. Only the
+sockets are missing: a request is handed over at one virtual time, its answer comes back at a later one.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Final, cast
+
+import aiohttp
+import httpx
+from aiohttp import WSMessage, WSMsgType, web
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from brokergw.sim.dialects.alpaca.app import AlpacaDialect
+from brokergw.sim.journal import WireJournal
+from brokergw.sim.wire import WireReply, WireRequest
+from tests.simulation.life import CURRENT, Life
+
+_LATENCY_S: Final = (0.0005, 0.02)
+
+
+@dataclass
+class Road:
+    """How likely each mishap is for one request; what is left goes well."""
+
+    unreachable: float = 0.0
+    request_lost: float = 0.0
+    reply_lost: float = 0.0
+    error_before: float = 0.0
+    error_after: float = 0.0
+    garbled: float = 0.0
+    throttled: float = 0.0
+    slow: float = 0.0
+    down: bool = False
+
+
+class SimNetwork:
+    """Both directions of HTTP, and the websocket."""
+
+    def __init__(self, dialect: AlpacaDialect, journal: WireJournal, random: Random) -> None:
+        self.dialect = dialect
+        self.journal = journal
+        self.random = random
+        self.road = Road()
+        self._talks: set[asyncio.Task[None]] = set()
+
+    def transport(self, life: Life) -> httpx.AsyncBaseTransport:
+        """Give a process its way out."""
+        return _Transport(self, life)
+
+    async def travel(self, life: Life) -> None:
+        """Be on the way."""
+        await asyncio.sleep(self.random.uniform(*_LATENCY_S))
+        await life.go_on()
+
+    async def ws_connect(self, _session: aiohttp.ClientSession, url: str, **options: Any) -> "ClientEnd":
+        """Take the place of `aiohttp.ClientSession.ws_connect`."""
+        life = CURRENT.get()
+        await self.travel(life)
+        if self.road.down:
+            raise aiohttp.ClientConnectionError("refused")
+        headers = options.get("headers") or {}
+        refusal = self.dialect.refuse_stream(headers)
+        if refusal is not None:
+            info = aiohttp.RequestInfo(URL(url), "GET", CIMultiDictProxy(CIMultiDict()), URL(url))
+            raise aiohttp.WSServerHandshakeError(info, (), status=refusal.status)
+        client, server = ClientEnd(self, life), ServerEnd(self)
+        client.peer, server.peer = server, client
+        talk = asyncio.create_task(self.dialect.converse(cast("web.WebSocketResponse", server), headers))
+        self._talks.add(talk)
+        talk.add_done_callback(self._talks.discard)
+        hangs_up = asyncio.create_task(_hang_up(life, server))
+        self._talks.add(hangs_up)
+        hangs_up.add_done_callback(self._talks.discard)
+        return client
+
+    async def close(self) -> None:
+        """End every conversation."""
+        for talk in tuple(self._talks):
+            talk.cancel()
+        await asyncio.gather(*self._talks, return_exceptions=True)
+
+
+class _Transport(httpx.AsyncBaseTransport):
+    def __init__(self, network: SimNetwork, life: Life) -> None:
+        self._network = network
+        self._life = life
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Carry one request there and its answer back."""
+        network, road = self._network, self._network.road
+        await network.travel(self._life)
+        draw = network.random.random()
+        mishaps = (
+            ("unreachable", 1.0 if road.down else road.unreachable),
+            ("request_lost", road.request_lost),
+            ("reply_lost", road.reply_lost),
+            ("error_before", road.error_before),
+            ("error_after", road.error_after),
+            ("garbled", road.garbled),
+            ("throttled", road.throttled),
+            ("slow", road.slow),
+        )
+        for mishap, probability in mishaps:
+            if draw < probability:
+                return await self._with(mishap, request)
+            draw -= probability
+        return _response(await self._there_and_back(request))
+
+    async def _with(self, mishap: str, request: httpx.Request) -> httpx.Response:
+        dialect, random = self._network.dialect, self._network.random
+        match mishap:
+            case "unreachable":
+                raise httpx.ConnectError("connection refused")
+            case "request_lost":
+                await asyncio.sleep(random.uniform(5, 12))
+                await self._life.go_on()
+                raise httpx.ReadTimeout("no answer")
+            case "reply_lost":
+                await self._there_and_back(request)
+                raise httpx.ReadError("reset")
+            case "error_before":
+                return _response(dialect.failure(random.choice((500, 502, 503, 504))))
+            case "error_after":
+                await self._there_and_back(request)
+                return _response(dialect.failure(random.choice((500, 502, 503, 504))))
+            case "garbled":
+                reply = await self._there_and_back(request)
+                return _response(WireReply(reply.status, reply.body[: len(reply.body) // 2]))
+            case "throttled":
+                return _response(dialect.failure(429))
+            case _:
+                await asyncio.sleep(random.uniform(0.5, 9))
+                await self._life.go_on()
+                return _response(await self._there_and_back(request))
+
+    async def _there_and_back(self, request: httpx.Request) -> WireReply:
+        """Let the request arrive, be acted on, and the answer come home."""
+        path = request.url.raw_path.split(b"?")[0].decode()
+        query = dict(request.url.params)
+        entry = self._network.journal.open(request.method, path, query)
+        entry.body = request.content
+        wire = WireRequest(request.method, path, query, _headers(request), request.content, entry.faults)
+        entry.handled = True
+        reply = self._network.dialect.answer(wire)
+        entry.status, entry.answer = reply.status, reply.body
+        self._network.journal.close(entry)
+        await self._network.travel(self._life)
+        return reply
+
+
+def _headers(request: httpx.Request) -> Mapping[str, str]:
+    return CIMultiDict(request.headers.items())
+
+
+def _response(reply: WireReply) -> httpx.Response:
+    return httpx.Response(reply.status, headers=reply.headers or {}, content=reply.body)
+
+
+async def _hang_up(life: Life, server: "ServerEnd") -> None:
+    """Close a dead process's end, as its operating system does."""
+    await life.ended.wait()
+    await asyncio.sleep(0.001)
+    server.hear(WSMessage(WSMsgType.CLOSED, None, None))
+
+
+class _End:
+    """One end of a websocket: frames arrive in the order they were sent."""
+
+    def __init__(self, network: SimNetwork) -> None:
+        self._network = network
+        self._heard: asyncio.Queue[WSMessage] = asyncio.Queue()
+        self._arrives_s = 0.0
+        self.closed = False
+
+    def hear(self, message: WSMessage) -> None:
+        """Let a frame arrive now."""
+        self._heard.put_nowait(message)
+
+    def send_later(self, peer: "_End", message: WSMessage) -> None:
+        """Send a frame; it arrives after a while, never before an earlier one."""
+        loop = asyncio.get_running_loop()
+        latency = self._network.random.uniform(*_LATENCY_S)
+        self._arrives_s = max(loop.time() + latency, self._arrives_s)
+        loop.call_at(self._arrives_s, peer.hear, message)
+
+
+class ClientEnd(_End):
+    """What the gateway holds."""
+
+    peer: "ServerEnd"
+    close_code = 1006
+
+    def __init__(self, network: SimNetwork, life: Life) -> None:
+        super().__init__(network)
+        self._life = life
+
+    async def receive(self) -> WSMessage:
+        """Wait for a frame."""
+        message = await self._heard.get()
+        await self._life.go_on()
+        return message
+
+    async def send_str(self, text: str) -> None:
+        """Send a text frame."""
+        await self._life.go_on()
+        self.send_later(self.peer, WSMessage(WSMsgType.TEXT, text, None))
+
+    async def ping(self) -> None:
+        """Ask for a sign of life, which the other end's library gives by itself."""
+        self.send_later(self, WSMessage(WSMsgType.PONG, b"", None))
+
+    async def close(self) -> None:
+        """Hang up."""
+        self.send_later(self.peer, WSMessage(WSMsgType.CLOSED, None, None))
+
+
+class ServerEnd(_End):
+    """What the simulated broker holds."""
+
+    peer: ClientEnd
+
+    async def send_bytes(self, frame: bytes) -> None:
+        """Send a binary frame."""
+        self.send_later(self.peer, WSMessage(WSMsgType.BINARY, frame, None))
+
+    async def close(self, code: int = 1000) -> None:
+        """Hang up."""
+        self.send_later(self.peer, WSMessage(WSMsgType.CLOSED, code, None))
+        self.hear(WSMessage(WSMsgType.CLOSED, code, None))
+
+    async def __aiter__(self) -> AsyncIterator[WSMessage]:
+        while True:
+            message = await self._heard.get()
+            if message.type is WSMsgType.CLOSED:
+                return
+            yield message
