@@ -12,8 +12,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
 
 from brokergw.desk.pages import CursorExpired
-from brokergw.desk.watch import FromNow, FromPositions, FromSnapshot, FromTime, GapItem
-from brokergw.model.events import PositionChange
+from brokergw.desk.watch import FromNow, FromPositions, FromSnapshot, FromTime
+from brokergw.model.events import FeedGap, PositionChange
 from brokergw.model.order import Fill
 from brokergw.rpc.settings import RateSettings
 from brokergw.rpc.wire.fills import fill_to_proto
@@ -171,11 +171,9 @@ async def test_heartbeats_and_gaps_are_told(edge: Edge) -> None:
     assert beat.cursor
     assert beat.server_time.seconds == edge.clock.now_ns() // 10**9
     for to_ns, state in ((None, streams_pb2.GAP_STATE_OPEN), (NOW_NS + 9, streams_pb2.GAP_STATE_RECONCILED)):
-        edge.desk.gaps = [GapItem("mock", ACCOUNT, NOW_NS, to_ns)]
-        edge.desk.heartbeat()
+        edge.desk.happen(FeedGap(ACCOUNT, "mock", NOW_NS, to_ns))
         gap = (await stream.read()).gap
         assert (gap.state, gap.HasField("to_time")) == (state, to_ns is not None)
-        await stream.read()
     stream.cancel()
 
 

@@ -180,7 +180,6 @@ class Desk:
 
     async def start(self) -> None:
         """Open the sessions, take the connections that nobody holds, and start finding out what dead senders left."""
-        self._feeds.on_gap(self._tail.ring)
         await self._sessions.open_all()
         await self._holding.start()
         self._discovery = asyncio.create_task(self._discover(), name="discover connections")

@@ -5,7 +5,7 @@ by side. Beside each feed runs the sweep (`upkeep.py`), which finds what a strea
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from functools import partial
 from typing import Final
 
@@ -13,9 +13,10 @@ import structlog
 
 from brokergw.desk.adoption import Adoption
 from brokergw.desk.book import OrderBook
+from brokergw.desk.coverage import Coverage, last_told_ns
 from brokergw.desk.recorder import Recorder, Step
 from brokergw.desk.sends import Sends
-from brokergw.desk.sessions import GapNotice, Session
+from brokergw.desk.sessions import Session
 from brokergw.desk.transitions import merge
 from brokergw.desk.upkeep import Upkeep
 from brokergw.model.account import ConnectionHealth
@@ -29,7 +30,6 @@ from brokergw.ports.leases import Lease, LeaseGone
 _ANSWER_WAIT_S: Final = 0.1
 _BATCH_MAX: Final = 500
 _WAITING_MAX: Final = 10_000
-_GAPS_KEPT: Final = 100
 _AGAIN_AFTER_S: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 _LOOK_BACK_NS: Final = 3_600_000_000_000
 
@@ -57,11 +57,6 @@ class Feeds:
         self._clock = clock
         self._adoption = adoption
         self._upkeep = upkeep
-        self._on_gap: Callable[[], None] = lambda: None
-
-    def on_gap(self, listener: Callable[[], None]) -> None:
-        """Call a function when a session's stream was lost or is back."""
-        self._on_gap = listener
 
     def start(self, session: Session) -> None:
         """Run the feed of a session, and the sweep beside it, for as long as this process holds the connection."""
@@ -72,11 +67,13 @@ class Feeds:
         """Follow the broker's stream; a failure is shown on the connection and tried again."""
         since_ns: int | None = None
         failures = 0
+        coverage = Coverage(session, self._journal, self._clock)
+        await coverage.since_last_holder()
         while True:
             try:
                 if since_ns is None:
                     since_ns = await self._last_known_ns(session)
-                await self._follow(session, since_ns)
+                await self._follow(session, coverage, since_ns)
                 failures = 0
             except LeaseGone:
                 raise
@@ -85,8 +82,8 @@ class Feeds:
             except Exception:
                 log.exception("feed failed", connection_id=session.connection.connection_id)
                 session.health, session.detail = ConnectionHealth.DEGRADED, "the feed failed; it is being restarted"
-            self._down(session)
-            since_ns = session.last_message_ns or since_ns
+            await self._down(session, coverage)
+            since_ns = coverage.until_ns or since_ns
             await self._clock.sleep(_AGAIN_AFTER_S[min(failures, len(_AGAIN_AFTER_S) - 1)])
             failures += 1
 
@@ -95,10 +92,8 @@ class Feeds:
 
         Nothing that the record holds was learned after its last event; an hour more covers what was on its way then.
         """
-        account_id = session.connection.account_id
-        last = (await self._journal.sequences((account_id,)))[account_id]
-        events = await self._journal.events(account_id, last - 1, 1) if last else ()
-        known_ns = min((event.receive_time_ns for event in events), default=session.connection.create_time_ns)
+        told_ns = await last_told_ns(self._journal, session.connection.account_id)
+        known_ns = session.connection.create_time_ns if told_ns is None else told_ns
         return max(0, min(known_ns, self._clock.now_ns()) - _LOOK_BACK_NS)
 
     def _failed(self, session: Session, error: GatewayError) -> None:
@@ -107,20 +102,23 @@ class Feeds:
         session.detail = error.message
         log.warning("feed lost", connection_id=session.connection.connection_id, reason=error.reason.value)
 
-    async def _follow(self, session: Session, since_ns: int) -> None:
+    async def _follow(self, session: Session, coverage: Coverage, since_ns: int) -> None:
         waiting: asyncio.Queue[BrokerEvent | None] = asyncio.Queue(_WAITING_MAX)
         pump = asyncio.create_task(_pump(session.adapter.subscribe(since_ns), waiting))
         try:
             while (batch := await _batch(waiting)) is not None:
-                await self._take(session, batch)
+                await self._take(session, coverage, batch)
         finally:
             pump.cancel()
             await asyncio.gather(pump, return_exceptions=True)
         if not pump.cancelled() and (error := pump.exception()) is not None:
             raise error
 
-    async def _take(self, session: Session, batch: Sequence[BrokerEvent]) -> None:
-        session.last_message_ns = self._clock.now_ns()
+    async def _take(self, session: Session, coverage: Coverage, batch: Sequence[BrokerEvent]) -> None:
+        now = self._clock.now_ns()
+        heard = any(not isinstance(event, FeedDown) for event in batch)
+        if heard:
+            session.last_message_ns = now
         reports: dict[str, list[OrderReport]] = {}
         for event in batch:
             match event:
@@ -128,12 +126,14 @@ class Feeds:
                     reports.setdefault(event.order.broker_order_id, []).append(event)
                 case FeedUp():
                     await self._write_all(session, reports)
-                    self._up(session)
+                    await self._up(session, coverage)
                 case FeedDown():
                     await self._write_all(session, reports)
                     session.health, session.detail = ConnectionHealth.DEGRADED, event.why
-                    self._down(session)
+                    await self._down(session, coverage)
         await self._write_all(session, reports)
+        if heard:
+            coverage.until_ns = now
 
     async def _write_all(self, session: Session, reports: dict[str, list[OrderReport]]) -> None:
         if not reports:
@@ -185,24 +185,15 @@ class Feeds:
             event_time_ns=report.event_time_ns,
         )
 
-    def _up(self, session: Session) -> None:
+    async def _up(self, session: Session, coverage: Coverage) -> None:
         session.stream_up = True
         session.health, session.detail = ConnectionHealth.HEALTHY, ""
-        if session.gaps and session.gaps[-1].to_ns is None:
-            opened = session.gaps[-1]
-            closed = GapNotice(opened.broker, opened.account_id, opened.from_ns, self._clock.now_ns())
-            self._note(session, closed)
+        await coverage.close()
 
-    def _down(self, session: Session) -> None:
+    async def _down(self, session: Session, coverage: Coverage) -> None:
         if session.stream_up:
             session.stream_up = False
-            connection = session.connection
-            self._note(session, GapNotice(connection.broker, connection.account_id, self._clock.now_ns(), None))
-
-    def _note(self, session: Session, gap: GapNotice) -> None:
-        session.gaps.append(gap)
-        del session.gaps[:-_GAPS_KEPT]
-        self._on_gap()
+            await coverage.open()
 
 
 async def _pump(events: AsyncIterator[BrokerEvent], waiting: asyncio.Queue[BrokerEvent | None]) -> None:

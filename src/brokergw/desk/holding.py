@@ -7,7 +7,7 @@ refuses it once another process holds the connection.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any, Final
 
 import structlog
@@ -99,20 +99,30 @@ class Holding:
         wanted = [s.connection.connection_id for s in self._sessions.all() if s.may_be_held]
         held = await self._leases.renew(wanted)
         self._sure_until = asked_at + _LEASE_LIFE_S
-        for session in self._sessions.all():
-            lease = held.get(session.connection.connection_id)
-            if lease != session.lease:
-                self._change(session, lease if session.may_be_held else None)
-
-    def _change(self, session: Session, lease: Lease | None) -> None:
-        connection_id = session.connection.connection_id
-        if session.lease is not None:
-            log.info("connection let go", connection_id=connection_id, epoch=session.lease.epoch)
-            session.let_go()
-        if lease is not None:
-            log.info("connection held", connection_id=connection_id, epoch=lease.epoch)
-            session.lease = lease
+        changed = [s for s in self._sessions.all() if s.lease != held.get(s.connection.connection_id)]
+        for session in changed:
+            _let_go(session, "it is another's, or free")
+        gained = [session for session in changed if session.connection.connection_id in held and session.may_be_held]
+        if not gained:
+            return
+        await self._hear_former(gained)
+        for session in gained:
+            lease = held[session.connection.connection_id]
+            log.info("connection held", connection_id=lease.connection_id, epoch=lease.epoch)
+            session.take(lease)
             self._feeds.start(session)
+
+    async def _hear_former(self, sessions: Sequence[Session]) -> None:
+        """Learn when the former holder last heard from the broker: from then on something may have been missed."""
+        try:
+            statuses = await self._leases.statuses()
+        except GatewayError as error:
+            log.warning("what the former holder told is not known", reason=error.reason.value)
+            return
+        for session in sessions:
+            former = statuses.get(session.connection.connection_id)
+            if former is not None:
+                session.last_message_ns = former.last_message_ns or session.last_message_ns
 
     async def _keep_watch(self) -> None:
         """End the work when the leases have run out by this process's own clock."""
@@ -121,9 +131,7 @@ class Holding:
             await self._clock.sleep(left_s if left_s > 0 else _RENEW_EVERY_S)
             if self._clock.monotonic() >= self._sure_until:
                 for session in self._sessions.all():
-                    if session.lease is not None:
-                        log.warning("lease ran out", connection_id=session.connection.connection_id)
-                        self._change(session, None)
+                    _let_go(session, "the lease ran out")
 
     async def _try_tending(self) -> None:
         try:
@@ -154,3 +162,11 @@ class Holding:
             # Between the question and the answer it may have become ours.
             if session.lease is None and session.may_be_held:
                 session.show(statuses.get(session.connection.connection_id, _UNTOLD))
+
+
+def _let_go(session: Session, why: str) -> None:
+    if session.lease is not None:
+        log.info(
+            "connection let go", connection_id=session.connection.connection_id, epoch=session.lease.epoch, why=why
+        )
+        session.let_go()

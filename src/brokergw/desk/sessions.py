@@ -38,16 +38,6 @@ class BrokerState:
         return next((p for p in self.positions if p.symbol == symbol), None)
 
 
-@dataclass(frozen=True, slots=True)
-class GapNotice:
-    """The broker's stream of an account was lost at one time and, once `to_ns` is set, back-filled by another."""
-
-    broker: str
-    account_id: str
-    from_ns: int
-    to_ns: int | None
-
-
 @dataclass(slots=True)
 class Session:
     """A connection at work."""
@@ -59,7 +49,6 @@ class Session:
     detail: str = ""
     stream_up: bool = False
     last_message_ns: int | None = None
-    gaps: list[GapNotice] = field(default_factory=list)
     lease: Lease | None = None
     state: FreshFetch[BrokerState] = field(init=False)
     _instruments: dict[str, tuple[float, Instrument | None]] = field(default_factory=dict)
@@ -123,9 +112,14 @@ class Session:
         self._work[name] = task
         task.add_done_callback(lambda done: self._done(name, done))
 
+    def take(self, lease: Lease) -> None:
+        """Become the process that does the connection's background work; how its feed fares is to be seen."""
+        self.lease, self.stream_up = lease, False
+        self.health, self.detail = ConnectionHealth.CONNECTING, ""
+
     def let_go(self) -> None:
         """Stop the background work: another process does it from here on, or nobody."""
-        self.lease = None
+        self.lease, self.stream_up = None, False
         for task in self._work.values():
             task.cancel()
         self._ending.update(self._work.values())

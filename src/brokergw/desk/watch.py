@@ -6,7 +6,7 @@ holds one page at most and hurts nobody, and many cost hardly more than one. Ord
 positions, where only the last one of a symbol counts, a stream that lags is told the last ones only.
 """
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from typing import Final, TypeAlias
@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 from brokergw.desk.bells import Bell
 from brokergw.desk.pages import CursorExpired, Page, View, conflate
 from brokergw.desk.results import Positions
-from brokergw.desk.sessions import GapNotice, Session, Sessions
+from brokergw.desk.sessions import Session, Sessions
 from brokergw.desk.tail import Tail
 from brokergw.model.account import Connection, Position
 from brokergw.model.errors import GatewayError, NotFound, Reason
@@ -126,16 +126,6 @@ class Beat:
     freshness: tuple[Freshness, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class GapItem:
-    """The broker's stream was lost (`to_ns` None) or is back and back-filled."""
-
-    broker: str
-    account_id: str
-    from_ns: int
-    to_ns: int | None
-
-
 @unique
 class EndReason(StrEnum):
     """Why the desk ends a stream."""
@@ -152,7 +142,7 @@ class Ending:
     positions: Positions
 
 
-WatchItem: TypeAlias = Opened | SnapshotItem | SnapshotDone | EventPage | Beat | GapItem | Ending
+WatchItem: TypeAlias = Opened | SnapshotItem | SnapshotDone | EventPage | Beat | Ending
 
 
 class Watch:
@@ -239,7 +229,6 @@ class Watch:
         self, request: WatchRequest, sessions: Sequence[Session], covered: Positions, bell: Bell
     ) -> AsyncIterator[WatchItem]:
         told = dict(covered)
-        gaps_told = _gaps_told(sessions)
         view = View(request.kind, request.symbols)
         bell.due = self._clock.monotonic() + request.heartbeat_s
         while True:
@@ -259,8 +248,6 @@ class Watch:
                 else:
                     # Others have their turn, and an ending its chance, before the rest of a long replay.
                     bell.ring()
-            for gap in _new_gaps(sessions, gaps_told):
-                yield gap
             if ending is not None:
                 yield Ending(ending, dict(covered))
                 return
@@ -326,24 +313,6 @@ def _freshness(sessions: Sequence[Session]) -> tuple[Freshness, ...]:
         )
         for s in sessions
     )
-
-
-def _gaps_told(sessions: Sequence[Session]) -> dict[str, GapNotice | None]:
-    """Where a new stream begins in each session's gaps: one that is open now is still to be told."""
-    told: dict[str, GapNotice | None] = {}
-    for session in sessions:
-        closed = [gap for gap in session.gaps if gap.to_ns is not None]
-        told[session.connection.account_id] = closed[-1] if closed else None
-    return told
-
-
-def _new_gaps(sessions: Sequence[Session], told: dict[str, GapNotice | None]) -> Iterator[GapItem]:
-    for session in sessions:
-        account_id, gaps = session.connection.account_id, session.gaps
-        last = told[account_id]
-        for gap in gaps[gaps.index(last) + 1 :] if last in gaps else gaps:
-            told[account_id] = gap
-            yield GapItem(gap.broker, gap.account_id, gap.from_ns, gap.to_ns)
 
 
 def _symbol(payload: Order | tuple[Connection, Position]) -> str:

@@ -1,59 +1,18 @@
 """Which process does a connection's background work, told by processes that share a journal and a table of leases."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-import pytest
-
-from brokergw.desk.desk import Desk
-from brokergw.desk.gates.gates import GateSettings
 from brokergw.model.account import ConnectionHealth
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Order
 from brokergw.model.outcome import FeedDown, Found
-from tests.fixtures.clock import FakeClock
-from tests.fixtures.memory_journal import MemoryJournal
-from tests.fixtures.memory_leases import LeaseTable, MemoryLeases
+from tests.fixtures.replicas import Replicas
 from tests.fixtures.scripted_broker import (
     Bench,
-    D,
-    OneConnection,
-    ScriptedBroker,
     broker_order,
     filled,
-    one_connection,
     report,
-    trader,
 )
-
-
-@dataclass
-class Replicas:
-    """Several desks over one journal, each with its own link to the broker."""
-
-    clock: FakeClock
-    table: LeaseTable
-    journal: MemoryJournal = field(default_factory=MemoryJournal)
-    directory: OneConnection = field(default_factory=one_connection)
-    started: list[Desk] = field(default_factory=list)
-
-    async def start(self, name: str) -> Bench:
-        """Start one more process."""
-        broker, leases = ScriptedBroker(), MemoryLeases(self.table, name)
-        desk = Desk(self.journal, self.directory, {"scripted": broker}, self.clock, GateSettings(D(10_000)), leases)
-        self.started.append(desk)
-        await desk.start()
-        return Bench(desk, broker, self.journal, self.clock, trader(), leases)
-
-
-@pytest.fixture
-async def replicas(still_clock: FakeClock) -> AsyncIterator[Replicas]:
-    """Give processes that a test starts as it needs them."""
-    together = Replicas(still_clock, LeaseTable(still_clock))
-    together.journal.holds = together.table.holds
-    yield together
-    for desk in together.started:
-        await desk.stop()
 
 
 def holds(bench: Bench) -> bool:

@@ -15,7 +15,6 @@ from brokergw.desk.watch import (
     FromPositions,
     FromSnapshot,
     FromTime,
-    GapItem,
     Opened,
     SnapshotDone,
     SnapshotItem,
@@ -23,7 +22,7 @@ from brokergw.desk.watch import (
     WatchRequest,
 )
 from brokergw.model.errors import NotFound
-from brokergw.model.events import EventKind, LogEvent
+from brokergw.model.events import EventKind, FeedGap, LogEvent
 from brokergw.model.order import Order
 from brokergw.model.outcome import FeedDown, FeedUp
 from tests.fixtures.scripted_broker import Bench, filled, report
@@ -138,18 +137,25 @@ async def test_a_drain_ends_the_stream_with_its_positions(bench: Bench) -> None:
     assert len(items) == 3
 
 
+def told_gap(item: WatchItem | Told) -> FeedGap:
+    """Give the gap that an item tells."""
+    assert isinstance(item, Told)
+    assert isinstance(item.event.payload, FeedGap)
+    return item.event.payload
+
+
 async def test_the_brokers_own_outage_is_told_as_a_gap(bench: Bench) -> None:
-    """Lost and back are two notices, the second with both times."""
+    """Lost and back are two events in the streams' order, the second with both times."""
     stream = orders(bench)
     await take(stream, 1)
     await bench.tell(FeedDown("connection lost"))
     (lost,) = await take(stream, 1)
     await bench.tell(FeedUp(0))
     (back,) = await take(stream, 1)
-    assert isinstance(lost, GapItem)
-    assert isinstance(back, GapItem)
-    assert lost.to_ns is None
-    assert back.to_ns is not None
+    (opened, closed) = (told_gap(lost), told_gap(back))
+    assert opened.to_ns is None
+    assert closed == replace(opened, to_ns=closed.to_ns)
+    assert closed.to_ns is not None
 
 
 async def test_a_foreign_account_cannot_be_watched(bench: Bench) -> None:

@@ -23,7 +23,6 @@ from brokergw.desk.watch import (
     EventPage,
     FromPositions,
     FromTime,
-    GapItem,
     Opened,
     SnapshotDone,
     SnapshotItem,
@@ -45,7 +44,6 @@ from brokergw.rpc.wire.positions import position_to_proto
 from brokergw.rpc.wire.streams import (
     Subscription,
     freshness_to_proto,
-    gap_to_proto,
     start_from,
 )
 from brokergw.rpc.wire.times import duration_to_proto, time_to_proto
@@ -197,8 +195,6 @@ class StreamWriter:
             case SnapshotDone():
                 await self._send(snapshot_complete=self._snapshot_complete(item))
                 self._positions = item.positions
-            case GapItem():
-                await self._send(gap=gap_to_proto(item))
             case Ending():
                 self._positions = item.positions
                 termination, reason, words = _ENDINGS[item.reason]

@@ -13,7 +13,6 @@ from brokergw.desk.watch import (
     FromPositions,
     FromSnapshot,
     FromTime,
-    GapItem,
     Start,
     WatchRequest,
 )
@@ -91,7 +90,7 @@ def freshness_to_proto(freshness: Sequence[Freshness]) -> list[pb.BrokerFreshnes
     ]
 
 
-def gap_to_proto(gap: GapItem | FeedGap) -> pb.Gap:
+def gap_to_proto(gap: FeedGap) -> pb.Gap:
     """Write a gap, open or closed."""
     return pb.Gap(
         broker=gap.broker,
