@@ -1,6 +1,6 @@
 # Every verb sets up what it needs by itself: Python 3.11, make, git and a package registry are enough.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check gen bench fmt
+.PHONY: help setup demo serve test check gen bench chaos fmt
 
 PYTHON ?= python3
 VENV := .venv
@@ -47,6 +47,9 @@ gen: $(READY) ## Generate Python from proto/ into generated/
 
 bench: $(READY) ## Measure, beside bare peers in the same run
 	@$(BIN)/python -m bench
+
+chaos: $(READY) ## Crash gateways at every point of the order protocol, 3000 times; CHAOS="--seed 7" to choose
+	@$(BIN)/python -m tests.chaos --trials 3000 $(CHAOS)
 
 fmt: $(READY) ## Format the sources
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/buf format -w proto

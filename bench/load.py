@@ -123,19 +123,23 @@ def calling_the_sdk(url: str, key: str, secret: str) -> Measure:
     return measure
 
 
-def subscribing(target: str, account_id: str, api_key: str) -> Measure:
-    """Make a measure of fills taken by so many subscribers together."""
+def subscribing(target: str, account_id: str, api_key: str, batch: str = "1") -> Measure:
+    """Make a measure of fills taken by so many subscribers together, up to so many fills in a message."""
     stub = fills_pb2_grpc.FillServiceStub(grpc.aio.insecure_channel(target))
     metadata = (("authorization", f"Bearer {api_key}"),)
 
     async def follow(tally: Tally, start: streams_pb2.StreamStart) -> None:
-        request = fills_pb2.SubscribeFillsRequest(account_ids=[account_id] if account_id else [], start=start)
+        request = fills_pb2.SubscribeFillsRequest(
+            account_ids=[account_id] if account_id else [], start=start, max_batch=int(batch)
+        )
         call = stub.SubscribeFills(request, metadata=metadata)
         async for message in call:
-            if message.WhichOneof("message") == "event":
+            kind = message.WhichOneof("message")
+            if kind in {"event", "batch"}:
                 tally.last = time.perf_counter()
-                tally.total += 1
-                tally.count += tally.starts <= tally.last <= tally.ends
+                fills = 1 if kind == "event" else len(message.batch.events)
+                tally.total += fills
+                tally.count += fills * (tally.starts <= tally.last <= tally.ends)
 
     async def measure(order: Order) -> Tally:
         tally = order.tally()

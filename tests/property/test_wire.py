@@ -262,7 +262,7 @@ def test_a_large_page_is_made_ready_in_parts() -> None:
         headers = [orders_pb2.SubscribeOrdersResponse.FromString(frame).event.header for frame in chunk.frames]
         assert [h.previous_sequence for h in headers] == [h.sequence - 1 for h in headers]
         sequences += [h.sequence for h in headers]
-        first = chunk.next
+        first = chunk.ends[-1]
     assert sequences == list(range(1, 30))
 
 

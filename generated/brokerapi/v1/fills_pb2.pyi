@@ -313,6 +313,11 @@ class SubscribeFillsRequest(_message.Message):
     SYMBOLS_FIELD_NUMBER: _builtins.int
     START_FIELD_NUMBER: _builtins.int
     HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
+    MAX_BATCH_FIELD_NUMBER: _builtins.int
+    max_batch: _builtins.int
+    """How many events may come in one message; 0 and 1 mean one each, more than 128 counts as 128. Many small messages
+    cost most of their time in the transport, so who follows much should take batches.
+    """
     @_builtins.property
     def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only these accounts; empty means all of the caller's."""
@@ -336,10 +341,11 @@ class SubscribeFillsRequest(_message.Message):
         symbols: _abc.Iterable[_builtins.str] | None = ...,
         start: _streams_pb2.StreamStart | None = ...,
         heartbeat_interval: _duration_pb2.Duration | None = ...,
+        max_batch: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "heartbeat_interval", b"heartbeat_interval", "start", b"start", "symbols", b"symbols"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "heartbeat_interval", b"heartbeat_interval", "max_batch", b"max_batch", "start", b"start", "symbols", b"symbols"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -376,6 +382,30 @@ class FillEvent(_message.Message):
 Global___FillEvent: _TypeAlias = FillEvent  # noqa: Y015
 
 @_typing.final
+class FillEventBatch(_message.Message):
+    """FillEventBatch is several events in one message, each as it would have come alone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___FillEvent]:
+        """The events, in order."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[Global___FillEvent] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FillEventBatch: _TypeAlias = FillEventBatch  # noqa: Y015
+
+@_typing.final
 class SubscribeFillsResponse(_message.Message):
     """SubscribeFillsResponse is one message of the stream."""
 
@@ -387,6 +417,7 @@ class SubscribeFillsResponse(_message.Message):
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     GAP_FIELD_NUMBER: _builtins.int
     TERMINATING_FIELD_NUMBER: _builtins.int
+    BATCH_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def subscribed(self) -> _streams_pb2.Subscribed:
         """Opens the stream."""
@@ -411,6 +442,10 @@ class SubscribeFillsResponse(_message.Message):
     def terminating(self) -> _streams_pb2.Terminating:
         """The stream is about to end."""
 
+    @_builtins.property
+    def batch(self) -> Global___FillEventBatch:
+        """Events that were there together, in order; comes only when `max_batch` asks for it."""
+
     def __init__(
         self,
         *,
@@ -420,12 +455,13 @@ class SubscribeFillsResponse(_message.Message):
         heartbeat: _streams_pb2.Heartbeat | None = ...,
         gap: _streams_pb2.Gap | None = ...,
         terminating: _streams_pb2.Terminating | None = ...,
+        batch: Global___FillEventBatch | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "gap", b"gap", "heartbeat", b"heartbeat", "message", b"message", "snapshot_complete", b"snapshot_complete", "subscribed", b"subscribed", "terminating", b"terminating"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "event", b"event", "gap", b"gap", "heartbeat", b"heartbeat", "message", b"message", "snapshot_complete", b"snapshot_complete", "subscribed", b"subscribed", "terminating", b"terminating"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "gap", b"gap", "heartbeat", b"heartbeat", "message", b"message", "snapshot_complete", b"snapshot_complete", "subscribed", b"subscribed", "terminating", b"terminating"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "event", b"event", "gap", b"gap", "heartbeat", b"heartbeat", "message", b"message", "snapshot_complete", b"snapshot_complete", "subscribed", b"subscribed", "terminating", b"terminating"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["subscribed", "snapshot_complete", "event", "heartbeat", "gap", "terminating"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["subscribed", "snapshot_complete", "event", "heartbeat", "gap", "terminating", "batch"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 

@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import CollectorRegistry
 
 from brokergw.app.catalog import open_catalog
+from brokergw.app.chaos import crashes_of, require_no_live_money
 from brokergw.app.clock import SystemClock
 from brokergw.app.secrets import Secrets, load_secrets
 from brokergw.app.settings import Settings, split_address
@@ -20,6 +21,7 @@ from brokergw.desk.gates.gates import GateSettings
 from brokergw.desk.upkeep import UpkeepSettings
 from brokergw.model.account import ConnectionHealth
 from brokergw.model.errors import GatewayError
+from brokergw.ports.journal import Journal
 from brokergw.rpc.server import RpcServer, build_server
 from brokergw.rpc.settings import RateSettings, RpcSettings, TlsSettings
 from brokergw.store.open import Store, open_store
@@ -63,13 +65,17 @@ class Gateway:
             upgrade_tables=settings.upgrades_itself,
         )
         catalog = open_catalog(settings, clock)
+        journal: Journal = store.journal
+        crashes = crashes_of(settings)
+        if crashes is not None:
+            journal, catalog = crashes.journal(journal), crashes.catalog(catalog)
         gates = GateSettings(order_notional_max=settings.order_notional_max)
         upkeep = UpkeepSettings(live_s=settings.sweep_live_s, blind_s=settings.sweep_blind_s)
-        desk = Desk(store.journal, store.connections, catalog, clock, gates, store.leases, upkeep)
+        desk = Desk(journal, store.connections, catalog, clock, gates, store.leases, upkeep)
         tracing = open_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
         registry = CollectorRegistry()
         server = build_server(
-            desk,
+            desk if crashes is None else crashes.desk(desk),
             store.journal,
             Authenticator(store.keys, secrets.api_key_pepper, clock),
             rpc_settings(settings),
@@ -84,6 +90,8 @@ class Gateway:
     async def start(self) -> int:
         """Recover, open the sessions, then listen; gives the port. Raises StoreServed."""
         await self.store.claim()
+        if self.settings.chaos:
+            await require_no_live_money(self.store.connections)
         await self.desk.start()
         port = await self.server.start()
         self._health = asyncio.create_task(self._watch_health(), name="watch health")

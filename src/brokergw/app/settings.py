@@ -89,6 +89,12 @@ class Settings(BaseSettings):
         description="OpenTelemetry collector (OTLP over gRPC) that spans are sent to; empty sends none.",
     )
 
+    chaos: str = Field(
+        "",
+        description="For tests only: where the process kills or stops itself, such as `C5:3:kill` (docs/chaos.md); "
+        "loopback and paper money only.",
+    )
+
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:
         if bool(self.tls_certificate) is not bool(self.tls_private_key):

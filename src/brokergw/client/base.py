@@ -1,7 +1,7 @@
 """What the groups of calls share: the caller, the channels' stubs and the opening of streams."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
 import grpc
@@ -13,6 +13,9 @@ from brokergw.client.keys import new_idempotency_key
 from brokergw.client.subscription import StreamPolicy, Subscription
 
 T = TypeVar("T")
+
+BATCH_MAX: Final = 128
+"""How many events the gateway may send in one message; they are yielded one by one all the same."""
 
 
 class CallGroup:
@@ -48,7 +51,13 @@ class CallGroup:
         interval = encode.duration(heartbeat_s)
 
         def open_call(begin: Any) -> Any:
-            asked = request(account_ids=account_ids, symbols=symbols, start=begin, heartbeat_interval=interval)
+            asked = request(
+                account_ids=account_ids,
+                symbols=symbols,
+                start=begin,
+                heartbeat_interval=interval,
+                max_batch=BATCH_MAX,
+            )
             return method(asked, metadata=self._caller.metadata)
 
         opened = Subscription(open_call, encode.stream_start(start), self._policy, item_of)

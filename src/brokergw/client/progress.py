@@ -33,6 +33,7 @@ class Progress:
     def __init__(self, start: streams_pb2.StreamStart) -> None:
         self._start: Final = start
         self._told: dict[str, int] = {}
+        self._gaps: dict[str, int] = {}
         self._covered: dict[str, int] = {}
         self._at_cursor: dict[str, int] = {}
         self.cursor = start.cursor
@@ -76,6 +77,18 @@ class Progress:
         if header.previous_sequence > self._covered.get(account_id, header.previous_sequence):
             return Verdict.BROKEN
         self._told[account_id] = self._covered[account_id] = sequence
+        self._move(header.cursor, {account_id: sequence})
+        return Verdict.NEW
+
+    def gap(self, header: streams_pb2.EventHeader) -> Verdict:
+        """Judge a gap, which stands outside the chain of events; one without a place on the record is always new."""
+        account_id, sequence = header.account_id, header.sequence
+        if not sequence:
+            return Verdict.NEW
+        if sequence <= max(self._gaps.get(account_id, 0), self._told.get(account_id, 0)):
+            return Verdict.KNOWN
+        self._gaps[account_id] = sequence
+        self._covered[account_id] = max(sequence, self._covered.get(account_id, 0))
         self._move(header.cursor, {account_id: sequence})
         return Verdict.NEW
 

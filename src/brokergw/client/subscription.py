@@ -7,6 +7,7 @@ that has been revoked, a refused request.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -77,6 +78,7 @@ class Subscription(Generic[T]):
         self._item_of = item_of
         self._progress = Progress(start)
         self._call: Any = None
+        self._batch: deque[Any] = deque()
         self._pause: asyncio.Future[None] | None = None
         self._closed = False
         self._connected = False
@@ -119,8 +121,10 @@ class Subscription(Generic[T]):
 
     async def __anext__(self) -> T:
         while not self._closed:
-            message = await self._next_message()
-            item = None if message is None else self._take(message)
+            if self._batch:
+                item = self._take("event", self._batch.popleft())
+            else:
+                item = self._open_message(await self._next_message())
             if item is not None:
                 return item
         raise StopAsyncIteration
@@ -159,12 +163,20 @@ class Subscription(Generic[T]):
             self._lost_at = self._policy.timing.monotonic()
         self._call = self._open_call(self._progress.next_start())
 
-    def _take(self, message: Any) -> T | None:
-        kind = message.WhichOneof("message")
+    def _open_message(self, message: Any) -> T | None:
+        kind = None if message is None else message.WhichOneof("message")
         if kind is None:
             return None
         content = getattr(message, kind)
+        if kind == "batch":
+            self._batch.extend(content.events)
+            return None
+        return self._take(kind, content)
+
+    def _take(self, kind: str, content: Any) -> T | None:
         if kind == "event" and not self._is_new(content.header):
+            return None
+        if kind == "gap" and self._progress.gap(content.header) is not Verdict.NEW:
             return None
         self._note(kind, content)
         return self._item_of(kind, content)
@@ -233,6 +245,7 @@ class Subscription(Generic[T]):
 
     def _hang_up(self) -> None:
         self._connected = self._ending = False
+        self._batch.clear()
         if self._call is not None:
             self._call.cancel()
             self._call = None

@@ -4,8 +4,10 @@ record its answer in another.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
 from brokergw.desk import decisions
+from brokergw.desk.admission import Undo
 from brokergw.desk.parts import Parts
 from brokergw.desk.recall import in_progress, scope_of
 from brokergw.desk.recorder import Step
@@ -22,6 +24,9 @@ from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.principal import Caller
 from brokergw.ports.journal import Commit, Committed, Decision, KeyClaim, KeyTaken
+
+_UNCONFIRMED_NS: Final = 5_000_000_000
+"""After this long without a word from the broker a caller may ask for the cancel again."""
 
 PENDING = frozenset({State.PENDING_CANCEL, State.PENDING_MODIFY})
 
@@ -81,30 +86,43 @@ class Changes:
         """Claim the key and mark the order against the version checked here; gives it before and after."""
         now = self._at.clock.now_ns()
         fingerprint = command.fingerprint
-        claim: KeyClaim | None = KeyClaim(
-            scope=scope_of(caller, command), fingerprint=fingerprint, subject=order.order_id, time_ns=now
-        )
+        scope = scope_of(caller, command)
+        claim: KeyClaim | None = KeyClaim(scope=scope, fingerprint=fingerprint, subject=order.order_id, time_ns=now)
         while True:
-            _require_changeable(order, plan)
+            _require_changeable(order, plan, now)
             pending = move(order, plan.pending, now)
             unit = Commit(
                 claim=claim,
                 updates=(pending,),
                 events=(order_event(pending, Origin.LIVE, now, now),),
                 audit=(self._audit(caller, pending, plan, "admitted"),),
+                # Whatever becomes of a second attempt: that the first was not sent allows no third.
+                decision=Decision(scope, decisions.UNDECIDED, now) if claim is None else None,
             )
-            result = await self._at.journal.commit(unit)
+            result = await self._at.admission.commit(unit, pending, self._undo(caller, command, order, plan))
             if isinstance(result, Committed):
                 self._at.book.remember(pending)
                 return order, pending
             if isinstance(result, KeyTaken):
-                known = await self._at.recall.of_record(result.record, fingerprint)
-                if known is not None:
-                    return known
                 # Proved not sent the first time: the key is ours already, the order's version decides who goes on.
                 claim = None
             else:
                 order = await self._newer(order)
+            record = await self._at.journal.key_of(scope) if claim is None else None
+            known = await self._at.recall.of_record(record, fingerprint) if record is not None else None
+            if known is not None:
+                return known
+
+    def _undo(self, caller: Caller, command: KeyedCommand, before: Order, plan: Plan) -> Undo:
+        """Take back a change that came onto the record too late to be sent."""
+
+        def undo(current: Order) -> Step:
+            now = self._at.clock.now_ns()
+            decision = Decision(scope_of(caller, command), decisions.NOT_SENT, now)
+            audit = (self._audit(caller, current, plan, "notsent"),)
+            return Step(order=_back(current, before, now), decision=decision, audit=audit)
+
+        return undo
 
     async def _newer(self, order: Order) -> Order:
         """Read an order that has moved on since; the book may hold the old version still."""
@@ -126,13 +144,13 @@ class Changes:
     ) -> OrderResult:
         def step(current: Order) -> Step:
             now = self._at.clock.now_ns()
-            audit = (self._audit(caller, current, plan, type(outcome).__name__.lower()),)
             after, decision = _conclude(current, before, plan, outcome, now)
+            audit = (self._audit(caller, after or current, plan, type(outcome).__name__.lower()),)
             decided = Decision(scope_of(caller, command), decision, now) if decision else None
             fills = outcome.fills if isinstance(outcome, Accepted) else ()
             return Step(order=after, fills=fills, decision=decided, audit=audit)
 
-        written = await self._at.recorder.write(pending, step)
+        written = await self._at.answers.record(pending, outcome, step)
         if not isinstance(outcome, Accepted | NotSent):
             # Refused because it was too late, or the answer was lost: what stands now, only the broker can tell.
             session.later(f"confirm {pending.order_id}", lambda: self._at.resolver.confirm(session, pending))
@@ -171,7 +189,7 @@ def _back(current: Order, before: Order, now_ns: int) -> Order | None:
     return move(current, state, now_ns)
 
 
-def _require_changeable(order: Order, plan: Plan) -> None:
+def _require_changeable(order: Order, plan: Plan, now_ns: int) -> None:
     facts = {"state": order.state.value, "etag": order.etag}
 
     def no(reason: Reason, words: str) -> GatewayError:
@@ -181,10 +199,15 @@ def _require_changeable(order: Order, plan: Plan) -> None:
         raise no(Reason.ETAG_MISMATCH, f"the order is now {order.etag}")
     if is_terminal(order.state):
         raise no(Reason.ORDER_TERMINAL, f"the order has ended: {order.state}")
-    if order.state in PENDING:
+    if order.state in PENDING and not _may_overtake(order, plan, now_ns):
         raise no(Reason.ORDER_PENDING, f"another change is on its way: {order.state}")
     if order.state not in AT_BROKER:
         raise no(Reason.ORDER_OUTCOME_UNKNOWN, f"whether the broker has the order is not known yet: {order.state}")
+
+
+def _may_overtake(order: Order, plan: Plan, now_ns: int) -> bool:
+    """Tell whether a cancel may go out although a change is on its way: asking twice for an end does no harm."""
+    return plan.pending is State.PENDING_CANCEL and now_ns - order.update_time_ns >= _UNCONFIRMED_NS
 
 
 def _refusal(plan: Plan, outcome: Rejected, order_id: str) -> GatewayError:

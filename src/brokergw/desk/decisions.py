@@ -11,6 +11,10 @@ NOT_SENT: Final = '{"not_sent":true}'
 """Nothing left for the broker: the same key may try again."""
 
 
+UNDECIDED: Final = ""
+"""What a key stands for is being sent, or nobody knows yet what became of it: no call under it sends anything."""
+
+
 def of_order(order_id: str, version: int) -> str:
     """Decide for an order as it stood in one version."""
     return json.dumps({"order": order_id, "version": version})

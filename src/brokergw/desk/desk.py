@@ -6,7 +6,9 @@ from typing import Final
 
 import structlog
 
+from brokergw.desk.admission import Admission
 from brokergw.desk.adoption import Adoption
+from brokergw.desk.answers import Answers
 from brokergw.desk.book import OrderBook
 from brokergw.desk.cancel import Cancel
 from brokergw.desk.change import Changes
@@ -43,6 +45,7 @@ from brokergw.model.principal import Caller
 from brokergw.ports.broker import AdapterFactory
 from brokergw.ports.clock import Clock
 from brokergw.ports.directory import ConnectionDirectory
+from brokergw.ports.evidence import EvidenceFile
 from brokergw.ports.journal import Journal
 from brokergw.ports.leases import Leases
 
@@ -66,12 +69,12 @@ class Desk:
         gate_settings: GateSettings,
         leases: Leases,
         upkeep_settings: UpkeepSettings | None = None,
+        evidence: EvidenceFile | None = None,
     ) -> None:
         self._journal = journal
         self._clock = clock
         self._book = OrderBook(journal)
-        self._sends = Sends()
-        self._tail = Tail(journal, clock)
+        self._sends, self._tail = Sends(), Tail(journal, clock)
         self._sessions = Sessions(directory, catalog, clock)
         recorder = Recorder(journal, self._book, clock)
         self._resolver = Resolver(recorder, self._book, clock)
@@ -82,10 +85,12 @@ class Desk:
         self._holding = Holding(leases, self._sessions, self._feeds, recovery, clock)
         self._recall = Recall(journal, self._book, self._sends, clock)
         self._gates = Gates(self._sessions, clock, gate_settings)
+        self._admission = Admission(journal, recorder, clock)
         parts = Parts(
             journal=journal,
             book=self._book,
-            recorder=recorder,
+            answers=Answers(recorder, evidence, clock),
+            admission=self._admission,
             sends=self._sends,
             sessions=self._sessions,
             recall=self._recall,
@@ -207,5 +212,6 @@ class Desk:
         if self._discovery is not None:
             self._discovery.cancel()
             await asyncio.gather(self._discovery, return_exceptions=True)
+        await self._admission.stop()
         await self._holding.stop()
         await self._sessions.stop()

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from brokergw.desk.admission import Admission
+from brokergw.desk.answers import Answers
 from brokergw.desk.book import OrderBook
 from brokergw.desk.recall import Recall
-from brokergw.desk.recorder import Recorder
 from brokergw.desk.resolver import Resolver
 from brokergw.desk.sends import Sends
 from brokergw.desk.sessions import Sessions
@@ -18,7 +19,8 @@ class Parts:
 
     journal: Journal
     book: OrderBook
-    recorder: Recorder
+    answers: Answers
+    admission: Admission
     sends: Sends
     sessions: Sessions
     recall: Recall

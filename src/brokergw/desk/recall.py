@@ -7,7 +7,7 @@ from brokergw.desk.book import OrderBook
 from brokergw.desk.results import CancelItem, OrderResult, ResidualItem, Result, SweepResult
 from brokergw.desk.sends import Sends, key_reused
 from brokergw.desk.telling import not_placed
-from brokergw.model.commands import KeyedCommand
+from brokergw.model.commands import KeyedCommand, SubmitOrder
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Order
@@ -51,7 +51,7 @@ class Recall:
         if record.fingerprint != fingerprint:
             raise key_reused(record.subject if record.subject.startswith("ord_") else "")
         if record.decision == decisions.NOT_SENT:
-            return None
+            return await self._unsent(record)
         if not record.decision:
             return await self._undecided(record)
         decision = decisions.read(record.decision)
@@ -63,6 +63,15 @@ class Recall:
         if "order" in decision:
             return await self._order(decision, record)
         return await self._sweep(decision)
+
+    async def _unsent(self, record: KeyRecord) -> Result | None:
+        """Tell whether a proof that nothing was sent still is the last word: a later attempt may be on its way."""
+        if record.scope.method != SubmitOrder.method:
+            return None
+        order = await self._book.get(record.subject)
+        if order is None or order.state is State.NOT_SENT:
+            return None
+        return await self._undecided(record)
 
     async def _undecided(self, record: KeyRecord) -> Result | None:
         """Tell of a first call that has no ending yet: it runs elsewhere, its outcome is unknown, or it died.

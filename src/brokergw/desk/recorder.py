@@ -5,8 +5,9 @@ executions on record come to. What the broker has told beyond that is owed, and 
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from typing import Final
 
 import structlog
@@ -28,7 +29,9 @@ from brokergw.ports.journal import Commit, CommitResult, Committed, Decision, Fi
 from brokergw.ports.leases import Lease, LeaseGone
 
 _TRIES_MAX: Final = 8
-_JOURNAL_AWAY_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+_JOURNAL_AWAY_S: Final = (0.05, 0.2, 0.5, 1.0)
+_JOURNAL_LONG_AWAY_S: Final = 2.0
+_JOURNAL_LONG_AWAY_TRIES: Final = 30
 _AWAY: Final = frozenset({Reason.JOURNAL_UNAVAILABLE, Reason.JOURNAL_OUTCOME_UNKNOWN})
 _FILLS_REMEMBERED_MAX: Final = 50_000
 _TALLIES_REMEMBERED_MAX: Final = 20_000
@@ -85,28 +88,34 @@ class Recorder:
         self._on_owed = listener
 
     async def write(
-        self, order: Order, step_from: Callable[[Order], Step | None], *, guard: Lease | None = None
+        self,
+        order: Order,
+        step_from: Callable[[Order], Step | None],
+        *,
+        guard: Lease | None = None,
+        away: Callable[[], Awaitable[None]] | None = None,
     ) -> Written:
         """Write what `step_from` makes of the order as it stands; None from it means that nothing is new.
 
-        Background work names the lease that it is done under as `guard`; raises LeaseGone when that was lost.
+        Background work names the lease that it is done under as `guard`; raises LeaseGone when that was lost. `away` is
+        awaited whenever the journal turns out to be away, before the next try.
         """
         for _ in range(_TRIES_MAX):
             step = step_from(order)
             if step is None:
                 return Written(order)
             fills = self._unknown(order, step.fills)
-            if step.order is None and not fills and step.decision is None:
+            if step.order is None and not fills and step.decision is None and not step.audit:
                 return Written(order)
             tally = await self._tally(order)
             fills = tuple(fill for fill in fills if _name(order, fill) not in tally)
             after, owed = self._counted(order, step, fills, tally)
             if owed:
                 self._on_owed(order)
-            if after is None and not fills and not step.inserts and step.decision is None:
+            if after is None and not fills and not step.inserts and step.decision is None and not step.audit:
                 return Written(order, owed=owed)
             unit = self._unit(order, after, step, fills, tally, guard)
-            result = await self._commit(unit)
+            result = await self._commit(unit, away)
             if isinstance(result, Committed):
                 return self._written(after or order, unit, tally, result, owed=owed)
             order = await self._after_refusal(order, result)
@@ -173,20 +182,36 @@ class Recorder:
                 return found
             last = page[-1].fill_id
 
-    async def _commit(self, unit: Commit) -> CommitResult:
+    async def _commit(self, unit: Commit, away: Callable[[], Awaitable[None]] | None) -> CommitResult:
         """Commit, again and again while the journal is away: what the broker has said must not be lost.
 
-        After a commit of unknown outcome the next try meets its own version, and is told that it is stale.
+        After a commit whose reply was lost, the next try may meet its own version; then it was durable all along.
         """
-        for delay in _JOURNAL_AWAY_S:
+        lost = False
+        for delay in chain(_JOURNAL_AWAY_S, repeat(_JOURNAL_LONG_AWAY_S, _JOURNAL_LONG_AWAY_TRIES)):
             try:
-                return await self._journal.commit(unit)
+                result = await self._journal.commit(unit)
             except GatewayError as error:
                 if error.reason not in _AWAY:
                     raise
+                lost = lost or error.reason is Reason.JOURNAL_OUTCOME_UNKNOWN
                 log.error("a broker's answer waits for the journal", reason=error.reason.value)  # noqa: TRY400
+                if away is not None:
+                    await away()
                 await self._clock.sleep(delay)
+                continue
+            if lost and not isinstance(result, Committed) and await self._stands(unit):
+                return Committed(())
+            return result
         return await self._journal.commit(unit)
+
+    async def _stands(self, unit: Commit) -> bool:
+        """Tell whether a unit is on the record already, by the very version that it writes."""
+        for order in unit.updates:
+            current = await self._journal.order(order.order_id)
+            if current is None or (current.version, current.update_time_ns) != (order.version, order.update_time_ns):
+                return False
+        return bool(unit.updates)
 
     def knows(self, order: Order, fill: BrokerFill) -> bool:
         """Tell whether an execution was written lately; a fill that is not known here may be on the record still."""

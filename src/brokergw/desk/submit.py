@@ -1,36 +1,32 @@
 """Submit: one commit before the broker is asked, one after it has answered, and in between one send, once."""
 
 from dataclasses import replace
-from typing import Final
 
 from brokergw.desk import decisions
 from brokergw.desk.parts import Parts
 from brokergw.desk.recall import ATTEMPTS_MAX, in_progress, scope_of
-from brokergw.desk.recorder import Step, Written
+from brokergw.desk.recorder import Step
 from brokergw.desk.results import Cleared, OrderResult, Result
 from brokergw.desk.sends import sent
 from brokergw.desk.sessions import Session
-from brokergw.desk.telling import BROKER_MESSAGE_LENGTH_MAX, broker_refusal, nothing_sent, order_audit
+from brokergw.desk.telling import BROKER_MESSAGE_LENGTH_MAX, broker_refusal, not_placed, nothing_sent, order_audit
 from brokergw.desk.transitions import leg_orders, merge, move, order_event
 from brokergw.model.commands import SubmitOrder
 from brokergw.model.errors import GatewayError, PreflightDenied, Reason, Retry
 from brokergw.model.ids import new_id
-from brokergw.model.lifecycle import State
+from brokergw.model.lifecycle import UNRESOLVED, State
 from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.principal import Caller
 from brokergw.ports.journal import (
     ClientOrderIdTaken,
     Commit,
-    CommitResult,
     Decision,
     KeyClaim,
     KeyTaken,
     Stale,
 )
 from brokergw.ports.permit import Permit
-
-_SEND_WITHIN_NS: Final = 2_000_000_000
 
 
 class Submit:
@@ -39,13 +35,14 @@ class Submit:
     def __init__(self, parts: Parts) -> None:
         self._journal = parts.journal
         self._book = parts.book
-        self._recorder = parts.recorder
+        self._answers = parts.answers
         self._sends = parts.sends
         self._sessions = parts.sessions
         self._recall = parts.recall
         self._resolver = parts.resolver
         self._clock = parts.clock
         self._instance_id = parts.instance_id
+        self._admission = parts.admission
 
     async def __call__(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> OrderResult:
         """Place a cleared order, or give the answer that its key stands for already."""
@@ -73,7 +70,7 @@ class Submit:
             broker_message="",
         )
         denial.order_id = order.order_id
-        unit = self._admission(caller, command, order, now)
+        unit = self._first(caller, command, order, now)
         scope = scope_of(caller, command)
         unit = replace(unit, decision=Decision(scope, decisions.of_error(denial), now))
         result = await self._journal.commit(unit)
@@ -102,46 +99,25 @@ class Submit:
 
     async def _admit(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> Order | Result:
         """Make the intent durable: from here on the order may be sent, by this task and nobody else."""
+        command = cleared.command
         order = self._intent(caller, cleared, State.SENDING)
-        unit = self._admission(caller, cleared.command, order, order.create_time_ns)
-        match await self._commit_or_find(unit, order):
+        unit = self._first(caller, command, order, order.create_time_ns)
+        match await self._admission.commit(unit, order, lambda o: self._unsent(caller, command, o)):
             case KeyTaken(record=record):
-                known = await self._recall.of_record(record, cleared.command.fingerprint)
-                return known if known is not None else await self._again(record.subject)
+                known = await self._recall.of_record(record, command.fingerprint)
+                return known if known is not None else await self._again(caller, command, record.subject)
             case ClientOrderIdTaken(order_id=taken):
                 raise GatewayError(
                     Reason.CLIENT_ORDER_ID_TAKEN,
                     "the account has used this client order id before",
-                    metadata={"clientOrderId": cleared.command.client_order_id},
+                    metadata={"clientOrderId": command.client_order_id},
                     order_id=taken,
                 )
             case _:
                 self._book.remember(order)
                 return order
 
-    async def _commit_or_find(self, unit: Commit, order: Order) -> CommitResult | None:
-        """Commit an admission; when nobody knows whether it is durable, look, and send only if it is and is fresh."""
-        try:
-            return await self._journal.commit(unit)
-        except GatewayError as error:
-            if error.reason is not Reason.JOURNAL_OUTCOME_UNKNOWN or unit.claim is None:
-                raise
-            record = await self._journal.key_of(unit.claim.scope)
-            if record is None or record.subject != order.order_id:
-                raise
-            if self._clock.now_ns() - order.create_time_ns <= _SEND_WITHIN_NS:
-                return None
-            await self._recorder.write(order, lambda o: self._unsent(unit, o))
-            raise
-
-    def _unsent(self, unit: Commit, order: Order) -> Step | None:
-        now = self._clock.now_ns()
-        if order.state is not State.SENDING or unit.claim is None:
-            return None
-        decision = Decision(unit.claim.scope, decisions.NOT_SENT, now)
-        return Step(order=move(order, State.NOT_SENT, now), decision=decision)
-
-    async def _again(self, order_id: str) -> Order:
+    async def _again(self, caller: Caller, command: SubmitOrder, order_id: str) -> Order:
         """Admit an order once more after a proof that nothing of it was sent."""
         order = await self._book.get(order_id)
         if order is None or order.state is not State.NOT_SENT:
@@ -157,50 +133,65 @@ class Submit:
             complete_time_ns=None,
             sender=self._instance_id,
         )
-        unit = Commit(updates=(order,), events=(order_event(order, Origin.LIVE, now, now),))
-        if isinstance(await self._journal.commit(unit), Stale):
+        unit = Commit(
+            updates=(order,),
+            events=(order_event(order, Origin.LIVE, now, now),),
+            audit=(order_audit(caller, now, "order.admitted", order),),
+            # Whatever becomes of this attempt: that the last one was not sent allows no third.
+            decision=Decision(scope_of(caller, command), decisions.UNDECIDED, now),
+        )
+        result = await self._admission.commit(unit, order, lambda o: self._unsent(caller, command, o))
+        if isinstance(result, Stale):
             raise in_progress(order_id)
         self._book.remember(order)
         return order
 
+    def _unsent(self, caller: Caller, command: SubmitOrder, order: Order) -> Step | None:
+        """Take back an admission that came too late for its call."""
+        if order.state is not State.SENDING:
+            return None
+        now = self._clock.now_ns()
+        unsent = move(order, State.NOT_SENT, now)
+        decision = Decision(scope_of(caller, command), decisions.NOT_SENT, now)
+        return Step(order=unsent, decision=decision, audit=(order_audit(caller, now, "order.not_sent", unsent),))
+
     async def _settle(
         self, caller: Caller, command: SubmitOrder, session: Session, order: Order, outcome: Outcome
     ) -> OrderResult:
-        """Make the broker's answer durable and turn it into the caller's."""
-        written = await self._recorder.write(order, lambda o: self._step(caller, command, o, outcome))
+        """Make the broker's answer durable, however long that takes, and turn what stands then into the caller's."""
+        attempt = order.attempt
+        written = await self._answers.record(order, outcome, lambda o: self._step(caller, command, o, attempt, outcome))
         settled = written.order
-        match outcome:
-            case Accepted():
-                return OrderResult(order=settled, decision_time_ns=settled.update_time_ns, positions=written.positions)
-            case Rejected():
+        match settled.state:
+            case State.REJECTED_BY_BROKER if isinstance(outcome, Rejected):
                 raise rejection(settled.order_id, outcome)
-            case NotSent():
+            case State.NOT_SENT if isinstance(outcome, NotSent):
                 raise nothing_sent(outcome.why, settled.order_id, retry_after_s=outcome.retry_after_s)
-            case Unknown():
+            case State.SENDING | State.NOT_SENT:
+                # Another attempt has begun; the answer to this one says nothing about it.
+                raise in_progress(settled.order_id)
+            case State.RESOLVED_ABSENT | State.ABSENT:
+                raise not_placed(settled)
+            case State.IN_DOUBT:
                 session.later(f"settle {settled.order_id}", lambda: self._resolver.settle(session, settled))
-                return _in_doubt(written)
+                return OrderResult(order=settled, positions=written.positions)
+            case _:
+                return OrderResult(order=settled, decision_time_ns=settled.update_time_ns, positions=written.positions)
 
-    def _step(self, caller: Caller, command: SubmitOrder, order: Order, outcome: Outcome) -> Step:
+    def _step(self, caller: Caller, command: SubmitOrder, order: Order, attempt: int, outcome: Outcome) -> Step:
+        """Give what an answer makes of the order as it stands; an answer that changes nothing is evidence still."""
         now = self._clock.now_ns()
-        scope = scope_of(caller, command)
-        audit = (order_audit(caller, now, f"order.{_ENDINGS[type(outcome)]}", order),)
-        match outcome:
-            case Accepted():
-                after = accepted(order, outcome, now)
-                legs = leg_orders(order, outcome.order, now) if outcome.order is not None else ()
-                current = after or order
-                decision = Decision(scope, decisions.of_order(current.order_id, current.version), now)
-                return Step(order=after, fills=outcome.fills, inserts=legs, decision=decision, audit=audit)
-            case Rejected():
-                refused = refuse(order, outcome, now)
-                decision = Decision(scope, decisions.of_error(rejection(order.order_id, outcome)), now)
-                return Step(order=refused, decision=decision, audit=audit)
-            case NotSent():
-                unsent = move(order, State.NOT_SENT, now) if order.state is State.SENDING else None
-                return Step(order=unsent, decision=Decision(scope, decisions.NOT_SENT, now), audit=audit)
-            case Unknown():
-                doubtful = move(order, State.IN_DOUBT, now) if order.state is State.SENDING else None
-                return Step(order=doubtful, audit=audit)
+        after = answered(order, attempt, outcome, now)
+        current = after or order
+        text = _decision(current, outcome)
+        taken = outcome if isinstance(outcome, Accepted) else Accepted()
+        return Step(
+            order=after,
+            fills=taken.fills,
+            inserts=leg_orders(order, taken.order, now) if taken.order is not None else (),
+            decision=Decision(scope_of(caller, command), text, now) if text else None,
+            audit=(order_audit(caller, now, f"order.{_ENDINGS[type(outcome)]}", current),),
+        )
 
     def _intent(self, caller: Caller, cleared: Cleared[SubmitOrder], state: State) -> Order:
         return self._order(caller, cleared.command, cleared.connection.broker, state, self._clock.now_ns())
@@ -228,7 +219,7 @@ class Submit:
             sender=self._instance_id if state is State.SENDING else "",
         )
 
-    def _admission(self, caller: Caller, command: SubmitOrder, order: Order, now: int) -> Commit:
+    def _first(self, caller: Caller, command: SubmitOrder, order: Order, now: int) -> Commit:
         claim = KeyClaim(
             scope=scope_of(caller, command), fingerprint=command.fingerprint, subject=order.order_id, time_ns=now
         )
@@ -244,31 +235,49 @@ class Submit:
 _ENDINGS = {Accepted: "accepted", Rejected: "rejected", NotSent: "not_sent", Unknown: "in_doubt"}
 
 
-def accepted(order: Order, outcome: Accepted, now_ns: int) -> Order | None:
-    """Give the order once the broker has taken it; None when the stream was faster and told as much already."""
-    if outcome.order is None:
+def answered(order: Order, attempt: int, outcome: Outcome, now_ns: int) -> Order | None:
+    """Give the order after the broker's answer to one attempt; None where the answer tells nothing new.
+
+    Others may have moved the order meanwhile: the stream was faster, or the attempt was taken for lost and put in
+    doubt. Then only the broker's own word moves it, and never a word about another attempt.
+    """
+    if isinstance(outcome, Accepted):
+        if outcome.order is not None:
+            return merge(order, outcome.order, now_ns)
         return move(order, State.ACKED, now_ns) if order.state is State.SENDING else None
-    return merge(order, outcome.order, now_ns)
-
-
-def refuse(order: Order, outcome: Rejected, now_ns: int) -> Order | None:
-    """Give the order after a definitive refusal."""
-    if order.state is not State.SENDING:
+    if order.attempt != attempt:
         return None
-    return move(
-        order,
-        State.REJECTED_BY_BROKER,
-        now_ns,
-        rejected_by="BROKER",
-        reject_reason=outcome.reason,
-        broker_message=outcome.broker_message[:BROKER_MESSAGE_LENGTH_MAX],
-    )
+    match outcome:
+        case Rejected() if order.state is State.SENDING or order.state in UNRESOLVED:
+            return move(
+                order,
+                State.REJECTED_BY_BROKER,
+                now_ns,
+                rejected_by="BROKER",
+                reject_reason=outcome.reason,
+                broker_message=outcome.broker_message[:BROKER_MESSAGE_LENGTH_MAX],
+            )
+        case NotSent() if order.state is State.SENDING:
+            return move(order, State.NOT_SENT, now_ns)
+        case Unknown() if order.state is State.SENDING:
+            return move(order, State.IN_DOUBT, now_ns)
+        case _:
+            return None
+
+
+def _decision(order: Order, outcome: Outcome) -> str:
+    """Decide for the key by what stands on the record, not by the answer alone; empty while the order is in doubt."""
+    match order.state:
+        case State.SENDING | State.IN_DOUBT | State.MANUAL | State.RESOLVED_ABSENT | State.ABSENT:
+            return ""
+        case State.NOT_SENT:
+            return decisions.NOT_SENT
+        case State.REJECTED_BY_BROKER if isinstance(outcome, Rejected):
+            return decisions.of_error(rejection(order.order_id, outcome))
+        case _:
+            return decisions.of_order(order.order_id, order.version)
 
 
 def rejection(order_id: str, outcome: Rejected) -> GatewayError:
     """Make the error that tells of a broker's refusal."""
     return broker_refusal(Reason.BROKER_REJECTED, "the order", outcome, order_id)
-
-
-def _in_doubt(written: Written) -> OrderResult:
-    return OrderResult(order=written.order, positions=written.positions)

@@ -121,7 +121,15 @@ class Sweep:
         text = decisions.of_sweep(cancels, [order.order_id for order in result.orders], residuals)
         decision = Decision(scope_of(caller, command), text, self._clock.now_ns())
         outcome = "COMPLETE" if not result.residuals else "RESIDUALS"
-        await self._journal.commit(Commit(decision=decision, audit=(self._audit(caller, command, subject, outcome),)))
+        unit = Commit(decision=decision, audit=(self._audit(caller, command, subject, outcome),))
+        try:
+            await self._journal.commit(unit)
+        except GatewayError as error:
+            # The steps are done and on record. Under the same key they are found again, none is done twice.
+            raise GatewayError(
+                Reason.JOURNAL_OUTCOME_UNKNOWN,
+                f"the steps were taken, their sum could not be recorded: {error.message}",
+            ) from error
         return result
 
     async def _flatten(self, caller: Caller, command: KeyedCommand, session: Session, symbol: str) -> SweepResult:

@@ -123,6 +123,27 @@ async def test_a_second_attempt_after_a_proof_can_succeed(bench: Bench) -> None:
     assert (result.order.state, result.order.attempt) == (State.WORKING, 2)
 
 
+async def test_a_key_whose_second_attempt_is_in_doubt_tells_of_the_order(bench: Bench) -> None:
+    """The proof for the first attempt is no longer the last word: nothing is tried again, the replay is the order."""
+    outcomes: list[Outcome] = [NotSent("refused"), Unknown("the reply was lost")]
+
+    async def submit(_: str, __: OrderTerms) -> Outcome:
+        return outcomes.pop(0)
+
+    bench.broker.submit = submit
+    command = bench.order()
+    with pytest.raises(GatewayError):
+        await bench.submit(command)
+    assert (await bench.submit(command)).order.state is State.IN_DOUBT
+
+    replay = await bench.submit(command)
+    assert replay.replayed
+    assert replay.order.state is State.IN_DOUBT
+    await bench.tell(report(broker_order(*bench.broker.sent[1])))
+    assert (await bench.submit(command)).order.state is State.WORKING
+    assert len(bench.broker.sent) == 2
+
+
 async def test_a_lost_answer_is_in_doubt_until_the_broker_is_asked(bench: Bench) -> None:
     """Unknown becomes IN_DOUBT, the same key never sends again, and the look-up settles it with its fills."""
 

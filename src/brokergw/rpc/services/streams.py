@@ -38,7 +38,7 @@ from brokergw.rpc.call import Call
 from brokergw.rpc.needs import Authenticator, DeskFace
 from brokergw.rpc.services.stalls import Pace, Stalls
 from brokergw.rpc.wire.cursor import CursorLine, Cursors, filter_of
-from brokergw.rpc.wire.frames import Frames, covered_at, shape_of
+from brokergw.rpc.wire.frames import Chunk, Frames, covered_at, shape_of
 from brokergw.rpc.wire.orders import order_to_proto
 from brokergw.rpc.wire.positions import position_to_proto
 from brokergw.rpc.wire.streams import (
@@ -96,7 +96,7 @@ class Streams:
         request = asked.request(start)
         cursors = self._cursors.line(user_id, stream_filter)
         with self._stalls.watched() as pace:
-            writer = StreamWriter(call, request, cursors, self._frames, self._clock, pace)
+            writer = StreamWriter(call, request, cursors, self._frames, asked.batch, self._clock, pace)
             try:
                 await self._follow(call, request, writer)
             except CursorExpired as expired:
@@ -161,6 +161,7 @@ class StreamWriter:
         request: WatchRequest,
         cursors: CursorLine,
         frames: Frames,
+        batch: int,
         clock: Clock,
         pace: Pace,
     ) -> None:
@@ -169,10 +170,13 @@ class StreamWriter:
         self._shape = _SHAPES[request.kind]
         self._cursors = cursors
         self._frames = frames
+        self._batch = batch
         self._clock = clock
         self._pace = pace
         self._positions: Positions = {}
         self._page: EventPage | None = None
+        self._chunk: Chunk | None = None
+        self._first = 0
         self._written_before = 0
         self._ready = False
         self._ended = False
@@ -216,18 +220,26 @@ class StreamWriter:
     def leave_cursor(self) -> str:
         """Put the cursor to resume from into the trailer, and give it."""
         if self._page is not None:
-            self._positions = covered_at(self._page, self._pace.writes - self._written_before)
+            self._positions = covered_at(self._page, self._events_written())
         cursor = self._cursors.at(self._positions)
         self._call.trailing.append((LAST_CURSOR, cursor))
         return cursor
 
+    def _events_written(self) -> int:
+        """Tell how many events of the present page have been written."""
+        if self._chunk is None:
+            return 0
+        frames = self._pace.writes - self._written_before
+        return self._chunk.ends[frames - 1] if frames else self._first
+
     async def _tell_page(self, told: EventPage) -> None:
-        self._page, self._written_before = told, self._pace.writes
+        self._page, self._chunk = told, None
         first, count = 0, len(told.page.events)
         while first < count:
-            chunk = self._frames.chunk(self._shape, told, first, self._cursors)
+            chunk = self._frames.chunk(self._shape, told, first, self._cursors, self._batch)
+            self._chunk, self._first, self._written_before = chunk, first, self._pace.writes
             await self._write(chunk.frames)
-            first = chunk.next
+            first = chunk.ends[-1]
         self._positions = covered_at(told, count)
         self._page = None
 

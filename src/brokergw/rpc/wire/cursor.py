@@ -24,7 +24,8 @@ _USERS_MAX: Final = 10_000
 
 def filter_of(kind: str, account_ids: Sequence[str], symbols: Sequence[str]) -> bytes:
     """Shorten what a stream asks for: its kind, accounts and symbols, in any order."""
-    return digest8(kind, *sorted(set(account_ids)), "|", *sorted(set(symbols)))
+    accounts = sorted(set(account_ids))
+    return digest8(kind, str(len(accounts)), *accounts, *sorted(set(symbols)))
 
 
 class Cursors:

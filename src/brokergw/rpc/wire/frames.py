@@ -28,6 +28,9 @@ from brokergw.rpc.wire.trading import ORIGIN_TO
 CHUNK_BYTES_MAX: Final = 256 * 1024
 """What a stream may have ready to be written at once, but for a single message that is larger."""
 
+BATCH_BYTES_MAX: Final = 64 * 1024
+"""How large a message of several events may be: gRPC's clients take 4 MiB, and this much is ready to go at once."""
+
 _CHUNKS_KEPT: Final = 64
 _EVENTS_KEPT: Final = 4_096
 
@@ -36,31 +39,32 @@ _PAYLOAD_TAG: Final = b"\x12"
 _PREVIOUS_TAG: Final = b"\x18"
 _CURSOR_TAG: Final = b"\x22"
 _CONFLATED_TAG: Final = b"\x18"
+_EVENTS_TAG: Final = b"\x0a"
 _GAP_HEADER_TAG: Final = b"\x32"
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How one kind of stream writes its messages: the response, and the tags of its event and gap fields."""
+    """How one kind of stream writes its messages: the response, and the tags of some of its fields."""
 
     response: type[Message]
     event_tag: bytes
+    batch_tag: bytes
     gap_tag: bytes
 
 
 def shape_of(response: type[Message]) -> Shape:
     """Read the tags from the response's fields."""
-    event, gap = (response.DESCRIPTOR.fields_by_name[name].number for name in ("event", "gap"))
-    return Shape(response, bytes((event << 3 | 2,)), bytes((gap << 3 | 2,)))
+    fields = response.DESCRIPTOR.fields_by_name
+    return Shape(response, *(bytes((fields[name].number << 3 | 2,)) for name in ("event", "batch", "gap")))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
-    """Whole responses, one for each event of a page from the event at `first` on; `next` is the event after them."""
+    """Whole responses for the events of a page from one on; `ends` tells for each which event follows after it."""
 
     frames: tuple[bytes, ...]
-    first: int
-    next: int
+    ends: tuple[int, ...]
 
 
 class Frames:
@@ -70,33 +74,33 @@ class Frames:
         self._parts: OrderedDict[tuple[str, int], tuple[bytes, bytes]] = OrderedDict()
         self._chunks: OrderedDict[tuple[object, ...], Chunk] = OrderedDict()
 
-    def chunk(self, shape: Shape, told: EventPage, first: int, cursors: CursorLine) -> Chunk:
-        """Give the page's events from one on as bytes, as many as fit."""
+    def chunk(self, shape: Shape, told: EventPage, first: int, cursors: CursorLine, batch: int = 1) -> Chunk:
+        """Give the page's events from one on as bytes, as many as fit, up to `batch` of them in a message."""
         page = told.page
-        key = (cursors.head, told.account_id, page.after, page.covered, told.told, told.others, first, len(page.events))
+        # A page of one view is known by where it begins and ends, but for conflation, which leaves fewer events.
+        part = (page.after, page.covered, len(page.events), first)
+        key = (cursors.head, told.account_id, told.told, told.others, part, batch)
         chunk = self._chunks.get(key)
         if chunk is None:
-            chunk = self._chunks[key] = self._make(shape, told, first, cursors)
+            chunk = self._chunks[key] = self._make(shape, told, first, cursors, batch)
             if len(self._chunks) > _CHUNKS_KEPT:
                 self._chunks.popitem(last=False)
         return chunk
 
-    def _make(self, shape: Shape, told: EventPage, first: int, cursors: CursorLine) -> Chunk:
-        page, frames, size = told.page, list[bytes](), 0
+    def _make(self, shape: Shape, told: EventPage, first: int, cursors: CursorLine, batch: int) -> Chunk:
+        packer = _Packer(shape, first, batch)
         previous, others = _previous(told, first), dict(told.others)
-        for event in page.events[first:]:
+        for event in told.page.events[first:]:
             cursor = cursors.at({told.account_id: event.sequence, **others}).encode()
             own = _PREVIOUS_TAG + varint(previous) + _CURSOR_TAG + varint(len(cursor)) + cursor
             if event.kind is EventKind.GAP:
-                frame = _field(shape.gap_tag, self._gap(event, own))
+                went_in = packer.put_gap(self._gap(event, own))
             else:
-                frame = _field(shape.event_tag, self._event(event, own, page.conflated.get(event.sequence, 0)))
+                went_in = packer.put(self._event(event, own, told.page.conflated.get(event.sequence, 0)))
                 previous = event.sequence
-            if frames and size + len(frame) > CHUNK_BYTES_MAX:
+            if not went_in:
                 break
-            frames.append(frame)
-            size += len(frame)
-        return Chunk(tuple(frames), first, first + len(frames))
+        return packer.chunk()
 
     def _event(self, event: LogEvent, own: bytes, conflated: int) -> bytes:
         """Give OrderEvent, FillEvent or PositionEvent: all three have header 1 and payload 2."""
@@ -119,6 +123,60 @@ class Frames:
             if len(self._parts) > _EVENTS_KEPT:
                 self._parts.popitem(last=False)
         return parts
+
+
+class _Packer:
+    """Puts events into messages, and messages into a chunk."""
+
+    def __init__(self, shape: Shape, first: int, batch: int) -> None:
+        self._shape = shape
+        self._batch = batch
+        self._frames: list[bytes] = []
+        self._ends: list[int] = []
+        self._open: list[bytes] = []
+        self._open_bytes = self._bytes = 0
+        self._next = first
+
+    def put(self, body: bytes) -> bool:
+        """Take an event; tells whether there was room."""
+        if not self._has_room(len(body)):
+            return False
+        if len(self._open) == self._batch or (self._open and self._open_bytes + len(body) > BATCH_BYTES_MAX):
+            self._close()
+        self._open.append(body)
+        self._open_bytes += len(body)
+        self._next += 1
+        return True
+
+    def put_gap(self, body: bytes) -> bool:
+        """Take a gap, which has a message of its own; tells whether there was room."""
+        if not self._has_room(len(body)):
+            return False
+        self._close()
+        self._next += 1
+        self._add(_field(self._shape.gap_tag, body))
+        return True
+
+    def chunk(self) -> Chunk:
+        """Give what was taken."""
+        self._close()
+        return Chunk(tuple(self._frames), tuple(self._ends))
+
+    def _has_room(self, size: int) -> bool:
+        self._bytes += size
+        return self._bytes <= CHUNK_BYTES_MAX or not (self._frames or self._open)
+
+    def _close(self) -> None:
+        if len(self._open) > 1:
+            events = b"".join(_field(_EVENTS_TAG, body) for body in self._open)
+            self._add(_field(self._shape.batch_tag, events))
+        elif self._open:
+            self._add(_field(self._shape.event_tag, self._open[0]))
+        self._open, self._open_bytes = [], 0
+
+    def _add(self, frame: bytes) -> None:
+        self._frames.append(frame)
+        self._ends.append(self._next)
 
 
 def header_to_proto(event: LogEvent, previous_sequence: int = 0, cursor: str = "") -> pb.EventHeader:

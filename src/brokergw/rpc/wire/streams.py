@@ -25,6 +25,7 @@ _SYMBOLS_MAX: Final = 500
 _HEARTBEAT_MIN_S: Final = 1.0
 _HEARTBEAT_MAX_S: Final = 60.0
 _HEARTBEAT_DEFAULT_S: Final = 15.0
+_BATCH_MAX: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Subscription:
     symbols: tuple[str, ...]
     start: pb.StreamStart
     heartbeat_s: float
+    batch: int
 
     def request(self, start: Start) -> WatchRequest:
         """Give the desk's form of it."""
@@ -113,6 +115,7 @@ def _subscription(kind: EventKind, request: Any, found: Found) -> Subscription:
         symbols=tuple(request.symbols),
         start=request.start,
         heartbeat_s=_heartbeat(request, found),
+        batch=_batch(request.max_batch, found),
     )
 
 
@@ -126,6 +129,12 @@ def _check_start(start: pb.StreamStart, found: Found) -> None:
             found.add(f"start.{chosen}", "must be true")
         case _:
             pass
+
+
+def _batch(asked: int, found: Found) -> int:
+    if asked < 0:
+        found.add("max_batch", "must not be negative")
+    return min(max(asked, 1), _BATCH_MAX)
 
 
 def _heartbeat(request: Any, found: Found) -> float:

@@ -1,0 +1,60 @@
+"""`python -m tests.chaos`: crash gateways at every point of the order protocol, again and again, and compare what is
+left with what the broker and the clients saw.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+from typing import Any
+
+from tests.chaos.job import CHAIN_LENGTH, STORES, jobs
+from tests.chaos.points import POINTS
+from tests.chaos.runner import Report, run
+
+
+def main() -> int:
+    """Run as told; the exit code is 1 when something was found."""
+    chosen = _parser().parse_args()
+    stores = STORES if chosen.store == "both" else (chosen.store,)
+    points = tuple(chosen.points.split(",")) if chosen.points else ()
+    if unknown := [point for point in points if point not in POINTS]:
+        sys.exit(f"no such points: {unknown}; known are {', '.join(POINTS)}")
+    report = asyncio.run(run(jobs(chosen.seed, chosen.trials, stores, points), chosen.workers, _tell))
+    _say(report.table())
+    for job, found in report.failed:
+        _say(f"\nFAILED: {job.command(points)}")
+        for words in found:
+            _say(f"  {words}")
+    _say(f"{len(report.failed)} of {len(report.jobs)} chains failed" if report.failed else "nothing was found wrong")
+    return _exit_code(report)
+
+
+def _exit_code(report: Report) -> int:
+    return 1 if report.failed else 0
+
+
+def _tell(result: dict[str, Any]) -> None:
+    ending = f"{len(result['found'])} FOUND" if result["found"] else "well"
+    _say(
+        f"{result['store']} seed {result['seed']}: {len(result['trials'])} trials, {result['orders']} orders, {ending}"
+    )
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--trials", type=int, default=300, help=f"how many; a chain has up to {CHAIN_LENGTH}")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the first chain; the next ones count up")
+    parser.add_argument("--store", choices=[*STORES, "both"], default="both")
+    parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
+    parser.add_argument("--points", default="", help=f"only these, by commas: {', '.join(POINTS)}")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

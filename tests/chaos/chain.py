@@ -1,0 +1,210 @@
+"""A chain of trials on one database and one broker: the start of each trial is the recovery from the one before."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from brokerapi.v1 import streams_pb2
+
+from brokergw.model.events import EventKind
+from tests.chaos.broker import ChaosBroker
+from tests.chaos.checks import violations
+from tests.chaos.crashes import Crash, arm_noise, plan_of
+from tests.chaos.gateways import Gateway, GatewayFailed, Zygote
+from tests.chaos.history import History, Stream
+from tests.chaos.load import Book, Client
+from tests.chaos.prepared import SECRETS, Ground, Grounds
+from tests.chaos.record import RecordReader
+from tests.fixtures.bare_client import BareClient
+from tests.scenario.streams import FillSubscriber, OrderSubscriber
+
+CLIENTS: Final = 4
+SETTLE_S: Final = 75.0
+_KILLED: Final = -9
+_QUIET_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What one trial was about, and whether its point was met."""
+
+    point: str
+    met: bool
+    seconds: float
+
+
+@dataclass
+class Result:
+    """What a chain came to."""
+
+    seed: int
+    store: str
+    trials: list[Trial] = field(default_factory=list)
+    found: list[str] = field(default_factory=list)
+    orders: int = 0
+    calls: int = 0
+    settled_s: float = 0.0
+
+
+class Chain:
+    """One chain; `run` it once."""
+
+    def __init__(self, seed: int, store: str, directory: Path, zygote: Zygote) -> None:
+        self.result = Result(seed, store)
+        self._seed = seed
+        self._directory = directory
+        self._zygote = zygote
+
+    async def run(self, points: Sequence[str], grounds: Grounds) -> Result:
+        """Go through all trials, let everything settle, and check."""
+        ground = await grounds.fresh(self._directory)
+        broker = await ChaosBroker.open(self._seed)
+        record = RecordReader(ground.direct_url, ground.account_id)
+        broker.witness.record = record
+        try:
+            await _Run(self.result, self._seed, self._directory, self._zygote, ground, broker, record).all(points)
+        finally:
+            await broker.close()
+            record.close()
+        return self.result
+
+
+class _Run:
+    def __init__(
+        self,
+        result: Result,
+        seed: int,
+        directory: Path,
+        zygote: Zygote,
+        ground: Ground,
+        broker: ChaosBroker,
+        record: RecordReader,
+    ) -> None:
+        self._result = result
+        self._seed = seed
+        self._log = directory / "gateway.log"
+        self._directory = directory
+        self._zygote = zygote
+        self._ground = ground
+        self._broker = broker
+        self._record = record
+        self._book = Book(ground.account_id)
+        self._clients = [
+            Client(f"{number:02x}", ground.api_key, self._book, f"{seed}/client/{number}") for number in range(CLIENTS)
+        ]
+        now = streams_pb2.StreamStart(from_now=True)
+        self._orders = OrderSubscriber(ground.account_id, now)
+        self._fills = FillSubscriber(ground.account_id, now)
+
+    async def all(self, points: Sequence[str]) -> None:
+        await self._first_subscription()
+        for number, point in enumerate(points):
+            self._book.trial = number
+            begin = time.monotonic()
+            met = await self._trial(point, Random(f"{self._seed}/trial/{number}"))
+            self._result.trials.append(Trial(point, met, time.monotonic() - begin))
+        begin = time.monotonic()
+        await self._settle()
+        self._result.settled_s = time.monotonic() - begin
+        history = self._history()
+        self._result.orders, self._result.calls = len(history.record.orders), len(history.calls)
+        self._result.found += violations(history)
+
+    async def _trial(self, point: str, random: Random) -> bool:
+        arm_noise(self._broker, random)
+        gateway = await self._start(plan_of(point, random))
+        crash = Crash(gateway, self._broker, self._ground, random)
+        working: list[asyncio.Task[object]] = []
+        watcher: BareClient | None = None
+        if gateway.target:
+            watcher = BareClient(gateway.target, self._ground.api_key)
+            working += [asyncio.create_task(subscriber.follow(watcher)) for subscriber in self._subscribers]
+            working += [asyncio.create_task(client.work(gateway.target)) for client in self._clients]
+        met = await crash(point)
+        self._broker.calm()
+        if gateway.status != _KILLED:
+            raise GatewayFailed(
+                f"a gateway ended with {gateway.status} in a trial of {point}:\n{gateway.said()[-4000:]}"
+            )
+        async with asyncio.timeout(30):
+            await asyncio.gather(*working)
+        if watcher is not None:
+            await watcher.channel.close()
+        return met
+
+    async def _first_subscription(self) -> None:
+        """Let the subscribers have a place to come back to before anything happens."""
+        gateway = await self._start("")
+        async with BareClient(gateway.target, self._ground.api_key) as watcher:
+            following = [asyncio.create_task(subscriber.follow(watcher)) for subscriber in self._subscribers]
+            await asyncio.gather(*(subscriber.until_opened() for subscriber in self._subscribers))
+            await gateway.kill()
+            await asyncio.gather(*following)
+
+    async def _settle(self) -> None:
+        """Start once more, without faults, and give everything that must come to an end the time for it."""
+        gateway = await self._start("")
+        async with BareClient(gateway.target, self._ground.api_key) as watcher:
+            following = [asyncio.create_task(subscriber.follow(watcher)) for subscriber in self._subscribers]
+            try:
+                async with asyncio.timeout(SETTLE_S):
+                    await asyncio.gather(*(client.settle(gateway.target) for client in self._clients))
+                    while not self._agreed():
+                        await asyncio.sleep(0.1)
+            except TimeoutError:
+                self._result.found.append(f"not settled after {SETTLE_S:g} s: {self._open_ends()}")
+            await asyncio.sleep(_QUIET_S)
+            await asyncio.gather(*(subscriber.until_quiet() for subscriber in self._subscribers))
+            await gateway.drain()
+            await asyncio.gather(*following)
+
+    @property
+    def _subscribers(self) -> tuple[OrderSubscriber, FillSubscriber]:
+        return (self._orders, self._fills)
+
+    def _agreed(self) -> bool:
+        return not self._book.unanswered and not self._record.undecided()
+
+    def _open_ends(self) -> str:
+        last = {call.key: call.answer for call in self._book.calls}
+        open_ends = [f"{key} with {last.get(key)}" for key in self._book.unanswered]
+        return f"unanswered {open_ends}, undecided {self._record.undecided()}"
+
+    async def _start(self, plan: str) -> Gateway:
+        environment = {
+            **SECRETS,
+            "PATH": "/usr/bin:/bin",
+            "BROKERGW_LISTEN": "127.0.0.1:0",
+            "BROKERGW_METRICS_LISTEN": "",
+            "BROKERGW_DATABASE_URL": self._ground.url,
+            "BROKERGW_DATABASE_AUTO_UPGRADE": "false",
+            "BROKERGW_DATA_DIR": str(self._directory / "data"),
+            "BROKERGW_ORDERS_PER_MINUTE": "1000000",
+            "BROKERGW_READS_PER_MINUTE": "1000000",
+            "BROKERGW_ALPACA_PAPER_URL": self._broker.server.url,
+            "BROKERGW_ALPACA_DATA_URL": self._broker.server.url,
+            "BROKERGW_ALPACA_REQUESTS_PER_MINUTE": "0",
+            "BROKERGW_CHAOS": plan,
+        }
+        gateway = await self._zygote.start(environment, self._log)
+        await gateway.serving()
+        if not gateway.target and (not plan or gateway.status != _KILLED):
+            raise GatewayFailed(f"a gateway ended with {gateway.status} at its start:\n{gateway.said()[-4000:]}")
+        return gateway
+
+    def _history(self) -> History:
+        return History(
+            record=self._record.whole(),
+            arrivals=self._broker.arrivals(),
+            broker_orders=self._broker.orders(),
+            executions=self._broker.executions(),
+            calls=tuple(self._book.calls),
+            streams=(
+                Stream(EventKind.ORDER, 0, tuple(self._orders.sequences), tuple(self._orders.breaks)),
+                Stream(EventKind.FILL, 0, tuple(self._fills.sequences), tuple(self._fills.breaks)),
+            ),
+        )

@@ -1,0 +1,68 @@
+"""The record against itself."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Final
+
+from brokergw.model.lifecycle import State, may_move
+from brokergw.model.order import Order
+from tests.chaos.check_wire import versions
+from tests.chaos.history import History
+
+_UNDECIDED: Final = frozenset(
+    {State.INTENT, State.SENDING, State.CONFIRM_PENDING, State.IN_DOUBT, State.PENDING_MODIFY, State.PENDING_CANCEL}
+)
+
+
+def sequences_have_no_gap(history: History) -> Iterator[str]:
+    """The log counts every event of the account from 1."""
+    for place, event in enumerate(history.record.events, start=1):
+        if event.sequence != place:
+            yield f"event {event.sequence} stands at place {place} of the log"
+            return
+
+
+def every_version_has_its_event(history: History) -> Iterator[str]:
+    """I7: the log has each version of an order once, in order, along the lifecycle's edges; the last one stands."""
+    told: dict[str, list[Order]] = {}
+    for version in versions(history):
+        told.setdefault(version.order_id, []).append(version)
+    for order in history.record.orders:
+        own = told.pop(order.order_id, [])
+        if [version.version for version in own] != list(range(1, order.version + 1)):
+            yield f"{order.order_id} stands at version {order.version}, told were {[v.version for v in own]}"
+        elif own[-1].state is not order.state:
+            yield f"{order.order_id} is {order.state}, told was {own[-1].state}"
+        for before, after in pairwise(own):
+            if before.state is not after.state and not may_move(before.state, after.state):
+                yield f"{order.order_id} went from {before.state} to {after.state}"
+    for order_id in told:
+        yield f"events tell of {order_id}, which is not on record"
+
+
+def every_admission_has_its_audit_row(history: History) -> Iterator[str]:
+    """I7: whoever was let through, or denied, stands in the audit log."""
+    audited = {(row.order_id, row.action) for row in history.record.audit}
+    for order in history.record.orders:
+        wanted = "order.denied" if order.state is State.DENIED else "order.admitted"
+        if not order.external and (order.order_id, wanted) not in audited:
+            yield f"{order.order_id} has no audit row {wanted}"
+
+
+def nothing_stays_undecided(history: History) -> Iterator[str]:
+    """Every order whose outcome was unknown has come to an end of its doubt."""
+    for order in history.record.orders:
+        if order.state in _UNDECIDED:
+            yield f"{order.order_id} is still {order.state}"
+
+
+def subscribers_missed_nothing(history: History) -> Iterator[str]:
+    """A subscriber that resumed over all crashes saw each event of its kind once, in order."""
+    for stream in history.streams:
+        due = [e.sequence for e in history.record.events if e.kind is stream.kind and e.sequence > stream.after]
+        seen = list(stream.sequences)
+        if seen != due:
+            missed, more = sorted(set(due) - set(seen)), [n for n in seen if seen.count(n) > 1]
+            what = f"missed {missed}, repeated {sorted(set(more))}, or changed their order"
+            yield f"the {stream.kind.value} stream {what}"
+        yield from (f"the {stream.kind.value} stream: {found}" for found in stream.breaks)

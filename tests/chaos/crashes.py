@@ -1,0 +1,152 @@
+"""How each point's trial goes: what is switched on before the load, and how the gateway comes to its end."""
+
+import asyncio
+import signal
+import sqlite3
+from collections.abc import Awaitable, Callable
+from random import Random
+from typing import Any, Final
+
+from brokergw.sim.faults import FaultName
+from tests.chaos.broker import ChaosBroker
+from tests.chaos.gateways import Gateway
+from tests.chaos.points import HOOKED
+from tests.chaos.prepared import Ground
+
+LOAD_S: Final = 1.0
+"""How long the load runs when its crash does not come by itself, in seconds."""
+
+_PERMIT_S: Final = 2.0
+_ORDERS: Final = "/v2/orders"
+_VERBS: Final = {"": 6, ".submit": 2, ".cancel": 1, ".modify": 1}
+_VERBLESS: Final = frozenset({"F1", "F2"})
+
+_NOISE: Final[tuple[dict[str, Any], ...]] = (
+    {"name": FaultName.LOST_REPLY, "method": "POST", "path": _ORDERS},
+    {"name": FaultName.LOST_REPLY, "method": "DELETE", "path": f"{_ORDERS}/*"},
+    {"name": FaultName.LOST_REPLY, "method": "PATCH", "path": f"{_ORDERS}/*"},
+    {"name": FaultName.ERROR_AFTER, "method": "POST", "path": _ORDERS, "status": 504},
+    {"name": FaultName.LATE_BIRTH, "method": "POST", "path": _ORDERS, "seconds": 0.7},
+    {"name": FaultName.HANGING_REPLY, "method": "POST", "path": _ORDERS, "seconds": 0.5},
+    {"name": FaultName.LATENCY, "method": "POST", "path": _ORDERS, "seconds": 0.2},
+    {"name": FaultName.CONNECTION_RESET, "method": "POST", "path": _ORDERS},
+    {"name": FaultName.RATE_LIMITED, "method": "POST", "path": _ORDERS},
+    {"name": FaultName.GARBLED_REPLY, "method": "POST", "path": _ORDERS},
+    {"name": FaultName.FILL_BEFORE_REPLY, "method": "POST", "path": _ORDERS, "seconds": 0.1},
+    {"name": FaultName.SLOW_CANCEL, "seconds": 0.3},
+    {"name": FaultName.DUPLICATE_EVENTS, "count": 5},
+    {"name": FaultName.REORDERED_EVENTS, "count": 3},
+    {"name": FaultName.DROPPED_EVENTS, "count": 2},
+    {"name": FaultName.DROPPED_STREAM},
+)
+
+
+def plan_of(point: str, random: Random) -> str:
+    """Write the setting that makes the process crash by itself; empty where the runner does it."""
+    if point not in HOOKED:
+        return ""
+    if point == "C6":
+        return f"C6.submit:{random.randint(1, 4)}:stop"
+    verb = "" if point in _VERBLESS else random.choices(list(_VERBS), list(_VERBS.values()))[0]
+    passage = random.randint(1, 6) if verb in {"", ".submit"} else 1
+    return f"{point}{verb}:{passage}:kill"
+
+
+def arm_noise(broker: ChaosBroker, random: Random) -> None:
+    """Switch on up to two faults that have nothing to do with the crash."""
+    for options in random.sample(_NOISE, random.choice((0, 0, 1, 1, 2))):
+        broker.arm(**{"skip": random.randint(0, 6), **options})
+
+
+class Crash:
+    """Brings one gateway to its end; `__call__` tells whether the trial's point was really met."""
+
+    def __init__(self, gateway: Gateway, broker: ChaosBroker, ground: Ground, random: Random) -> None:
+        self._gateway = gateway
+        self._broker = broker
+        self._ground = ground
+        self._random = random
+        self._ways: dict[str, Callable[[], Awaitable[bool]]] = {
+            "C6": self._frozen,
+            "C7": self._refused,
+            "C8": self._waiting,
+            "C9": self._answered_badly,
+            "C13": self._database_away,
+            "ANY": self._any_time,
+        }
+
+    async def __call__(self, point: str) -> bool:
+        """Wait for the point, or go there."""
+        met = await self._ways.get(point, self._by_itself)()
+        await self._gateway.kill()
+        return met
+
+    async def _by_itself(self) -> bool:
+        return await _within(self._gateway.ended.wait(), LOAD_S)
+
+    async def _any_time(self) -> bool:
+        await asyncio.sleep(self._random.uniform(0.01, 0.5))
+        return True
+
+    async def _frozen(self) -> bool:
+        """Wake a frozen sender when its permit has expired, and give it time to do wrong."""
+        met = await _within(self._gateway.stopped.wait(), LOAD_S)
+        if met:
+            await asyncio.sleep(_PERMIT_S + self._random.uniform(0.1, 0.4))
+            self._gateway.signal(signal.SIGCONT)
+            await asyncio.sleep(0.4)
+        return met
+
+    async def _refused(self) -> bool:
+        await asyncio.sleep(self._random.uniform(0.02, 0.2))
+        await self._broker.shut()
+        await asyncio.sleep(self._random.uniform(0.1, 0.3))
+        if self._random.random() < 0.5:
+            await self._gateway.kill()
+        await self._broker.reopen()
+        await asyncio.sleep(self._random.uniform(0.05, 0.2))
+        return True
+
+    async def _waiting(self) -> bool:
+        name = self._random.choice((FaultName.LATENCY, FaultName.HANGING_REPLY))
+        method, path = self._random.choice((("POST", _ORDERS), ("POST", _ORDERS), ("PATCH", "*"), ("DELETE", "*")))
+        self._broker.arm(name, method=method, path=path, seconds=5.0, skip=self._random.randint(0, 3))
+        met = await _within(self._broker.struck(name), LOAD_S)
+        await asyncio.sleep(self._random.uniform(0.0, 0.05))
+        return met
+
+    async def _answered_badly(self) -> bool:
+        name = self._random.choice((FaultName.ERROR_AFTER, FaultName.ERROR_BEFORE, FaultName.GARBLED_REPLY))
+        status = self._random.choice((500, 502, 503, 504))
+        self._broker.arm(name, path=f"{_ORDERS}*", status=status, probability=0.3, count=6, seed=status)
+        met = await _within(self._broker.struck(name), LOAD_S)
+        await asyncio.sleep(self._random.uniform(0.0, 0.3))
+        return met
+
+    async def _database_away(self) -> bool:
+        """Hold SQLite's only lock from the moment an order has arrived until the gateway is dead."""
+        if not await _within(self._broker.posted(), LOAD_S):
+            return False
+        path = self._ground.direct_url.removeprefix("sqlite:///")
+        held = await asyncio.to_thread(_lock, path)
+        try:
+            await asyncio.sleep(self._random.uniform(0.05, 0.4))
+            await self._gateway.kill()
+        finally:
+            held.close()
+        return True
+
+
+def _lock(path: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA busy_timeout = 2000")
+    connection.execute("BEGIN IMMEDIATE")
+    return connection
+
+
+async def _within(what: Awaitable[Any], seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(what, seconds)
+    except TimeoutError:
+        return False
+    return True

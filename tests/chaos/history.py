@@ -1,0 +1,124 @@
+"""What is left of a chain of trials: the record, the broker's own truth, and what clients were told."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from brokergw.model.events import AuditRow, EventKind, LogEvent
+from brokergw.model.order import Fill, Order
+from brokergw.ports.journal import KeyRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How a call ended, where the gateway itself ended it.
+
+    `state` is the wire's name of the order's state; `reason`, `effect` and `retry` are empty for OK.
+    """
+
+    ok: bool
+    order_id: str = ""
+    state: str = ""
+    version: int = 0
+    broker_order_ids: tuple[str, ...] = ()
+    replayed: bool = False
+    code: str = ""
+    reason: str = ""
+    effect: str = ""
+    retry: str = ""
+
+    @property
+    def final(self) -> bool:
+        """Whether the key needs no further asking."""
+        return self.ok or self.retry in {"NEW_KEY", "NEVER"} or self.reason == "ORDER_NOT_PLACED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of a client; `answer` is None when the gateway died, or the client left, before there was one."""
+
+    trial: int
+    method: str
+    key: str
+    begin_ns: int
+    end_ns: int
+    answer: Answer | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A command that reached the broker's door.
+
+    `client_order_id` is that of the body, `target` the broker order id in the path. `witnessed` is the state in which
+    the order stood on record when the broker acted: empty when it was not there, None when nobody could look.
+    """
+
+    sequence: int
+    time_ns: int
+    method: str
+    client_order_id: str = ""
+    target: str = ""
+    handled: bool = True
+    status: int | None = 200
+    witnessed: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerSide:
+    """An order as the broker has it in the end; `open` while it may still trade."""
+
+    broker_order_id: str
+    client_order_id: str
+    open: bool
+    filled: Decimal
+    replaces: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One execution as the broker has it."""
+
+    broker_order_id: str
+    quantity: Decimal
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The sequences that one subscriber saw over all its resumptions, in the order of arrival.
+
+    `kind` is the kind of events that it was to get, `after` the sequence behind which it began, `breaks` what it found
+    wrong with the chain of previous sequences.
+    """
+
+    kind: EventKind
+    after: int
+    sequences: tuple[int, ...]
+    breaks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """The gateway's record of the account under test."""
+
+    orders: tuple[Order, ...] = ()
+    events: tuple[LogEvent, ...] = ()
+    fills: tuple[Fill, ...] = ()
+    keys: tuple[KeyRecord, ...] = ()
+    audit: tuple[AuditRow, ...] = ()
+    broker_order_ids: tuple[tuple[str, str], ...] = ()
+
+    def order(self, order_id: str) -> Order | None:
+        """Find an order."""
+        return next((order for order in self.orders if order.order_id == order_id), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Everything that the checks compare."""
+
+    record: Record = field(default_factory=Record)
+    arrivals: tuple[Arrival, ...] = ()
+    broker_orders: tuple[BrokerSide, ...] = ()
+    executions: tuple[Execution, ...] = ()
+    calls: tuple[Call, ...] = ()
+    streams: tuple[Stream, ...] = ()

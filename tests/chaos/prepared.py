@@ -1,0 +1,89 @@
+"""What a chain starts from: a database with a user, a key and a connection, made once and copied for each chain."""
+
+import asyncio
+import base64
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from brokergw.app.clock import SystemClock
+from brokergw.app.keys import add_key
+from brokergw.app.secrets import load_secrets
+from brokergw.app.settings import Settings
+from brokergw.model.account import Connection, Environment
+from brokergw.model.ids import new_id
+from brokergw.model.principal import Scope
+from brokergw.ports.broker import Credentials
+from brokergw.sim.dialects.alpaca import DEFAULT_KEY, DEFAULT_SECRET
+from brokergw.store.open import open_store
+
+USER: Final = "alice"
+_KEY: Final = base64.b64encode(bytes(range(32))).decode()
+SECRETS: Final = {"CREDENTIALS_ENCRYPTION_KEY": _KEY, "BROKERGW_SIGNING_KEY": _KEY}
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A database of one chain: its URL as the gateway has it, and as the runner has it, past every proxy."""
+
+    url: str
+    direct_url: str
+    account_id: str
+    api_key: str
+
+
+class Grounds(Protocol):
+    """Makes databases, each with a user who has one account at the broker."""
+
+    async def fresh(self, directory: Path) -> Ground:
+        """Make one for a chain whose files live in a directory."""
+        ...
+
+
+class SqliteGrounds:
+    """SQLite files, copied."""
+
+    def __init__(self, directory: Path) -> None:
+        self._template = directory / "template.db"
+        self._made: tuple[str, str] | None = None
+        self._making = asyncio.Lock()
+
+    async def fresh(self, directory: Path) -> Ground:
+        """Copy the template."""
+        async with self._making:
+            if self._made is None:
+                self._made = await populate(f"sqlite:///{self._template}", directory)
+        target = directory / "gateway.db"
+        shutil.copyfile(self._template, target)
+        url = f"sqlite:///{target}"
+        return Ground(url, url, *self._made)
+
+
+async def populate(url: str, directory: Path) -> tuple[str, str]:
+    """Make the tables, the user, its key and its connection; gives the account's id and the key."""
+    settings = Settings(
+        database_url=url,
+        data_dir=directory,
+        credentials_encryption_key=_KEY,
+        signing_key=_KEY,
+    )
+    secrets = load_secrets(settings)
+    clock = SystemClock()
+    store = open_store(url, clock=clock, credentials_key=secrets.credentials_key, upgrade_tables=True)
+    async with store:
+        _, token = await add_key(store, secrets, USER, "chaos", frozenset(Scope), None)
+        account_id = new_id("acc")
+        connection = Connection(
+            connection_id=new_id("con"),
+            user_id=USER,
+            broker="alpaca",
+            environment=Environment.PAPER,
+            account_id=account_id,
+            account_label="Alpaca",
+            has_key=True,
+            key_last_four=DEFAULT_KEY[-4:],
+            create_time_ns=clock.now_ns(),
+        )
+        await store.connections.add(connection, Credentials(DEFAULT_KEY, DEFAULT_SECRET))
+    return account_id, token

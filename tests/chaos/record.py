@@ -1,0 +1,126 @@
+"""Reading the gateway's record past the gateway: by SQL, from outside, while it runs and after it has died."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from brokergw.model.events import AuditRow
+from brokergw.store.engine import parse_url, reader_engine
+from brokergw.store.rows import event_from_row, fill_from_row, key_from_row, order_from_row
+from brokergw.store.tables import ACCOUNTS, AUDIT, BROKER_ORDER_IDS, EVENTS, FILLS, KEYS, ORDERS
+from tests.chaos.history import Record
+
+_UNDECIDED: Final = ("SENDING", "IN_DOUBT", "PENDING_CANCEL", "PENDING_MODIFY")
+
+
+class RecordReader:
+    """A reader of one account's record; every answer is None while the database is away."""
+
+    def __init__(self, url: str, account_id: str) -> None:
+        self._engine: Engine = reader_engine(parse_url(url))
+        self._account_id = account_id
+
+    def close(self) -> None:
+        """Give the connections up."""
+        self._engine.dispose()
+
+    def state_of_submitted(self, client_order_id: str) -> str | None:
+        """Give the state of the order that goes by a client order id at the broker; empty when there is none."""
+        wanted = select(ORDERS.c.state).where(
+            ORDERS.c.account_id == self._account_id, ORDERS.c.broker_client_order_id == client_order_id
+        )
+        return self._text(wanted)
+
+    def was_pending(self, broker_order_id: str, pending: str) -> str | None:
+        """Give `pending` when an order with this broker order id ever stood in that state; empty when not."""
+        with self._looking() as database:
+            if database is None:
+                return None
+            found = database.scalar(
+                select(BROKER_ORDER_IDS.c.order_id).where(
+                    BROKER_ORDER_IDS.c.account_id == self._account_id,
+                    BROKER_ORDER_IDS.c.broker_order_id == broker_order_id,
+                )
+            )
+            payloads = database.scalars(select(EVENTS.c.payload).where(EVENTS.c.order_id == (found or "-")))
+            return pending if any(json.loads(text).get("state") == pending for text in payloads) else ""
+        return None
+
+    def undecided(self) -> list[tuple[str, str]] | None:
+        """List orders, each with its state, whose outcome somebody still has to find out."""
+        wanted = select(ORDERS.c.order_id, ORDERS.c.state).where(
+            ORDERS.c.account_id == self._account_id, ORDERS.c.state.in_(_UNDECIDED)
+        )
+        with self._looking() as database:
+            return None if database is None else [tuple(row) for row in database.execute(wanted)]
+        return None
+
+    def open_states(self) -> dict[str, str] | None:
+        """Give the state of every order by the id of its newest generation at the broker."""
+        with self._looking() as database:
+            if database is None:
+                return None
+            orders = [order_from_row(row) for row in database.execute(self._own(ORDERS))]
+            return {order.broker_order_id: order.state.value for order in orders if order.broker_order_id}
+        return None
+
+    def sequence(self) -> int | None:
+        """Give the account's last sequence."""
+        with self._looking() as database:
+            if database is None:
+                return None
+            wanted = select(ACCOUNTS.c.last_sequence).where(ACCOUNTS.c.account_id == self._account_id)
+            return database.scalar(wanted) or 0
+        return None
+
+    def whole(self) -> Record:
+        """Read everything."""
+        with self._engine.connect() as database:
+            events = self._own(EVENTS).order_by(EVENTS.c.sequence)
+            audit = select(AUDIT).order_by(AUDIT.c.audit_id)
+            bound = select(BROKER_ORDER_IDS.c.broker_order_id, BROKER_ORDER_IDS.c.order_id)
+            return Record(
+                orders=tuple(order_from_row(row) for row in database.execute(self._own(ORDERS))),
+                events=tuple(event_from_row(row) for row in database.execute(events)),
+                fills=tuple(fill_from_row(row) for row in database.execute(self._own(FILLS))),
+                keys=tuple(key_from_row(row) for row in database.execute(select(KEYS))),
+                audit=tuple(_audit(row) for row in database.execute(audit)),
+                broker_order_ids=tuple((row[0], row[1]) for row in database.execute(bound)),
+            )
+
+    def _own(self, table: Any) -> Any:
+        return select(table).where(table.c.account_id == self._account_id)
+
+    def _text(self, wanted: Any) -> str | None:
+        with self._looking() as database:
+            return None if database is None else str(database.scalar(wanted) or "")
+        return None
+
+    @contextlib.contextmanager
+    def _looking(self) -> Iterator[Connection | None]:
+        try:
+            with self._engine.connect() as database:
+                yield database
+        except SQLAlchemyError:
+            # The database is away, which is a part of some trials.
+            self._engine.dispose()
+
+
+def _audit(row: Any) -> AuditRow:
+    return AuditRow(
+        time_ns=row.time_ns,
+        request_id=row.request_id,
+        user_id=row.user_id,
+        key_id=row.key_id,
+        action=row.action,
+        outcome=row.outcome,
+        reason=row.reason,
+        account_id=row.account_id,
+        order_id=row.order_id,
+        detail=row.detail,
+        duration_ns=row.duration_ns,
+    )

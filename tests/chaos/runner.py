@@ -1,0 +1,85 @@
+"""A run: chains dealt out to worker processes, their results gathered, and the figures per point."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from tests.chaos.gateways import ROOT
+from tests.chaos.job import Job
+from tests.chaos.points import POINTS
+
+_LINE_BYTES_MAX: Final = 16 * 1024 * 1024
+
+
+@dataclass
+class Report:
+    """What a run came to."""
+
+    jobs: list[Job]
+    results: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def trials(self) -> int:
+        """How many trials were gone through."""
+        return sum(len(result["trials"]) for result in self.results)
+
+    @property
+    def failed(self) -> list[tuple[Job, list[str]]]:
+        """Each chain that found something, or never came back, with what there is to say."""
+        by_seed = {(result["seed"], result["store"]): result["found"] for result in self.results}
+        found = [(job, by_seed.get((job.seed, job.store), ["its worker died"])) for job in self.jobs]
+        return [(job, words) for job, words in found if words]
+
+    def table(self) -> str:
+        """Write the figures: trials per point and database, and how many met their point."""
+        stores = sorted({job.store for job in self.jobs})
+        lines = ["point  " + "".join(f"{store:>22}" for store in stores) + "  what happens"]
+        for point in POINTS.values():
+            cells = "".join(f"{self._cell(point.name, store):>22}" for store in stores)
+            lines.append(f"{point.name:<7}{cells}  {point.what}")
+        orders, calls = (sum(result[name] for result in self.results) for name in ("orders", "calls"))
+        lines.append(f"{self.trials} trials in {self.seconds:.0f} s: {calls} calls, {orders} orders on record")
+        return "\n".join(lines)
+
+    def _cell(self, point: str, store: str) -> str:
+        trials = [t for r in self.results if r["store"] == store for t in r["trials"] if t["point"] == point]
+        return f"{len(trials)} trials, {sum(trial['met'] for trial in trials)} met"
+
+
+async def run(jobs: Sequence[Job], workers: int, on_result: Callable[[dict[str, Any]], None]) -> Report:
+    """Run chains in some worker processes."""
+    report = Report(list(jobs))
+    begin = time.monotonic()
+
+    def take(result: dict[str, Any]) -> None:
+        report.results.append(result)
+        on_result(result)
+
+    hands = [jobs[number::workers] for number in range(workers)]
+    await asyncio.gather(*(_worker(hand, take) for hand in hands if hand))
+    report.seconds = time.monotonic() - begin
+    return report
+
+
+async def _worker(jobs: Sequence[Job], take: Callable[[dict[str, Any]], None]) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.chaos.worker",
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=_LINE_BYTES_MAX,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps([asdict(job) for job in jobs]).encode())
+    process.stdin.close()
+    while line := await process.stdout.readline():
+        take(json.loads(line))
+    await process.wait()

@@ -1,0 +1,179 @@
+"""A check that cannot fail checks nothing: each is fed a history that is broken in its own way."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Final
+
+import pytest
+
+from brokergw.model.events import EventKind
+from brokergw.model.lifecycle import State
+from tests.chaos.checks import CHECKS, violations
+from tests.chaos.history import Answer, BrokerSide, Execution, History, Stream
+from tests.chaos.sound import (
+    BOUGHT,
+    CANCELED,
+    CHANGED,
+    DENIAL,
+    DENIED,
+    FILL,
+    FILLED,
+    WORKING,
+    acknowledged,
+    arrival,
+    call,
+    event_of,
+    sound,
+)
+
+Break = Callable[[History], History]
+
+
+def on_record(**changes: Any) -> Break:
+    return lambda history: replace(history, record=replace(history.record, **changes))
+
+
+def arrived(*more: Any) -> Break:
+    return lambda history: replace(history, arrivals=(*history.arrivals, *more))
+
+
+def was_told(*more: Any) -> Break:
+    return lambda history: replace(history, calls=(*history.calls, *more))
+
+
+def broker_has(*more: BrokerSide) -> Break:
+    return lambda history: replace(history, broker_orders=(*history.broker_orders, *more))
+
+
+def without_event(place: int) -> Break:
+    def broken(history: History) -> History:
+        events = history.record.events
+        return replace(history, record=replace(history.record, events=events[:place] + events[place + 1 :]))
+
+    return broken
+
+
+def a_broker_order(broker_order_id: str, client_order_id: str, *, lives: bool = False) -> BrokerSide:
+    return BrokerSide(broker_order_id=broker_order_id, client_order_id=client_order_id, open=lives, filled=Decimal(0))
+
+
+def seen(*sequences: int, breaks: tuple[str, ...] = ()) -> Break:
+    return lambda history: replace(history, streams=(Stream(EventKind.FILL, 0, sequences, breaks),))
+
+
+NONE: Final = Answer(ok=False, code="UNAVAILABLE", reason="BROKER_UNREACHABLE", effect="NONE", retry="SAME_KEY")
+EXTERNAL: Final = replace(CANCELED, external=True)
+DOUBTFUL: Final = replace(FILLED, state=State.IN_DOUBT)
+LEAPING: Final = (
+    event_of(replace(BOUGHT, state=State.FILLED), 1, 0),
+    event_of(replace(FILLED, state=State.ACKED), 2, 0),
+)
+
+BROKEN: Final[list[tuple[str, str, Break]]] = [
+    ("every_post_had_its_intent", "nothing on record", arrived(arrival(9, 1, "POST", client_order_id="?"))),
+    (
+        "every_post_had_its_intent",
+        "recorded too late",
+        lambda h: replace(h, arrivals=(replace(h.arrivals[0], witnessed=""), *h.arrivals[1:])),
+    ),
+    (
+        "every_post_had_its_intent",
+        "proved not sent",
+        lambda h: replace(h, arrivals=(replace(h.arrivals[0], witnessed="NOT_SENT"), *h.arrivals[1:])),
+    ),
+    ("every_change_had_its_intent", "a cancel", arrived(arrival(9, 1, "DELETE", target="b-1", witnessed=""))),
+    ("no_attempt_was_sent_twice", "two POSTs", lambda h: replace(h, arrivals=(*h.arrivals, h.arrivals[0]))),
+    ("no_change_was_sent_twice", "two PATCHes", lambda h: replace(h, arrivals=(*h.arrivals, h.arrivals[2]))),
+    (
+        "no_permit_was_used_late",
+        "a sender that woke up",
+        lambda h: replace(h, arrivals=(replace(h.arrivals[0], time_ns=h.arrivals[0].time_ns + 4_000_000_000),)),
+    ),
+    (
+        "one_broker_order_per_key",
+        "two orders on record, both at the broker",
+        lambda h: broker_has(a_broker_order("b-twin", "sent-twin"))(
+            on_record(orders=(*h.record.orders, replace(FILLED, order_id="twin", broker_client_order_id="sent-twin")))(
+                h
+            )
+        ),
+    ),
+    ("the_broker_has_no_strangers", "a lost order", broker_has(a_broker_order("b-lost", "sent-lost"))),
+    ("the_broker_has_no_strangers", "taken for another's", on_record(orders=(FILLED, DENIED, EXTERNAL))),
+    (
+        "broker_order_ids_have_one_owner",
+        "bound twice",
+        lambda h: on_record(broker_order_ids=(*h.record.broker_order_ids, ("b-1", "bought")))(h),
+    ),
+    (
+        "what_is_absent_is_absent",
+        "it lives",
+        broker_has(a_broker_order("b-denied", "sent-denied", lives=True)),
+    ),
+    (
+        "what_lives_is_open",
+        "a forgotten end",
+        on_record(orders=(FILLED, DENIED, replace(CANCELED, state=State.WORKING))),
+    ),
+    ("what_lives_is_open", "an invented end", broker_has(replace(sound().broker_orders[2], open=True))),
+    ("fills_are_the_brokers_executions", "a lost one", on_record(fills=())),
+    ("fills_are_the_brokers_executions", "an invented one", lambda h: replace(h, executions=())),
+    (
+        "fills_are_the_brokers_executions",
+        "told twice",
+        lambda h: on_record(events=(*h.record.events, h.record.events[2]))(h),
+    ),
+    (
+        "fills_are_the_brokers_executions",
+        "a wrong total",
+        on_record(orders=(replace(FILLED, cum_quantity=Decimal(9)),)),
+    ),
+    (
+        "fills_are_the_brokers_executions",
+        "another price",
+        lambda h: replace(h, executions=(Execution("b-bought", FILL.quantity, Decimal(1)),)),
+    ),
+    ("sequences_have_no_gap", "a hole in the log", without_event(2)),
+    ("every_version_has_its_event", "a version untold", without_event(1)),
+    ("every_version_has_its_event", "another state", on_record(orders=(replace(FILLED, state=State.CANCELED),))),
+    ("every_version_has_its_event", "an edge that is none", on_record(orders=(FILLED,), events=LEAPING)),
+    ("every_version_has_its_event", "of nothing", on_record(orders=())),
+    ("every_admission_has_its_audit_row", "not audited", on_record(audit=())),
+    ("nothing_stays_undecided", "in doubt", on_record(orders=(DOUBTFUL,))),
+    ("subscribers_missed_nothing", "missed", seen()),
+    ("subscribers_missed_nothing", "doubled", seen(3, 3)),
+    ("subscribers_missed_nothing", "a broken chain", seen(3, breaks=("covered 1, yet 3 follows 2",))),
+    (
+        "what_was_acknowledged_is_on_record",
+        "another order",
+        was_told(call(BOUGHT, 5, acknowledged(replace(FILLED, order_id="?"), "FILLED"))),
+    ),
+    (
+        "what_was_acknowledged_is_on_record",
+        "another state",
+        was_told(call(BOUGHT, 5, acknowledged(FILLED, "CANCELED"))),
+    ),
+    ("one_key_means_one_order", "two answers", was_told(call(BOUGHT, 5, acknowledged(WORKING, "WORKING")))),
+    ("nothing_means_nothing", "it was filled", was_told(call(BOUGHT, 5, replace(NONE, order_id="bought")))),
+    ("a_denied_key_has_no_order", "it works", was_told(call(CHANGED, 5, DENIAL))),
+    ("a_denied_key_has_no_order", "it left", arrived(arrival(9, 2, "POST", client_order_id="sent-denied"))),
+    ("a_denied_key_has_no_order", "placed after all", was_told(call(DENIED, 5, acknowledged(DENIED, "DENIED")))),
+]
+
+
+def test_a_sound_history_breaks_nothing() -> None:
+    """What is as it must be is left in peace."""
+    assert violations(sound()) == []
+
+
+@pytest.mark.parametrize(("check", "how", "broken"), BROKEN, ids=[f"{check}-{how}" for check, how, _ in BROKEN])
+def test_a_broken_history_is_found_out(check: str, how: str, broken: Break) -> None:
+    """The check that is there for this kind of breach reports it."""
+    found = violations(broken(sound()))
+    assert any(words.startswith(f"{check}: ") for words in found), (how, found)
+
+
+def test_every_check_is_seen_to_fail() -> None:
+    """No check is without a history that it fails on."""
+    assert {check for check, _, _ in BROKEN} == {check.__name__ for check in CHECKS}
