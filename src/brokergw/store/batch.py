@@ -13,6 +13,7 @@ from brokergw.store.decide import Decider, Race
 from brokergw.store.many import ManyRows
 from brokergw.store.rows import Row
 from brokergw.store.statements import Statements
+from brokergw.store.steps import steps
 from brokergw.store.units import PreparedUnit
 
 
@@ -59,13 +60,11 @@ class BatchWriter:
         sql = self._statements
         self._insert(connection, sql.insert_keys, sorted(unit.claim for unit in winners if unit.claim is not None))
         self._insert(connection, sql.insert_orders, [row for unit in winners for row in unit.inserts])
-        # One statement may touch a row once, so only an order's last version is written.
-        latest = {
-            order.order_id: row for unit in winners for order, row in zip(unit.unit.updates, unit.updates, strict=True)
-        }
-        renamed = [latest.pop(order_id) for order_id in sorted(decider.renamed)]
-        self._insert(connection, sql.update_orders, list(latest.values()))
-        self._insert(connection, sql.rename_orders, renamed)
+        updates = [pair for unit in winners for pair in zip(unit.unit.updates, unit.updates, strict=True)]
+        for step in steps(updates, decider.recorded):
+            renamed = [step.pop(order_id) for order_id in sorted(decider.renamed & step.keys())]
+            self._insert(connection, sql.update_orders, list(step.values()))
+            self._insert(connection, sql.rename_orders, renamed)
         self._insert(connection, sql.insert_broker_ids, sorted(decider.broker_ids))
         self._insert(connection, sql.insert_fills, sorted(row for unit in winners for row in unit.fills))
 

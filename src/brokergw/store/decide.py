@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from sqlalchemy import Connection
 
 from brokergw.model.errors import GatewayError, NotFound, Reason
+from brokergw.model.lifecycle import State, may_move
 from brokergw.model.order import Order
 from brokergw.ports.journal import (
     ClientOrderIdTaken,
@@ -29,7 +30,7 @@ from brokergw.store.codec import texts_from_text
 from brokergw.store.many import ManyRows
 from brokergw.store.rows import Row, key_from_row, order_from_row
 from brokergw.store.statements import Statements
-from brokergw.store.units import PreparedUnit
+from brokergw.store.units import InvariantBroken, PreparedUnit
 
 Owned: TypeAlias = tuple[str, str, str]
 """A kind of id, the account it belongs to, and the id."""
@@ -54,6 +55,7 @@ class _Head:
     """Where an order stands; `order` is there if a unit of this batch wrote it."""
 
     version: int
+    state: State
     account_id: str
     client_order_id: str
     broker_client_order_id: str
@@ -95,6 +97,8 @@ class Decider:
         self._connection = connection
         self._statements = statements
         self._state = _State()
+        self.recorded: Final[dict[str, State]] = {}
+        """The state of each order to be changed, before the batch."""
 
     @property
     def broker_ids(self) -> list[Row]:
@@ -159,6 +163,7 @@ class Decider:
             if refusal is not None:
                 return refusal
             self._refute(order.order_id)
+            self.recorded[order.order_id] = order.state
             staged.heads[order.order_id] = _head_of(order)
         return None
 
@@ -169,6 +174,8 @@ class Decider:
                 return NotFound(Reason.ORDER_NOT_FOUND, "order", order.order_id)
             if head.version != order.version - 1:
                 return _StaleInDatabase(order.order_id) if head.order is None else Stale(head.order)
+            if order.state is not head.state and not may_move(head.state, order.state):
+                return InvariantBroken(f"an order may not move from {head.state} to {order.state}", order)
             refusal = self._own(order, _changed_ids(order, head), staged)
             if refusal is not None:
                 return refusal
@@ -233,11 +240,13 @@ class Decider:
         wanted = {(order.order_id,) for unit in units for order in unit.unit.updates}
         if self._careful:
             wanted |= {(fill.order_id,) for unit in units for fill in unit.unit.fills}
-        for order_id, version, account_id, client_id, broker_client_id, broker_ids in self._fetch(
+        for order_id, version, state, account_id, client_id, broker_client_id, broker_ids in self._fetch(
             self._statements.find_heads, wanted
         ):
+            self.recorded[order_id] = State(state)
             self._state.heads[order_id] = _Head(
                 version=version,
+                state=State(state),
                 account_id=account_id,
                 client_order_id=client_id,
                 broker_client_order_id=broker_client_id,
@@ -303,6 +312,7 @@ def _renames(order: Order, head: _Head) -> bool:
 def _head_of(order: Order, earlier_broker_ids: frozenset[str] = frozenset()) -> _Head:
     return _Head(
         version=order.version,
+        state=order.state,
         account_id=order.account_id,
         client_order_id=order.client_order_id,
         broker_client_order_id=order.broker_client_order_id,

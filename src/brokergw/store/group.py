@@ -6,9 +6,9 @@ COMMIT nothing can have become durable.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
@@ -33,6 +33,14 @@ _WHOLE_GROUP: Final = (*_BROKEN, CommitRefused, CommitOutcomeUnknown)
 
 Work: TypeAlias = Callable[[Connection], Any]
 """A small write of its own, run inside the group's transaction; may run again after a failed attempt."""
+
+
+class RunsWork(Protocol):
+    """Runs a small write in a transaction, which may run again when that failed; gives what it returned."""
+
+    def __call__(self, work: Work) -> Awaitable[Any]:
+        """Run it; raises JOURNAL_UNAVAILABLE, or JOURNAL_OUTCOME_UNKNOWN."""
+        ...
 
 
 @dataclass(slots=True)

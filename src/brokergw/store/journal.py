@@ -8,9 +8,11 @@ from brokergw.model.errors import GatewayError
 from brokergw.model.events import AuditRow, EventKind, LogEvent
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Fill, Order
+from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Commit, CommitResult, KeyRecord, KeyScope, OrderHead, OrderQuery, Snapshot
-from brokergw.store import queries
+from brokergw.store import queries, retention
 from brokergw.store.bell import Bell
+from brokergw.store.group import RunsWork
 from brokergw.store.lookups import Lookups
 from brokergw.store.reader import Reader
 from brokergw.store.rows import audit_row
@@ -29,6 +31,8 @@ class SqlJournal:
         writer: Writer,
         reader: Reader,
         lookups: Lookups,
+        run: RunsWork,
+        clock: Clock,
         epoch: str,
         sieve: KeySieve | None = None,
         bell: Bell | None = None,
@@ -38,6 +42,8 @@ class SqlJournal:
         self._writer = writer
         self._reader = reader
         self._lookups = lookups
+        self._run = run
+        self._clock = clock
         self._epoch = epoch
         self._bell = bell
 
@@ -166,12 +172,14 @@ class SqlJournal:
             self._bell.listen(listener)
 
     async def retire_keys(self, claimed_before_ns: int, limit: int) -> int:
-        """Retire old keys, but for those whose order is open."""
-        raise NotImplementedError
+        """Retire old keys, but for those whose order is open or ended within the last day."""
+        retired: int = await self._run(retention.retire(claimed_before_ns, limit, self._clock.now_ns()))
+        return retired
 
     async def drop_retired_keys(self, claimed_before_ns: int, limit: int) -> int:
         """Forget old retired keys."""
-        raise NotImplementedError
+        dropped: int = await self._run(retention.drop(claimed_before_ns, limit))
+        return dropped
 
     @property
     def shared(self) -> bool:

@@ -9,9 +9,9 @@ and keeps that row locked until its own commit; who finds its own row gone or to
 begins with nothing. And a lease is taken under its row's lock, which a guarded commit shares until it is durable.
 """
 
-from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, bindparam, cast, delete, func, insert, literal, select, text, update
 from sqlalchemy.sql import ColumnElement
@@ -19,7 +19,7 @@ from sqlalchemy.sql import ColumnElement
 from brokergw.model.account import ConnectionHealth
 from brokergw.ports.clock import Clock
 from brokergw.ports.leases import FeedStatus, Lease
-from brokergw.store.group import Work
+from brokergw.store.group import RunsWork
 from brokergw.store.reader import Reader
 from brokergw.store.rows import free_text
 from brokergw.store.sharing import Sharing
@@ -39,14 +39,6 @@ _REPORT: Final = (
     .where(LEASES.c.connection_id == bindparam("connection"), LEASES.c.epoch == bindparam("held_epoch"))
     .values({column: bindparam(column.name) for column in LEASES.columns[3:]})
 )
-
-
-class RunsWork(Protocol):
-    """Runs a small write in a transaction, which may run again when that failed; gives what it returned."""
-
-    def __call__(self, work: Work) -> Awaitable[Any]:
-        """Run it; raises JOURNAL_UNAVAILABLE, or JOURNAL_OUTCOME_UNKNOWN."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

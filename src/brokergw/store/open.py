@@ -51,10 +51,11 @@ class Store:
         shared = writing.dialect.name != "sqlite"
         self._claim = None if shared else FileClaim(Path(str(writing.url.database)))
         self._aside = Aside(writing) if shared else None
+        # SQLite has one writer, and one process has nobody to be late for.
+        run = self._aside or self._writer.run
         self._bell = Bell(writing.url, instance_id) if shared else None
         self.leases: Final = SqlLeases(
-            # SQLite has one writer, and one process has nobody to be late for.
-            self._aside or self._writer.run,
+            run,
             self._reader,
             clock,
             instance_id,
@@ -65,6 +66,8 @@ class Store:
             self._writer,
             self._reader,
             lookups,
+            run,
+            clock,
             read_epoch(reading),
             # One process serves a SQLite file; on PostgreSQL keys may come from anywhere.
             None if shared else KeySieve(),

@@ -47,7 +47,7 @@ class Statements:
         )
         self.find_orders = self._find(listed(tables.ORDERS), tables.ORDERS, "order_id = column1")
         self.find_heads = self._find(
-            "order_id, version, account_id, client_order_id, broker_client_order_id, broker_order_ids",
+            "order_id, version, state, account_id, client_order_id, broker_client_order_id, broker_order_ids",
             tables.ORDERS,
             f"order_id = column1 ORDER BY order_id{self._lock('broker_orders')}",
         )

@@ -195,6 +195,16 @@ Index(
     postgresql_where=text("is_open"),
 )
 
+ORDER_EDGES: Final = Table(
+    "order_edges",
+    METADATA,
+    _text("from_state"),
+    _text("to_state"),
+    PrimaryKeyConstraint("from_state", "to_state"),
+    sqlite_with_rowid=False,
+)
+"""The legal moves of an order; a trigger on `broker_orders` refuses any other, and a version that does not rise."""
+
 BROKER_ORDER_IDS: Final = Table(
     "broker_order_ids",
     METADATA,

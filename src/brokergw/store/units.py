@@ -1,12 +1,16 @@
 """One unit of work, made ready for the writer: everything that can be encoded before the transaction is."""
 
+import logging
 from dataclasses import dataclass
 
+from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import EventDraft
 from brokergw.model.order import Fill, Order
 from brokergw.ports.journal import Commit
 from brokergw.store.codec import payload_to_text
 from brokergw.store.rows import Row, audit_row, claim_row, fill_row, order_row
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -23,8 +27,17 @@ class PreparedUnit:
     decision: Row | None
 
 
+class InvariantBroken(GatewayError):
+    """A unit would break a rule that the record lives by: a fault of whoever made it. Nothing of it is written."""
+
+    def __init__(self, rule: str, order: Order) -> None:
+        _log.error("order %s: %s", order.order_id, rule)
+        super().__init__(Reason.INTERNAL_ERROR, rule, order_id=order.order_id)
+
+
 def prepare(unit: Commit) -> PreparedUnit:
-    """Encode a unit."""
+    """Encode a unit; raises InvariantBroken when an order changes in it and no event of the unit says so."""
+    _require_told(unit)
     decision = unit.decision
     return PreparedUnit(
         unit=unit,
@@ -38,6 +51,13 @@ def prepare(unit: Commit) -> PreparedUnit:
         if decision is None
         else (decision.scope.user_id, decision.scope.method, decision.scope.key, decision.text, decision.time_ns),
     )
+
+
+def _require_told(unit: Commit) -> None:
+    told = {(each.payload.order_id, each.payload.version) for each in unit.events if isinstance(each.payload, Order)}
+    for order in (*unit.inserts, *unit.updates):
+        if (order.order_id, order.version) not in told:
+            raise InvariantBroken("an order changes and no event tells of it", order)
 
 
 def _payload(event: EventDraft) -> tuple[str, str]:

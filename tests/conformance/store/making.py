@@ -5,6 +5,7 @@ import itertools
 import threading
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -138,6 +139,16 @@ def audit(action: str = "SubmitOrder", outcome: str = "OK", **changes: Any) -> A
 def admit(order: Order) -> Commit:
     """Make the first of an order's two commits."""
     return Commit(claim=claim_of(order), inserts=(order,), events=(about(order),), audit=(audit(),))
+
+
+def change(*updates: Order, **parts: Any) -> Commit:
+    """Make a unit that updates orders, and tells of it."""
+    return told(Commit(updates=updates, **parts))
+
+
+def told(unit: Commit) -> Commit:
+    """Let a unit tell of every order that changes in it, after what it tells already."""
+    return replace(unit, events=(*unit.events, *(about(order) for order in (*unit.inserts, *unit.updates))))
 
 
 def filled(order: Order, execution_id: str) -> tuple[Order, Fill]:

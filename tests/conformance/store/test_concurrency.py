@@ -18,6 +18,7 @@ from tests.conformance.store.making import (
     add_accounts,
     admit,
     an_order,
+    change,
     committed,
     log_of,
     settle,
@@ -69,7 +70,7 @@ async def test_one_of_many_updates_of_a_version_wins(store: Store) -> None:
     order = an_order()
     await committed(store, admit(order))
     updates = [order.next(START_NS + n, state=State.WORKING) for n in range(100)]
-    results = await asyncio.gather(*(store.journal.commit(Commit(updates=(update,))) for update in updates))
+    results = await asyncio.gather(*(store.journal.commit(change(update)) for update in updates))
     winners = [update for update, result in zip(updates, results, strict=True) if isinstance(result, Committed)]
     assert len(winners) == 1
     assert {result.order for result in results if isinstance(result, Stale)} == set(winners)
@@ -112,7 +113,7 @@ async def test_two_writers_never_lose_an_update(store: Store, store_url: str) ->
         while done < 20:
             present = await each.journal.order(order.order_id)
             assert present is not None
-            result = await each.journal.commit(Commit(updates=(present.next(START_NS, attempt=present.attempt + 1),)))
+            result = await each.journal.commit(change(present.next(START_NS, attempt=present.attempt + 1)))
             done += isinstance(result, Committed)
 
     async with open_for_test(store_url) as rival:

@@ -14,7 +14,7 @@ from brokergw.model.errors import GatewayError, Reason
 from brokergw.ports.journal import Commit, Committed, KeyTaken, OrderQuery
 from brokergw.store import Store
 from brokergw.store.tables import AUDIT
-from tests.conformance.store.making import add_accounts, admit, an_order, audit, committed, in_one_batch, log_of
+from tests.conformance.store.making import add_accounts, admit, an_order, audit, committed, in_one_batch, log_of, told
 from tests.fixtures.broken_wire import losing_proxy
 from tests.fixtures.stores import open_for_test
 
@@ -148,7 +148,7 @@ async def test_errors_and_logs_show_nothing_stored(store: Store, caplog: pytest.
     caplog.set_level(logging.DEBUG)
     await add_accounts(store)
     secrets = ("my-secret-account", "my-secret-strategy")
-    unit = Commit(inserts=(an_order(secrets[0], strategy_id=secrets[1]),))
+    unit = told(Commit(inserts=(an_order(secrets[0], strategy_id=secrets[1]),)))
     with pytest.raises(GatewayError) as failed:
         await store.journal.commit(unit)
     assert "IntegrityError" in caplog.text

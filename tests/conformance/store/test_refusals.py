@@ -25,6 +25,7 @@ from tests.conformance.store.making import (
     add_accounts,
     admit,
     an_order,
+    change,
     claim_of,
     committed,
     filled,
@@ -32,6 +33,7 @@ from tests.conformance.store.making import (
     log_of,
     scope_of,
     settle,
+    told,
 )
 
 
@@ -96,8 +98,8 @@ async def test_used_broker_order_id_is_refused(store: Store) -> None:
     await committed(store, admit(rival))
     adopted = an_order(broker_order_ids=("b2",), external=True)
     renamed = rival.next(START_NS, broker_order_ids=("b1",))
-    assert await store.journal.commit(Commit(inserts=(adopted,))) == ClientOrderIdTaken(owner.order_id)
-    assert await store.journal.commit(Commit(updates=(renamed,))) == ClientOrderIdTaken(owner.order_id)
+    assert await store.journal.commit(told(Commit(inserts=(adopted,)))) == ClientOrderIdTaken(owner.order_id)
+    assert await store.journal.commit(change(renamed)) == ClientOrderIdTaken(owner.order_id)
     assert await store.journal.order(rival.order_id) == rival
 
 
@@ -119,11 +121,11 @@ async def test_update_of_a_version_that_has_passed_is_stale(store: Store) -> Non
     order = an_order()
     await committed(store, admit(order))
     present = order.next(START_NS + 1, state=State.WORKING, broker_order_ids=("b1",))
-    await committed(store, Commit(updates=(present,), events=(about(present),)))
+    await committed(store, change(present))
     late = order.next(START_NS + 2, state=State.IN_DOUBT)
     early = replace(present.next(START_NS + 3), version=4)
     for update in (late, early):
-        unit = Commit(updates=(update,), fills=(a_fill(order, "e"),), events=(about(update),))
+        unit = change(update, fills=(a_fill(order, "e"),))
         assert await store.journal.commit(unit) == Stale(present)
         assert await nothing_of(store, unit)
     assert await log_of(store) == [1, 2]
@@ -134,8 +136,8 @@ async def test_unit_about_an_unknown_order_is_an_error(store: Store) -> None:
     known = an_order()
     await committed(store, admit(known))
     for unit in (
-        Commit(updates=(an_order().next(START_NS),)),
-        Commit(updates=(replace(known.next(START_NS), account_id=OTHER_ACCOUNT),)),
+        change(an_order().next(START_NS)),
+        change(replace(known.next(START_NS), account_id=OTHER_ACCOUNT)),
         Commit(fills=(a_fill(an_order(), "e1"),)),
     ):
         with pytest.raises(NotFound) as refused:
@@ -153,7 +155,7 @@ async def test_known_fill_refuses_the_whole_unit(store: Store) -> None:
     again = a_fill(order, f"execution-{order.order_id}")
     fresh = a_fill(order, "fresh")
     later = after.next(START_NS + 9, late_fill=True)
-    unit = Commit(updates=(later,), fills=(fresh, again), events=(about(later), about(fresh)))
+    unit = change(later, fills=(fresh, again), events=(about(fresh),))
     assert await store.journal.commit(unit) == FillKnown(again.fill_id)
     assert await store.journal.order(order.order_id) == after
     assert await store.journal.fill(fresh.fill_id) is None
@@ -168,7 +170,7 @@ async def test_first_failed_check_names_the_refusal(store: Store) -> None:
     clash = an_order(client_order_id="mine")
     stale = known.next(START_NS)
     again = a_fill(known, f"execution-{known.order_id}")
-    unit = Commit(claim=claim_of(known), inserts=(clash,), updates=(stale,), fills=(again,))
+    unit = told(Commit(claim=claim_of(known), inserts=(clash,), updates=(stale,), fills=(again,)))
     without_claim = replace(unit, claim=None)
     without_inserts = replace(without_claim, inserts=())
     units = (unit, without_claim, without_inserts, replace(without_inserts, updates=()))
@@ -186,9 +188,9 @@ async def test_neighbours_of_refused_units_go_through(store: Store) -> None:
     bad = [
         admit(replace(an_order(), idempotency_key=known.idempotency_key)),
         admit(an_order(client_order_id="mine")),
-        Commit(updates=(known.next(START_NS),), events=(about(known),)),
+        change(known.next(START_NS)),
         Commit(fills=(a_fill(known, f"execution-{known.order_id}"),), events=(about(known),)),
-        Commit(updates=(an_order().next(START_NS),), events=(about(known),)),
+        change(an_order().next(START_NS)),
         admit(an_order("acc_unknown")),
     ]
     mixed = [unit for pair in zip([*map(admit, good), admit(an_order())], bad, strict=True) for unit in pair]
@@ -221,12 +223,12 @@ async def test_units_of_one_batch_see_each_other(store: Store) -> None:
         admit(order),
         admit(same_key),
         admit(rival),
-        Commit(updates=(working,), events=(about(working),)),
-        Commit(updates=(late,), events=(about(late),)),
-        Commit(updates=(partial,), fills=(fill,), events=(about(partial), about(fill))),
+        change(working),
+        change(late),
+        change(partial, fills=(fill,), events=(about(fill),)),
         Commit(fills=(fill,), events=(about(fill),)),
         Commit(decision=Decision(scope_of(order), "{}", START_NS + 3)),
-        Commit(inserts=(an_order(broker_order_ids=("b1",)),)),
+        told(Commit(inserts=(an_order(broker_order_ids=("b1",)),))),
         admit(same_key),
     )
     kinds = [type(result) for result in results]
@@ -255,7 +257,7 @@ async def test_refused_unit_of_a_batch_frees_what_it_asked_for(store: Store) -> 
     wanted = an_order(broker_order_ids=("b1",))
     unit = admit(wanted)
     fill = a_fill(wanted, "e1")
-    spoiled = replace(unit, inserts=(wanted, an_order(client_order_id="mine")))
+    spoiled = told(replace(unit, inserts=(wanted, an_order(client_order_id="mine")), events=()))
     results = await in_one_batch(store, spoiled, unit, Commit(fills=(fill,)), Commit(fills=(fill,)))
     assert [type(result) for result in results] == [ClientOrderIdTaken, Committed, Committed, FillKnown]
 
@@ -265,7 +267,7 @@ async def test_renamed_order_is_found_by_its_new_ids(store: Store) -> None:
     order = an_order(broker_order_ids=("b1",))
     await committed(store, admit(order))
     renamed = order.next(START_NS, broker_order_ids=("b1", "b2"), broker_client_order_id="sent-again")
-    await committed(store, Commit(updates=(renamed,)))
+    await committed(store, change(renamed))
     find = store.journal.order_by_broker_id
     assert [await find(ACCOUNT, *ids) for ids in (("b1", ""), ("b2", ""), ("", "sent-again"))] == [renamed] * 3
     assert await find(ACCOUNT, "", order.broker_client_order_id) is None
@@ -277,7 +279,7 @@ async def test_text_no_database_can_hold_does_not_lose_an_order(store: Store) ->
     order = an_order()
     after = order.next(START_NS, state=State.REJECTED_BY_BROKER, broker_message="no\x00t \ud800 tödäy 🙂")
     await committed(store, admit(order))
-    await committed(store, Commit(updates=(after,), events=(about(after),)))
+    await committed(store, change(after))
     stored = await store.journal.order(order.order_id)
     assert stored == replace(after, broker_message="no\ufffdt \ufffd tödäy 🙂")
 
@@ -296,7 +298,7 @@ async def test_unwritable_unit_fails_alone(store: Store) -> None:
 async def test_unknown_account_is_refused(store: Store) -> None:
     """An event or an order of an account that no connection has brought is refused and leaves nothing behind."""
     order = an_order("acc_unknown")
-    for unit in (admit(order), Commit(inserts=(order,)), Commit(events=(about(order),))):
+    for unit in (admit(order), told(Commit(inserts=(order,))), Commit(events=(about(order),))):
         with pytest.raises(GatewayError) as refused:
             await store.journal.commit(unit)
         assert refused.value.reason is Reason.JOURNAL_UNAVAILABLE
@@ -319,4 +321,4 @@ async def test_caller_who_leaves_does_not_stop_its_commit(store: Store) -> None:
     await asyncio.gather(task, return_exceptions=True)
     assert task.cancelled()
     after, fill = filled(order, "e1")
-    await committed(store, Commit(updates=(after,), fills=(fill,)))
+    await committed(store, change(after, fills=(fill,)))

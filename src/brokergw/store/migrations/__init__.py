@@ -10,6 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text, update
 
 from brokergw.model.ids import new_id
+from brokergw.store.edges import legal_moves, record_moves, recorded_moves
 from brokergw.store.tables import META
 
 _EPOCH: Final = "epoch"
@@ -18,7 +19,7 @@ _LOCK: Final = 0x62726F6B
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the tables to the newest revision, in one transaction; does nothing when they are."""
+    """Bring the tables to the newest revision and fill in the legal moves, in one transaction; may be repeated."""
     config = _config()
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
@@ -27,6 +28,7 @@ def upgrade(engine: Engine) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        record_moves(connection)
         if connection.execute(META.select().where(META.c.name == _EPOCH)).one_or_none() is None:
             connection.execute(META.insert().values(name=_EPOCH, value=new_id(_EPOCH)))
 
@@ -43,8 +45,11 @@ def newest_revision() -> str | None:
 
 
 def is_current(engine: Engine) -> bool:
-    """Tell whether the tables are this version's."""
-    return current_revision(engine) == newest_revision()
+    """Tell whether the tables, and the moves of orders held legal in them, are this version's."""
+    if current_revision(engine) != newest_revision():
+        return False
+    with engine.connect() as connection:
+        return recorded_moves(connection) == legal_moves()
 
 
 def read_epoch(engine: Engine) -> str:

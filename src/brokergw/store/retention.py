@@ -1,0 +1,35 @@
+"""Old idempotency keys: first what they came to is forgotten, much later that they were used."""
+
+from typing import Final
+
+from sqlalchemy import text
+
+from brokergw.store.group import Work
+
+_REST_NS: Final = 24 * 3_600 * 1_000_000_000
+"""How long an order must have been at rest, ended, before the key that made it is retired."""
+
+_RETIRE: Final = text("""
+UPDATE idempotency_keys SET retired = true, fingerprint = '', decision = '', decision_time_ns = NULL
+WHERE (user_id, method, key) IN (
+    SELECT user_id, method, key FROM idempotency_keys
+    WHERE retired = false AND claim_time_ns < :before AND NOT EXISTS (
+        SELECT 1 FROM broker_orders WHERE order_id = subject AND (is_open OR update_time_ns > :rested))
+    ORDER BY claim_time_ns LIMIT :most)
+""")
+_DROP: Final = text("""
+DELETE FROM idempotency_keys WHERE (user_id, method, key) IN (
+    SELECT user_id, method, key FROM idempotency_keys WHERE retired = true AND claim_time_ns < :before
+    ORDER BY claim_time_ns LIMIT :most)
+""")
+
+
+def retire(before_ns: int, most: int, now_ns: int) -> Work:
+    """Retire up to so many keys claimed before a time, but for those whose order is open or ended within a day."""
+    values = {"before": before_ns, "most": most, "rested": now_ns - _REST_NS}
+    return lambda database: database.execute(_RETIRE, values).rowcount
+
+
+def drop(before_ns: int, most: int) -> Work:
+    """Forget up to so many retired keys claimed before a time."""
+    return lambda database: database.execute(_DROP, {"before": before_ns, "most": most}).rowcount
