@@ -2,9 +2,11 @@
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 
 from brokergw.exchange import Execution, OrderStatus
+from brokergw.exchange.resting import RestingBook
 from brokergw.model.order import ZERO
 from brokergw.model.terms import OrderClass, Side
 from tests.fixtures.exchange_acts import ACCOUNT, ACTS, CASH, MULTIPLIERS, SYMBOLS, Act, World, play
@@ -104,6 +106,16 @@ def test_without_credit_cash_never_runs_out(acts: list[Act]) -> None:
 def test_the_same_commands_give_the_same_journal(multiplier: Decimal, acts: list[Act]) -> None:
     """Two exchanges with one seed that are asked the same at the same times tell exactly the same events."""
     assert play(multiplier, acts).events == play(multiplier, acts).events
+
+
+@settings(max_examples=200, deadline=None)
+@given(MULTIPLIERS, ACTS)
+def test_passing_over_calm_books_changes_nothing(multiplier: Decimal, acts: list[Act]) -> None:
+    """An exchange that looks at every resting order at every tick tells exactly the same events."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RestingBook, "is_calm", lambda *_: False)
+        looking_at_all = play(multiplier, acts).events
+    assert play(multiplier, acts).events == looking_at_all
 
 
 @settings(max_examples=150, deadline=None)

@@ -107,7 +107,8 @@ def refuse_wash_trade(floor: Floor, order: WorkingOrder) -> None:
 
 
 def _own_opposite_orders(floor: Floor, order: WorkingOrder) -> Iterator[WorkingOrder]:
-    for other in floor.resting.get(order.listing.symbol, {}).values():
+    book = floor.resting.get(order.listing.symbol)
+    for other in book.orders.values() if book is not None else ():
         if other.account is order.account and other.buys != order.buys and other.order_id != order.replaces:
             yield other
 

@@ -11,6 +11,7 @@ from brokergw.exchange.ledger import Account
 from brokergw.exchange.listings import Listing
 from brokergw.exchange.prices import Market
 from brokergw.exchange.refusals import RefusalCode, Refused
+from brokergw.exchange.resting import RestingBook
 from brokergw.exchange.sessions import Sessions
 from brokergw.exchange.values import QUIET_KINDS, EventKind, ExchangeEvent, Execution, OrderStatus
 
@@ -55,7 +56,7 @@ class Floor:
         self.sessions = sessions
         self.rules = rules
         self.accounts: dict[str, Account] = {}
-        self.resting: dict[str, dict[str, WorkingOrder]] = {}
+        self.resting: dict[str, RestingBook] = {}
         self.order_count = 0
         self.executions: list[Execution] = []
         self._origin = f"{seed}|{salt}"
@@ -89,15 +90,15 @@ class Floor:
         symbol = order.listing.symbol
         book = self.resting.get(symbol)
         if book is None:
-            book = self.resting[symbol] = {}
-        book[order.order_id] = order
+            book = self.resting[symbol] = RestingBook(self.sessions)
+        book.add(order, self.now_ns())
 
     def retire(self, order: WorkingOrder) -> None:
         """Take an order that has ended out of the way of ticks and off its account's open orders."""
         order.account.open_orders.pop(order.order_id, None)
         symbol = order.listing.symbol
         book = self.resting.get(symbol)
-        if book is not None and book.pop(order.order_id, None) is not None and not book:
+        if book is not None and book.orders.pop(order.order_id, None) is not None and not book.orders:
             del self.resting[symbol]
 
     def finish(self, order: WorkingOrder, status: OrderStatus, reason: str = "") -> None:

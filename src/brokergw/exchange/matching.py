@@ -38,17 +38,20 @@ class Matcher:
             self._floor.rest(order)
 
     def tick(self) -> None:
-        """Work every resting order once against prices now."""
+        """Work every resting order once against prices now; a book in which nothing can happen is passed over."""
         now = self._floor.now_ns()
-        for symbol in list(self._floor.resting):
+        for symbol, book in list(self._floor.resting.items()):
             depth = self._floor.market.quote(symbol)
-            ready = self._ready(self._floor.resting[symbol], depth, now)
+            if book.is_calm(depth, now):
+                continue
+            ready = self._ready(book.orders, depth, now)
             room = {True: depth.ask_size, False: depth.bid_size}
             for order, price in ready:
                 # A trade before it in this tick may have ended it, through its group.
                 if order.is_open:
                     room[order.buys] -= self._trade(order, price, room[order.buys])
                     self._end_if_over(order, now)
+            book.take_bounds(now)
 
     def _ready(self, book: dict[str, WorkingOrder], depth: Depth, now: int) -> Iterable[tuple[WorkingOrder, Decimal]]:
         ready = []

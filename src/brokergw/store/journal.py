@@ -70,12 +70,12 @@ class SqlJournal:
     async def _fill(self, sieve: KeySieve) -> None:
         """Read in every key on record, once; until then, and when there are too many, each key is asked for."""
         try:
-            scopes = await self._reader.query(queries.all_keys(KEYS_MAX + 1))
+            recorded = await self._reader.query(queries.sieve_of_keys(KEYS_MAX))
         except GatewayError as error:
             _log.warning("the key sieve stays empty: %s", error.reason)
             return
-        if len(scopes) <= KEYS_MAX:
-            sieve.absorb(await asyncio.to_thread(_sieve_of, scopes))
+        if recorded is not None:
+            sieve.absorb(recorded)
             sieve.complete = True
 
     async def order(self, order_id: str) -> Order | None:
@@ -190,10 +190,3 @@ class SqlJournal:
     def epoch(self) -> str:
         """The id of this log's life."""
         return self._epoch
-
-
-def _sieve_of(scopes: Sequence[KeyScope]) -> KeySieve:
-    sieve = KeySieve()
-    for scope in scopes:
-        sieve.add(scope)
-    return sieve

@@ -12,18 +12,24 @@ from brokergw.model.order import Fill, Order
 from brokergw.ports.journal import KeyScope, OrderHead, OrderQuery, Snapshot
 from brokergw.store.codec import texts_from_text
 from brokergw.store.rows import event_from_row, fill_from_row, order_from_row
+from brokergw.store.sieve import KeySieve
 from brokergw.store.tables import ACCOUNTS, EVENTS, FILLS, KEYS, ORDERS
 
 Result = TypeVar("Result")
 Read: TypeAlias = Callable[[Connection], Result]
 
 
-def all_keys(limit: int) -> Read[list[KeyScope]]:
-    """List every idempotency key on record, in no order, at most so many."""
+def sieve_of_keys(keys_max: int) -> Read[KeySieve | None]:
+    """Put every idempotency key on record into a sieve, one after another; None when there are more than so many."""
 
-    def read(connection: Connection) -> list[KeyScope]:
-        wanted = select(KEYS.c.user_id, KEYS.c.method, KEYS.c.key).limit(limit)
-        return [KeyScope(*row) for row in connection.execute(wanted)]
+    def read(connection: Connection) -> KeySieve | None:
+        sieve = KeySieve()
+        wanted = select(KEYS.c.user_id, KEYS.c.method, KEYS.c.key).limit(keys_max + 1)
+        for number, row in enumerate(connection.execute(wanted)):
+            if number >= keys_max:
+                return None
+            sieve.add(KeyScope(*row))
+        return sieve
 
     return read
 

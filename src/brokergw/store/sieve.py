@@ -10,16 +10,16 @@ from typing import Final
 
 from brokergw.ports.journal import KeyScope
 
-KEYS_MAX: Final = 1_000_000
+KEYS_MAX: Final = 4_000_000
 """A record with more keys than this is not read in; the database is asked for each key then."""
 
-_BITS: Final = 1 << 24
+_BITS: Final = 1 << 26
 _PROBES: Final = 4
 _PROBE_BYTES: Final = 4
 
 
 class KeySieve:
-    """16 bits for each of a million keys: 2 MiB, and one wrong "maybe" in some four hundred."""
+    """16 bits for each of four million keys: 8 MiB, and one wrong "maybe" in some four hundred."""
 
     def __init__(self) -> None:
         self._bits = bytearray(_BITS // 8)
