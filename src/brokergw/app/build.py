@@ -24,6 +24,7 @@ from brokergw.model.errors import GatewayError
 from brokergw.ports.journal import Journal
 from brokergw.rpc.server import RpcServer, build_server
 from brokergw.rpc.settings import RateSettings, RpcSettings, TlsSettings
+from brokergw.store.evidence import JsonLinesEvidence
 from brokergw.store.open import Store, open_store
 
 _HEALTH_EVERY_S: Final = 1.0
@@ -71,7 +72,8 @@ class Gateway:
             journal, catalog = crashes.journal(journal), crashes.catalog(catalog)
         gates = GateSettings(order_notional_max=settings.order_notional_max)
         upkeep = UpkeepSettings(live_s=settings.sweep_live_s, blind_s=settings.sweep_blind_s)
-        desk = Desk(journal, store.connections, catalog, clock, gates, store.leases, upkeep)
+        evidence = JsonLinesEvidence(settings.data_dir / "evidence")
+        desk = Desk(journal, store.connections, catalog, clock, gates, store.leases, upkeep, evidence)
         tracing = open_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
         registry = CollectorRegistry()
         server = build_server(
@@ -84,7 +86,10 @@ class Gateway:
             registry=registry,
             tracer=tracing.get_tracer("brokergw") if tracing is not None else None,
         )
-        closing = tuple(factory for factory in catalog.values() if isinstance(factory, _Closable))
+        closing: tuple[_Closable, ...] = (
+            *(factory for factory in catalog.values() if isinstance(factory, _Closable)),
+            evidence,
+        )
         return cls(settings, secrets, store, desk, server, registry, closing, tracing)
 
     async def start(self) -> int:

@@ -16,6 +16,7 @@ from brokergw.desk.connections import Connections
 from brokergw.desk.feed import Feeds
 from brokergw.desk.gates.gates import Gates, GateSettings
 from brokergw.desk.holding import Holding
+from brokergw.desk.left_answers import LeftAnswers
 from brokergw.desk.modify import Modify
 from brokergw.desk.parts import Parts
 from brokergw.desk.query import BrokerQuery, RecordQuery
@@ -103,8 +104,13 @@ class Desk:
         self._sweep = Sweep(journal, self._sends, self._sessions, self._recall, self._submit, self._cancel, clock)
         self._watch = Watch(journal, self._tail, self._sessions, clock)
         self._draining = False
-        self._discovery: asyncio.Task[None] | None = None
+        self._left = LeftAnswers(journal, recorder, self._sessions, evidence, clock) if evidence is not None else None
+        self._background: list[asyncio.Task[None]] = []
+        self._wire_questions(journal, directory)
 
+    def _wire_questions(self, journal: Journal, directory: ConnectionDirectory) -> None:
+        """Put each question under its name."""
+        clock = self._clock
         record = RecordQuery(journal, self._sessions, self._tail, clock)
         self.get_order = record.order
         self.get_order_by_client_id = record.order_by_client_id
@@ -187,7 +193,9 @@ class Desk:
         """Open the sessions, take the connections that nobody holds, and start finding out what dead senders left."""
         await self._sessions.open_all()
         await self._holding.start()
-        self._discovery = asyncio.create_task(self._discover(), name="discover connections")
+        self._background.append(asyncio.create_task(self._discover(), name="discover connections"))
+        if self._left is not None:
+            self._background.append(asyncio.create_task(self._left.take_up(), name="answers left over"))
 
     async def _discover(self) -> None:
         """Find connections that another process has made or revoked."""
@@ -209,9 +217,9 @@ class Desk:
 
     async def stop(self) -> None:
         """End everything that runs in the background."""
-        if self._discovery is not None:
-            self._discovery.cancel()
-            await asyncio.gather(self._discovery, return_exceptions=True)
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
         await self._admission.stop()
         await self._holding.stop()
         await self._sessions.stop()
