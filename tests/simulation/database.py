@@ -106,6 +106,8 @@ class SimStore:
             self.writer,  # type: ignore[arg-type]
             self.reader,  # type: ignore[arg-type]
             Lookups(dialect),
+            self.writer.run,
+            VirtualClock(life),
             database.epoch,
             bell=self.bell,  # type: ignore[arg-type]
         )
