@@ -18,6 +18,7 @@ from brokergw.app.tracing import open_tracing
 from brokergw.desk.authenticate import Authenticator
 from brokergw.desk.desk import Desk
 from brokergw.desk.gates.gates import GateSettings
+from brokergw.desk.rules import DeskRules
 from brokergw.desk.upkeep import UpkeepSettings
 from brokergw.model.account import ConnectionHealth
 from brokergw.model.errors import GatewayError
@@ -73,7 +74,12 @@ class Gateway:
         gates = GateSettings(order_notional_max=settings.order_notional_max)
         upkeep = UpkeepSettings(live_s=settings.sweep_live_s, blind_s=settings.sweep_blind_s)
         evidence = JsonLinesEvidence(settings.data_dir / "evidence")
-        desk = Desk(journal, store.connections, catalog, clock, gates, store.leases, upkeep, evidence)
+        rules = DeskRules(
+            absence_quarantine_s=settings.absence_quarantine_s,
+            key_retention_days=settings.key_retention_days,
+            key_tombstone_days=settings.key_tombstone_days,
+        )
+        desk = Desk(journal, store.connections, catalog, clock, gates, store.leases, upkeep, evidence, rules)
         tracing = open_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
         registry = CollectorRegistry()
         server = build_server(

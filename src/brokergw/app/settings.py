@@ -67,6 +67,16 @@ class Settings(BaseSettings):
     )
     sweep_blind_s: float = Field(3.0, gt=0, description="The same while the stream is down.")
 
+    absence_quarantine_s: float = Field(
+        900.0,
+        gt=0,
+        description="Seconds that an order proved absent at its broker is waited for, lest it is born late.",
+    )
+    key_retention_days: int = Field(30, ge=1, description="Days that an idempotency key answers with its first result.")
+    key_tombstone_days: int = Field(
+        400, ge=1, description="Days that a key is known to have been used, so that it places nothing again."
+    )
+
     mock_seed: int = Field(1, description="Seed of the mock broker's prices and ids.")
     mock_latency_s: float = Field(0.0, ge=0, description="Seconds before a call takes effect at the mock broker.")
     mock_reject_rate: float = Field(0.0, ge=0, le=1, description="Share of orders that the mock broker refuses.")

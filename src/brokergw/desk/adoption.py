@@ -46,9 +46,15 @@ class Adoption:
             order = await self._find(session, seen)
         return order
 
-    async def order_of(self, session: Session, seen: BrokerOrder, event_time_ns: int) -> Order:
-        """Find the record's order, or adopt the broker's."""
+    async def order_of(self, session: Session, seen: BrokerOrder, event_time_ns: int) -> Order | None:
+        """Find the record's order, or adopt the broker's; None while it may be one of ours that is in doubt.
+
+        What is held back so is told again by the search for the doubtful order, or by a sweep once the doubt is over.
+        """
         order = await self.known(session, seen)
+        if order is None and await self.maybe_ours(session, seen):
+            log.info("an order may be the one in doubt", account_id=session.connection.account_id)
+            return None
         return order if order is not None else await self.adopt(session, seen, event_time_ns)
 
     async def maybe_ours(self, session: Session, seen: BrokerOrder) -> bool:

@@ -25,6 +25,7 @@ from brokergw.desk.recorder import Recorder
 from brokergw.desk.recovery import Recovery
 from brokergw.desk.resolver import Resolver
 from brokergw.desk.results import Cleared, OrderResult, Result, SweepResult
+from brokergw.desk.rules import DeskRules
 from brokergw.desk.sends import Sends
 from brokergw.desk.sessions import Session, Sessions
 from brokergw.desk.submit import Submit
@@ -71,6 +72,7 @@ class Desk:
         leases: Leases,
         upkeep_settings: UpkeepSettings | None = None,
         evidence: EvidenceFile | None = None,
+        rules: DeskRules | None = None,
     ) -> None:
         self._journal = journal
         self._clock = clock
@@ -78,7 +80,7 @@ class Desk:
         self._sends, self._tail = Sends(), Tail(journal, clock)
         self._sessions = Sessions(directory, catalog, clock)
         recorder = Recorder(journal, self._book, clock)
-        self._resolver = Resolver(recorder, self._book, clock)
+        self._resolver = Resolver(recorder, self._book, clock, rules or DeskRules())
         adoption = Adoption(journal, self._book, self._sends, clock)
         upkeep = Upkeep(journal, self._book, recorder, adoption, clock, upkeep_settings or UpkeepSettings())
         self._feeds = Feeds(journal, self._book, recorder, self._sends, clock, adoption=adoption, upkeep=upkeep)
@@ -112,20 +114,16 @@ class Desk:
         """Put each question under its name."""
         clock = self._clock
         record = RecordQuery(journal, self._sessions, self._tail, clock)
-        self.get_order = record.order
-        self.get_order_by_client_id = record.order_by_client_id
-        self.list_orders = record.orders
-        self.list_order_events = record.order_events
+        self.get_order, self.get_order_by_client_id = record.order, record.order_by_client_id
+        self.list_orders, self.list_order_events = record.orders, record.order_events
         self.list_fills = record.fills
         self.wait_for = record.wait_for
 
         broker = BrokerQuery(self._sessions, clock)
-        self.list_accounts = broker.accounts
-        self.get_account = broker.account
+        self.list_accounts, self.get_account = broker.accounts, broker.account
         self.get_positions = broker.positions
         self.list_transactions = broker.transactions
-        self.get_quotes = broker.quotes
-        self.get_instrument = broker.instrument
+        self.get_quotes, self.get_instrument = broker.quotes, broker.instrument
         self.brokers = broker.brokers
         self.ping_broker = broker.ping
         self.budgets = broker.budgets

@@ -14,6 +14,7 @@ import structlog
 from brokergw.desk.adoption import Adoption
 from brokergw.desk.book import OrderBook
 from brokergw.desk.coverage import Coverage, last_told_ns
+from brokergw.desk.matching import may_take
 from brokergw.desk.recorder import Recorder, Step
 from brokergw.desk.sends import Sends
 from brokergw.desk.sessions import Session
@@ -142,19 +143,20 @@ class Feeds:
         groups = list(reports.values())
         reports.clear()
         orders = await self._orders_of(session, [group[0] for group in groups])
+        found = [(o, g) for o, g in zip(orders, groups, strict=True) if o is not None]
         # The answer to a call usually tells what its reports repeat; what it has told need not be written again.
-        await self._sends.answered((order.order_id for order in orders), _ANSWER_WAIT_S)
-        news = [(o, g) for o, g in zip(orders, groups, strict=True) if self._is_news(o, g)]
+        await self._sends.answered((order.order_id for order, _ in found), _ANSWER_WAIT_S)
+        news = [(o, g) for o, g in found if self._is_news(o, g)]
         if news:
             await asyncio.gather(*(self._write(guard, order, group) for order, group in news))
 
-    async def _orders_of(self, session: Session, told: Sequence[OrderReport]) -> list[Order]:
+    async def _orders_of(self, session: Session, told: Sequence[OrderReport]) -> Sequence[Order | None]:
         """Find each report's order; only those that are not at hand are looked for side by side."""
         account_id = session.connection.account_id
         at_hand = [self._book.at_hand(account_id, r.order.broker_order_id, r.order.client_order_id) for r in told]
         missing = [report for report, order in zip(told, at_hand, strict=True) if order is None]
         if not missing:
-            return [order for order in at_hand if order is not None]
+            return at_hand
         finding = (self._adoption.order_of(session, report.order, report.event_time_ns) for report in missing)
         found = iter(await asyncio.gather(*finding))
         return [next(found) if order is None else order for order in at_hand]
@@ -174,6 +176,9 @@ class Feeds:
             order = written.order
 
     def _step(self, report: OrderReport, order: Order) -> Step | None:
+        if not may_take(order, report.order):
+            log.warning("a report contradicts its order", order_id=order.order_id)
+            return None
         after = merge(order, report.order, self._clock.now_ns())
         if after is None and report.fill is None:
             return None

@@ -12,8 +12,8 @@ from typing import Final
 import structlog
 
 from brokergw.desk import decisions
+from brokergw.desk.endings import submit_scope
 from brokergw.desk.recorder import Recorder, Step
-from brokergw.desk.resolver import submit_scope
 from brokergw.desk.sessions import Sessions
 from brokergw.desk.transitions import leg_orders, merge
 from brokergw.model.errors import GatewayError

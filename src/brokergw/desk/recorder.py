@@ -6,7 +6,7 @@ executions on record come to. What the broker has told beyond that is owed, and 
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 from typing import Final
 
@@ -14,6 +14,7 @@ import structlog
 
 from brokergw.desk.book import OrderBook
 from brokergw.desk.counting import counted, owes
+from brokergw.desk.endings import born_late, out_of_doubt
 from brokergw.desk.results import Positions
 from brokergw.desk.tally import Tally, execution_of
 from brokergw.desk.transitions import executions_of, fill_events, fill_rows, merge, order_event
@@ -117,7 +118,7 @@ class Recorder:
             unit = self._unit(order, after, step, fills, tally, guard)
             result = await self._commit(unit, away)
             if isinstance(result, Committed):
-                return self._written(after or order, unit, tally, result, owed=owed)
+                return self._written(order, after or order, unit, tally, result, owed=owed)
             order = await self._after_refusal(order, result)
         raise GatewayError(Reason.INTERNAL_ERROR, "the order kept changing", order_id=order.order_id)
 
@@ -237,7 +238,7 @@ class Recorder:
             events.insert(0, order_event(after, step.origin, event_time, now))
         for row, fill in zip(rows, fills, strict=True):
             events.extend(fill_events(row, fill.position_quantity, step.origin))
-        return Commit(
+        unit = Commit(
             guard=guard,
             inserts=step.inserts,
             updates=(after,) if after is not None else (),
@@ -246,8 +247,13 @@ class Recorder:
             audit=step.audit or _audit(before, after, rows, step.origin, now),
             decision=step.decision,
         )
+        return unit if after is None else _with_ending(unit, before, after, now)
 
-    def _written(self, order: Order, unit: Commit, tally: Tally, result: Committed, *, owed: bool) -> Written:
+    def _written(
+        self, before: Order, order: Order, unit: Commit, tally: Tally, result: Committed, *, owed: bool
+    ) -> Written:
+        if born_late(before, order):
+            log.warning("order born late", order_id=order.order_id, was=before.state.value, state=order.state.value)
         for written in (order, *unit.inserts):
             self._book.remember(written)
         for fill in unit.fills:
@@ -284,6 +290,14 @@ class Recorder:
         self._fills_known[known] = None
         if len(self._fills_known) > _FILLS_REMEMBERED_MAX:
             del self._fills_known[next(iter(self._fills_known))]
+
+
+def _with_ending(unit: Commit, before: Order, after: Order, now_ns: int) -> Commit:
+    """Add what ends a doubt to what is written, where the broker's word ends one."""
+    ending = out_of_doubt(before, after, now_ns)
+    if ending is None:
+        return unit
+    return replace(unit, audit=(*unit.audit, ending.audit), decision=unit.decision or ending.decision)
 
 
 def _name(order: Order, fill: BrokerFill) -> str:

@@ -1,66 +1,50 @@
 """Finding out what became of an order whose outcome is unknown, by asking the broker for it.
 
-The look-up goes by the client order id that the gateway sent. Found settles it. A look-up that fails says nothing.
-Absence is believed only after several clear answers over a span of time, because brokers show new orders late; even
-then a late appearance is adopted. Nothing here ever sends an order.
+How it is searched depends on the broker (`resolve/search.py`). Found with our terms settles it; found with others, or
+more than once, is for an operator. A look-up that fails says nothing. Absence is believed only after several clear
+answers over a span of time (`resolve/absence.py`), because brokers show new orders late; and even then a late birth is
+waited for, and adopted. Nothing here ever sends an order.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
-from itertools import chain, repeat
 from typing import Final
 
 import structlog
 
-from brokergw.desk import decisions
 from brokergw.desk.book import OrderBook
+from brokergw.desk.endings import absent, manual
+from brokergw.desk.matching import contradictions, in_words, permit_ns
 from brokergw.desk.recorder import Recorder, Step
+from brokergw.desk.resolve.absence import Absence, delays_in_doubt, delays_in_quarantine, quarantine_ends_ns
+from brokergw.desk.resolve.search import Ambiguous, Search
+from brokergw.desk.rules import DeskRules
 from brokergw.desk.sessions import Session
-from brokergw.desk.telling import not_placed
 from brokergw.desk.transitions import confirm, leg_orders, merge, move
-from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.errors import GatewayError
 from brokergw.model.lifecycle import State, is_terminal
 from brokergw.model.order import Order, Origin
-from brokergw.model.outcome import Absent, BrokerFill, BrokerOrder, Found, OrderReport
+from brokergw.model.outcome import Absent, BrokerFill, BrokerOrder, Found, Inconclusive, OrderReport
 from brokergw.ports.clock import Clock
-from brokergw.ports.journal import Decision, KeyScope
 
-_DELAYS_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 12.0)
-_DELAY_MAX_S: Final = 30.0
+_SECOND_NS: Final = 1_000_000_000
+_ALERT_AFTER_NS: Final = 30 * _SECOND_NS
 _CONFIRM_EVERY_S: Final = 1.0
 _CONFIRMATIONS_MAX: Final = 10
 _GENERATIONS_MAX: Final = 50
-_ABSENCES_MIN: Final = 3
-_ABSENT_FOR_MIN_S: Final = 30.0
-_QUARANTINE_NS: Final = 15 * 60 * 1_000_000_000
 _LOOKED_FOR: Final = frozenset({State.IN_DOUBT, State.RESOLVED_ABSENT})
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class _Absence:
-    """How often, and since when, the broker has said that it does not know an order."""
-
-    since: float = 0.0
-    count: int = 0
-
-    def proved(self, now: float) -> bool:
-        """Note one more clear answer, and tell whether they now amount to a proof."""
-        if self.count == 0:
-            self.since = now
-        self.count += 1
-        return self.count >= _ABSENCES_MIN and now - self.since >= _ABSENT_FOR_MIN_S
-
-
 class Resolver:
     """Settles orders in doubt on the broker's evidence."""
 
-    def __init__(self, recorder: Recorder, book: OrderBook, clock: Clock) -> None:
+    def __init__(self, recorder: Recorder, book: OrderBook, clock: Clock, rules: DeskRules) -> None:
         self._recorder = recorder
         self._book = book
         self._clock = clock
+        self._quarantine_ns = round(rules.absence_quarantine_s * _SECOND_NS)
+        self._searches: dict[str, Search] = {}
 
     async def doubt(self, session: Session, order: Order) -> Order:
         """Mark an order whose sender is gone: whether it was sent, only the broker knows."""
@@ -73,17 +57,64 @@ class Resolver:
         return (await self._recorder.write(order, step, guard=session.guard)).order
 
     async def settle(self, session: Session, order: Order) -> None:
-        """Ask until the order is settled."""
-        absence = _Absence()
-        for delay in _delays():
-            await self._clock.sleep(delay)
-            current = await self._book.get(order.order_id)
-            if current is None or current.state not in _LOOKED_FOR or session.connection.revoked:
+        """Ask until nothing is left to ask: through the doubt, and through the wait for a late birth after it."""
+        search = self._search_of(session)
+        current: Order | None = order
+        while current is not None and current.state in _LOOKED_FOR:
+            if current.state is State.IN_DOUBT:
+                await self._through_doubt(session, search, current)
+            else:
+                await self._through_quarantine(session, search, current)
+            if session.connection.revoked:
                 return
-            try:
-                await self._ask(session, current, absence)
-            except GatewayError as error:
-                log.warning("look-up failed", order_id=order.order_id, reason=error.reason.value)
+            current = await self._book.get(order.order_id)
+
+    async def _through_doubt(self, session: Session, search: Search, order: Order) -> None:
+        """Ask until the order is found, or its absence is proved. Failures never stop it, and never count."""
+        absence, alerted = Absence(), False
+        for delay in delays_in_doubt(order):
+            await self._clock.sleep(delay)
+            current = await self._still(session, order, State.IN_DOUBT)
+            if current is None:
+                return
+            sighting = await search(current)
+            now = self._clock.now_ns()
+            if not isinstance(sighting, Absent):
+                await self._seen(session, current, sighting)
+            elif absence.proved(current, session.capabilities, monotonic=self._clock.monotonic(), now_ns=now):
+                await self._absent(session, current, State.RESOLVED_ABSENT)
+            if not alerted and now - permit_ns(order) >= _ALERT_AFTER_NS:
+                alerted = await self._alert(session, order)
+            if await self._still(session, order, State.IN_DOUBT) is None:
+                return
+
+    async def _through_quarantine(self, session: Session, search: Search, order: Order) -> None:
+        """Ask now and then for an order that was proved absent, and once more when the wait for it is over."""
+        ends_ns = quarantine_ends_ns(order, self._quarantine_ns)
+        for delay in delays_in_quarantine(order):
+            left_s = (ends_ns - self._clock.now_ns()) / _SECOND_NS
+            await self._clock.sleep(min(delay, left_s) if left_s > 0 else delay)
+            current = await self._still(session, order, State.RESOLVED_ABSENT)
+            if current is None:
+                return
+            sighting = await search(current)
+            if not isinstance(sighting, Absent):
+                await self._seen(session, current, sighting)
+            elif self._clock.now_ns() >= ends_ns:
+                await self._absent(session, current, State.ABSENT)
+            if await self._still(session, order, State.RESOLVED_ABSENT) is None:
+                return
+
+    async def _still(self, session: Session, order: Order, state: State) -> Order | None:
+        """Give the order as it stands, as long as there is something to ask about it."""
+        current = await self._book.get(order.order_id)
+        gone = current is None or current.state is not state or session.connection.revoked
+        return None if gone else current
+
+    async def _alert(self, session: Session, order: Order) -> bool:
+        if await self._still(session, order, State.IN_DOUBT) is not None:
+            log.error("order is in doubt for long", order_id=order.order_id, account_id=order.account_id)
+        return True
 
     async def confirm(self, session: Session, order: Order) -> None:
         """Ask what stands after a change whose answer was lost or came too late."""
@@ -109,50 +140,61 @@ class Resolver:
         after = confirm(current, seen, now) if pending else merge(current, seen, now)
         return Step(order=after, origin=Origin.RECONCILED) if after is not None else None
 
-    async def _ask(self, session: Session, order: Order, absence: _Absence) -> None:
-        match await session.adapter.find_order(order.broker_client_order_id):
+    async def _seen(self, session: Session, order: Order, sighting: Found | Ambiguous | Inconclusive) -> None:
+        match sighting:
             case Found(order=seen):
-                await self._found(session, order, seen)
-            case Absent() if order.state is State.RESOLVED_ABSENT:
-                if self._clock.now_ns() >= quarantine_ends_ns(order):
-                    await self._absent(session, order, State.ABSENT)
-            case Absent():
-                if absence.proved(self._clock.monotonic()):
-                    await self._absent(session, order, State.RESOLVED_ABSENT)
-            case inconclusive:
-                log.info("look-up inconclusive", order_id=order.order_id, why=inconclusive.why)
+                wrong = contradictions(order, seen)
+                if wrong:
+                    await self._manual(session, order, f"found under our id, with {', '.join(wrong)}: {in_words(seen)}")
+                else:
+                    await self._found(session, order, seen)
+            case Ambiguous(candidates=candidates):
+                listed = "; ".join(in_words(each) for each in candidates)
+                await self._manual(session, order, f"{len(candidates)} orders at the broker may be this one: {listed}")
+            case Inconclusive(why=why):
+                log.info("look-up inconclusive", order_id=order.order_id, why=why)
 
     async def _found(self, session: Session, order: Order, seen: BrokerOrder) -> None:
-        fills = await _fills(session, seen)
+        try:
+            fills = await _fills(session, seen)
+        except GatewayError as error:
+            log.warning("look-up failed", order_id=order.order_id, reason=error.reason.value)
+            return
 
-        def step(current: Order) -> Step | None:
+        def step(current: Order) -> Step:
             now = self._clock.now_ns()
             after = merge(current, seen, now)
-            newest = after or current
-            decision = Decision(submit_scope(order), decisions.of_order(order.order_id, newest.version), now)
             legs = leg_orders(current, seen, now)
-            return Step(order=after, fills=fills, inserts=legs, decision=decision, origin=Origin.RECONCILED)
+            return Step(order=after, fills=fills, told=seen, inserts=legs, origin=Origin.RECONCILED)
 
         written = await self._recorder.write(order, step, guard=session.guard)
         log.info("order in doubt was found", order_id=order.order_id, state=written.order.state.value)
+
+    async def _manual(self, session: Session, order: Order, evidence: str) -> None:
+        def step(current: Order) -> Step | None:
+            if current.state not in _LOOKED_FOR:
+                return None
+            after, row = manual(current, evidence, self._clock.now_ns())
+            return Step(order=after, audit=(row,), origin=Origin.RECONCILED)
+
+        await self._recorder.write(order, step, guard=session.guard)
+        log.error("order needs an operator", order_id=order.order_id, evidence=evidence)
 
     async def _absent(self, session: Session, order: Order, state: State) -> None:
         def step(current: Order) -> Step | None:
             if current.state is not order.state:
                 return None
-            now = self._clock.now_ns()
-            reason = Reason.ORDER_NOT_PLACED.value if is_terminal(state) else ""
-            absent = move(current, state, now, reject_reason=reason)
-            decision = Decision(submit_scope(order), decisions.of_error(not_placed(absent)), now)
-            return Step(order=absent, decision=decision, origin=Origin.RECONCILED)
+            after, decision, row = absent(current, state, self._clock.now_ns())
+            return Step(order=after, decision=decision, audit=(row,), origin=Origin.RECONCILED)
 
         await self._recorder.write(order, step, guard=session.guard)
         log.warning("order in doubt is absent at the broker", order_id=order.order_id, state=state.value)
 
-
-def quarantine_ends_ns(order: Order) -> int:
-    """Tell until when an order that was proved absent (in its present version) is still waited for."""
-    return max(order.update_time_ns + _QUARANTINE_NS, order.terms.expire_time_ns or 0)
+    def _search_of(self, session: Session) -> Search:
+        search = self._searches.get(session.connection.connection_id)
+        if search is None or not search.serves(session):
+            search = self._searches[session.connection.connection_id] = Search(session, self._book, self._clock)
+        return search
 
 
 async def _fills(session: Session, seen: BrokerOrder) -> tuple[BrokerFill, ...]:
@@ -173,12 +215,3 @@ async def _newest_generation(session: Session, broker_order_id: str) -> BrokerOr
             return lookup.order
         broker_order_id = lookup.order.replaced_by
     return None
-
-
-def submit_scope(order: Order) -> KeyScope:
-    """Name the key under which an order was submitted."""
-    return KeyScope(order.user_id, "SubmitOrder", order.idempotency_key.lower())
-
-
-def _delays() -> Iterator[float]:
-    return chain(_DELAYS_S, repeat(_DELAY_MAX_S))

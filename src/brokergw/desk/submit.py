@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from brokergw.desk import decisions
+from brokergw.desk.matching import may_take
 from brokergw.desk.parts import Parts
 from brokergw.desk.recall import ATTEMPTS_MAX, in_progress, scope_of
 from brokergw.desk.recorder import Step
@@ -181,6 +182,8 @@ class Submit:
     def _step(self, caller: Caller, command: SubmitOrder, order: Order, attempt: int, outcome: Outcome) -> Step:
         """Give what an answer makes of the order as it stands; an answer that changes nothing is evidence still."""
         now = self._clock.now_ns()
+        if isinstance(outcome, Accepted) and outcome.order is not None and not may_take(order, outcome.order):
+            outcome = Unknown("the answer tells of another order than was sent")
         after = answered(order, attempt, outcome, now)
         current = after or order
         text = _decision(current, outcome)
@@ -248,7 +251,7 @@ def answered(order: Order, attempt: int, outcome: Outcome, now_ns: int) -> Order
     if order.attempt != attempt:
         return None
     match outcome:
-        case Rejected() if order.state is State.SENDING or order.state in UNRESOLVED:
+        case Rejected() if order.state is State.SENDING or order.state in UNRESOLVED - {State.MANUAL}:
             return move(
                 order,
                 State.REJECTED_BY_BROKER,

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from brokergw.desk.counting import ENDED_SHORT, UNFILLED_LIVE
+from brokergw.desk.matching import may_take
 from brokergw.desk.tally import Execution, Tally, Totals
 from brokergw.model.events import EventDraft, EventKind, PositionChange
 from brokergw.model.ids import fill_id, new_id
@@ -25,12 +26,12 @@ def move(order: Order, state: State, now_ns: int, **changes: Any) -> Order:
     """Give the next version in another state; an illegal move is a bug of ours and stops here."""
     if state is not order.state and not may_move(order.state, state):
         raise AssertionError(f"{order.order_id} may not go from {order.state} to {state}")
+    if order.state is State.ABSENT:
+        # It was born late: neither had it ended, nor was it not placed.
+        changes.setdefault("reject_reason", "")
     if not is_terminal(state):
-        # An order that was believed absent may turn up alive.
         changes.setdefault("complete_time_ns", None)
-        if order.state is State.ABSENT:
-            changes.setdefault("reject_reason", "")
-    elif order.complete_time_ns is None:
+    elif order.complete_time_ns is None or order.state is State.ABSENT:
         changes.setdefault("complete_time_ns", now_ns)
     if state in {State.CANCELED, State.EXPIRED} and order.terms.quantity is not None:
         done = changes.get("cum_quantity", order.cum_quantity)
@@ -39,7 +40,12 @@ def move(order: Order, state: State, now_ns: int, **changes: Any) -> Order:
 
 
 def merge(order: Order, seen: BrokerOrder, now_ns: int) -> Order | None:
-    """Give the order after what the broker said of it, or None when that is nothing new."""
+    """Give the order after what the broker said of it, or None when that is nothing new, or about another order."""
+    return adopt(order, seen, now_ns) if may_take(order, seen) else None
+
+
+def adopt(order: Order, seen: BrokerOrder, now_ns: int) -> Order | None:
+    """Give the order after what the broker said of it, which is known to be about this order."""
     changes = _new_facts(order, seen)
     state = _next_state(order, seen, changes.get("cum_quantity", order.cum_quantity))
     if state is order.state and not changes:

@@ -18,6 +18,7 @@ import structlog
 
 from brokergw.desk.adoption import Adoption
 from brokergw.desk.book import OrderBook
+from brokergw.desk.matching import may_take
 from brokergw.desk.recorder import Recorder, Step
 from brokergw.desk.sessions import Session
 from brokergw.desk.transitions import merge
@@ -209,7 +210,7 @@ class Upkeep:
         fills = await _executions(session, seen) if seen.cum_quantity > order.cum_quantity else ()
 
         def step(current: Order) -> Step | None:
-            if current.version != version:
+            if current.version != version or not may_take(current, seen):
                 return None
             after = merge(current, seen, self._clock.now_ns())
             if after is None and not fills:

@@ -47,7 +47,10 @@ class ResolutionClass(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """One broker's row of the capability matrix."""
+    """One broker's row of the capability matrix.
+
+    `visibility_s` is how long an order may take to show in look-ups after the broker has taken it.
+    """
 
     broker: str
     name: str
@@ -60,4 +63,5 @@ class Capabilities:
     authentication: Authentication
     resolution: ResolutionClass
     client_order_id_length_max: int
+    visibility_s: float = 30
     requests_per_minute: int | None = None

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from brokergw.desk.resolver import submit_scope
+from brokergw.desk.endings import submit_scope
 from brokergw.desk.transitions import move
 from brokergw.model.errors import GatewayError, OrderEffect, Reason
 from brokergw.model.lifecycle import State
@@ -254,16 +254,24 @@ async def test_a_late_answer_is_evidence(bench: Bench, outcome: Outcome, after: 
     assert bool(bench.journal.keys[submit_scope(order)].decision) is (after is State.REJECTED_BY_BROKER)
 
 
-@pytest.mark.parametrize("state", [State.IN_DOUBT, State.RESOLVED_ABSENT, State.MANUAL])
-async def test_a_late_acceptance_is_merged(bench: Bench, state: State) -> None:
-    """C15: the broker's word that it has the order settles every doubt, a presumed absence too."""
+@pytest.mark.parametrize(
+    ("state", "after"),
+    [
+        (State.IN_DOUBT, State.WORKING),
+        (State.RESOLVED_ABSENT, State.WORKING),
+        (State.ABSENT, State.WORKING),
+        (State.MANUAL, State.MANUAL),
+    ],
+)
+async def test_a_late_acceptance_is_merged(bench: Bench, state: State, after: State) -> None:
+    """C15: the broker's word that it has the order settles every doubt, but for one that an operator has in hand."""
 
     async def submit(client_id: str, terms: OrderTerms) -> Outcome:
         taken_for_lost(bench, state)
         return Accepted(broker_order(client_id, terms))
 
     bench.broker.submit = submit
-    assert (await bench.submit(bench.order())).order.state is State.WORKING
+    assert (await bench.submit(bench.order())).order.state is after
     assert len(bench.broker.sent) == 1
 
 
