@@ -16,6 +16,7 @@ pytest_plugins = [
     "tests.fixtures.gateway_at_sim",
     "tests.fixtures.gateway_process",
     "tests.fixtures.market",
+    "tests.fixtures.replica_processes",
     "tests.fixtures.replicas",
     "tests.fixtures.scripted_broker",
     "tests.fixtures.sim",

@@ -191,13 +191,14 @@ class Feeds:
         )
 
     async def _up(self, session: Session, coverage: Coverage) -> None:
-        session.stream_up = True
-        session.health, session.detail = ConnectionHealth.HEALTHY, ""
+        session.health, session.detail, session.stream_up = ConnectionHealth.HEALTHY, "", True
+        session.on_news()
         await coverage.close()
 
     async def _down(self, session: Session, coverage: Coverage) -> None:
         if session.stream_up:
             session.stream_up = False
+            session.on_news()
             await coverage.open()
 
 

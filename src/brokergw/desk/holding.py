@@ -8,6 +8,7 @@ refuses it once another process holds the connection.
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 import structlog
@@ -44,6 +45,7 @@ class Holding:
         self._sure_until = 0.0
         self._told: dict[Lease, FeedStatus] = {}
         self._tending: asyncio.Task[None] | None = None
+        self._tend_again = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._renewing = asyncio.Lock()
 
@@ -81,9 +83,13 @@ class Holding:
         while True:
             await self._clock.sleep(_RENEW_EVERY_S)
             await self._try_renewing()
-            # Renewing never waits for the rest, however long that takes.
-            if self._tending is None or self._tending.done():
-                self._tending = self._run(self._try_tending(), "tend connections")
+            self._tend_soon()
+
+    def _tend_soon(self) -> None:
+        """Tend beside the renewals, which never wait for it; once more when it is under way and may have looked."""
+        self._tend_again = True
+        if self._tending is None or self._tending.done():
+            self._tending = self._run(self._try_tending(), "tend connections")
 
     async def _try_renewing(self) -> None:
         try:
@@ -108,7 +114,8 @@ class Holding:
         await self._hear_former(gained)
         for session in gained:
             lease = held[session.connection.connection_id]
-            log.info("connection held", connection_id=lease.connection_id, epoch=lease.epoch)
+            log.info("connection held", **asdict(lease), instance_id=self._leases.instance_id)
+            session.on_news = self._tend_soon
             session.take(lease)
             self._feeds.start(session)
 
@@ -134,12 +141,14 @@ class Holding:
                     _let_go(session, "the lease ran out")
 
     async def _try_tending(self) -> None:
-        try:
-            await self._tend()
-        except GatewayError as error:
-            log.warning("connections were not tended", reason=error.reason.value)
-        except Exception:
-            log.exception("connections were not tended")
+        while self._tend_again:
+            self._tend_again = False
+            try:
+                await self._tend()
+            except GatewayError as error:
+                log.warning("connections were not tended", reason=error.reason.value)
+            except Exception:
+                log.exception("connections were not tended")
 
     async def _tend(self) -> None:
         """Take up what dead senders left, tell how the feeds here fare, and learn how the others do."""

@@ -50,6 +50,7 @@ class Session:
     stream_up: bool = False
     last_message_ns: int | None = None
     lease: Lease | None = None
+    on_news: Callable[[], None] = lambda: None
     state: FreshFetch[BrokerState] = field(init=False)
     _instruments: dict[str, tuple[float, Instrument | None]] = field(default_factory=dict)
     _work: dict[str, asyncio.Task[None]] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from decimal import Decimal
 from enum import StrEnum, unique
 from fnmatch import fnmatchcase
 from itertools import count
@@ -130,7 +131,10 @@ def fault_from_json(document: Any) -> Fault:
         if not isinstance(document.get(field, ""), str):
             raise ValueError(f"{field} must be a text")  # noqa: TRY004 - as above
     try:
-        return Fault(**{**document, "name": name})
+        plain: dict[str, Any] = {
+            field: float(value) if isinstance(value, Decimal) else value for field, value in document.items()
+        }
+        return Fault(**{**plain, "name": name})
     except TypeError:
         raise ValueError("a field of the fault has the wrong type") from None
 

@@ -34,6 +34,12 @@ async def test_faults_are_switched_on_and_off(wire: Wire) -> None:
     assert (await wire.ask("GET", "/_sim/faults")).document == {"faults": []}
 
 
+async def test_a_fault_may_last_a_part_of_a_second(wire: Wire) -> None:
+    """A fraction is taken, and shown as it was given."""
+    armed = (await wire.ask("POST", "/_sim/faults", {"name": "latency", "seconds": 0.25, "probability": 0.5})).document
+    assert (armed["seconds"], armed["probability"]) == (0.25, 0.5)
+
+
 async def test_a_price_can_be_held_and_let_go(wire: Wire) -> None:
     """A held price is quoted at once and resting orders see it; let go, it runs again."""
     order = await wire.placed(symbol="KO", type="limit", limit_price=50)

@@ -1,0 +1,197 @@
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import grpc
+import pytest
+from brokerapi.v1 import orders_pb2, streams_pb2
+
+from tests.fixtures.bare_client import BareClient, ClientOpener, market_buy
+from tests.fixtures.gateway_process import GatewayProcess
+from tests.fixtures.replica_processes import ReplicasAtSim
+from tests.scenario.broker_record import assert_no_order_was_sent_twice, bought, placed
+from tests.scenario.load import QUANTITY, Load
+from tests.scenario.patience import answer_of, until
+from tests.scenario.streams import FillSubscriber, OrderSubscriber
+
+CLIENTS = 15
+CALLS = 20
+TAKEN_OVER_WITHIN_S = 5.0
+FROZEN_S = 6.0
+REST_S = 0.05
+ENDED = {
+    orders_pb2.ORDER_STATE_FILLED,
+    orders_pb2.ORDER_STATE_NOT_PLACED,
+    orders_pb2.ORDER_STATE_IN_DOUBT,
+}
+
+pytestmark = pytest.mark.timeout(180)
+
+
+async def test_one_key_from_fifteen_clients_of_three_replicas_is_one_order(
+    replicas_at_sim: ReplicasAtSim, open_client: ClientOpener
+) -> None:
+    """One order reaches the broker, every call gives its id whichever process answers, one of them is no replay."""
+    at = replicas_at_sim
+    clients = [open_client(at.gateways[number % len(at.gateways)], at.api_key) for number in range(CLIENTS)]
+    request = market_buy(at.account)
+    slow = {"name": "latency", "method": "POST", "path": "/v2/orders", "seconds": 0.3}
+    at.sim.control("POST", "faults", slow)
+
+    async def repeat(client: BareClient) -> list[orders_pb2.SubmitOrderResponse]:
+        return list(await asyncio.gather(*(answer_of(client, request) for _ in range(CALLS))))
+
+    answers = [answer for each in await asyncio.gather(*map(repeat, clients)) for answer in each]
+    assert len(answers) == CLIENTS * CALLS
+    assert len({answer.order.order_id for answer in answers}) == 1
+    assert sum(not answer.replayed for answer in answers) == 1
+    assert len(placed(at.sim)) == 1
+    for gateway in at.gateways:
+        order = await open_client(gateway, at.api_key).order(answers[0].order.order_id)
+        assert order.idempotency_key == request.idempotency_key
+
+
+async def test_a_killed_replica_is_replaced_within_five_seconds_and_nothing_is_lost(
+    replicas_at_sim: ReplicasAtSim, open_client: ClientOpener
+) -> None:
+    """Its stream and its orders in flight continue elsewhere; each subscriber sees each event once, without a gap."""
+    at = replicas_at_sim
+    victim = at.holder()
+    before = at.hold()
+    watching = await watchers(at, at.others(victim), open_client)
+    # So slow that every worker of the killed process leaves an order behind that may be at the broker.
+    slow = {"name": "latency", "method": "POST", "path": "/v2/orders", "seconds": 0.2, "count": None}
+    at.sim.control("POST", "faults", slow)
+    dying, living = Load(at.account, REST_S), Load(at.account, REST_S)
+    dying.start([open_client(victim, at.api_key) for _ in range(4)])
+    living.start([open_client(gateway, at.api_key) for gateway in at.others(victim) for _ in range(2)])
+    await asyncio.sleep(1.5)
+
+    killed_at = time.monotonic()
+    victim.kill()
+    after = await asyncio.to_thread(at.await_hold, after_epoch=before.epoch)
+    replaced_s = time.monotonic() - killed_at
+    # Shown by `pytest -s` and in every failure.
+    sys.stdout.write(f"another process followed the stream {replaced_s:.2f} s after the kill\n")
+    assert after.instance_id != before.instance_id
+    assert replaced_s < TAKEN_OVER_WITHIN_S
+    await dying.ended()
+    assert {failure.code() for _, failure in dying.failed} == {grpc.StatusCode.UNAVAILABLE}
+    assert len(dying.failed) == 4
+
+    survivor = open_client(at.others(victim)[0], at.api_key)
+    unsure = {
+        request.idempotency_key: (await answer_of(survivor, request)).order.order_id for request, _ in dying.failed
+    }
+    await living.stopped()
+    assert living.failed == []
+    by_key = {**living.acknowledged, **dying.acknowledged, **unsure}
+    assert len(set(by_key.values())) == len(by_key)
+    await all_told(at, survivor, watching, by_key)
+    victim.start()
+
+
+async def test_a_frozen_replica_loses_its_hold_and_what_it_writes_late_changes_nothing(
+    replicas_at_sim: ReplicasAtSim, open_client: ClientOpener
+) -> None:
+    """After six seconds of stillness the new holder goes on, the old one lets go, and no event is doubled."""
+    at = replicas_at_sim
+    frozen = at.holder()
+    before = at.hold()
+    # One subscriber sits on the frozen process: it too sees everything, later.
+    watching = await watchers(at, at.gateways, open_client)
+    load = Load(at.account, REST_S)
+    load.start([open_client(gateway, at.api_key) for gateway in at.others(frozen) for _ in range(2)])
+    await asyncio.sleep(0.5)
+    frozen.freeze()
+    try:
+        await asyncio.sleep(FROZEN_S)
+        during = at.hold()
+    finally:
+        frozen.thaw()
+    assert during.instance_id != before.instance_id
+    assert during.epoch > before.epoch
+    await asyncio.sleep(1.0)
+    await load.stopped()
+    assert load.failed == []
+
+    client = open_client(frozen, at.api_key)
+    late = await answer_of(client, market_buy(at.account, quantity=QUANTITY))
+    assert '"connection let go"' in frozen.log()
+    by_key = {**load.acknowledged, late.order.idempotency_key: late.order.order_id}
+    await all_told(at, client, watching, by_key)
+
+
+@dataclass
+class Watching:
+    """A subscriber to the orders and one to the fills, at one process."""
+
+    orders: OrderSubscriber
+    fills: FillSubscriber
+    following: list[asyncio.Task[grpc.StatusCode]] = field(default_factory=list)
+
+    async def begin(self, client: BareClient) -> None:
+        """Follow from now on."""
+        both = (self.orders, self.fills)
+        self.following = [asyncio.create_task(subscriber.follow(client)) for subscriber in both]
+        await asyncio.gather(*(subscriber.until_opened() for subscriber in both))
+
+    async def end(self) -> None:
+        """Wait until nothing more is on its way, and leave."""
+        await asyncio.gather(self.orders.until_quiet(), self.fills.until_quiet())
+        for task in self.following:
+            task.cancel()
+
+
+async def watchers(at: ReplicasAtSim, gateways: Sequence[GatewayProcess], open_client: ClientOpener) -> list[Watching]:
+    """Follow orders and fills at each of some processes."""
+    now = streams_pb2.StreamStart(from_now=True)
+    watching = [Watching(OrderSubscriber(at.account, now), FillSubscriber(at.account, now)) for _ in gateways]
+    for gateway, watcher in zip(gateways, watching, strict=True):
+        await watcher.begin(open_client(gateway, at.api_key))
+    return watching
+
+
+async def all_told(at: ReplicasAtSim, client: BareClient, watching: list[Watching], by_key: dict[str, str]) -> None:
+    """Wait until every order has ended, and compare what was told with the record and with the broker's journal."""
+    filled = await until(lambda: filled_of(client, at.account, by_key), agrees_with(at), timeout_s=40)
+    assert len(placed(at.sim)) == len(filled)
+    assert_no_order_was_sent_twice(at.sim)
+    for watcher in watching:
+        await watcher.fills.until(lambda told=watcher.fills: told_of(told) >= filled)  # type: ignore[misc]
+        await watcher.end()
+        assert len({event.fill.fill_id for event in watcher.fills.events}) == len(watcher.fills.events)
+        assert watcher.orders.sequences == watching[0].orders.sequences
+        assert watcher.fills.sequences == watching[0].fills.sequences
+    quantity = sum((Decimal(event.fill.quantity) for event in watching[0].fills.events), Decimal(0))
+    assert quantity == Decimal(QUANTITY) * len(filled)
+
+
+async def filled_of(client: BareClient, account: str, by_key: dict[str, str]) -> set[str]:
+    """Give the orders that the record has as filled; all others are ended, in doubt, or the set is empty."""
+    ours: dict[str, orders_pb2.Order] = {}
+    request = orders_pb2.ListOrdersRequest(account_ids=[account], page_size=500)
+    while len(ours) < len(by_key):
+        page = await client.orders.ListOrders(request, metadata=client.identity, timeout=20)
+        ours |= {order.order_id: order for order in page.orders if order.order_id in set(by_key.values())}
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    assert {order.idempotency_key: order.order_id for order in ours.values()} == by_key
+    # An order that never reached the broker stays in doubt until its absence is proved.
+    if not {order.state for order in ours.values()} <= ENDED:
+        return set()
+    return {order_id for order_id, order in ours.items() if order.state == orders_pb2.ORDER_STATE_FILLED}
+
+
+def agrees_with(at: ReplicasAtSim) -> Callable[[set[str]], bool]:
+    """Tell whether as much has filled as the broker was asked for."""
+    return lambda filled: Decimal(QUANTITY) * len(filled) == bought(at.sim)
+
+
+def told_of(fills: FillSubscriber) -> set[str]:
+    """Give the orders whose fills were told."""
+    return {event.fill.order_id for event in fills.events}
