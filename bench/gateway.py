@@ -3,7 +3,7 @@
 import json
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,10 +65,12 @@ class Gateway:
 
 
 @asynccontextmanager
-async def running_gateway(broker_url: str, *program: str) -> AsyncIterator[Gateway]:
+async def running_gateway(
+    broker_url: str, *program: str, more: Mapping[str, str] | None = None
+) -> AsyncIterator[Gateway]:
     """Serve on free loopback ports with SQLite in a directory that goes away with it.
 
-    `program` takes the place of the `brokergw` command.
+    `program` takes the place of the `brokergw` command; `more` are further settings.
     """
     with tempfile.TemporaryDirectory(prefix="brokergw-bench-") as folder:
         settings = _UNHINDERED | {
@@ -78,6 +80,7 @@ async def running_gateway(broker_url: str, *program: str) -> AsyncIterator[Gatew
             "BROKERGW_DATABASE_URL": f"sqlite:///{folder}/gateway.db",
             "BROKERGW_ALPACA_PAPER_URL": broker_url,
             "BROKERGW_ALPACA_DATA_URL": broker_url,
+            **(more or {}),
         }
         serve = LoggedProcess(
             "gateway",

@@ -163,6 +163,7 @@ def rpc_settings(settings: Settings) -> RpcSettings:
         allow_plaintext=settings.allow_plaintext,
         reflection=settings.reflection,
         stream_age_max_s=settings.stream_age_max_s,
+        stream_stall_max_s=settings.stream_stall_max_s,
         rates=RateSettings(
             orders_per_minute=settings.orders_per_minute,
             reads_per_minute=settings.reads_per_minute,

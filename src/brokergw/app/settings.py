@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     stream_age_max_s: float | None = Field(
         None, gt=0, description="Seconds after which a stream is ended with its cursor; not set means never."
     )
+    stream_stall_max_s: float = Field(
+        30.0, gt=0, description="Seconds that a subscriber may leave its stream unread before it is ended as too slow."
+    )
 
     sweep_live_s: float = Field(
         10.0, gt=0, description="Seconds between comparisons of a connection's open orders while its stream is live."
