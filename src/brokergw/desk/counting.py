@@ -9,6 +9,7 @@ from typing import Any, Final
 from brokergw.desk.tally import Totals
 from brokergw.model.lifecycle import AT_BROKER, ENDED_AT_BROKER, State, is_terminal, may_move
 from brokergw.model.order import ZERO, Order
+from brokergw.model.outcome import BrokerOrder
 
 ENDED_SHORT: Final = ENDED_AT_BROKER - {State.FILLED}
 UNFILLED_LIVE: Final = frozenset({State.ACKED, State.WORKING, State.TRIGGERED})
@@ -19,11 +20,10 @@ def owes(before: Order, after: Order, totals: Totals) -> bool:
     return after.cum_quantity > max(before.cum_quantity, totals.quantity)
 
 
-def counted(before: Order, after: Order, totals: Totals, told: State | None = None) -> Order:
+def counted(before: Order, after: Order, totals: Totals, told: BrokerOrder | None = None) -> Order:
     """Give the next version with the totals of its executions, and a state that agrees with them.
 
-    `told` is the state in which the broker told of the order with these executions, where it did: it says what becomes
-    of the part that a bust takes back.
+    `told` is the broker's own word, where there is one: it says what becomes of the part that a bust takes back.
     """
     if owes(before, after, totals):
         after = _held(before, after)
@@ -55,7 +55,7 @@ def _held(before: Order, after: Order) -> Order:
     )
 
 
-def _state(before: Order, after: Order, totals: Totals, told: State | None) -> State:
+def _state(before: Order, after: Order, totals: Totals, told: BrokerOrder | None) -> State:
     total, done, state = after.terms.quantity, totals.quantity, after.state
     if total is not None and done >= total > 0 and may_move(before.state, State.FILLED):
         return State.FILLED
@@ -64,12 +64,15 @@ def _state(before: Order, after: Order, totals: Totals, told: State | None) -> S
     if state is State.PARTIAL and not done:
         return State.WORKING
     if state is State.FILLED and totals.amended and total is not None:
-        return _after_bust(done > 0, told)
+        return _after_bust(totals, told)
     return state
 
 
-def _after_bust(partly: bool, told: State | None) -> State:  # noqa: FBT001 - whether anything is left, in a word
-    """Choose the state of an order that was filled and no longer is: it works again only if the broker says so."""
-    if told is not None and not is_terminal(told):
-        return State.PARTIAL if partly else State.WORKING
-    return told if told in {State.CANCELED, State.EXPIRED} else State.CANCELED
+def _after_bust(totals: Totals, told: BrokerOrder | None) -> State:
+    """Choose the state of an order that was filled and no longer is.
+
+    It has ended only if the broker says so of these very executions; else it counts as open, and is asked for.
+    """
+    if told is not None and told.cum_quantity == totals.quantity and is_terminal(told.state):
+        return told.state if told.state in {State.CANCELED, State.EXPIRED} else State.CANCELED
+    return State.PARTIAL if totals.quantity else State.WORKING

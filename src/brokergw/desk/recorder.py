@@ -137,7 +137,7 @@ class Recorder:
         owed = owes(before, after, totals)
         if owed and step.told is not None:
             self._claim(before.order_id, step.told)
-        final = counted(before, after, totals, step.told.state if step.told is not None else None)
+        final = counted(before, after, totals, step.told)
         final = self._with_claim(before, final)
         if fills:
             return final, owed
