@@ -22,4 +22,5 @@ pytest_plugins = [
     "tests.fixtures.sim",
     "tests.fixtures.sim_wire",
     "tests.fixtures.stores",
+    "tests.fixtures.story",
 ]

@@ -21,7 +21,7 @@ from brokergw.ports.leases import FeedStatus, Lease, LeaseGone
 _INSTRUMENT_LIFE_S: Final = 600.0
 _INSTRUMENTS_MAX: Final = 5_000
 _UNREADABLE: Final = Credentials("unreadable", "unreadable")
-"""What a connection has in place of credentials that do not open; no broker takes it."""
+"""What a connection has in place of credentials that are destroyed or do not open; no broker takes it."""
 
 log = structlog.get_logger(__name__)
 
@@ -261,8 +261,10 @@ class Sessions:
 
     async def _credentials(self, connection: Connection) -> tuple[Credentials | None, str]:
         """Unseal a connection's credentials; one that does not open is broken by itself and stops no other."""
-        if not connection.has_key or connection.revoked:
+        if not connection.has_key:
             return None, ""
+        if connection.revoked:
+            return _UNREADABLE, ""
         try:
             return await self._directory.credentials(connection.connection_id), ""
         except GatewayError as error:

@@ -98,7 +98,7 @@ class Upkeep:
         due_at = self._clock.monotonic()
         try:
             while True:
-                await self._clock.sleep(_LOOK_S)
+                await self._clock.sleep(min(_LOOK_S, self._settings.live_s, self._settings.blind_s))
                 now = self._clock.monotonic()
                 every_s = self._settings.live_s if session.stream_up else self._settings.blind_s
                 due_at = min(due_at, now + every_s)

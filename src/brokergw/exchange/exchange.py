@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from brokergw.exchange import groups, placing, recovery
+from brokergw.exchange import amending, groups, placing, recovery
 from brokergw.exchange.book import WorkingOrder
 from brokergw.exchange.floor import Floor, Rules
 from brokergw.exchange.ledger import Account
@@ -142,6 +142,12 @@ class Exchange:
                 status=order.status.value,
             )
         groups.end(self._floor, order, OrderStatus.CANCELED, by_owner=True)
+
+    def amend(
+        self, account_id: str, order_id: str, execution_id: str, *, quantity: Decimal, price: Decimal
+    ) -> Execution:
+        """Change an execution, or bust it with quantity 0; nobody is told. Raises NOT_FOUND."""
+        return amending.amend(self._floor, self._working(account_id, order_id), execution_id, quantity, price)
 
     def order(self, account_id: str, order_id: str) -> ExchangeOrder | None:
         """Give an order as it stands, or None; raises UNKNOWN_ACCOUNT."""

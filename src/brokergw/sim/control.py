@@ -14,6 +14,7 @@ from brokergw.sim.journal import WireJournal
 from brokergw.sim.wire import Dialect
 
 PREFIX: Final = "/_sim/"
+ZERO: Final = Decimal(0)
 
 
 @dataclass(slots=True)
@@ -48,6 +49,8 @@ class Control:
             ("POST", "ticking"): self._set_ticking,
             ("POST", "market"): self._market,
             ("POST", "execution"): self._execute,
+            ("POST", "bust"): self._bust,
+            ("POST", "correction"): self._correct,
             ("POST", "stream/drop"): self._drop_streams,
         }
 
@@ -142,6 +145,19 @@ class Control:
             str(document.get("order_id", "")),
             None if quantity is None else _positive(quantity, "quantity"),
             None if price is None else _positive(price, "price"),
+        )
+
+    async def _bust(self, request: web.BaseRequest) -> Any:
+        document = await _document(request)
+        return self._dialect.amend(str(document.get("order_id", "")), str(document.get("execution_id", "")), ZERO, None)
+
+    async def _correct(self, request: web.BaseRequest) -> Any:
+        document = await _document(request)
+        return self._dialect.amend(
+            str(document.get("order_id", "")),
+            str(document.get("execution_id", "")),
+            _positive(document.get("quantity"), "quantity"),
+            _positive(document.get("price"), "price"),
         )
 
     async def _drop_streams(self, _: web.BaseRequest) -> Any:

@@ -30,6 +30,11 @@ class FaultName(StrEnum):
     LATE_BIRTH = "late_birth"
     WRONG_POSITION = "wrong_position"
     SLOW_CANCEL = "slow_cancel"
+    SHOWN_AS = "shown_as"
+    OTHER_ORDER = "other_order"
+    UNKNOWN_ORDER = "unknown_order"
+    TRUNCATED_LIST = "truncated_list"
+    SHUFFLED_LIST = "shuffled_list"
     # On the stream
     DUPLICATE_EVENTS = "duplicate_events"
     REORDERED_EVENTS = "reordered_events"
@@ -68,7 +73,10 @@ class Fault:
     `method`, `contains` (text in the body) and `event` (a stream event's name) match when empty or equal; `path` is a
     glob such as `/v2/orders*`. The first `skip` matches pass unharmed, then it fires `count` times (None: for ever),
     each time with `probability` drawn from `seed`. `seconds` is a duration for faults that have one, `status` the
-    HTTP status of the error faults, `symbol` and `quantity` what WRONG_POSITION shows.
+    HTTP status of the error faults, `symbol` and `quantity` what WRONG_POSITION shows. SHOWN_AS gives the order that a
+    request places the broker's word in `status_word` for as long as it is open, TRUNCATED_LIST keeps the first `keep`
+    rows of a list. OTHER_ORDER answers a submit with an order that nobody placed, UNKNOWN_ORDER a look-up
+    as if there were no such order.
     """
 
     name: FaultName
@@ -84,6 +92,8 @@ class Fault:
     status: int = 503
     symbol: str = ""
     quantity: str = ""
+    status_word: str = ""
+    keep: int = 0
 
     def __post_init__(self) -> None:
         if self.count is not None and self.count < 1:
@@ -98,6 +108,10 @@ class Fault:
             raise ValueError("seconds must not be negative")
         if self.name is FaultName.WRONG_POSITION and not (self.symbol and self.quantity):
             raise ValueError("wrong_position needs symbol and quantity")
+        if self.name is FaultName.SHOWN_AS and not self.status_word:
+            raise ValueError("shown_as needs status_word")
+        if self.keep < 0:
+            raise ValueError("keep must not be negative")
 
     @property
     def duration_s(self) -> float:
@@ -113,7 +127,7 @@ class Fault:
         )
 
 
-_TEXTS: Final = ("method", "path", "contains", "event", "symbol", "quantity")
+_TEXTS: Final = ("method", "path", "contains", "event", "symbol", "quantity", "status_word")
 
 
 def fault_from_json(document: Any) -> Fault:

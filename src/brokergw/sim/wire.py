@@ -80,6 +80,12 @@ class Dialect(Protocol):
         """Trade an open order of any account now and describe it; raises Refused, or ValueError without one."""
         ...
 
+    def amend(self, order_id: str, execution_id: str, quantity: Decimal, price: Decimal | None) -> dict[str, Any]:
+        """Change an execution of any account, the order's latest when not named, or bust it with quantity 0, tell of
+        it, and describe the order; raises Refused, or ValueError without one.
+        """
+        ...
+
     def close(self) -> None:
         """Drop whatever was to happen later."""
         ...

@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import Final, TypeVar
 
 from brokergw.model.lifecycle import is_terminal
-from brokergw.model.order import ZERO
-from brokergw.model.outcome import BrokerOrder, OrderReport
+from brokergw.model.order import ZERO, FillKind
+from brokergw.model.outcome import BrokerFill, BrokerOrder, OrderReport
 
 _Value = TypeVar("_Value")
 
@@ -18,6 +18,7 @@ class Told:
 
     def __init__(self) -> None:
         self._executions: OrderedDict[str, None] = OrderedDict()
+        self._names: OrderedDict[str, BrokerFill] = OrderedDict()
         self._ended: OrderedDict[str, BrokerOrder] = OrderedDict()
         self._open: dict[str, BrokerOrder] = {}
 
@@ -36,6 +37,14 @@ class Told:
         last = self._last(order)
         return last is not None and (last.state, last.cum_quantity) != (order.state, order.cum_quantity)
 
+    def named(self, name: str, fill: BrokerFill) -> None:
+        """Remember the name that the broker's stream gave to an execution."""
+        _keep(self._names, name, fill)
+
+    def execution(self, name: str) -> BrokerFill | None:
+        """Find an execution by that name."""
+        return self._names.get(name)
+
     def news(self, report: OrderReport) -> bool:
         """Note a report, and tell whether it says anything new."""
         if report.fill is None:
@@ -43,13 +52,15 @@ class Told:
         if report.fill.execution_id in self._executions:
             return False
         _keep(self._executions, report.fill.execution_id, None)
-        self._note(report.order)
+        # An amendment may bring an order back that had ended.
+        self._note(report.order, amended=report.fill.kind is not FillKind.NEW)
         return True
 
-    def _note(self, order: BrokerOrder) -> bool:
+    def _note(self, order: BrokerOrder, *, amended: bool = False) -> bool:
         last = self._last(order)
-        if last is not None and not _newer(order, last):
+        if last is not None and not amended and not _newer(order, last):
             return False
+        self._ended.pop(order.broker_order_id, None)
         # A replaced order lives on in its successor; nobody has to ask for it again.
         if is_terminal(order.state) or order.replaced_by:
             self._open.pop(order.broker_order_id, None)

@@ -19,6 +19,7 @@ from brokergw.adapters.alpaca.config import AlpacaConfig
 from brokergw.adapters.alpaca.memory import Told
 from brokergw.adapters.alpaca.payloads import Row, Unusable, as_row, optional_text
 from brokergw.model.errors import GatewayError
+from brokergw.model.order import FillKind
 from brokergw.model.outcome import BrokerEvent, BrokerFill, BrokerOrder, FeedDown, FeedUp, OrderReport
 from brokergw.ports.broker import Credentials
 from brokergw.ports.clock import Clock
@@ -27,7 +28,13 @@ from brokergw.transport.websocket import Frame, LinkError, LinkEvent, LinkLost, 
 logger = logging.getLogger(__name__)
 
 _STREAM: Final = "trade_updates"
-_FILLS: Final = frozenset({"fill", "partial_fill"})
+_KINDS: Final = {
+    "fill": FillKind.NEW,
+    "partial_fill": FillKind.NEW,
+    "trade_correct": FillKind.CORRECTION,
+    "trade_bust": FillKind.BUST,
+}
+"""Trade updates that are executions, or are about one."""
 
 
 class OrderFeed:
@@ -111,11 +118,20 @@ class _Subscription:
     def _frame(self, data: str | bytes) -> list[BrokerEvent]:
         if not self._up:
             return []
-        reports = list(_reports(data))
+        reports = list(self._reports(data))
         for report in reports:
             # Alpaca tells in order, so everything before this event has been told; a time to come is not believed.
             self._whole_ns = max(self._whole_ns, min(report.event_time_ns, self._clock.now_ns()))
         return [report for report in reports if self._told.news(report)]
+
+    def _reports(self, data: str | bytes) -> Iterator[OrderReport]:
+        """Read a frame; one that makes no sense is logged and left to the sweep and to the next back-fill."""
+        try:
+            message = _message(data)
+            if message.get("stream") == _STREAM:
+                yield report_of(as_row(message.get("data")), self._told)
+        except Unusable as error:
+            logger.warning("a trade update cannot be told: %s", error)
 
     def _lost(self, why: str) -> list[BrokerEvent]:
         known = not self._up and why == self._why
@@ -136,22 +152,20 @@ async def _answer(wire: Wire, stream: str) -> Row:
             raise LinkError("Alpaca refused the API key")
 
 
-def _reports(data: str | bytes) -> Iterator[OrderReport]:
-    """Read a frame; one that makes no sense is logged and left to the next back-fill and to look-ups."""
-    try:
-        message = _message(data)
-        if message.get("stream") == _STREAM:
-            yield report_of(as_row(message.get("data")))
-    except Unusable as error:
-        logger.warning("a trade update cannot be told: %s", error)
+def report_of(event: Row, told: Told | None = None) -> OrderReport:
+    """Read one trade update; every event carries the whole order, executions their price and quantity too.
 
-
-def report_of(event: Row) -> OrderReport:
-    """Read one trade update; every event carries the whole order, executions their price and quantity too."""
+    `told` remembers the names that Alpaca gave to executions on this stream, by which an amendment refers to them.
+    """
     order = mapping.order(as_row(event.get("order")))
     stamp = optional_text(event, "timestamp") or optional_text(event, "at")
     time_ns = payloads.parse_time(stamp) if stamp else order.update_time_ns
-    fill = _fill(event, order, time_ns) if event.get("event") in _FILLS else None
+    kind = _KINDS.get(optional_text(event, "event"))
+    if kind is None:
+        return OrderReport(order, time_ns)
+    fill = _fill(event, order, time_ns) if kind is FillKind.NEW else _amendment(event, kind, time_ns, told or Told())
+    if told is not None and (name := optional_text(event, "execution_id")):
+        told.named(name, fill)
     return OrderReport(order, time_ns, fill)
 
 
@@ -162,6 +176,26 @@ def _fill(event: Row, order: BrokerOrder, time_ns: int) -> BrokerFill:
         price=payloads.decimal(event, "price"),
         trade_time_ns=time_ns,
         synthetic_id=True,
+        position_quantity=payloads.optional_decimal(event, "position_qty"),
+    )
+
+
+def _amendment(event: Row, kind: FillKind, time_ns: int, told: Told) -> BrokerFill:
+    """Read a bust or a correction. No record of Alpaca's repeats it, so its own id serves; without the execution's
+    name it is left to the order's record to find the one that it is about.
+    """
+    about = told.execution(optional_text(event, "previous_execution_id"))
+    quantity = payloads.optional_decimal(event, "qty") or (about.quantity if about is not None else None)
+    price = payloads.optional_decimal(event, "price") or (about.price if about is not None else None)
+    if quantity is None or price is None:
+        raise Unusable("an amended execution has neither a known name nor its size")
+    return BrokerFill(
+        execution_id=payloads.text(event, "execution_id"),
+        quantity=quantity,
+        price=price,
+        trade_time_ns=time_ns,
+        kind=kind,
+        refers_to_execution_id=about.execution_id if about is not None else "",
         position_quantity=payloads.optional_decimal(event, "position_qty"),
     )
 

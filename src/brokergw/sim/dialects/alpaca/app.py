@@ -190,6 +190,13 @@ class AlpacaDialect:
                 return {} if order is None else self.brokerage.shape(room, order)
         raise ValueError(f"no order has the id {order_id}")
 
+    def amend(self, order_id: str, execution_id: str, quantity: Decimal, price: Decimal | None) -> dict[str, Any]:
+        """Change an execution, or bust it with quantity 0; raises Refused, or ValueError when there is none."""
+        for room in self.brokerage.rooms.values():
+            if self.exchange.order(room.account_id, order_id) is not None:
+                return self.brokerage.amend(room, order_id, execution_id, quantity, price)
+        raise ValueError(f"no order has the id {order_id}")
+
     def close(self) -> None:
         """Drop what was to happen later."""
         self.brokerage.close()

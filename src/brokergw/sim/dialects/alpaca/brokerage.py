@@ -117,6 +117,8 @@ class Brokerage:
         )
         if order.order_id in room.canceling and order.is_open:
             shape["status"] = "pending_cancel"
+        elif order.order_id in room.shown_as and order.is_open:
+            shape["status"] = room.shown_as[order.order_id]
         elif self.waits(room, order):
             shape["status"] = "held"
         return shape
@@ -166,6 +168,43 @@ class Brokerage:
     def tell(self, room: Room, event: str, shape: Mapping[str, Any], time_ns: int, **facts: str) -> None:
         """Publish a trade update that is no execution."""
         self._publish(room, event, shape, time_ns, derived_id(str(shape["id"]), event, str(time_ns)), **facts)
+
+    def amend(
+        self, room: Room, order_id: str, execution_id: str, quantity: Decimal, price: Decimal | None
+    ) -> JsonObject:
+        """Bust an execution (quantity 0) or correct it, the order's latest when not named, and tell of it.
+
+        Alpaca documents the events `trade_bust` and `trade_correct` by name; that they carry `previous_execution_id`
+        beside the order, price and quantity is what its event streams for brokers do. Which of them the account
+        activities show afterwards is not documented: here a busted row is gone and a corrected one is changed.
+        """
+        executions = self.exchange.executions_of(room.account_id, order_id)
+        named = [each for each in executions if execution_id in {"", each.execution_id} and each.quantity]
+        if not named:
+            raise ValueError(f"order {order_id} has no such execution")
+        old = named[-1]
+        new = self.exchange.amend(
+            room.account_id, order_id, old.execution_id, quantity=quantity, price=price or old.price
+        )
+        room.amend_fill(new)
+        room.positions[new.symbol] = new.position_quantity
+        order = self.exchange.order(room.account_id, order_id)
+        assert order is not None, "an order stays on the exchange's books"
+        now, shown = self.now_ns(), new if quantity else old
+        if not order.is_open:
+            room.open_ids.pop(order_id, None)
+        self._publish(
+            room,
+            "trade_correct" if quantity else "trade_bust",
+            self.shape(room, order),
+            now,
+            derived_id(old.execution_id, "amended", str(now)),
+            price=text(shown.price),
+            qty=text(shown.quantity),
+            position_qty=rounded(new.position_quantity),
+            previous_execution_id=old.execution_id,
+        )
+        return self.shape(room, order)
 
     def _tell(self, event: ExchangeEvent) -> None:
         order = event.order

@@ -19,7 +19,7 @@ from brokergw.sim.dialects.alpaca.refusals import (
     not_found,
     unprocessable,
 )
-from brokergw.sim.dialects.alpaca.shapes import ASSET_CLASS, SIDE, STATUS, JsonObject, as_submitted
+from brokergw.sim.dialects.alpaca.shapes import ASSET_CLASS, SIDE, STATUS, JsonObject, as_submitted, derived_id
 from brokergw.sim.faults import FaultName
 
 _LIMIT_DEFAULT, _LIMIT_MAX = 50, 500
@@ -45,7 +45,11 @@ def submit(call: Call) -> JsonObject:
         raise malformed("client_order_id must be unique")
     _check_intent(call, ticket, read.word(body, "position_intent"))
     _check_permissions(call, ticket, listing)
-    return as_submitted(place(call, ticket, listing))
+    placed = as_submitted(place(call, ticket, listing))
+    if call.strike(FaultName.OTHER_ORDER) is not None:
+        stranger = derived_id("stranger", placed["id"])
+        return {**placed, "id": stranger, "client_order_id": stranger}
+    return placed
 
 
 def surroundings(call: Call, listing: Listing) -> terms.Surroundings:
@@ -62,6 +66,8 @@ def surroundings(call: Call, listing: Listing) -> terms.Surroundings:
 def place(call: Call, ticket: Ticket, listing: Listing) -> JsonObject:
     """Hand a ticket to the exchange and write the order; raises ApiError."""
     brokerage, room = call.brokerage, call.room
+    if (fault := call.strike(FaultName.SHOWN_AS)) is not None:
+        room.show_next_as = fault.status_word
     try:
         order = brokerage.exchange.submit(room.account_id, ticket)
     except Refused as refused:
@@ -96,6 +102,8 @@ def _check_permissions(call: Call, ticket: Ticket, listing: Listing) -> None:
 
 def get(call: Call) -> JsonObject:
     """Handle GET /v2/orders/{id}."""
+    if call.strike(FaultName.UNKNOWN_ORDER) is not None:
+        raise not_found(f"order not found for {call.argument}")
     combo = call.brokerage.combos.find(call.room, call.argument)
     if combo is not None:
         return combo
@@ -143,6 +151,10 @@ def list_orders(call: Call) -> list[JsonObject]:
     rows = _window(call, rows)
     if direction != "asc":
         rows.reverse()
+    if call.strike(FaultName.SHUFFLED_LIST) is not None:
+        rows.reverse()
+    if (fault := call.strike(FaultName.TRUNCATED_LIST)) is not None:
+        limit = min(limit, fault.keep)
     return [_row(call, row, nested=nested) for row in rows[:limit]]
 
 

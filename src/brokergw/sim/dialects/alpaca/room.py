@@ -1,6 +1,6 @@
 """One account as Alpaca keeps it beside the exchange: keys, configuration, intents, births, its place on the stream."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -72,7 +72,8 @@ class Room:
 
     `open_ids` are the orders that may still trade, oldest first, so that nobody has to look through all of them.
     `intents` maps order ids to position intents, `births` those hidden from look-ups to the time they appear,
-    `canceling` are orders whose cancellation is still under way, `samples` the equity by minute.
+    `canceling` are orders whose cancellation is still under way, `shown_as` the status that open orders are shown with
+    instead of their own (`show_next_as` the next one's), `samples` the equity by minute.
     """
 
     account_id: str
@@ -87,6 +88,8 @@ class Room:
     intents: dict[str, str] = field(default_factory=dict)
     births: dict[str, int] = field(default_factory=dict)
     canceling: set[str] = field(default_factory=set)
+    shown_as: dict[str, str] = field(default_factory=dict)
+    show_next_as: str = ""
     samples: dict[int, Decimal] = field(default_factory=dict)
     fills: list[FillNote] = field(default_factory=list)
     other_activities: list[tuple[int, JsonObject]] = field(default_factory=list)
@@ -114,7 +117,17 @@ class Room:
         else:
             intent = self.infer_intent(order.side, order.symbol)
         self.intents[order.order_id] = intent
+        if self.show_next_as:
+            self.shown_as[order.order_id], self.show_next_as = self.show_next_as, ""
         return True
+
+    def amend_fill(self, execution: Execution) -> None:
+        """Change the note of an execution, or drop it when nothing of it is left."""
+        place = next(i for i, note in enumerate(self.fills) if note.execution.execution_id == execution.execution_id)
+        if execution.quantity:
+            self.fills[place] = replace(self.fills[place], execution=execution)
+        else:
+            del self.fills[place]
 
     def note_fee(self, execution: Execution, coins: Decimal, money: Decimal) -> None:
         """Write down the fee of a trade of coins."""
