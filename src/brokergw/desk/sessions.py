@@ -261,10 +261,10 @@ class Sessions:
 
     async def _credentials(self, connection: Connection) -> tuple[Credentials | None, str]:
         """Unseal a connection's credentials; one that does not open is broken by itself and stops no other."""
-        if not connection.has_key:
-            return None, ""
         if connection.revoked:
             return _UNREADABLE, ""
+        if not connection.has_key:
+            return None, ""
         try:
             return await self._directory.credentials(connection.connection_id), ""
         except GatewayError as error:
