@@ -24,6 +24,8 @@ from brokergw.ports.journal import Commit, Committed, Journal, LeaseLost
 from brokergw.ports.leases import LeaseGone
 
 _SENDS_WAIT_S: Final = 30.0
+_OTHERS_WAIT_S: Final = 5.0
+_OTHERS_POLL_S: Final = 0.1
 _MAY_BE_OURS: Final = UNRESOLVED | {State.SENDING, State.CONFIRM_PENDING}
 
 log = structlog.get_logger(__name__)
@@ -43,8 +45,21 @@ class Adoption:
         order = await self._find(session, seen)
         if order is None:
             await self._sends.quiet(session.connection.account_id, _SENDS_WAIT_S)
+            if self._journal.shared:
+                await self._others_quiet(session.connection.account_id)
             order = await self._find(session, seen)
         return order
+
+    async def _others_quiet(self, account_id: str) -> None:
+        """Wait until the sends of other processes that run now are on record: what they made is no stranger's."""
+        give_up_at = self._clock.monotonic() + _OTHERS_WAIT_S
+        sending = await self._being_sent(account_id)
+        while sending and self._clock.monotonic() < give_up_at:
+            await self._clock.sleep(_OTHERS_POLL_S)
+            sending &= await self._being_sent(account_id)
+
+    async def _being_sent(self, account_id: str) -> set[str]:
+        return {order.order_id for order in await self._journal.open_orders(account_id, frozenset({State.SENDING}))}
 
     async def order_of(self, session: Session, seen: BrokerOrder, event_time_ns: int) -> Order | None:
         """Find the record's order, or adopt the broker's; None while it may be one of ours that is in doubt.

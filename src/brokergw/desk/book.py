@@ -47,8 +47,9 @@ class OrderBook:
         return None if order_id is None else self._orders.get(order_id)
 
     async def get(self, order_id: str) -> Order | None:
-        """Find an order by the gateway's id."""
-        return self._orders.get(order_id) or self._kept(await self._journal.order(order_id))
+        """Find an order by the gateway's id as the record has it; memory speaks for it where nobody else writes."""
+        known = None if self._journal.shared else self._orders.get(order_id)
+        return known or self._kept(await self._journal.order(order_id))
 
     async def by_broker(self, account_id: str, broker_order_id: str, client_order_id: str) -> Order | None:
         """Find an order by what the broker calls it, or by the client order id that the broker was sent."""

@@ -90,7 +90,7 @@ class Changes:
         claim: KeyClaim | None = KeyClaim(scope=scope, fingerprint=fingerprint, subject=order.order_id, time_ns=now)
         while True:
             _require_changeable(order, plan, now)
-            pending = move(order, plan.pending, now)
+            pending = move(order, plan.pending, now, sender=self._at.instance_id)
             unit = Commit(
                 claim=claim,
                 updates=(pending,),

@@ -51,7 +51,7 @@ from brokergw.ports.evidence import EvidenceFile
 from brokergw.ports.journal import Journal
 from brokergw.ports.leases import Leases
 
-_DISCOVER_EVERY_S: Final = 1.0
+_DISCOVER_EVERY_S: Final = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -200,7 +200,9 @@ class Desk:
         while True:
             await self._clock.sleep(_DISCOVER_EVERY_S)
             try:
-                await self._sessions.open_all()
+                if await self._sessions.open_all():
+                    # Streams of a connection that was revoked end now, not with their next heartbeat.
+                    self._tail.ring()
             except Exception:
                 log.exception("discovery of connections failed")
 

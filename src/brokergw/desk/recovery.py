@@ -18,6 +18,9 @@ from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Journal
 
 _PERMIT_OLD_NS: Final = 30_000_000_000
+_CHANGE_OLD_NS: Final = 5_000_000_000
+"""Brokers confirm a change in less; asking what became of it disturbs nobody who still works on it."""
+
 _PENDING: Final = frozenset({State.PENDING_CANCEL, State.PENDING_MODIFY})
 _DOUBTFUL: Final = frozenset({State.IN_DOUBT, State.RESOLVED_ABSENT})
 _UNSETTLED: Final = _PENDING | _DOUBTFUL | {State.SENDING}
@@ -49,7 +52,8 @@ class Recovery:
             return False
         if self._sends.sending(order.order_id):
             return True
-        return order.sender in living and self._clock.now_ns() - order.update_time_ns < _PERMIT_OLD_NS
+        old_ns = _CHANGE_OLD_NS if order.state in _PENDING else _PERMIT_OLD_NS
+        return order.sender in living and self._clock.now_ns() - order.update_time_ns < old_ns
 
     async def _take_up(self, session: Session, order: Order) -> None:
         if order.state in _PENDING:

@@ -273,24 +273,33 @@ class Sessions:
             log.error("connection cannot be used", connection_id=connection.connection_id, why=error.message)  # noqa: TRY400
             return _UNREADABLE, error.message
 
-    async def open_all(self) -> None:
-        """Open a session for every connection that is not revoked; also finds those made by another process."""
+    async def open_all(self) -> bool:
+        """Open a session for every connection, and end those of revoked ones; also finds what another process did.
+
+        Tells whether any was ended.
+        """
+        ended = False
         for connection in await self._directory.list():
             if connection.revoked:
-                await self.close(connection)
+                ended |= await self.close(connection)
             elif connection.broker in self._brokers:
                 await self.open(connection)
+        return ended
 
-    async def close(self, connection: Connection) -> None:
-        """End a connection's session: its background work and its adapter; what it knew stays readable as revoked."""
+    async def close(self, connection: Connection) -> bool:
+        """End a connection's session: its background work and its adapter; what it knew stays readable as revoked.
+
+        Tells whether it was open.
+        """
         session = self._by_connection.get(connection.connection_id)
         if session is None or session.connection.revoked:
-            return
+            return False
         session.connection = connection
         session.health, session.stream_up, session.detail = ConnectionHealth.REVOKED, False, "revoked"
         session.let_go()
         await session.ended()
         await session.adapter.disconnect()
+        return True
 
     async def stop(self) -> None:
         """End every session."""

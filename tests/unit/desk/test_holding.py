@@ -2,7 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
+
+from brokergw.desk.watch import Ending, EndReason, WatchRequest
 from brokergw.model.account import ConnectionHealth
+from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.events import EventKind
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Order
 from brokergw.model.outcome import FeedDown, Found
@@ -101,3 +106,62 @@ async def placed(bench: Bench) -> Order:
 def left_behind(order: Order, sender: str) -> Order:
     """Give an order as a sender leaves it that has not heard from the broker."""
     return replace(order, state=State.SENDING, broker_order_ids=(), sender=sender)
+
+
+async def test_a_change_goes_by_what_the_record_says_and_not_by_an_old_memory(replicas: Replicas) -> None:
+    """What another process has made of an order decides, in both directions."""
+    first, second = await replicas.start("a"), await replicas.start("b")
+    order = await placed(first)
+    await second.cancel(order.order_id)
+    with pytest.raises(GatewayError) as refused:
+        await first.cancel(order.order_id)
+    assert refused.value.reason is Reason.ORDER_PENDING
+
+    client_id, terms = first.broker.sent[0]
+    await first.tell(report(broker_order(client_id, terms, State.CANCELED)))
+    with pytest.raises(GatewayError) as refused:
+        await second.cancel(order.order_id)
+    assert refused.value.reason is Reason.ORDER_TERMINAL
+
+
+async def test_a_replay_shows_the_order_as_it_stands_on_the_record(replicas: Replicas) -> None:
+    """The process that placed it has not heard of the fill that another one wrote; its replay shows it all the same."""
+    first, second = await replicas.start("a"), await replicas.start("b")
+    command = second.order()
+    order = (await second.submit(command)).order
+    client_id, terms = second.broker.sent[0]
+    await first.tell(report(*filled(client_id, terms)))
+    again = await second.submit(command)
+    assert again.replayed
+    assert (again.order.order_id, again.order.state) == (order.order_id, State.FILLED)
+
+
+async def test_what_another_process_is_sending_is_not_taken_for_a_strangers(replicas: Replicas) -> None:
+    """A leg that the stream tells before its parent's answer is on record waits for it, and is bound to its order."""
+    first, second = await replicas.start("a"), await replicas.start("b")
+    parent = left_behind(await placed(second), "b")
+    settled = replicas.journal.by_id[parent.order_id]
+    replicas.journal.by_id[parent.order_id] = parent
+    leg = broker_order("a-leg", parent.terms, broker_order_id="b-leg")
+    await first.tell(report(leg))
+    assert list(replicas.journal.by_id) == [parent.order_id]
+
+    replicas.journal.by_id[parent.order_id] = settled
+    ours = replace(settled, order_id="ord_leg", broker_order_ids=("b-leg",), broker_client_order_id="a-leg")
+    replicas.journal.by_id[ours.order_id] = ours
+    await replicas.clock.pass_time(0.3)
+    assert set(replicas.journal.by_id) == {parent.order_id, "ord_leg"}
+
+
+async def test_a_revoked_connection_is_noticed_by_every_process_within_a_second(replicas: Replicas) -> None:
+    """Whoever revoked it, the others stop using it, and their streams of it end."""
+    first, second = await replicas.start("a"), await replicas.start("b")
+    stream = first.desk.watch(first.caller, WatchRequest(kind=EventKind.ORDER))
+    await anext(stream)
+    await second.desk.revoke_connection(second.caller, "con_1")
+    await replicas.clock.pass_time(1.0)
+    with pytest.raises(GatewayError) as refused:
+        await first.submit(first.order())
+    assert refused.value.reason is Reason.CONNECTION_NOT_USABLE
+    assert [item async for item in stream][-1] == Ending(EndReason.CONNECTION_REVOKED, {"acc_1": 0})
+    assert not holds(first)
