@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,9 @@ def spread(values: Sequence[float | None]) -> Spread | None:
     return Spread(statistics.median(known), min(known), max(known))
 
 
-def ratio(above: Sequence[Measurement], below: Sequence[Measurement]) -> Spread | None:
-    """Compare the rates of two cases round by round, so that what slows the whole machine for a while cancels out."""
-    return spread([one.rate / other.rate for one, other in zip(above, below, strict=True)])
+def ratio(
+    above: Sequence[Measurement], below: Sequence[Measurement], figure: Literal["rate", "p50_ms"] = "rate"
+) -> Spread | None:
+    """Compare two cases round by round, so that what slows the whole machine for a while cancels out."""
+    pairs = [(getattr(one, figure), getattr(other, figure)) for one, other in zip(above, below, strict=True)]
+    return spread([None if one is None or other is None else one / other for one, other in pairs])

@@ -68,30 +68,44 @@ class Gateway:
 async def running_gateway(
     broker_url: str, *program: str, more: Mapping[str, str] | None = None
 ) -> AsyncIterator[Gateway]:
-    """Serve on free loopback ports with SQLite in a directory that goes away with it.
+    """Serve with an empty record, in a directory that goes away with the gateway.
 
     `program` takes the place of the `brokergw` command; `more` are further settings.
     """
     with tempfile.TemporaryDirectory(prefix="brokergw-bench-") as folder:
-        settings = _UNHINDERED | {
-            "BROKERGW_LISTEN": "127.0.0.1:0",
-            "BROKERGW_METRICS_LISTEN": "127.0.0.1:0",
-            "BROKERGW_DATA_DIR": folder,
-            "BROKERGW_DATABASE_URL": f"sqlite:///{folder}/gateway.db",
-            "BROKERGW_ALPACA_PAPER_URL": broker_url,
-            "BROKERGW_ALPACA_DATA_URL": broker_url,
-            **(more or {}),
-        }
-        serve = LoggedProcess(
-            "gateway",
-            [*(program or (_BROKERGW,)), "serve"],
-            settings,
-            log=Path(folder, "gateway.log"),
-            ready_word='"serving"',
-        )
-        async with serve:
-            port = json.loads(serve.greeting)["port"]
-            yield Gateway(serve, f"127.0.0.1:{port}", await _make_key(settings))
+        async with serving_from(Path(folder), broker_url, *program, more=more) as gateway:
+            yield gateway
+
+
+@asynccontextmanager
+async def serving_from(
+    folder: Path, broker_url: str = "", *program: str, more: Mapping[str, str] | None = None
+) -> AsyncIterator[Gateway]:
+    """Serve on free loopback ports with SQLite in a directory, and go on there with what it holds already."""
+    settings = _UNHINDERED | {
+        "BROKERGW_LISTEN": "127.0.0.1:0",
+        "BROKERGW_METRICS_LISTEN": "127.0.0.1:0",
+        "BROKERGW_DATA_DIR": str(folder),
+        "BROKERGW_DATABASE_URL": f"sqlite:///{database_in(folder)}",
+        "BROKERGW_ALPACA_PAPER_URL": broker_url,
+        "BROKERGW_ALPACA_DATA_URL": broker_url,
+        **(more or {}),
+    }
+    serve = LoggedProcess(
+        "gateway",
+        [*(program or (_BROKERGW,)), "serve"],
+        settings,
+        log=folder / "gateway.log",
+        ready_word='"serving"',
+    )
+    async with serve:
+        port = json.loads(serve.greeting)["port"]
+        yield Gateway(serve, f"127.0.0.1:{port}", await _make_key(settings))
+
+
+def database_in(folder: Path) -> Path:
+    """Tell where a gateway's record is."""
+    return folder / "gateway.db"
 
 
 async def _make_key(settings: dict[str, str]) -> str:

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from bench.full import full_gateway
 from bench.gateway import Account, Gateway, running_gateway
 from bench.processes import Generator, Process, measure_together
 
@@ -46,6 +47,10 @@ async def beds(only: frozenset[str]) -> AsyncIterator[dict[str, Bed]]:
         if "e" in only:
             bots = await start_loads(stack, "sdk", broker_url, BROKER_KEYS["e"], BROKER_SECRET, processes=1)
             made["e"] = Bed(bots[0], bots)
+        if "g" in only:
+            full, account = await stack.enter_async_context(full_gateway())
+            loads = await start_loads(stack, "submit", full.target, account.account_id, account.api_key)
+            made["g"] = Bed(full.process, loads)
         if only & {"b", "d", "f"}:
             gateway = await stack.enter_async_context(running_gateway(broker_url))
             made |= await _gateway_beds(stack, gateway, only)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +15,23 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Rates of one case over rates of another, and the least it should be at the highest load."""
+    """A figure of one case over the same figure of another.
+
+    `aim` is the least that a ratio of rates should be, the most that one of median latencies should; at the load
+    `aim_at`, or else at the highest.
+    """
 
     above: str
     below: str
     says: str
     aim: float | None = None
+    figure: Literal["rate", "p50_ms"] = "rate"
+    aim_at: int | None = None
+
+    @property
+    def bound(self) -> str:
+        """The aim in signs."""
+        return "" if self.aim is None else f"{'≥' if self.figure == 'rate' else '≤'} {self.aim}"
 
 
 CALLS: Final = (
@@ -29,6 +40,7 @@ CALLS: Final = (
     Case("c", "bare grpc.aio, one aiohttp POST to simulated Alpaca"),
     Case("d", "gateway, SubmitOrder to simulated Alpaca, durable SQLite"),
     Case("e", "alpaca-py in threads, straight to simulated Alpaca"),
+    Case("g", "as b, with 10,000 orders resting and 1,000,000 stored"),
 )
 STREAMS: Final = (
     Case("f0", "bare grpc.aio stream, one fill repeated as fast as it is taken"),
@@ -36,9 +48,11 @@ STREAMS: Final = (
     Case("f2", "gateway, SubscribeFills, live while orders fill on the mock broker"),
 )
 CALL_RATIOS: Final = (
-    Ratio("b", "a", "what chain, gates and two durable commits leave of a bare echo", 0.4),
-    Ratio("d", "c", "what they leave of a bare forwarder", 0.6),
-    Ratio("d", "e", "the gateway beside the broker's own SDK", 1.5),
+    Ratio("b", "a", "what chain, gates and two durable commits leave of a bare echo", 0.5),
+    Ratio("d", "c", "what they leave of a bare forwarder", 0.8),
+    Ratio("d", "e", "the gateway beside the broker's own SDK", 2.0),
+    Ratio("b", "a", "what they add to the median of a bare echo", 2.5, "p50_ms", 1),
+    Ratio("g", "b", "what a full record adds to the median", 1.1, "p50_ms", 1),
 )
 STREAM_RATIOS: Final = (
     Ratio("f1", "f0", "what record, sequence, cursor and filter leave of a bare stream"),

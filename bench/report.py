@@ -33,7 +33,7 @@ class Results:
     def ratio(self, wanted: Ratio, load: int) -> Spread | None:
         """Compare two cases at one load; None where one of them was not measured."""
         above, below = (self.measured.get((letter, load)) for letter in (wanted.above, wanted.below))
-        return ratio(above, below) if above and below else None
+        return ratio(above, below, wanted.figure) if above and below else None
 
 
 def machine() -> dict[str, Any]:
@@ -57,7 +57,7 @@ def document(results: Results) -> dict[str, Any]:
         "calls": _rows(results, CALLS, IN_FLIGHT, "in_flight"),
         "streams": _rows(results, STREAMS, SUBSCRIBERS, "subscribers"),
         "ratios": [
-            {"ratio": f"{one.above}/{one.below}", "load": load, "aim": one.aim, **_rounded(found)}
+            {"ratio": f"{one.above}/{one.below}", "of": one.figure, "load": load, "aim": one.aim, **_rounded(found)}
             for ratios, loads in ((CALL_RATIOS, IN_FLIGHT), (STREAM_RATIOS, SUBSCRIBERS))
             for one in ratios
             for load in loads
@@ -136,7 +136,7 @@ def _table(
 
 
 def _ratio_table(results: Results) -> Table:
-    table = Table(title="Ratios of rates", title_justify="left")
+    table = Table(title="Ratios", title_justify="left")
     table.add_column("")
     table.add_column("what it says")
     for heading in ("load", "ratio", "aim"):
@@ -145,7 +145,7 @@ def _ratio_table(results: Results) -> Table:
         for one in ratios:
             for load in loads:
                 if found := results.ratio(one, load):
-                    aim = f"≥ {one.aim}" if one.aim and load == max(loads) else ""
+                    aim = one.bound if load == (one.aim_at or max(loads)) else ""
                     table.add_row(f"{one.above}/{one.below}", one.says, str(load), _text(found, 2), aim)
     return table
 
