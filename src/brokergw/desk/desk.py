@@ -25,6 +25,7 @@ from brokergw.desk.recorder import Recorder
 from brokergw.desk.recovery import Recovery
 from brokergw.desk.resolver import Resolver
 from brokergw.desk.results import Cleared, OrderResult, Result, SweepResult
+from brokergw.desk.retention import Retention
 from brokergw.desk.rules import DeskRules
 from brokergw.desk.sends import Sends
 from brokergw.desk.sessions import Session, Sessions
@@ -80,13 +81,14 @@ class Desk:
         self._sends, self._tail = Sends(), Tail(journal, clock)
         self._sessions = Sessions(directory, catalog, clock)
         recorder = Recorder(journal, self._book, clock)
-        self._resolver = Resolver(recorder, self._book, clock, rules or DeskRules())
+        self._rules = rules or DeskRules()
+        self._resolver = Resolver(recorder, self._book, clock, self._rules)
         adoption = Adoption(journal, self._book, self._sends, clock)
         upkeep = Upkeep(journal, self._book, recorder, adoption, clock, upkeep_settings or UpkeepSettings())
         self._feeds = Feeds(journal, self._book, recorder, self._sends, clock, adoption=adoption, upkeep=upkeep)
         recovery = Recovery(journal, self._book, self._sends, self._resolver, clock)
         self._holding = Holding(leases, self._sessions, self._feeds, recovery, clock)
-        self._recall = Recall(journal, self._book, self._sends, clock)
+        self._recall = Recall(journal, self._book, self._sends, clock, self._rules)
         self._gates = Gates(self._sessions, clock, gate_settings)
         self._admission = Admission(journal, recorder, clock)
         parts = Parts(
@@ -192,6 +194,8 @@ class Desk:
         await self._sessions.open_all()
         await self._holding.start()
         self._background.append(asyncio.create_task(self._discover(), name="discover connections"))
+        retention = Retention(self._journal, self._sessions, self._clock, self._rules)
+        self._background.append(asyncio.create_task(retention.run(), name="key retention"))
         if self._left is not None:
             self._background.append(asyncio.create_task(self._left.take_up(), name="answers left over"))
 

@@ -5,10 +5,12 @@ from typing import Any, Final
 from brokergw.desk import decisions
 from brokergw.desk.book import OrderBook
 from brokergw.desk.results import CancelItem, OrderResult, ResidualItem, Result, SweepResult
+from brokergw.desk.rules import DeskRules
 from brokergw.desk.sends import Sends, key_reused
 from brokergw.desk.telling import not_placed
 from brokergw.model.commands import KeyedCommand, SubmitOrder
-from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.errors import FieldViolation, GatewayError, InvalidRequest, Reason
+from brokergw.model.ids import key_time_ns
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Order
 from brokergw.model.principal import Caller
@@ -19,6 +21,7 @@ ATTEMPTS_MAX: Final = 3
 """How often one key may be tried again after a proof that nothing was sent."""
 
 _FIRST_CALL_MAX_NS: Final = 30_000_000_000
+_DAY_NS: Final = 24 * 3600 * 1_000_000_000
 
 
 def scope_of(caller: Caller, command: KeyedCommand) -> KeyScope:
@@ -29,14 +32,16 @@ def scope_of(caller: Caller, command: KeyedCommand) -> KeyScope:
 class Recall:
     """Answers for keys that were used before."""
 
-    def __init__(self, journal: Journal, book: OrderBook, sends: Sends, clock: Clock) -> None:
+    def __init__(self, journal: Journal, book: OrderBook, sends: Sends, clock: Clock, rules: DeskRules) -> None:
         self._journal = journal
         self._book = book
         self._sends = sends
         self._clock = clock
+        self._retention_ns = rules.key_retention_days * _DAY_NS
 
     async def __call__(self, caller: Caller, command: KeyedCommand) -> Result | None:
         """Give the earlier answer under a command's key, or None when the call is to go on."""
+        self._check_age(command.idempotency_key)
         scope = scope_of(caller, command)
         running = self._sends.in_flight(scope)
         if running is not None:
@@ -48,6 +53,8 @@ class Recall:
 
     async def of_record(self, record: KeyRecord, fingerprint: str) -> Result | None:
         """Give the answer that a stored key stands for; None when it may be tried again."""
+        if record.retired:
+            raise key_expired(record.subject)
         if record.fingerprint != fingerprint:
             raise key_reused(record.subject if record.subject.startswith("ord_") else "")
         if record.decision == decisions.NOT_SENT:
@@ -63,6 +70,18 @@ class Recall:
         if "order" in decision:
             return await self._order(decision, record)
         return await self._sweep(decision)
+
+    def _check_age(self, key: str) -> None:
+        """Refuse a key that was made before the record reaches back, or that cannot have been made yet."""
+        made_ns = key_time_ns(key)
+        if made_ns is None:
+            return
+        now = self._clock.now_ns()
+        if made_ns < now - self._retention_ns:
+            raise key_expired("")
+        if made_ns > now + _DAY_NS:
+            rule = "must not be made in the future"
+            raise InvalidRequest((FieldViolation("idempotency_key", rule, Reason.IDEMPOTENCY_KEY_INVALID),))
 
     async def _unsent(self, record: KeyRecord) -> Result | None:
         """Tell whether a proof that nothing was sent still is the last word: a later attempt may be on its way."""
@@ -113,6 +132,15 @@ class Recall:
         if order is None:
             raise GatewayError(Reason.INTERNAL_ERROR, "an order vanished from the record", order_id=order_id)
         return order
+
+
+def key_expired(subject: str) -> GatewayError:
+    """Say that a key is too old to be told what it came to."""
+    return GatewayError(
+        Reason.IDEMPOTENCY_KEY_EXPIRED,
+        "this idempotency key is older than answers are kept",
+        order_id=subject if subject.startswith("ord_") else None,
+    )
 
 
 def in_progress(order_id: str) -> GatewayError:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from brokergw.desk import decisions
 from brokergw.desk.matching import may_take
 from brokergw.desk.parts import Parts
-from brokergw.desk.recall import ATTEMPTS_MAX, in_progress, scope_of
+from brokergw.desk.recall import ATTEMPTS_MAX, in_progress, key_expired, scope_of
 from brokergw.desk.recorder import Step
 from brokergw.desk.results import Cleared, OrderResult, Result
 from brokergw.desk.sends import sent
@@ -77,6 +77,8 @@ class Submit:
         result = await self._journal.commit(unit)
         if isinstance(result, KeyTaken):
             denial.order_id = result.record.subject
+            if result.record.retired:
+                raise key_expired(result.record.subject)
             if result.record.decision != decisions.NOT_SENT:
                 # Another call under the key was let through meanwhile; its answer stands, not this one's.
                 raise in_progress(result.record.subject)

@@ -106,7 +106,7 @@ class Sweep:
         result = await self._journal.commit(unit)
         if not isinstance(result, KeyTaken):
             return None
-        if not result.record.decision:
+        if not result.record.decision and not result.record.retired:
             # The first call died in the middle. Its steps have keys of their own, so going through them again
             # repeats nothing that was done.
             return None

@@ -40,6 +40,13 @@ def is_idempotency_key(text: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
+def key_time_ns(key: str) -> int | None:
+    """Give when an idempotency key says it was made (version 7, to the millisecond); None for other versions."""
+    if key[14] != "7":
+        return None
+    return int(key[:8] + key[9:13], 16) * 1_000_000
+
+
 def fill_id(broker: str, account_id: str, execution_id: str) -> str:
     """Derive the fill's id from the broker's execution id, so that a fill told twice is one fill."""
     digest = hashlib.blake2b(f"{broker}\x1f{account_id}\x1f{execution_id}".encode(), digest_size=16).hexdigest()

@@ -49,7 +49,7 @@ _REQUEST: Final = {
         "Set `idempotency_key`, or the metadata `idempotency-key`, to a fresh UUID per intent.",
     ),
     Reason.IDEMPOTENCY_KEY_INVALID: _malformed(
-        "The key is no UUID of version 4 or 7, or field and metadata disagree.",
+        "The key is no UUID of version 4 or 7, lies in the future, or field and metadata disagree.",
         "Send one canonical UUID, in one place.",
     ),
     Reason.REQUEST_UNDECODABLE: _malformed(
@@ -146,6 +146,13 @@ _KEY: Final = {
         "The first call under this key is still running.",
         "Repeat the identical request with the same key.",
     ),
+    Reason.IDEMPOTENCY_KEY_EXPIRED: Row(
+        StatusCode.FAILED_PRECONDITION,
+        OrderEffect.POSSIBLE,
+        Retry.NEVER,
+        "The key is older than answers are kept; whether and what it placed must be looked up.",
+        "Look the order up, by `order_id` where there is one or by its client_order_id, before you place it anew.",
+    ),
     Reason.CLIENT_ORDER_ID_TAKEN: _denied(
         "The account has used this client_order_id before.", "Choose another; the first order is in `order_id`."
     ),
@@ -219,7 +226,9 @@ _THINGS: Final = {
         "Repeat the identical request with the same key.",
     ),
     Reason.ORDER_NOT_PLACED: _denied(
-        "The order was never placed: its absence at the broker is proved.", "Place it again if it is still wanted."
+        "The order was not placed: its absence at the broker is proved. While a late birth is still waited for, "
+        "`order_effect` is POSSIBLE and `retry` SAME_KEY.",
+        "Once `order_effect` is NONE, place it again if it is still wanted.",
     ),
     Reason.MODIFY_REFUSED: _denied(
         "The broker refused the change; the order stands as it was.", "See `brokerMessage`."
