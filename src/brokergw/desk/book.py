@@ -46,6 +46,11 @@ class OrderBook:
         order_id = order_id or self._by_client_id.get((account_id, client_order_id))
         return None if order_id is None else self._orders.get(order_id)
 
+    def version(self, order_id: str) -> int:
+        """Give the newest version in memory of an order; 0 where none is."""
+        order = self._orders.get(order_id)
+        return 0 if order is None else order.version
+
     async def get(self, order_id: str) -> Order | None:
         """Find an order by the gateway's id as the record has it; memory speaks for it where nobody else writes."""
         known = None if self._journal.shared else self._orders.get(order_id)

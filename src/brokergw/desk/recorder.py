@@ -259,6 +259,9 @@ class Recorder:
         for fill in unit.fills:
             self._know(fill.fill_id)
         tally.add({fill.fill_id: execution_of(fill) for fill in unit.fills})
+        for fill in unit.fills:
+            if tally.unexplained(fill.fill_id):
+                log.error("an amended execution is not on record", order_id=fill.order_id, fill_id=fill.fill_id)
         tally.version = order.version
         self._tallies[order.order_id] = tally
         self._tallies.move_to_end(order.order_id)

@@ -75,6 +75,16 @@ class Tally:
             self.totals = self.with_more(more)
             self._rows.update(more)
 
+    def unexplained(self, name: str) -> bool:
+        """Tell whether an amendment is about nothing that is known."""
+        row = self._rows[name]
+        if row.kind is FillKind.NEW:
+            return False
+        if row.refers_to:
+            return row.refers_to not in self._rows
+        others = {other for other, each in self._rows.items() if other != name and each.kind is not FillKind.BUST}
+        return row.kind is FillKind.CORRECTION or not _like(self._rows, others, row)
+
 
 def execution_of(fill: Fill) -> Execution:
     """Read a fill on record."""
@@ -94,17 +104,6 @@ def totals_of(rows: Mapping[str, Execution]) -> Totals:
         sum((rows[name].quantity * rows[name].price for name in standing), ZERO),
         amended=any(row.kind is not FillKind.NEW for row in rows.values()),
     )
-
-
-def unexplained(rows: Mapping[str, Execution], name: str) -> bool:
-    """Tell whether an amendment is about nothing that is known."""
-    row = rows[name]
-    if row.kind is FillKind.NEW:
-        return False
-    if row.refers_to:
-        return row.refers_to not in rows
-    others = {other for other in rows if other != name and rows[other].kind is not FillKind.BUST}
-    return row.kind is FillKind.CORRECTION or not _like(rows, others, row)
 
 
 def _root(rows: Mapping[str, Execution], name: str) -> str:

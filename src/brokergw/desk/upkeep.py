@@ -117,7 +117,8 @@ class Upkeep:
         listing = await session.adapter.get_open_orders()
         listed = await self._compare(session, memory, heads, listing, asked_ns)
         for head in heads.values():
-            if head.order_id not in listed and head.state in AT_BROKER:
+            moved = self._book.version(head.order_id) > head.version
+            if head.order_id not in listed and head.state in AT_BROKER and not moved:
                 await self._look_up(session, memory, head)
         memory.doubts = {order_id: doubt for order_id, doubt in memory.doubts.items() if order_id in heads}
 
