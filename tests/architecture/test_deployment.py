@@ -104,6 +104,17 @@ def test_every_selector_finds_the_gateway_and_not_the_job() -> None:
     assert the("Job")["spec"]["template"]["metadata"]["labels"] != labels
 
 
+def test_a_rollout_and_a_disruption_leave_processes_to_take_over() -> None:
+    """Several replicas, none missing in a rollout, one at a time in a disruption, and time to take their share."""
+    spec = the("Deployment")["spec"]
+    assert spec["replicas"] >= 3
+    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    assert the("PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+    # A newcomer is given its first share after ten seconds of the same processes.
+    assert spec["minReadySeconds"] > 10
+    assert the("Secret")["stringData"]["BROKERGW_DATABASE_URL"].startswith("postgresql://")
+
+
 def test_pods_and_image_have_the_same_user_and_writable_places() -> None:
     """The image's user is the pods' user, and its volume is mounted wherever the root is read-only."""
     assert "USER 10001:10001" in DOCKERFILE
