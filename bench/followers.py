@@ -37,6 +37,7 @@ class Follower:
     resumptions: int = -1
     cursor: str = ""
     covered: int | None = 0
+    heartbeats: int = 0
     status: grpc.StatusCode | None = None
     trailer: dict[str, Any] = field(default_factory=dict)
 
@@ -65,6 +66,11 @@ class Follower:
         finally:
             call.cancel()
 
+    async def read_all(self, stub: Stub) -> None:
+        """Read until a whole heartbeat interval has brought nothing."""
+        began = self.heartbeats
+        await self.follow(stub, lambda: self.heartbeats > began + 1)
+
     def take(self, message: fills_pb2.SubscribeFillsResponse) -> None:
         """Check one message against everything before it."""
         match message.WhichOneof("message"):
@@ -74,6 +80,7 @@ class Follower:
                 for event in message.batch.events:
                     self._take_event(event.header)
             case "heartbeat":
+                self.heartbeats += 1
                 self.cursor = message.heartbeat.cursor
                 self.covered = message.heartbeat.sequences[self.account_id]
             case _:

@@ -18,6 +18,9 @@ BROKER_KEYS: Final = {"c": "PKBARE", "d": "PKGATEWAY", "e": "PKSDK"}
 """An account at the simulated broker for each case, so that none spends another's money."""
 
 BROKER_SECRET: Final = "bench-secret"
+BATCH: Final = "128"
+"""How many fills a message may hold where they are taken in batches."""
+
 _RECORD_S: Final = 4
 
 
@@ -78,11 +81,15 @@ async def _stream_beds(
     await measure_together(orders, 32, seconds=_RECORD_S, warm_up=0)
     bare = await stack.enter_async_context(_server("bare stream", "stream"))
     takers = await start_loads(stack, "subscribe", bare.greeting, "", "none")
-    followers = await start_loads(stack, "subscribe", gateway.target, mock.account_id, mock.api_key)
+    whose = (gateway.target, mock.account_id, mock.api_key)
+    singly = await start_loads(stack, "subscribe", *whose)
+    together = await start_loads(stack, "subscribe", *whose, BATCH)
     return {
         "f0": Bed(bare, takers),
-        "f1": Bed(gateway.process, followers, start="record"),
-        "f2": Bed(gateway.process, followers, busy=orders),
+        "f1": Bed(gateway.process, singly, start="record"),
+        "f2": Bed(gateway.process, singly, busy=orders),
+        "f3": Bed(gateway.process, together, start="record"),
+        "f4": Bed(gateway.process, together, busy=orders),
     }
 
 

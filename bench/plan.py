@@ -44,8 +44,10 @@ CALLS: Final = (
 )
 STREAMS: Final = (
     Case("f0", "bare grpc.aio stream, one fill repeated as fast as it is taken"),
-    Case("f1", "gateway, SubscribeFills, fills replayed from the record"),
-    Case("f2", "gateway, SubscribeFills, live while orders fill on the mock broker"),
+    Case("f1", "gateway, SubscribeFills, replayed from the record, a message for each fill"),
+    Case("f2", "gateway, SubscribeFills, live while orders fill on the mock broker, a message for each fill"),
+    Case("f3", "gateway, SubscribeFills, replayed from the record, up to 128 fills in a message"),
+    Case("f4", "gateway, SubscribeFills, live while orders fill, up to 128 fills in a message"),
 )
 CALL_RATIOS: Final = (
     Ratio("b", "a", "what chain, gates and two durable commits leave of a bare echo", 0.5),
@@ -57,6 +59,8 @@ CALL_RATIOS: Final = (
 STREAM_RATIOS: Final = (
     Ratio("f1", "f0", "what record, sequence, cursor and filter leave of a bare stream"),
     Ratio("f2", "f0", "the same live, bounded by how many orders fill meanwhile"),
+    Ratio("f3", "f0", "in batches, as the gateway's own client takes them: record beside a bare stream", 1.0),
+    Ratio("f4", "f0", "the same live, bounded by how many orders fill meanwhile"),
 )
 
 IN_FLIGHT: Final = (1, 16, 32)

@@ -147,17 +147,10 @@ async def _start_workers(
 
 
 async def _whole_record(gateway: Gateway, account: Account) -> Follower:
-    """Read the record in one go, up to the first heartbeat: what everybody must have seen in the end."""
+    """Read the record in one go: what everybody must have seen in the end."""
     whole = Follower(account.account_id, (("authorization", f"Bearer {account.api_key}"),), max_batch=128)
-    heartbeats = 0
     async with grpc.aio.insecure_channel(gateway.target) as channel:
-        call = whole.open(Stub(channel))
-        async for message in call:
-            whole.take(message)
-            heartbeats += message.HasField("heartbeat")
-            if heartbeats > 1:
-                break
-        call.cancel()
+        await whole.read_all(Stub(channel))
     return whole
 
 

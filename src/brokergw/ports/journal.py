@@ -266,6 +266,12 @@ class Journal(Protocol):
         """Forget up to so many retired keys claimed before a time; gives how many."""
         ...
 
+    async def prune_events(self, account_id: str, published_before_ns: int, limit: int) -> int:
+        """Forget up to so many of an account's oldest events, as long as they were published before a time; gives how
+        many. What is left has no hole, and sequences go on.
+        """
+        ...
+
     @property
     def shared(self) -> bool:
         """Whether other processes may write to this record too."""

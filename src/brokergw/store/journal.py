@@ -181,6 +181,11 @@ class SqlJournal:
         dropped: int = await self._run(retention.drop(claimed_before_ns, limit))
         return dropped
 
+    async def prune_events(self, account_id: str, published_before_ns: int, limit: int) -> int:
+        """Forget the oldest events of an account."""
+        pruned: int = await self._run(retention.prune(account_id, published_before_ns, limit))
+        return pruned
+
     @property
     def shared(self) -> bool:
         """Whether other processes may write to this record too."""

@@ -1,10 +1,15 @@
-"""Old idempotency keys: first what they came to is forgotten, much later that they were used."""
+"""What is forgotten in time.
 
+Of old idempotency keys first what they came to, much later that they were used; of an account's log the oldest events.
+"""
+
+from itertools import takewhile
 from typing import Final
 
-from sqlalchemy import text
+from sqlalchemy import Connection, delete, select, text
 
 from brokergw.store.group import Work
+from brokergw.store.tables import EVENTS
 
 _REST_NS: Final = 24 * 3_600 * 1_000_000_000
 """How long an order must have been at rest, ended, before the key that made it is retired."""
@@ -33,3 +38,18 @@ def retire(before_ns: int, most: int, now_ns: int) -> Work:
 def drop(before_ns: int, most: int) -> Work:
     """Forget up to so many retired keys claimed before a time."""
     return lambda database: database.execute(_DROP, {"before": before_ns, "most": most}).rowcount
+
+
+def prune(account_id: str, before_ns: int, most: int) -> Work:
+    """Forget up to so many of an account's oldest events, up to the first that was not published before a time."""
+    wanted = select(EVENTS.c.sequence, EVENTS.c.publish_time_ns).where(EVENTS.c.account_id == account_id)
+
+    def work(database: Connection) -> int:
+        oldest = database.execute(wanted.order_by(EVENTS.c.sequence).limit(most))
+        # Clocks of several processes differ; only what is before every younger event may go, or a hole would be left.
+        old = [row.sequence for row in takewhile(lambda row: row.publish_time_ns < before_ns, oldest)]
+        if old:
+            database.execute(delete(EVENTS).where(EVENTS.c.account_id == account_id, EVENTS.c.sequence <= old[-1]))
+        return len(old)
+
+    return work
