@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Any
 
-from tests.chaos.job import CHAIN_LENGTH, STORES, jobs
+from tests.chaos.job import STORES, jobs
 from tests.chaos.points import POINTS
 from tests.chaos.runner import Report, run
 
@@ -23,7 +23,7 @@ def main() -> int:
     report = asyncio.run(run(jobs(chosen.seed, chosen.trials, stores, points), chosen.workers, _tell))
     _say(report.table())
     for job, found in report.failed:
-        _say(f"\nFAILED: {job.command(points)}")
+        _say(f"\nFAILED: {job.command}")
         for words in found:
             _say(f"  {words}")
     _say(f"{len(report.failed)} of {len(report.jobs)} chains failed" if report.failed else "nothing was found wrong")
@@ -48,7 +48,7 @@ def _say(text: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--trials", type=int, default=300, help=f"how many; a chain has up to {CHAIN_LENGTH}")
+    parser.add_argument("--trials", type=int, default=300, help="how many, in chains of some forty")
     parser.add_argument("--seed", type=int, default=1, help="seed of the first chain; the next ones count up")
     parser.add_argument("--store", choices=[*STORES, "both"], default="both")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))

@@ -70,6 +70,7 @@ class Chain:
         finally:
             await broker.close()
             record.close()
+            await ground.close()
         return self.result
 
 
@@ -117,7 +118,7 @@ class _Run:
     async def _trial(self, point: str, random: Random) -> bool:
         arm_noise(self._broker, random)
         gateway = await self._start(plan_of(point, random))
-        crash = Crash(gateway, self._broker, self._ground, random)
+        crash = Crash(gateway, self._broker, self._ground, random, lambda: self._start("", "beside"))
         working: list[asyncio.Task[object]] = []
         watcher: BareClient | None = None
         if gateway.target:
@@ -174,7 +175,7 @@ class _Run:
         open_ends = [f"{key} with {last.get(key)}" for key in self._book.unanswered]
         return f"unanswered {open_ends}, undecided {self._record.undecided()}"
 
-    async def _start(self, plan: str) -> Gateway:
+    async def _start(self, plan: str, data: str = "data") -> Gateway:
         environment = {
             **SECRETS,
             "PATH": "/usr/bin:/bin",
@@ -182,7 +183,8 @@ class _Run:
             "BROKERGW_METRICS_LISTEN": "",
             "BROKERGW_DATABASE_URL": self._ground.url,
             "BROKERGW_DATABASE_AUTO_UPGRADE": "false",
-            "BROKERGW_DATA_DIR": str(self._directory / "data"),
+            "BROKERGW_DATA_DIR": str(self._directory / data),
+            "BROKERGW_MOCK_PERSISTENT": "false",
             "BROKERGW_ORDERS_PER_MINUTE": "1000000",
             "BROKERGW_READS_PER_MINUTE": "1000000",
             "BROKERGW_ALPACA_PAPER_URL": self._broker.server.url,

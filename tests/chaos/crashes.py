@@ -9,13 +9,19 @@ from typing import Any, Final
 
 from brokergw.sim.faults import FaultName
 from tests.chaos.broker import ChaosBroker
+from tests.chaos.cutter import Cut
 from tests.chaos.gateways import Gateway
 from tests.chaos.points import HOOKED
+from tests.chaos.postgresql import PostgresqlServer
 from tests.chaos.prepared import Ground
 
 LOAD_S: Final = 1.0
 """How long the load runs when its crash does not come by itself, in seconds."""
 
+LEASE_S: Final = 3.2
+"""After this a lease that is not renewed is lost, in seconds."""
+
+_QUICK: Final = 0.8
 _PERMIT_S: Final = 2.0
 _ORDERS: Final = "/v2/orders"
 _VERBS: Final = {"": 6, ".submit": 2, ".cancel": 1, ".modify": 1}
@@ -61,17 +67,28 @@ def arm_noise(broker: ChaosBroker, random: Random) -> None:
 class Crash:
     """Brings one gateway to its end; `__call__` tells whether the trial's point was really met."""
 
-    def __init__(self, gateway: Gateway, broker: ChaosBroker, ground: Ground, random: Random) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        broker: ChaosBroker,
+        ground: Ground,
+        random: Random,
+        another: Callable[[], Awaitable[Gateway]],
+    ) -> None:
         self._gateway = gateway
         self._broker = broker
         self._ground = ground
         self._random = random
+        self._another = another
         self._ways: dict[str, Callable[[], Awaitable[bool]]] = {
             "C6": self._frozen,
             "C7": self._refused,
             "C8": self._waiting,
             "C9": self._answered_badly,
-            "C13": self._database_away,
+            "C13": self._database_locked if ground.server is None else self._database_gone,
+            "C15": self._lease_lost,
+            "DB": self._database_restarted,
+            "COMMIT": self._commit_lost,
             "ANY": self._any_time,
         }
 
@@ -82,11 +99,16 @@ class Crash:
         return met
 
     async def _by_itself(self) -> bool:
-        return await _within(self._gateway.ended.wait(), LOAD_S)
+        return await _within(self._gateway.ended.wait(), self._patience_s)
 
     async def _any_time(self) -> bool:
-        await asyncio.sleep(self._random.uniform(0.01, 0.5))
+        await asyncio.sleep(self._random.uniform(0.01, 0.5 if self._random.random() < _QUICK else self._patience_s))
         return True
+
+    @property
+    def _patience_s(self) -> float:
+        """How long to wait: where leases must run out first, background work begins later."""
+        return LOAD_S if self._ground.server is None else LOAD_S + LEASE_S
 
     async def _frozen(self) -> bool:
         """Wake a frozen sender when its permit has expired, and give it time to do wrong."""
@@ -109,9 +131,9 @@ class Crash:
 
     async def _waiting(self) -> bool:
         name = self._random.choice((FaultName.LATENCY, FaultName.HANGING_REPLY))
-        method, path = self._random.choice((("POST", _ORDERS), ("POST", _ORDERS), ("PATCH", "*"), ("DELETE", "*")))
-        self._broker.arm(name, method=method, path=path, seconds=5.0, skip=self._random.randint(0, 3))
-        met = await _within(self._broker.struck(name), LOAD_S)
+        method, path = self._random.choice((*(("POST", _ORDERS),) * 4, ("PATCH", "*"), ("DELETE", "*")))
+        self._broker.arm(name, method=method, path=path, seconds=5.0, skip=self._random.randint(0, 2))
+        met = await _within(self._broker.struck(name), 2 * LOAD_S)
         await asyncio.sleep(self._random.uniform(0.0, 0.05))
         return met
 
@@ -123,7 +145,7 @@ class Crash:
         await asyncio.sleep(self._random.uniform(0.0, 0.3))
         return met
 
-    async def _database_away(self) -> bool:
+    async def _database_locked(self) -> bool:
         """Hold SQLite's only lock from the moment an order has arrived until the gateway is dead."""
         if not await _within(self._broker.posted(), LOAD_S):
             return False
@@ -135,6 +157,56 @@ class Crash:
         finally:
             held.close()
         return True
+
+    async def _database_gone(self) -> bool:
+        """Kill the database from the moment an order has arrived; the gateway may or may not see it come back."""
+        server = self._server
+        if not await _within(self._broker.posted(), LOAD_S):
+            return False
+        await server.kill()
+        await asyncio.sleep(self._random.uniform(0.0, 0.4))
+        if self._random.random() < 0.5:
+            await self._gateway.kill()
+        await server.start()
+        await asyncio.sleep(self._random.uniform(0.0, 1.5))
+        return True
+
+    async def _database_restarted(self) -> bool:
+        server = self._server
+        await asyncio.sleep(self._random.uniform(0.05, 0.5))
+        await server.kill()
+        await asyncio.sleep(self._random.uniform(0.0, 0.5))
+        await server.start()
+        await asyncio.sleep(self._random.uniform(0.5, 2.0))
+        return True
+
+    async def _commit_lost(self) -> bool:
+        cutter = self._ground.cutter
+        assert cutter is not None
+        await asyncio.sleep(self._random.uniform(0.05, 0.3))
+        cutter.cut(self._random.choice(list(Cut)))
+        met = await _within(cutter.happened.wait(), LOAD_S)
+        cutter.cut(None)
+        await asyncio.sleep(self._random.uniform(0.0, 1.2))
+        return met
+
+    async def _lease_lost(self) -> bool:
+        """Freeze the holder while its order is with the broker, until another process has taken over and found it."""
+        await asyncio.sleep(LEASE_S)
+        self._broker.arm(FaultName.FILL_BEFORE_REPLY, method="POST", path=_ORDERS, seconds=0.5)
+        met = await _within(self._broker.struck(FaultName.FILL_BEFORE_REPLY), LOAD_S)
+        self._gateway.signal(signal.SIGSTOP)
+        other = await self._another()
+        await asyncio.sleep(LEASE_S + self._random.uniform(0.5, 2.0))
+        self._gateway.signal(signal.SIGCONT)
+        await asyncio.sleep(self._random.uniform(0.1, 1.0))
+        await other.kill()
+        return met
+
+    @property
+    def _server(self) -> PostgresqlServer:
+        assert self._ground.server is not None
+        return self._ground.server
 
 
 def _lock(path: str) -> sqlite3.Connection:

@@ -17,6 +17,7 @@ from tests.fixtures.bare_client import BareClient, error_info
 Request: TypeAlias = orders_pb2.SubmitOrderRequest | orders_pb2.ModifyOrderRequest | orders_pb2.CancelOrderRequest
 
 _CALL_S: Final = 8.0
+_THINK_S_MAX: Final = 0.03
 _LEAVE_SHARE: Final = 0.06
 _LEAVE_S_MAX: Final = 0.03
 _AGAIN_S: Final = 0.15
@@ -37,7 +38,7 @@ class Book:
     trial: int = 0
     calls: list[Call] = field(default_factory=list)
     unanswered: dict[str, Request] = field(default_factory=dict)
-    answered: list[Request] = field(default_factory=list)
+    answered: dict[str, Request] = field(default_factory=dict)
     resting: dict[str, None] = field(default_factory=dict)
 
 
@@ -57,7 +58,7 @@ class Client:
                 if not await self._ask(bare, self._book.unanswered[key]):
                     return
             while await self._ask(bare, self._next()):
-                pass
+                await asyncio.sleep(self._random.uniform(0, _THINK_S_MAX))
 
     async def settle(self, target: str) -> None:
         """Ask again until every request has its final answer."""
@@ -83,7 +84,7 @@ class Client:
             case "cancel" | "modify" if self._book.resting:
                 return self._change(kind)
             case "replay" if self._book.answered:
-                return self._random.choice(self._book.answered)
+                return self._random.choice(list(self._book.answered.values()))
             case "deny":
                 return self._submit("1000000", limit_price="100")
             case "market":
@@ -117,7 +118,8 @@ class Client:
     async def _ask(self, bare: BareClient, request: Request, *, may_leave: bool = True) -> bool:
         """Make one call and keep book of it; False once the gateway is gone."""
         key = request.idempotency_key
-        self._book.unanswered[key] = request
+        if key not in self._book.answered:
+            self._book.unanswered[key] = request
         begin_ns = time.time_ns()
         answer, gone = await self._answer(bare, request, may_leave=may_leave)
         method = type(request).__name__.removesuffix("Request")
@@ -132,8 +134,8 @@ class Client:
             )
         )
         if answer is not None and answer.final:
-            if self._book.unanswered.pop(key, None) is not None:
-                self._book.answered.append(request)
+            self._book.unanswered.pop(key, None)
+            self._book.answered[key] = request
             if answer.ok and answer.state in _RESTS and method == "SubmitOrder":
                 self._book.resting[answer.order_id] = None
         return not gone

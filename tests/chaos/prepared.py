@@ -17,6 +17,8 @@ from brokergw.model.principal import Scope
 from brokergw.ports.broker import Credentials
 from brokergw.sim.dialects.alpaca import DEFAULT_KEY, DEFAULT_SECRET
 from brokergw.store.open import open_store
+from tests.chaos.cutter import CommitCutter
+from tests.chaos.postgresql import PostgresqlServer, url_at
 
 USER: Final = "alice"
 _KEY: Final = base64.b64encode(bytes(range(32))).decode()
@@ -31,6 +33,15 @@ class Ground:
     direct_url: str
     account_id: str
     api_key: str
+    server: PostgresqlServer | None = None
+    cutter: CommitCutter | None = None
+
+    async def close(self) -> None:
+        """End what runs for it."""
+        if self.cutter is not None:
+            await self.cutter.close()
+        if self.server is not None:
+            await self.server.kill()
 
 
 class Grounds(Protocol):
@@ -58,6 +69,28 @@ class SqliteGrounds:
         shutil.copyfile(self._template, target)
         url = f"sqlite:///{target}"
         return Ground(url, url, *self._made)
+
+
+class PostgresqlGrounds:
+    """PostgreSQL clusters, copied; each chain has a server of its own, which it may kill, behind a cutter."""
+
+    def __init__(self, directory: Path) -> None:
+        self._template = PostgresqlServer(directory / "template-cluster")
+        self._made: tuple[str, str] | None = None
+        self._making = asyncio.Lock()
+
+    async def fresh(self, directory: Path) -> Ground:
+        """Copy the template and start the copy."""
+        async with self._making:
+            if self._made is None:
+                await self._template.make()
+                await self._template.start()
+                self._made = await populate(self._template.url, directory)
+                await self._template.stop()
+        server = await self._template.copy_to(directory / "cluster")
+        await server.start()
+        cutter = await CommitCutter(server.port).open()
+        return Ground(url_at(cutter.port), server.url, *self._made, server, cutter)
 
 
 async def populate(url: str, directory: Path) -> tuple[str, str]:

@@ -1,9 +1,8 @@
 """Reading the gateway's record past the gateway: by SQL, from outside, while it runs and after it has died."""
 
-import contextlib
 import json
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,8 +10,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from brokergw.model.events import AuditRow
 from brokergw.store.engine import parse_url, reader_engine
 from brokergw.store.rows import event_from_row, fill_from_row, key_from_row, order_from_row
-from brokergw.store.tables import ACCOUNTS, AUDIT, BROKER_ORDER_IDS, EVENTS, FILLS, KEYS, ORDERS
+from brokergw.store.tables import AUDIT, BROKER_ORDER_IDS, EVENTS, FILLS, KEYS, ORDERS
 from tests.chaos.history import Record
+
+Found = TypeVar("Found")
 
 _UNDECIDED: Final = ("SENDING", "IN_DOUBT", "PENDING_CANCEL", "PENDING_MODIFY")
 
@@ -33,13 +34,12 @@ class RecordReader:
         wanted = select(ORDERS.c.state).where(
             ORDERS.c.account_id == self._account_id, ORDERS.c.broker_client_order_id == client_order_id
         )
-        return self._text(wanted)
+        return self._read(lambda database: str(database.scalar(wanted) or ""))
 
     def was_pending(self, broker_order_id: str, pending: str) -> str | None:
         """Give `pending` when an order with this broker order id ever stood in that state; empty when not."""
-        with self._looking() as database:
-            if database is None:
-                return None
+
+        def look(database: Connection) -> str:
             found = database.scalar(
                 select(BROKER_ORDER_IDS.c.order_id).where(
                     BROKER_ORDER_IDS.c.account_id == self._account_id,
@@ -48,34 +48,15 @@ class RecordReader:
             )
             payloads = database.scalars(select(EVENTS.c.payload).where(EVENTS.c.order_id == (found or "-")))
             return pending if any(json.loads(text).get("state") == pending for text in payloads) else ""
-        return None
+
+        return self._read(look)
 
     def undecided(self) -> list[tuple[str, str]] | None:
         """List orders, each with its state, whose outcome somebody still has to find out."""
         wanted = select(ORDERS.c.order_id, ORDERS.c.state).where(
             ORDERS.c.account_id == self._account_id, ORDERS.c.state.in_(_UNDECIDED)
         )
-        with self._looking() as database:
-            return None if database is None else [tuple(row) for row in database.execute(wanted)]
-        return None
-
-    def open_states(self) -> dict[str, str] | None:
-        """Give the state of every order by the id of its newest generation at the broker."""
-        with self._looking() as database:
-            if database is None:
-                return None
-            orders = [order_from_row(row) for row in database.execute(self._own(ORDERS))]
-            return {order.broker_order_id: order.state.value for order in orders if order.broker_order_id}
-        return None
-
-    def sequence(self) -> int | None:
-        """Give the account's last sequence."""
-        with self._looking() as database:
-            if database is None:
-                return None
-            wanted = select(ACCOUNTS.c.last_sequence).where(ACCOUNTS.c.account_id == self._account_id)
-            return database.scalar(wanted) or 0
-        return None
+        return self._read(lambda database: [(row[0], row[1]) for row in database.execute(wanted)])
 
     def whole(self) -> Record:
         """Read everything."""
@@ -95,19 +76,14 @@ class RecordReader:
     def _own(self, table: Any) -> Any:
         return select(table).where(table.c.account_id == self._account_id)
 
-    def _text(self, wanted: Any) -> str | None:
-        with self._looking() as database:
-            return None if database is None else str(database.scalar(wanted) or "")
-        return None
-
-    @contextlib.contextmanager
-    def _looking(self) -> Iterator[Connection | None]:
+    def _read(self, look: Callable[[Connection], Found]) -> Found | None:
         try:
             with self._engine.connect() as database:
-                yield database
+                return look(database)
         except SQLAlchemyError:
             # The database is away, which is a part of some trials.
             self._engine.dispose()
+            return None
 
 
 def _audit(row: Any) -> AuditRow:

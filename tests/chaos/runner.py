@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -72,6 +73,8 @@ async def _worker(jobs: Sequence[Job], take: Callable[[dict[str, Any]], None]) -
         "-m",
         "tests.chaos.worker",
         cwd=ROOT,
+        # Servers are started beside running clients; gRPC's own fork handlers have nothing to do in them.
+        env={**os.environ, "GRPC_ENABLE_FORK_SUPPORT": "0"},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=_LINE_BYTES_MAX,

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -12,9 +13,9 @@ from typing import Any, Final
 from tests.chaos.chain import Chain, Result
 from tests.chaos.gateways import Zygote
 from tests.chaos.job import Job
-from tests.chaos.prepared import Grounds, SqliteGrounds
+from tests.chaos.prepared import Grounds, PostgresqlGrounds, SqliteGrounds
 
-_SIDE_BY_SIDE: Final = 3
+_SIDE_BY_SIDE: Final = 4
 
 
 async def run(jobs: Sequence[Job]) -> None:
@@ -22,7 +23,12 @@ async def run(jobs: Sequence[Job]) -> None:
     turns = asyncio.Semaphore(_SIDE_BY_SIDE)
     with tempfile.TemporaryDirectory(prefix="brokergw-chaos-") as name:
         directory = Path(name)
-        grounds = {"sqlite": SqliteGrounds(directory)}
+        # The database server, which may run as another user, has its files in there.
+        os.chmod(directory, 0o755)  # noqa: PTH101, S103 - instant; a directory of tests
+        grounds: dict[str, Grounds] = {
+            "sqlite": SqliteGrounds(directory),
+            "postgresql": PostgresqlGrounds(directory),
+        }
         async with Zygote() as zygote:
 
             async def one(job: Job) -> None:
@@ -51,7 +57,7 @@ def _say(result: Result) -> None:
 def main() -> None:
     """Read the jobs from the input, as JSON."""
     given: list[dict[str, Any]] = json.load(sys.stdin)
-    asyncio.run(run([Job(job["seed"], job["store"], tuple(job["points"])) for job in given]))
+    asyncio.run(run([Job(job["seed"], job["store"], tuple(job["points"]), tuple(job["chosen"])) for job in given]))
 
 
 if __name__ == "__main__":

@@ -43,6 +43,21 @@ async def test_a_replay_is_marked_and_reaches_no_gate(edge: Edge) -> None:
     assert [verb for verb, _, _ in edge.desk.seen] == ["recall"]
 
 
+async def test_a_key_that_cannot_be_looked_up_may_stand_for_an_order(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I4: while the record is away nobody is told that nothing was left: a first call may have placed an order."""
+
+    async def away(*_: object) -> None:
+        raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "the database does not answer")
+
+    await edge.orders.SubmitOrder(a_submit(), metadata=KEY)
+    monkeypatch.setattr(edge.desk, "recall", away)
+    refusal = await refused(edge.orders.SubmitOrder(a_submit(), metadata=KEY))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.ABORTED, "JOURNAL_OUTCOME_UNKNOWN")
+    assert (refusal.effect, refusal.metadata["retry"]) == ("POSSIBLE", "SAME_KEY")
+
+
 async def test_another_request_under_the_same_key_is_refused(edge: Edge) -> None:
     """A key stands for one request; another one under it gets FAILED_PRECONDITION and the id of the first order."""
     await edge.orders.SubmitOrder(a_submit(), metadata=KEY)

@@ -48,7 +48,8 @@ class Call:
     """What is known of a call; each step of the chain adds its part.
 
     `body` is the request as it came, `requests` the incoming stream of the few methods that have one. `command` is
-    the decoded request, `cleared` what preflight made of it. `trailing` goes out with the status.
+    the decoded request, `cleared` what preflight made of it. `recalled` tells that
+    the call's key was looked up and is free to be used. `trailing` goes out with the status.
     """
 
     __slots__ = (
@@ -62,6 +63,7 @@ class Call:
         "metadata",
         "order_id",
         "policy",
+        "recalled",
         "refund",
         "request_id",
         "requests",
@@ -88,6 +90,7 @@ class Call:
         self.order_id = ""
         self.held = ""
         self.command = None
+        self.recalled = False
         self.refund: Callable[[], None] | None = None
 
     @property

@@ -24,13 +24,25 @@ class Errors:
             try:
                 return await proceed(call)
             except GatewayError as error:
-                refusal = error
+                refusal = unread(error) if policy.keyed and not call.recalled else error
             except Exception as error:  # noqa: BLE001 - whatever it is, its class and text stay inside
                 refusal = incident(error, call)
             await refuse(call, refusal, mutation=policy.keyed)
             return None
 
         return handle
+
+
+def unread(error: GatewayError) -> GatewayError:
+    """Say that a key could not be looked up: an earlier call under it may have left an order, so nothing is claimed."""
+    if error.reason is not Reason.JOURNAL_UNAVAILABLE:
+        return error
+    return GatewayError(
+        Reason.JOURNAL_OUTCOME_UNKNOWN,
+        "the record cannot be read, so what this key stands for is not known",
+        metadata=error.metadata,
+        retry_after_s=error.retry_after_s,
+    )
 
 
 def incident(error: Exception, call: Call) -> GatewayError:

@@ -23,6 +23,7 @@ class Idempotency:
         async def handle(call: Call) -> bytes | None:
             command = call.command
             if isinstance(command, SubmitOrder) and command.validate_only:
+                call.recalled = True
                 return await proceed(call)
             try:
                 result = await self._desk.recall(call.caller, command)
@@ -31,6 +32,7 @@ class Idempotency:
                     _refund(call)
                 raise
             if result is None:
+                call.recalled = True
                 return await proceed(call)
             _refund(call)
             return self._answers.of(call, result)
