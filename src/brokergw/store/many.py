@@ -70,7 +70,10 @@ class ManyRows:
             kind = _kind_of(error)
             if kind is None:
                 raise
-            raise kind(None, None, error) from error
+            broken = connection.dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
+            if broken:
+                connection.invalidate(error)
+            raise kind(None, None, error, connection_invalidated=broken) from error
         return cursors
 
 

@@ -90,12 +90,22 @@ class Reader:
                 return read(connection)
 
         try:
-            return _with_second_try(attempt)
+            return self._with_second_try(attempt)
         except DataError:
             raise GatewayError(Reason.FIELD_INVALID, "a text holds characters that no record has") from None
         except SQLAlchemyError as error:
             log_failure(_log, "a read of the journal failed", error)
             raise _unreadable(error) from None
+
+    def _with_second_try(self, attempt: Callable[[], Found]) -> Found:
+        try:
+            return attempt()
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            # The server was restarted, say: then no other connection that waits here is good either.
+            self._engine.dispose()
+            return attempt()
 
     def _work(self) -> None:
         while True:
@@ -116,7 +126,7 @@ class Reader:
 
     def _answer(self, wanted: list[_Wanted]) -> None:
         try:
-            results = _with_second_try(lambda: self._find(wanted))
+            results = self._with_second_try(lambda: self._find(wanted))
         except Exception as error:  # noqa: BLE001 - the thread must live; every waiter is told
             log_failure(_log, "a look-up in the journal failed", error)
             results = [_unreadable(error) for _ in wanted]
@@ -135,16 +145,6 @@ class Reader:
         keys = sorted({each.key for each in wanted if each.lookup is lookup})
         rows = lookup.statement.fetch(connection, keys)
         return {lookup.key_of(row): lookup.read(row) for row in rows}
-
-
-def _with_second_try(attempt: Callable[[], Found]) -> Found:
-    try:
-        return attempt()
-    except DBAPIError as error:
-        if not error.connection_invalidated:
-            raise
-        # The server was restarted, say: the first to notice empties the pool, and a new connection may work.
-        return attempt()
 
 
 def _wake(wanted: list[_Wanted], results: list[Any]) -> None:
