@@ -14,7 +14,7 @@ Orders = orders_pb2.SubscribeOrdersResponse
 Positions = positions_pb2.SubscribePositionsResponse
 
 GONE = Failure(grpc.StatusCode.UNAVAILABLE)
-EXPIRED = Failure(grpc.StatusCode.OUT_OF_RANGE, "CURSOR_EXPIRED", metadata={"earliest_cursor": "c0"})
+EXPIRED = Failure(grpc.StatusCode.OUT_OF_RANGE, "CURSOR_EXPIRED", metadata={"earliestCursor": "c0"})
 REVOKED = Failure(grpc.StatusCode.UNAUTHENTICATED, "API_KEY_REVOKED")
 SLOW = Failure(grpc.StatusCode.ABORTED, "SLOW_CONSUMER", "NONE", "SAME_KEY")
 FULL = Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "STREAM_LIMIT", "NONE", "SAME_KEY", 0.001)

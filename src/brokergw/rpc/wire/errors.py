@@ -87,7 +87,7 @@ _REQUEST: Final = {
     Reason.CURSOR_EXPIRED: _never(
         StatusCode.OUT_OF_RANGE,
         "The record no longer reaches back to the cursor.",
-        "Start the stream from a snapshot, and fetch what is missing with ListFills or ListOrders.",
+        "Resume from `earliestCursor`, or start from a snapshot; fetch what is missing with ListFills or ListOrders.",
     ),
     Reason.CURSOR_EPOCH_CHANGED: _never(
         StatusCode.OUT_OF_RANGE,
