@@ -2,24 +2,26 @@
 
 Theory of operation: an order may be sent once. So every attempt ends in one of three ways: a `Reply`, a `NotSentError`
 (no connection was ever handed over, hence no byte left) or an `UnknownError` (everything else). The proof of "not
-sent" is taken at the one place that can give it, inside aiohttp around the hand-over of the connection, because the
-layers above lose it: httpx-aiohttp reports a server that hangs up after reading the request as a connect timeout.
+sent" is taken at the one place that can give it, inside aiohttp around the hand-over of the connection, because layers
+above lose it: a server that hangs up after reading the request can look like a failed connect there.
 The same place keeps aiohttp from repeating PUT, DELETE and GET by itself when a kept-alive connection turns out dead.
 
 A request under a permit has a better proof. Its permit is spent in the very step that gives headers and body to the
 socket, after pool, DNS, TCP and TLS (aiohttp keeps the headers back until the body comes). So whatever went wrong, a
 permit that can still be withdrawn means that no byte has left; and one that has expired meanwhile keeps them here.
 
-httpx's transport is driven directly: its client adds redirects, cookies and hooks that an order must not meet, and
-120 µs of processor time.
+aiohttp's session is driven directly: httpx in front of it costs each request some 100 µs of processor time, and its
+client would add redirects, cookies and hooks that an order must not meet. What stands in for the network in tests is
+one of httpx's transports all the same.
 """
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from ssl import SSLContext
 from typing import Final
 
@@ -27,7 +29,6 @@ import aiohttp
 import httpx
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
-from httpx_aiohttp import AiohttpTransport
 
 from brokergw.ports.permit import Permit, PermitExpired, PermitSpent
 
@@ -112,16 +113,14 @@ class Http:
         self._answer_bytes_max = answer_bytes_max
         self._connections_max = connections_max
         self._given = transport
-        self._transport = transport
+        self._session: aiohttp.ClientSession | None = None
         self._users = 0
         # aiohttp counts waiting for the pool and connecting as one span, so that span gets both.
-        self._extensions = {
-            "timeout": {
-                "connect": self._timeouts.connect,
-                "pool": self._timeouts.pool + self._timeouts.connect,
-                "read": self._timeouts.read,
-            }
-        }
+        self._bounds = aiohttp.ClientTimeout(
+            connect=self._timeouts.pool + self._timeouts.connect,
+            sock_connect=self._timeouts.connect,
+            sock_read=self._timeouts.read,
+        )
 
     def retain(self) -> None:
         """Count one more user of the pool."""
@@ -130,9 +129,13 @@ class Http:
     async def release(self) -> None:
         """Count one user less; the last one closes the pool."""
         self._users -= 1
-        if self._users <= 0 and self._transport is not None:
-            transport, self._transport = self._transport, self._given
-            await transport.aclose()
+        if self._users > 0:
+            return
+        if self._given is not None:
+            await self._given.aclose()
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     async def send(
         self,
@@ -160,40 +163,52 @@ class Http:
         return reply
 
     async def _attempt(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Reply:
-        request = httpx.Request(
-            method, _parsed(url), headers={**_ALWAYS, **headers}, content=content, extensions=self._extensions
-        )
+        whole = {**_ALWAYS, **headers}
+        exchange = self._over_network if self._given is None else self._over_given
         try:
             async with asyncio.timeout(self._timeouts.total):
-                response = await self._head(request)
-                body = await self._body(response)
+                reply = await exchange(method, url, whole, content)
         except TimeoutError:
             raise UnknownError(f"no complete answer within {self._timeouts.total:g} s") from None
         if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("%s %s%s -> %d %s", method, request.url.host, request.url.path, response.status_code,
-                         redacted(request.headers))  # fmt: skip
-        return Reply(response.status_code, response.headers, body)
+            where = httpx.URL(url)
+            logger.debug("%s %s%s -> %d %s", method, where.host, where.path, reply.status, redacted(whole))
+        return reply
 
-    async def _head(self, request: httpx.Request) -> httpx.Response:
+    async def _over_network(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> Reply:
+        if self._session is None:
+            self._session = self._open_session()
+        with _head_understood():
+            response = await self._session.request(
+                method, url, headers=headers, data=content or None, allow_redirects=False, auto_decompress=False,
+                timeout=self._bounds,
+            )  # fmt: skip
         try:
-            if self._given is not None:
-                _let_out()
-            return await self._pool().handle_async_request(request)
-        except TimeoutError:
+            body = await self._body(response.content.iter_any())
+        except BaseException:
+            # Also keeps what is left of the answer from being taken for the next one.
+            response.close()
             raise
-        except _Refused as error:
-            raise UnknownError(str(error)) from error
-        except Exception as error:
-            if _nothing_left(error):
-                raise NotSentError(f"not connected: {_words(error)}") from error
-            raise UnknownError(f"no answer: {_words(error)}", stale=isinstance(error, _HungUp)) from error
+        return Reply(response.status, httpx.Headers(response.raw_headers), body)
 
-    async def _body(self, response: httpx.Response) -> bytes:
-        parts: list[bytes] = []
-        size = 0
+    async def _over_given(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> Reply:
+        assert self._given is not None
+        with _head_understood():
+            _let_out()
+            request = httpx.Request(method, url, headers=headers, content=content)
+            response = await self._given.handle_async_request(request)
         assert isinstance(response.stream, httpx.AsyncByteStream)
         try:
-            async for part in response.stream:
+            body = await self._body(response.stream)
+        finally:
+            await response.aclose()
+        return Reply(response.status_code, response.headers, body)
+
+    async def _body(self, arriving: AsyncIterable[bytes]) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async for part in arriving:
                 parts.append(part)
                 size += len(part)
                 if size > self._answer_bytes_max:
@@ -202,14 +217,7 @@ class Http:
             if isinstance(error, TimeoutError):
                 raise
             raise UnknownError(f"the answer broke off: {_words(error)}") from error
-        finally:
-            await response.aclose()
         return b"".join(parts) if len(parts) != 1 else parts[0]
-
-    def _pool(self) -> httpx.AsyncBaseTransport:
-        if self._transport is None:
-            self._transport = AiohttpTransport(verify=_tls(), trust_env=False, client=self._open_session)
-        return self._transport
 
     def _open_session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -218,6 +226,21 @@ class Http:
             middlewares=(_tell_phases,),
             request_class=_PermittedRequest,
         )
+
+
+@contextmanager
+def _head_understood() -> Iterator[None]:
+    """Say of whatever keeps the head of an answer from coming whether the request left."""
+    try:
+        yield
+    except TimeoutError:
+        raise
+    except _Refused as error:
+        raise UnknownError(str(error)) from error
+    except Exception as error:
+        if _nothing_left(error):
+            raise NotSentError(f"not connected: {_words(error)}") from error
+        raise UnknownError(f"no answer: {_words(error)}", stale=isinstance(error, _HungUp)) from error
 
 
 class _PermittedRequest(aiohttp.ClientRequest):
@@ -283,12 +306,6 @@ def _words(error: BaseException) -> str:
 
 def _may_authenticate(name: str) -> bool:
     return name in _SECRET_HEADERS or any(word in name for word in _SECRET_WORDS)
-
-
-@lru_cache(maxsize=256)
-def _parsed(url: str) -> httpx.URL:
-    """Parse an address; this is slow, and the addresses of commands come again and again."""
-    return httpx.URL(url)
 
 
 @cache

@@ -8,6 +8,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from brokergw.model.money import format_decimal
@@ -46,6 +47,13 @@ CLASSES: Final = {
 SIDES: Final = {Side.BUY: "buy", Side.SELL: "sell"}
 
 
+def _no_number(written: str) -> Any:
+    raise ValueError(written)
+
+
+_DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_number)
+
+
 class Unusable(Exception):
     """An answer does not have the documented shape; `why` names the field, never its content."""
 
@@ -57,7 +65,7 @@ class Unsupported(Exception):
 def read_json(body: bytes) -> Any:
     """Parse a body with every number exact."""
     try:
-        return json.loads(body, parse_float=Decimal, parse_constant=_no_number)
+        return _DECODER.decode(body.decode())
     except (ValueError, RecursionError):
         raise Unusable("the answer is not JSON") from None
 
@@ -136,6 +144,7 @@ def time_ns(row: Row, name: str) -> int:
     return parse_time(text(row, name))
 
 
+@lru_cache(maxsize=1024)
 def parse_time(written: str) -> int:
     """Read RFC 3339 with up to nine fractional digits and any offset, as Unix nanoseconds."""
     match = _TIME.fullmatch(written)
@@ -205,10 +214,6 @@ def change_body(client_order_id: str, change: Change) -> Row:
     _put(body, "stop_price", change.stop_price)
     _put(body, "trail", change.trail)
     return body
-
-
-def _no_number(written: str) -> Any:
-    raise ValueError(written)
 
 
 def _put_exits(body: Row, terms: OrderTerms) -> None:
