@@ -1,6 +1,7 @@
 """Submit: one commit before the broker is asked, one after it has answered, and in between one send, once."""
 
 from dataclasses import replace
+from typing import Final
 
 from brokergw.desk import decisions
 from brokergw.desk.matching import may_take
@@ -28,6 +29,9 @@ from brokergw.ports.journal import (
     Stale,
 )
 from brokergw.ports.permit import Permit
+
+_SPENT: Final = "permit spent"
+_UNSPENT: Final = "permit not spent"
 
 
 class Submit:
@@ -98,7 +102,7 @@ class Submit:
             monotonic=self._clock.monotonic,
         )
         outcome = await sent(session.adapter.submit_order(permit, admitted.terms))
-        return await self._settle(caller, cleared.command, session, admitted, outcome)
+        return await self._settle(caller, cleared.command, session, admitted, permit, outcome)
 
     async def _admit(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> Order | Result:
         """Make the intent durable: from here on the order may be sent, by this task and nobody else."""
@@ -159,11 +163,16 @@ class Submit:
         return Step(order=unsent, decision=decision, audit=(order_audit(caller, now, "order.not_sent", unsent),))
 
     async def _settle(
-        self, caller: Caller, command: SubmitOrder, session: Session, order: Order, outcome: Outcome
+        self,
+        caller: Caller,
+        command: SubmitOrder,
+        session: Session,
+        order: Order,
+        permit: Permit,
+        outcome: Outcome,
     ) -> OrderResult:
         """Make the broker's answer durable, however long that takes, and turn what stands then into the caller's."""
-        attempt = order.attempt
-        written = await self._answers.record(order, outcome, lambda o: self._step(caller, command, o, attempt, outcome))
+        written = await self._answers.record(order, outcome, lambda o: self._step(caller, command, o, permit, outcome))
         settled = written.order
         match settled.state:
             case State.REJECTED_BY_BROKER if isinstance(outcome, Rejected):
@@ -181,12 +190,12 @@ class Submit:
             case _:
                 return OrderResult(order=settled, decision_time_ns=settled.update_time_ns, positions=written.positions)
 
-    def _step(self, caller: Caller, command: SubmitOrder, order: Order, attempt: int, outcome: Outcome) -> Step:
+    def _step(self, caller: Caller, command: SubmitOrder, order: Order, permit: Permit, outcome: Outcome) -> Step:
         """Give what an answer makes of the order as it stands; an answer that changes nothing is evidence still."""
         now = self._clock.now_ns()
         if isinstance(outcome, Accepted) and outcome.order is not None and not may_take(order, outcome.order):
             outcome = Unknown("the answer tells of another order than was sent")
-        after = answered(order, attempt, outcome, now)
+        after = answered(order, permit.attempt, outcome, now)
         current = after or order
         text = _decision(current, outcome)
         taken = outcome if isinstance(outcome, Accepted) else Accepted()
@@ -195,7 +204,15 @@ class Submit:
             fills=taken.fills,
             inserts=leg_orders(order, taken.order, now) if taken.order is not None else (),
             decision=Decision(scope_of(caller, command), text, now) if text else None,
-            audit=(order_audit(caller, now, f"order.{_ENDINGS[type(outcome)]}", current),),
+            audit=(
+                order_audit(
+                    caller,
+                    now,
+                    f"order.{_ENDINGS[type(outcome)]}",
+                    current,
+                    detail=_SPENT if permit.spent else _UNSPENT,
+                ),
+            ),
         )
 
     def _intent(self, caller: Caller, cleared: Cleared[SubmitOrder], state: State) -> Order:

@@ -23,6 +23,7 @@ def audit_row(
     account_id: str = "",
     order_id: str = "",
     reason: str = "",
+    detail: str = "",
 ) -> AuditRow:
     """Say who took which step, and what it came to."""
     return AuditRow(
@@ -35,10 +36,11 @@ def audit_row(
         reason=reason,
         account_id=account_id,
         order_id=order_id,
+        detail=detail,
     )
 
 
-def order_audit(caller: Caller, time_ns: int, action: str, order: Order) -> AuditRow:
+def order_audit(caller: Caller, time_ns: int, action: str, order: Order, *, detail: str = "") -> AuditRow:
     """Say who took which step with an order, and where that left it."""
     return audit_row(
         caller,
@@ -48,6 +50,7 @@ def order_audit(caller: Caller, time_ns: int, action: str, order: Order) -> Audi
         account_id=order.account_id,
         order_id=order.order_id,
         reason=order.reject_reason,
+        detail=detail,
     )
 
 

@@ -72,10 +72,11 @@ class Fault:
 
     `method`, `contains` (text in the body) and `event` (a stream event's name) match when empty or equal; `path` is a
     glob such as `/v2/orders*`. The first `skip` matches pass unharmed, then it fires `count` times (None: for ever),
-    each time with `probability` drawn from `seed`. `seconds` is a duration for faults that have one, `status` the
-    HTTP status of the error faults, `symbol` and `quantity` what WRONG_POSITION shows. SHOWN_AS gives the order that a
-    request places the broker's word in `status_word` for as long as it is open, TRUNCATED_LIST keeps the first `keep`
-    rows of a list. OTHER_ORDER answers a submit with an order that nobody placed, UNKNOWN_ORDER a look-up
+    each time with `probability` drawn from `seed`. `seconds` is a duration for faults that have one (for RATE_LIMITED
+    what Retry-After says instead of the next minute), `status` the HTTP status of the error faults, `answer` what
+    GARBLED_REPLY says instead of half an order, `symbol` and `quantity` what WRONG_POSITION shows. SHOWN_AS gives the
+    order that a request places the broker's word in `status_word` for as long as it is open, TRUNCATED_LIST keeps the
+    first `keep` rows of a list. OTHER_ORDER answers a submit with an order that nobody placed, UNKNOWN_ORDER a look-up
     as if there were no such order.
     """
 
@@ -94,6 +95,7 @@ class Fault:
     quantity: str = ""
     status_word: str = ""
     keep: int = 0
+    answer: str | None = None
 
     def __post_init__(self) -> None:
         if self.count is not None and self.count < 1:
@@ -141,6 +143,8 @@ def fault_from_json(document: Any) -> Fault:
         name = FaultName(document.get("name", ""))
     except ValueError:
         raise ValueError(f"name must be one of {', '.join(FaultName)}") from None
+    if not isinstance(document.get("answer"), str | None):
+        raise ValueError("answer must be a text")  # noqa: TRY004 - as below
     for field in _TEXTS:
         if not isinstance(document.get(field, ""), str):
             raise ValueError(f"{field} must be a text")  # noqa: TRY004 - as above

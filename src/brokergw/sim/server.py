@@ -146,7 +146,10 @@ class SimServer:
             if name is FaultName.LATENCY:
                 await self._hold(fault.duration_s)
             else:
-                return self.dialect.failure(_STATUS.get(name, fault.status))
+                reply = self.dialect.failure(_STATUS.get(name, fault.status))
+                if name is FaultName.RATE_LIMITED and fault.seconds is not None:
+                    reply.headers = {"Retry-After": str(round(fault.seconds))}
+                return reply
         return None
 
     async def _after(self, wire: WireRequest, reply: WireReply) -> WireReply | None:
@@ -160,7 +163,7 @@ class SimServer:
                 case FaultName.ERROR_AFTER:
                     return self.dialect.failure(fault.status)
                 case FaultName.GARBLED_REPLY:
-                    return WireReply(reply.status, _GARBAGE)
+                    return WireReply(reply.status, _GARBAGE if fault.answer is None else fault.answer.encode())
                 case FaultName.HANGING_REPLY:
                     await self._hold(fault.duration_s)
                     return None
