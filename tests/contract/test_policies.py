@@ -6,6 +6,7 @@ from brokerapi.v1 import (
     connections_pb2,
     fills_pb2,
     market_data_pb2,
+    operations_pb2,
     orders_pb2,
     positions_pb2,
     quotas_pb2,
@@ -19,7 +20,17 @@ from brokergw.rpc.methods import POLICIES, SERVICES
 from brokergw.rpc.reflection import REFLECTION_POLICIES
 from brokergw.rpc.settings import Budget
 
-FILES = (orders_pb2, fills_pb2, positions_pb2, accounts_pb2, brokers_pb2, connections_pb2, market_data_pb2, quotas_pb2)
+FILES = (
+    orders_pb2,
+    fills_pb2,
+    positions_pb2,
+    accounts_pb2,
+    brokers_pb2,
+    connections_pb2,
+    market_data_pb2,
+    quotas_pb2,
+    operations_pb2,
+)
 ROWS = {policy.method: policy for policy in POLICIES}
 
 
@@ -51,12 +62,14 @@ def test_rows_agree_with_the_contract() -> None:
 
 
 def test_what_changes_something_is_written_down_paid_for_and_answered_again() -> None:
-    """Each mutation has an audit row, a cost in the order budget, the write scope, and an answer for replays."""
+    """Each mutation has an audit row, a cost in the order budget, a write scope, and an answer for replays."""
     for row in POLICIES:
         if row.keyed:
             assert row.audited
             assert row.respond is not None
-            assert (row.scope, row.budget) == (Scope.ORDERS_WRITE, Budget.ORDERS)
+            operator = row.service.endswith("OperationsService")
+            assert row.scope is (Scope.OPERATIONS_WRITE if operator else Scope.ORDERS_WRITE)
+            assert row.budget is Budget.ORDERS
             assert row.cost >= 1
         else:
             assert not row.preflight

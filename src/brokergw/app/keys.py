@@ -9,7 +9,7 @@ from brokergw.app.settings import Settings
 from brokergw.desk.authenticate import hash_key, mint_key
 from brokergw.model.account import Connection, Environment
 from brokergw.model.ids import new_id
-from brokergw.model.principal import ApiKey, Scope
+from brokergw.model.principal import OPERATORS, ApiKey, Scope
 from brokergw.store.open import Store, open_store
 
 _DAY_NS = 86_400_000_000_000
@@ -20,9 +20,9 @@ async def create_key(
 ) -> tuple[ApiKey, str]:
     """Make a key for a user, who starts with an account at the mock broker; gives what is stored, and the key.
 
-    Raises ValueError that names an unknown scope. No scopes means all of them.
+    Raises ValueError that names an unknown scope. No scopes means all but those of operators.
     """
-    granted = frozenset(Scope(scope) for scope in scopes) or frozenset(Scope)
+    granted = frozenset(Scope(scope) for scope in scopes) or frozenset(Scope) - OPERATORS
     async with _store(settings) as (store, secrets):
         return await add_key(store, secrets, user_id, name, granted, expires_in_days)
 

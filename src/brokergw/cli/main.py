@@ -4,7 +4,7 @@ from typing import Final
 
 import typer
 
-from brokergw.cli import brokers, connections, holdings, keys, orders, server, watch
+from brokergw.cli import brokers, connections, doubts, holdings, keys, orders, server, watch
 from brokergw.cli.exits import MEANINGS
 
 _STATUSES: Final = "\n\n".join(f"{status.value}  {meaning}" for status, meaning in MEANINGS.items())
@@ -23,6 +23,7 @@ app = typer.Typer(
 
 server.register(app)
 app.add_typer(keys.app, name="keys")
+doubts.register(orders.app)
 app.add_typer(orders.app, name="orders")
 holdings.register(app)
 app.add_typer(watch.app, name="watch")

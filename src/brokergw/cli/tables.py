@@ -13,6 +13,7 @@ from brokergw.client.messages import (
     Connection,
     Fill,
     Order,
+    OrderInDoubt,
     OrderSpec,
     Position,
     Residual,
@@ -95,6 +96,25 @@ def orders_table(orders: Sequence[Order]) -> Table:
             order.cum_quantity,
             order.average_price,
             moment(order.create_time),
+        )
+    return made
+
+
+def doubts_table(doubts: Sequence[OrderInDoubt]) -> Table:
+    """Lay orders of open outcome out, one a row, with what is known of each."""
+    made = table("order", "user", "account", "what", "state", ">age", "known", "etag")
+    made.columns[0].no_wrap = True
+    for doubt in doubts:
+        order = doubt.order
+        made.add_row(
+            order.order_id,
+            doubt.user_id,
+            f"{order.account_id} ({order.broker})",
+            what_of(order.spec),
+            styled(words(order, "state")),
+            f"{doubt.age.seconds} s",
+            doubt.evidence or ("absence is proved, so far" if doubt.absence_proved else ""),
+            order.etag,
         )
     return made
 

@@ -33,6 +33,7 @@ from brokergw.desk.submit import Submit
 from brokergw.desk.sweep import Sweep
 from brokergw.desk.tail import Tail
 from brokergw.desk.upkeep import Upkeep, UpkeepSettings
+from brokergw.desk.verdict import Verdicts
 from brokergw.desk.watch import Watch, WatchItem, WatchRequest
 from brokergw.model.commands import (
     CancelAllOrders,
@@ -105,6 +106,8 @@ class Desk:
         )
         self._submit, self._changes = Submit(parts), Changes(parts)
         self._modify, self._cancel = Modify(self._changes, clock), Cancel(self._changes)
+        verdicts = Verdicts(parts, journal, recorder)
+        self.list_orders_in_doubt, self.settle_order = verdicts.in_doubt, verdicts.settle
         self._sweep = Sweep(journal, self._sends, self._sessions, self._recall, self._submit, self._cancel, clock)
         self._watch = Watch(journal, self._tail, self._sessions, clock)
         self._draining = False

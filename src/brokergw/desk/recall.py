@@ -8,10 +8,10 @@ from brokergw.desk.results import CancelItem, OrderResult, ResidualItem, Result,
 from brokergw.desk.rules import DeskRules
 from brokergw.desk.sends import Sends, key_reused
 from brokergw.desk.telling import not_placed
-from brokergw.model.commands import KeyedCommand, SubmitOrder
+from brokergw.model.commands import KeyedCommand, SettleOrder, SubmitOrder
 from brokergw.model.errors import FieldViolation, GatewayError, InvalidRequest, Reason
 from brokergw.model.ids import key_time_ns
-from brokergw.model.lifecycle import State
+from brokergw.model.lifecycle import UNRESOLVED, State
 from brokergw.model.order import Order
 from brokergw.model.principal import Caller
 from brokergw.ports.clock import Clock
@@ -95,9 +95,12 @@ class Recall:
     async def _undecided(self, record: KeyRecord) -> Result | None:
         """Tell of a first call that has no ending yet: it runs elsewhere, its outcome is unknown, or it died.
 
-        A sweep that died is gone through again: its steps have keys of their own, so none of them is done twice.
+        A sweep that died is gone through again: its steps have keys of their own, so none of them is done twice. So is
+        a verdict that did not reach its order.
         """
         order = await self._book.get(record.subject)
+        if record.scope.method == SettleOrder.method and order is not None and order.state in UNRESOLVED:
+            return None
         recent = self._clock.now_ns() - record.claim_time_ns < _FIRST_CALL_MAX_NS
         if recent and (order is None or order.state is State.SENDING):
             raise in_progress(record.subject if order is not None else "")

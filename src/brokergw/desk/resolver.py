@@ -156,7 +156,7 @@ class Resolver:
 
     async def _found(self, session: Session, order: Order, seen: BrokerOrder) -> None:
         try:
-            fills = await _fills(session, seen)
+            fills = await executions(session, seen)
         except GatewayError as error:
             log.warning("look-up failed", order_id=order.order_id, reason=error.reason.value)
             return
@@ -197,7 +197,7 @@ class Resolver:
         return search
 
 
-async def _fills(session: Session, seen: BrokerOrder) -> tuple[BrokerFill, ...]:
+async def executions(session: Session, seen: BrokerOrder) -> tuple[BrokerFill, ...]:
     """Ask for the executions of an order that was found with some; the feed brings them when this fails."""
     if seen.cum_quantity == 0:
         return ()

@@ -29,6 +29,9 @@ def move(order: Order, state: State, now_ns: int, **changes: Any) -> Order:
     if order.state is State.ABSENT:
         # It was born late: neither had it ended, nor was it not placed.
         changes.setdefault("reject_reason", "")
+    if order.state is State.MANUAL:
+        # What pointed two ways is settled; the audit keeps it.
+        changes.setdefault("broker_message", "")
     if not is_terminal(state):
         changes.setdefault("complete_time_ns", None)
     elif order.complete_time_ns is None or order.state is State.ABSENT:

@@ -91,6 +91,18 @@ class CloseAll(KeyedCommand):
     method = "CloseAll"
 
 
+@dataclass(frozen=True, kw_only=True)
+class SettleOrder(KeyedCommand):
+    """Say what became of an order in doubt, as an operator knows it; `placed_as` empty means that it was not placed."""
+
+    method = "SettleOrder"
+    order_id: str
+    etag: str
+    placed_as: str
+    evidence: str
+    override_mismatch: bool = False
+
+
 def _canonical(value: Any) -> str:
     """Write a value in one form only: sorted fields, plain decimals, absent apart from empty."""
     kind = value.__class__

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum, unique
+from typing import Final
 
 from brokergw.model.quick import quick
 
@@ -17,6 +18,11 @@ class Scope(StrEnum):
     CONNECTIONS_WRITE = "connections.write"
     MARKET_DATA_READ = "market_data.read"
     OPERATIONS_READ = "operations.read"
+    OPERATIONS_WRITE = "operations.write"
+
+
+OPERATORS: Final = frozenset({Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE})
+"""The scopes that reach beyond the caller's own; a key has them only when they are asked for by name."""
 
 
 @dataclass(frozen=True, slots=True)

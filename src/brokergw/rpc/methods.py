@@ -11,6 +11,7 @@ from brokerapi.v1 import (
     connections_pb2,
     fills_pb2,
     market_data_pb2,
+    operations_pb2,
     orders_pb2,
     positions_pb2,
     quotas_pb2,
@@ -20,7 +21,18 @@ from google.protobuf.message import Message
 from brokergw.model.principal import Scope
 from brokergw.rpc.policy import Decoder, MethodPolicy, Responder
 from brokergw.rpc.settings import Budget
-from brokergw.rpc.wire import accounts, brokers, connections, fills, market_data, orders, positions, quotas, streams
+from brokergw.rpc.wire import (
+    accounts,
+    brokers,
+    connections,
+    fills,
+    market_data,
+    operations,
+    orders,
+    positions,
+    quotas,
+    streams,
+)
 
 _PACKAGE: Final = "brokerapi.v1"
 
@@ -235,6 +247,27 @@ _QUOTAS: Final = (
     ),
 )
 
+_OPERATIONS: Final = (
+    _read(
+        "OperationsService/ListOrdersInDoubt",
+        operations_pb2.ListOrdersInDoubtRequest,
+        operations.list_from_proto,
+        Scope.OPERATIONS_READ,
+        cost=5,
+    ),
+    MethodPolicy(
+        method=f"/{_PACKAGE}.OperationsService/SettleOrder",
+        request=operations_pb2.SettleOrderRequest,
+        decode=operations.settle_from_proto,
+        respond=operations.settled,
+        scope=Scope.OPERATIONS_WRITE,
+        budget=Budget.ORDERS,
+        cost=1,
+        keyed=True,
+        audited=True,
+    ),
+)
+
 POLICIES: Final = (
     *_ORDERS,
     *_FILLS,
@@ -244,6 +277,7 @@ POLICIES: Final = (
     *_MARKET_DATA,
     *_CONNECTIONS,
     *_QUOTAS,
+    *_OPERATIONS,
 )
 """The rows of the contract, in the order of its services."""
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from brokergw.desk.results import Cleared, ConnectionStatus, OrderResult, Positions, Result, SweepResult
+from brokergw.desk.verdict import InDoubt
 from brokergw.desk.watch import WatchItem, WatchRequest
 from brokergw.model.account import AccountState, Connection, Environment, Position, Transaction
 from brokergw.model.capability import Capabilities
@@ -14,6 +15,7 @@ from brokergw.model.commands import (
     Flatten,
     KeyedCommand,
     ModifyOrder,
+    SettleOrder,
     SubmitOrder,
 )
 from brokergw.model.events import AuditRow, LogEvent
@@ -189,7 +191,19 @@ class Connections(Protocol):
         ...
 
 
-class DeskFace(Mutations, Queries, Connections, Protocol):
+class Operations(Protocol):
+    """The desk's part for those who run the gateway; it reaches every user's orders."""
+
+    async def list_orders_in_doubt(self, caller: Caller) -> Sequence[InDoubt]:
+        """List the orders whose outcome is open, oldest first."""
+        ...
+
+    async def settle_order(self, caller: Caller, command: SettleOrder) -> OrderResult:
+        """Settle an order by a verdict."""
+        ...
+
+
+class DeskFace(Mutations, Queries, Connections, Operations, Protocol):
     """The whole desk, as the edge sees it."""
 
     def drain(self) -> None:

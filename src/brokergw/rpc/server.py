@@ -24,6 +24,7 @@ from brokergw.rpc.services.brokers import BrokerService
 from brokergw.rpc.services.connections import ConnectionService
 from brokergw.rpc.services.fills import FillService
 from brokergw.rpc.services.market_data import MarketDataService
+from brokergw.rpc.services.operations import OperationsService
 from brokergw.rpc.services.orders import OrderService
 from brokergw.rpc.services.positions import PositionService
 from brokergw.rpc.services.quotas import QuotaService
@@ -156,6 +157,7 @@ def build_server(
         MarketDataService(desk),
         ConnectionService(desk, pages),
         QuotaService(desk, budgets),
+        OperationsService(desk, answers, pages),
     )
     rooms[HEALTH_SERVICE] = health
     policies: list[MethodPolicy] = [*POLICIES, *HEALTH_POLICIES]

@@ -27,6 +27,7 @@ def test_the_verbs_of_the_product_are_there() -> None:
         *("serve", "demo", "doctor", "sim alpaca", "db upgrade", "brokers", "positions", "account", "flatten"),
         *("keys create", "keys list", "keys revoke", "close-all", "watch orders", "watch fills"),
         *("orders submit", "orders modify", "orders cancel", "orders cancel-all", "orders list", "orders get"),
+        *("orders in-doubt", "orders settle"),
         *("connections list", "connections create", "connections test", "connections revoke"),
     }
 

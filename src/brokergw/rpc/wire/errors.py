@@ -239,6 +239,14 @@ _THINGS: Final = {
     Reason.ETAG_MISMATCH: _denied(
         "The order has changed since the caller read it.", "Read it again, then decide.", StatusCode.ABORTED
     ),
+    Reason.ORDER_NOT_IN_DOUBT: _denied(
+        "The order's outcome is known, or the gateway still is finding out by itself.",
+        "See ListOrdersInDoubt, and its settle_time.",
+    ),
+    Reason.VERDICT_REFUTED: _denied(
+        "The broker, or the record, speaks against the verdict; `mismatch` says how.",
+        "Look again; where only the terms differ and the order is ours, override_mismatch takes it as it is.",
+    ),
 }
 
 _BROKER_AND_GATEWAY: Final = {
