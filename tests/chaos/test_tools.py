@@ -1,0 +1,93 @@
+"""The tools of chaos do what they say: otherwise its trials would prove nothing."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.chaos.cutter import CommitCutter, Cut
+from tests.chaos.gateways import Zygote
+from tests.chaos.postgresql import PostgresqlServer, url_at
+from tests.chaos.prepared import SECRETS, SqliteGrounds
+
+
+async def test_a_forked_gateway_serves_stands_still_and_dies_like_any_other(tmp_path: Path) -> None:
+    """The zygote forks gateways that serve, tells when one stops or ends, and passes a refusal to start through."""
+    ground = await SqliteGrounds(tmp_path).fresh(tmp_path)
+    environment = {
+        **SECRETS,
+        "BROKERGW_LISTEN": "127.0.0.1:0",
+        "BROKERGW_METRICS_LISTEN": "",
+        "BROKERGW_DATABASE_URL": ground.url,
+        "BROKERGW_DATA_DIR": str(tmp_path),
+    }
+    log = tmp_path / "gateway.log"
+    async with Zygote() as zygote, asyncio.timeout(60):
+        refused = await zygote.start({**environment, "BROKERGW_CHAOS": "nonsense"}, log)
+        await refused.ended.wait()
+        assert refused.status == 1
+        assert "chaos is POINT" in refused.said()
+
+        targets = set()
+        for _ in range(2):
+            gateway = await zygote.start(environment, log)
+            await gateway.serving()
+            targets.add(gateway.target)
+            assert "chaos is POINT" not in gateway.said()
+            gateway.signal(signal.SIGSTOP)
+            await gateway.stopped.wait()
+            await gateway.kill()
+            assert gateway.status == -signal.SIGKILL
+        assert len(targets) == 2
+
+
+@pytest.fixture
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[PostgresqlServer]:
+    directory = tmp_path_factory.mktemp("cluster")
+    for each in (directory, *directory.parents[:2]):
+        # The server may run as another user, who has to get there.
+        each.chmod(0o755)
+    made = PostgresqlServer(directory / "data")
+    await made.make()
+    await made.start()
+    yield made
+    await made.kill()
+
+
+def _commit(url: str, number: int) -> bool:
+    """Insert a number; tells whether the reply to the commit came."""
+    try:
+        with psycopg.connect(url) as connection:
+            connection.execute("INSERT INTO numbers VALUES (%s)", (number,))
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _numbers(url: str) -> list[int]:
+    with psycopg.connect(url) as connection:
+        return [row[0] for row in connection.execute("SELECT number FROM numbers ORDER BY number")]
+
+
+async def test_a_commit_is_lost_on_its_way_there_or_back_and_a_killed_server_keeps_what_was_acknowledged(
+    server: PostgresqlServer,
+) -> None:
+    """A lost request leaves nothing, a lost reply leaves everything, and neither does the caller hear of."""
+    with psycopg.connect(server.url) as connection:
+        connection.execute("CREATE TABLE numbers (number int)")
+    cutter = await CommitCutter(server.port).open()
+    url = url_at(cutter.port)
+    assert await asyncio.to_thread(_commit, url, 1)
+    cutter.cut(Cut.REQUEST)
+    assert not await asyncio.to_thread(_commit, url, 2)
+    cutter.cut(Cut.REPLY)
+    assert not await asyncio.to_thread(_commit, url, 3)
+    assert await asyncio.to_thread(_commit, url, 4)
+    await server.kill()
+    assert not await asyncio.to_thread(_commit, url, 5)
+    await server.start()
+    assert await asyncio.to_thread(_numbers, url) == [1, 3, 4]
+    await cutter.close()
