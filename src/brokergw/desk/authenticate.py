@@ -4,6 +4,7 @@ A key is `bgw_<id>_<secret><checksum>`: a prefix that scanners of leaked secrets
 mistyped key without asking the store. Only an HMAC of the key is stored, under a secret that is not in the database.
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -20,6 +21,9 @@ from brokergw.ports.directory import KeyDirectory
 
 _FORM: Final = re.compile(r"bgw_([a-z2-7]{10})_([a-z2-7]{32})([0-9a-f]{8})", re.ASCII)
 _TRUSTED_FOR_S: Final = 1.0
+_RENEWED_AFTER_S: Final = 0.5
+"""Looked up again from then on, while the answer at hand still counts, so that busy callers never wait for it."""
+
 _REMEMBERED_MAX: Final = 10_000
 
 
@@ -43,6 +47,7 @@ class Authenticator:
         self._pepper = pepper
         self._clock = clock
         self._known: OrderedDict[str, tuple[float, ApiKey]] = OrderedDict()
+        self._running: dict[str, asyncio.Task[ApiKey | None]] = {}
 
     async def authenticate(self, token: str) -> Principal:
         """Give the principal behind a key.
@@ -59,13 +64,33 @@ class Authenticator:
         return Principal(key.user_id, key.key_id, key.scopes)
 
     async def _find(self, token: str) -> ApiKey | None:
-        now = self._clock.monotonic()
         known = self._known.get(token)
-        if known is not None and now - known[0] < _TRUSTED_FOR_S:
+        age_s = self._clock.monotonic() - known[0] if known is not None else _TRUSTED_FOR_S
+        if known is not None and age_s < _TRUSTED_FOR_S:
+            if age_s >= _RENEWED_AFTER_S:
+                self._look_up(token)
             return known[1]
         match = _FORM.fullmatch(token)
         if match is None or _checksum(token[:-8]) != match.group(3):
             return None
+        return await asyncio.shield(self._look_up(token))
+
+    def _look_up(self, token: str) -> asyncio.Task[ApiKey | None]:
+        """Look a key up, once for all calls that come with it meanwhile; none of them may take it from the others."""
+        running = self._running.get(token)
+        if running is None:
+            running = self._running[token] = asyncio.create_task(self._ask(token), name="look up a key")
+            running.add_done_callback(lambda done: self._ended(token, done))
+        return running
+
+    def _ended(self, token: str, look_up: asyncio.Task[ApiKey | None]) -> None:
+        del self._running[token]
+        if not look_up.cancelled():
+            # Marks a failure as seen: where nobody waited, the next look-up fails in front of those who do.
+            look_up.exception()
+
+    async def _ask(self, token: str) -> ApiKey | None:
+        now = self._clock.monotonic()
         key = await self._keys.by_hash(hash_key(token, self._pepper))
         if key is None:
             self._known.pop(token, None)

@@ -72,6 +72,7 @@ class Writer:
         self._audit_due = False
         self._kept_audit: list[Row] = []
         self._closing = False
+        self._ended = False
         self._thread = threading.Thread(target=self._work, name="journal-writer", daemon=True)
         self._thread.start()
 
@@ -102,7 +103,7 @@ class Writer:
     @property
     def alive(self) -> bool:
         """Whether the writer still takes work."""
-        return self._thread.is_alive() and not self._closing
+        return not (self._ended or self._closing)
 
     async def close(self) -> None:
         """Write everything that waits, then end the thread."""
@@ -137,10 +138,13 @@ class Writer:
 
     def _work(self) -> None:
         stopped = False
-        while not stopped:
-            items = self._take()
-            stopped = any(isinstance(item, _Stop) for item in items)
-            self._process(items)
+        try:
+            while not stopped:
+                items = self._take()
+                stopped = any(isinstance(item, _Stop) for item in items)
+                self._process(items)
+        finally:
+            self._ended = True
         if self._kept_audit:
             _log.error("%d audit rows could not be written before the end", len(self._kept_audit))
 

@@ -1,5 +1,6 @@
 """API keys."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -112,3 +113,37 @@ async def test_an_expired_key_is_refused_at_its_time(keys: Keys, still_clock: Fa
     with pytest.raises(GatewayError) as caught:
         await authenticator.authenticate(token)
     assert caught.value.reason is Reason.API_KEY_EXPIRED
+
+
+async def test_calls_that_come_together_share_one_look_up(keys: Keys, still_clock: FakeClock) -> None:
+    """A burst with one key asks the store once, also when the first of the callers leaves."""
+    key_id, token = mint_key()
+    stored(keys, still_clock, token, key_id)
+    authenticator = Authenticator(keys, PEPPER, still_clock)
+
+    calls = [asyncio.create_task(authenticator.authenticate(token)) for _ in range(5)]
+    await asyncio.sleep(0)
+    calls[0].cancel()
+    principals = await asyncio.gather(*calls[1:])
+
+    assert {principal.key_id for principal in principals} == {key_id}
+    assert keys.asked == 1
+
+
+async def test_a_busy_key_is_looked_up_again_while_it_is_trusted(keys: Keys, still_clock: FakeClock) -> None:
+    """After half a second the next call brings a look-up that it does not wait for, and a revocation is seen by it."""
+    key_id, token = mint_key()
+    key = stored(keys, still_clock, token, key_id)
+    authenticator = Authenticator(keys, PEPPER, still_clock)
+    await authenticator.authenticate(token)
+    keys.by[hash_key(token, PEPPER)] = replace(key, revoke_time_ns=still_clock.now_ns())
+
+    still_clock.advance(0.6)
+    assert (await authenticator.authenticate(token)).key_id == key_id
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+    assert keys.asked == 2
+    with pytest.raises(GatewayError) as refused:
+        await authenticator.authenticate(token)
+    assert refused.value.reason is Reason.API_KEY_REVOKED
