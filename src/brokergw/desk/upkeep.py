@@ -31,12 +31,15 @@ from brokergw.ports.journal import Journal, OrderHead
 from brokergw.ports.leases import LeaseGone
 
 _LOOK_S: Final = 1.0
+_TURN: Final = 500
 _LOOKUPS_MAX: Final = 50
 _GENERATIONS_MAX: Final = 50
 _DOUBT_FIRST_S: Final = 5.0
 _DOUBT_MAX_S: Final = 600.0
 _REPORT_AT: Final = 3
 _BUDGET_KEPT: Final = 4
+_BUDGET_SHARE: Final = 5
+_PAGE_ASSUMED: Final = 500
 
 log = structlog.get_logger(__name__)
 
@@ -100,7 +103,7 @@ class Upkeep:
             while True:
                 await self._clock.sleep(min(_LOOK_S, self._settings.live_s, self._settings.blind_s))
                 now = self._clock.monotonic()
-                every_s = self._settings.live_s if session.stream_up else self._settings.blind_s
+                every_s = self._every_s(session, memory)
                 due_at = min(due_at, now + every_s)
                 whole = now >= due_at and not _budget_is_short(session)
                 if await self._try(session, memory, whole=whole) and whole:
@@ -121,6 +124,15 @@ class Upkeep:
             if head.order_id not in listed and head.state in AT_BROKER and not moved:
                 await self._look_up(session, memory, head)
         memory.doubts = {order_id: doubt for order_id, doubt in memory.doubts.items() if order_id in heads}
+
+    def _every_s(self, session: Session, memory: _Memory) -> float:
+        """Tell how long to wait between sweeps: longer where one sweep would eat too much of the broker's budget."""
+        wanted_s = self._settings.live_s if session.stream_up else self._settings.blind_s
+        limit = session.adapter.budget().limit
+        if not limit:
+            return wanted_s
+        requests = 1 + len(memory.judged) // _PAGE_ASSUMED
+        return max(wanted_s, requests * 60 * _BUDGET_SHARE / limit)
 
     async def _try(self, session: Session, memory: _Memory, *, whole: bool) -> bool:
         """Do what is due; a failure is logged and changes nothing, the next round comes anyway."""
@@ -164,7 +176,10 @@ class Upkeep:
         by_name = {name: head for head in heads.values() for name in head.names}
         listed: set[str] = set()
         judged: dict[str, _Judged] = {}
-        for seen in listing:
+        for place, seen in enumerate(listing, 1):
+            if place % _TURN == 0:
+                # Ten thousand orders take tens of milliseconds: others have their turn in between.
+                await self._clock.sleep(0)
             names = (seen.broker_order_id, seen.client_order_id, seen.replaces)
             head = next((by_name[name] for name in names if name in by_name), None)
             if head is None:

@@ -13,6 +13,7 @@ from brokergw.model.outcome import (
     Absent,
     BrokerFill,
     BrokerOrder,
+    Budget,
     FeedDown,
     Found,
     Inconclusive,
@@ -175,6 +176,18 @@ async def test_the_sweep_is_more_often_while_the_stream_is_down(bench: Bench, wo
     await bench.clock.pass_time(30)
     assert beside_a_stream in {3, 4}
     assert world.listings - beside_a_stream in {9, 10, 11}
+
+
+async def test_a_sweep_leaves_the_brokers_budget_to_orders(bench: Bench, world: World) -> None:
+    """With ten requests a minute a sweep comes twice a minute, and not at all while little of them is left."""
+    await working(bench, world)
+    bench.broker.budgeted = Budget(limit=10, remaining=10, reset_time_ns=None)
+    await bench.clock.pass_time(120)
+    assert world.listings in {4, 5}
+    bench.broker.budgeted = Budget(limit=10, remaining=1, reset_time_ns=None)
+    before = world.listings
+    await bench.clock.pass_time(120)
+    assert world.listings == before
 
 
 async def test_a_report_that_is_ahead_of_its_executions_is_paid_at_once(bench: Bench, world: World) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from brokergw.adapters.alpaca import mapping, outcomes, records
 from brokergw.adapters.alpaca.api import Api, understood
@@ -37,6 +38,8 @@ from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport.http import Http, Reply
 
+_Reading: TypeAlias = tuple[object, ...]
+
 
 class AlpacaBroker:
     """Opens connections to Alpaca that share one pool of sockets (an AdapterFactory)."""
@@ -69,6 +72,7 @@ class AlpacaConnection:
         self._session = Session(link, config, http, clock)
         self._api = Api(self._session, config.stock_feed)
         self._clock = clock
+        self._readings: dict[_Reading, BrokerOrder] = {}
         self._feed = OrderFeed(
             self._api,
             url=config.stream_url(link.environment),
@@ -114,8 +118,23 @@ class AlpacaConnection:
             return None if row is None else mapping.position(row, self._clock.now_ns())
 
     async def get_open_orders(self) -> Sequence[BrokerOrder]:
-        """Ask for every open order, exits as rows of their own beside being legs of their entry."""
-        return [order for order in _rows(await self._api.open_orders()) if _lives(order)]
+        """Ask for every open order, exits as rows of their own beside being legs of their entry.
+
+        They are read page by page, and what stands as it did at the last time is not read again: with ten thousand
+        orders a reading of all of them at once would hold every other call up.
+        """
+        found: dict[str, BrokerOrder] = {}
+        readings: dict[_Reading, BrokerOrder] = {}
+        async for page in self._api.open_order_pages():
+            for row in page:
+                reading = _reading(row)
+                known = self._readings.get(reading)
+                orders = [known] if known is not None else _rows([row])
+                if not row.get("legs"):
+                    readings[reading] = orders[0]
+                found.update({order.broker_order_id: order for order in orders if _lives(order)})
+        self._readings = readings
+        return list(found.values())
 
     async def get_order(self, order_id: str) -> Lookup:
         """Look an order up by Alpaca's id."""
@@ -259,6 +278,13 @@ class AlpacaConnection:
                 return Unknown("Alpaca calls the client order id a duplicate but does not find it")
             case Inconclusive(why):
                 return Unknown(f"Alpaca calls the client order id a duplicate; looking it up failed: {why}")
+
+
+def _reading(row: Row) -> _Reading:
+    """Name all of an order's row that can change while its id stays."""
+    return tuple(
+        row.get(name) for name in ("id", "updated_at", "status", "filled_qty", "filled_avg_price", "replaced_by")
+    )
 
 
 def _lookup(row: Row | None) -> Lookup:

@@ -6,7 +6,7 @@ Trading API v2 and Market Data API.
 
 import asyncio
 import json
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -74,12 +74,20 @@ class Api:
     async def open_orders(self) -> list[Row]:
         """GET /v2/orders, every page, oldest first, exits nested in their parents."""
         found: dict[str, Row] = {}
+        async for page in self.open_order_pages():
+            found.update({str(row.get("id")): row for row in page})
+        return list(found.values())
+
+    async def open_order_pages(self) -> AsyncGenerator[list[Row], None]:
+        """GET /v2/orders page by page; rows may repeat over pages."""
+        found: dict[str, Row] = {}
         query = {"status": "open", "limit": str(ORDERS_PAGE), "direction": "asc", "nested": "true"}
         while True:
             page = await self._list(f"/v2/orders?{urlencode(query)}")
             last = _add(found, page)
+            yield page
             if len(page) < ORDERS_PAGE:
-                return list(found.values())
+                return
             query["after_order_id"] = last
 
     async def orders_between(self, since_ns: int, until_ns: int) -> list[Row]:
