@@ -174,7 +174,7 @@ def heard(reports: Sequence[OrderReport]) -> Record:
     return record
 
 
-@settings(max_examples=300)
+@settings(max_examples=150, deadline=None)
 @given(stories(), st.data())
 def test_the_order_of_reports_does_not_matter(told: list[OrderReport], data: st.DataObject) -> None:
     """Shuffled and repeated, with corrections and busts among them, reports end in what they end in when told in turn,

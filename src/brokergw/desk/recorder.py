@@ -108,9 +108,11 @@ class Recorder:
             fills = self._unknown(order, step.fills)
             if step.order is None and not fills and step.decision is None and not step.audit:
                 return Written(order)
-            tally = await self._tally(order)
-            fills = tuple(fill for fill in fills if _name(order, fill) not in tally)
-            after, owed = self._counted(order, step, fills, tally)
+            tally, after, owed = self._at_hand(order), step.order, False
+            if fills or (after is not None and after.cum_quantity != order.cum_quantity):
+                tally = tally or Tally(order.version, await self._fills(order))
+                fills = tuple(fill for fill in fills if _name(order, fill) not in tally)
+                after, owed = self._counted(order, step, fills, tally)
             if owed:
                 self._on_owed(order)
             if after is None and not fills and not step.inserts and step.decision is None and not step.audit:
@@ -126,13 +128,9 @@ class Recorder:
         self, before: Order, step: Step, fills: Sequence[BrokerFill], tally: Tally
     ) -> tuple[Order | None, bool]:
         """Give the next version with its executions counted, None where nothing is new; and whether some are owed."""
-        after = step.order
-        if after is None and not fills:
+        if step.order is None and not fills:
             return None, False
-        if not fills and after is not None and after.cum_quantity == tally.totals.quantity == before.cum_quantity:
-            return after, False
-        if after is None:
-            after = before.next(self._clock.now_ns())
+        after = step.order or before.next(self._clock.now_ns())
         totals = tally.with_more(executions_of(before, fills))
         owed = owes(before, after, totals)
         if owed and step.told is not None:
@@ -163,13 +161,13 @@ class Recorder:
             return order
         return merged.changed(version=order.version)
 
-    async def _tally(self, order: Order) -> Tally:
-        """Give the executions of an order as it stands, from memory where this process wrote its last version."""
+    def _at_hand(self, order: Order) -> Tally | None:
+        """Give the tally of an order as it stands, where this process wrote its last version."""
         tally = self._tallies.get(order.order_id)
         if tally is not None and tally.version == order.version:
             return tally
         # An order begins without executions, one that was adopted too: they come with its later versions.
-        return Tally(order.version, () if order.version == 1 else await self._fills(order))
+        return Tally(order.version) if order.version == 1 else None
 
     async def _fills(self, order: Order) -> list[Fill]:
         found: list[Fill] = []
@@ -227,12 +225,12 @@ class Recorder:
         after: Order | None,
         step: Step,
         fills: tuple[BrokerFill, ...],
-        tally: Tally,
+        tally: Tally | None,
         guard: Lease | None,
     ) -> Commit:
         now = self._clock.now_ns()
         event_time = step.event_time_ns or now
-        rows = fill_rows(after or before, fills, tally, now)
+        rows = fill_rows(after or before, fills, tally, now) if tally is not None else ()
         events = [order_event(order, step.origin, event_time, now) for order in step.inserts]
         if after is not None:
             events.insert(0, order_event(after, step.origin, event_time, now))
@@ -250,7 +248,7 @@ class Recorder:
         return unit if after is None else _with_ending(unit, before, after, now)
 
     def _written(
-        self, before: Order, order: Order, unit: Commit, tally: Tally, result: Committed, *, owed: bool
+        self, before: Order, order: Order, unit: Commit, tally: Tally | None, result: Committed, *, owed: bool
     ) -> Written:
         if born_late(before, order):
             log.warning("order born late", order_id=order.order_id, was=before.state.value, state=order.state.value)
@@ -258,8 +256,14 @@ class Recorder:
             self._book.remember(written)
         for fill in unit.fills:
             self._know(fill.fill_id)
-        tally.add({fill.fill_id: execution_of(fill) for fill in unit.fills})
-        for fill in unit.fills:
+        if tally is not None:
+            self._keep(tally, order, unit.fills)
+        sequence = max((event.sequence for event in result.events), default=0)
+        return Written(order, {order.account_id: sequence} if sequence else {}, owed)
+
+    def _keep(self, tally: Tally, order: Order, fills: Sequence[Fill]) -> None:
+        tally.add({fill.fill_id: execution_of(fill) for fill in fills})
+        for fill in fills:
             if tally.unexplained(fill.fill_id):
                 log.error("an amended execution is not on record", order_id=fill.order_id, fill_id=fill.fill_id)
         tally.version = order.version
@@ -267,8 +271,6 @@ class Recorder:
         self._tallies.move_to_end(order.order_id)
         if len(self._tallies) > _TALLIES_REMEMBERED_MAX:
             self._tallies.popitem(last=False)
-        sequence = max((event.sequence for event in result.events), default=0)
-        return Written(order, {order.account_id: sequence} if sequence else {}, owed)
 
     async def _after_refusal(self, order: Order, result: object) -> Order:
         """Learn from a refusal what the next try must start from."""
