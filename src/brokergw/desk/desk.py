@@ -15,6 +15,7 @@ from brokergw.desk.change import Changes
 from brokergw.desk.connections import Connections
 from brokergw.desk.feed import Feeds
 from brokergw.desk.gates.gates import Gates, GateSettings
+from brokergw.desk.gates.one_at_a_time import OneAtATime
 from brokergw.desk.holding import Holding
 from brokergw.desk.left_answers import LeftAnswers
 from brokergw.desk.modify import Modify
@@ -90,7 +91,8 @@ class Desk:
         recovery = Recovery(journal, self._book, self._sends, self._resolver, clock)
         self._holding = Holding(leases, self._sessions, self._feeds, recovery, clock)
         self._recall = Recall(journal, self._book, self._sends, clock, self._rules)
-        self._gates = Gates(self._sessions, clock, gate_settings)
+        one_at_a_time = OneAtATime(journal)
+        self._gates = Gates(self._sessions, one_at_a_time, clock, gate_settings)
         self._admission = Admission(journal, recorder, clock)
         parts = Parts(
             journal=journal,
@@ -101,6 +103,7 @@ class Desk:
             sessions=self._sessions,
             recall=self._recall,
             resolver=self._resolver,
+            one_at_a_time=one_at_a_time,
             clock=clock,
             instance_id=leases.instance_id,
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from brokergw.desk.admission import Admission
 from brokergw.desk.answers import Answers
 from brokergw.desk.book import OrderBook
+from brokergw.desk.gates.one_at_a_time import OneAtATime
 from brokergw.desk.recall import Recall
 from brokergw.desk.resolver import Resolver
 from brokergw.desk.sends import Sends
@@ -25,5 +26,6 @@ class Parts:
     sessions: Sessions
     recall: Recall
     resolver: Resolver
+    one_at_a_time: OneAtATime
     clock: Clock
     instance_id: str

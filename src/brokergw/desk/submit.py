@@ -45,6 +45,7 @@ class Submit:
         self._sessions = parts.sessions
         self._recall = parts.recall
         self._resolver = parts.resolver
+        self._one_at_a_time = parts.one_at_a_time
         self._clock = parts.clock
         self._instance_id = parts.instance_id
         self._admission = parts.admission
@@ -89,6 +90,12 @@ class Submit:
 
     async def _run(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> Result:
         session = await self._sessions.usable(caller.user_id, cleared.command.account_id)
+        if not self._one_at_a_time.applies(session):
+            return await self._send(caller, cleared, session)
+        async with self._one_at_a_time.turn(session, cleared.command.terms):
+            return await self._send(caller, cleared, session)
+
+    async def _send(self, caller: Caller, cleared: Cleared[SubmitOrder], session: Session) -> Result:
         granted_at = self._clock.monotonic()
         admitted = await self._admit(caller, cleared)
         if not isinstance(admitted, Order):
@@ -101,7 +108,12 @@ class Submit:
             granted_at=granted_at,
             monotonic=self._clock.monotonic,
         )
-        outcome = await sent(session.adapter.submit_order(permit, admitted.terms))
+        rival = await self._one_at_a_time.rival(session, admitted) if self._one_at_a_time.applies(session) else ""
+        outcome: Outcome
+        if rival:
+            outcome = NotSent(f"{rival} is on its way too, and the broker could not tell the two apart")
+        else:
+            outcome = await sent(session.adapter.submit_order(permit, admitted.terms))
         return await self._settle(caller, cleared.command, session, admitted, permit, outcome)
 
     async def _admit(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> Order | Result:

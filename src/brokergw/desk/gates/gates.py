@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from brokergw.desk.gates.broker_state import state_objections
 from brokergw.desk.gates.instrument import capability_objections, group_objections
+from brokergw.desk.gates.one_at_a_time import OneAtATime
 from brokergw.desk.gates.sanity import expiry_objections, grid_violations, prices_of, size_objections
 from brokergw.desk.results import Cleared
 from brokergw.desk.sessions import Session, Sessions
@@ -28,8 +29,9 @@ class GateSettings:
 class Gates:
     """What stands between a decoded order and the broker."""
 
-    def __init__(self, sessions: Sessions, clock: Clock, settings: GateSettings) -> None:
+    def __init__(self, sessions: Sessions, one_at_a_time: OneAtATime, clock: Clock, settings: GateSettings) -> None:
         self._sessions = sessions
+        self._one_at_a_time = one_at_a_time
         self._clock = clock
         self._settings = settings
 
@@ -41,9 +43,11 @@ class Gates:
         session = await self._sessions.usable(caller.user_id, command.account_id)
         if command.terms.order_class is OrderClass.MULTI_LEG:
             await self._legs(session, command.terms)
+            await self._apart(session, command.terms)
             return Cleared(command, session.connection, None)
         instrument = await self._instrument(session, command.terms)
         self._sanity(command.terms, instrument)
+        await self._apart(session, command.terms)
         await self._broker_state(session, command.terms, instrument)
         return Cleared(command, session.connection, instrument)
 
@@ -94,6 +98,10 @@ class Gates:
             *expiry_objections(terms, self._clock.now_ns()),
         ]
         _require("sanity", objections)
+
+    async def _apart(self, session: Session, terms: OrderTerms) -> None:
+        if self._one_at_a_time.applies(session):
+            _require("sanity", await self._one_at_a_time.objections(session, terms))
 
     async def _broker_state(self, session: Session, terms: OrderTerms, instrument: Instrument) -> None:
         try:

@@ -191,6 +191,10 @@ _GATES: Final = {
     Reason.REFERENCE_PRICE_MISSING: _denied(
         "There is no price to judge the order by.", "Wait for a quote, or send a limit order."
     ),
+    Reason.IN_DOUBT_ORDER_EXISTS: _denied(
+        "An earlier order of the account for this symbol is in doubt, at a broker that could not tell the two apart.",
+        "Wait until the order in `observed` is settled; then place this one, under a new key where `retry` says so.",
+    ),
     Reason.INSUFFICIENT_BUYING_POWER: _denied("The account cannot pay for the order.", "Order less, or free funds."),
     Reason.INSUFFICIENT_POSITION: _denied("The account does not hold what is to be sold.", "Sell less."),
     Reason.SHORT_NOT_PERMITTED: _denied("The order would sell short, which is not permitted.", "Sell less."),
