@@ -7,6 +7,7 @@ waited for, and adopted. Nothing here ever sends an order.
 """
 
 from functools import partial
+from itertools import chain, repeat
 from typing import Final
 
 import structlog
@@ -28,8 +29,11 @@ from brokergw.ports.clock import Clock
 
 _SECOND_NS: Final = 1_000_000_000
 _ALERT_AFTER_NS: Final = 30 * _SECOND_NS
-_CONFIRM_EVERY_S: Final = 1.0
-_CONFIRMATIONS_MAX: Final = 10
+_CONFIRM_AFTER_S: Final = (*[1.0] * 10, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
+_CONFIRMATIONS_MIN: Final = 10
+"""How often the broker must show an order unchanged before a change counts as not done."""
+
+_ON_ITS_WAY: Final = frozenset({State.PENDING_CANCEL, State.PENDING_MODIFY})
 _GENERATIONS_MAX: Final = 50
 _LOOKED_FOR: Final = frozenset({State.IN_DOUBT, State.RESOLVED_ABSENT})
 
@@ -117,22 +121,25 @@ class Resolver:
         return True
 
     async def confirm(self, session: Session, order: Order) -> None:
-        """Ask what stands after a change whose answer was lost or came too late."""
-        seen: BrokerOrder | None = None
-        for _ in range(_CONFIRMATIONS_MAX):
-            await self._clock.sleep(_CONFIRM_EVERY_S)
+        """Ask what stands after a change whose answer was lost or came too late, at ever longer intervals, until the
+        broker or its stream has told: who gives up leaves the order pending for ever, who hurries storms the broker.
+        """
+        for turn, delay in enumerate(chain(_CONFIRM_AFTER_S, repeat(_CONFIRM_AFTER_S[-1])), 1):
+            await self._clock.sleep(delay)
+            current = await self._book.get(order.order_id)
+            if current is None or is_terminal(current.state) or session.connection.revoked:
+                return
             try:
-                seen = await _newest_generation(session, order.broker_order_id) or seen
+                seen = await _newest_generation(session, order.broker_order_id)
             except GatewayError as error:
                 log.warning("look-up failed", order_id=order.order_id, reason=error.reason.value)
                 continue
-            changed = seen is not None and (is_terminal(seen.state) or seen.broker_order_id != order.broker_order_id)
-            if changed:
-                break
-        if seen is None:
-            log.warning("a change stays unconfirmed", order_id=order.order_id)
-            return
-        await self._recorder.write(order, partial(self._confirmed, seen=seen), guard=session.guard)
+            if seen is None or seen.state in _ON_ITS_WAY:
+                continue
+            changed = is_terminal(seen.state) or seen.broker_order_id != order.broker_order_id
+            if changed or turn >= _CONFIRMATIONS_MIN:
+                await self._recorder.write(order, partial(self._confirmed, seen=seen), guard=session.guard)
+                return
 
     def _confirmed(self, current: Order, *, seen: BrokerOrder) -> Step | None:
         now = self._clock.now_ns()

@@ -74,10 +74,10 @@ class Fault:
     glob such as `/v2/orders*`. The first `skip` matches pass unharmed, then it fires `count` times (None: for ever),
     each time with `probability` drawn from `seed`. `seconds` is a duration for faults that have one (for RATE_LIMITED
     what Retry-After says instead of the next minute), `status` the HTTP status of the error faults, `answer` what
-    GARBLED_REPLY says instead of half an order, `symbol` and `quantity` what WRONG_POSITION shows. SHOWN_AS gives the
-    order that a request places the broker's word in `status_word` for as long as it is open, TRUNCATED_LIST keeps the
-    first `keep` rows of a list. OTHER_ORDER answers a submit with an order that nobody placed, UNKNOWN_ORDER a look-up
-    as if there were no such order.
+    GARBLED_REPLY says instead of half an order, and ERROR_BEFORE instead of the broker's own words. `symbol` and
+    `quantity` are what WRONG_POSITION shows. SHOWN_AS gives the order that a request places the broker's word in
+    `status_word` for as long as it is open, TRUNCATED_LIST keeps the first `keep` rows of a list. OTHER_ORDER answers a
+    submit with an order that nobody placed, UNKNOWN_ORDER a look-up as if there were no such order.
     """
 
     name: FaultName
@@ -104,8 +104,8 @@ class Fault:
             raise ValueError("skip must not be negative")
         if not 0 <= self.probability <= 1:
             raise ValueError("probability must be between 0 and 1")
-        if not 400 <= self.status <= 599:
-            raise ValueError("status must be between 400 and 599")
+        if not (400 if self.answer is None else 200) <= self.status <= 599:
+            raise ValueError("status must be between 400 and 599, or from 200 with an answer of its own")
         if self.seconds is not None and self.seconds < 0:
             raise ValueError("seconds must not be negative")
         if self.name is FaultName.WRONG_POSITION and not (self.symbol and self.quantity):

@@ -65,6 +65,10 @@ class Bench(ABC):
     option = "AAPL270115C00230000"
     spread = ("AAPL270115C00230000", "AAPL270115P00230000")
     secrets: tuple[str, ...] = ()
+    refusing: frozenset[int] = frozenset()
+    """The statuses that are a refusal by themselves, whatever comes with them (NETWORK)."""
+    throwing_away: frozenset[int] = frozenset()
+    """The statuses that say by themselves that a command was not taken (NETWORK)."""
 
     clock: HastyClock
     factory: AdapterFactory
@@ -108,6 +112,10 @@ class Bench(ABC):
 
     def mishap(self, mishap: Mishap, *, method: str = "POST") -> None:
         """Arrange for something to happen to the next command of an HTTP method (NETWORK)."""
+        raise NotImplementedError
+
+    def answer_with(self, status: int, body: str) -> None:
+        """Answer the next command, which is not taken, with a status and a body of no sense (NETWORK)."""
         raise NotImplementedError
 
     def sent(self) -> int:

@@ -40,6 +40,8 @@ class AlpacaBench(Bench):
     abilities = frozenset(Ability)
     environment = Environment.PAPER
     secrets = (KEY, SECRET)
+    refusing = frozenset({401})
+    throwing_away = frozenset({429})
 
     def __init__(self, server: SimServer, budgeted: SimServer) -> None:
         assert isinstance(server.dialect, AlpacaDialect)
@@ -94,6 +96,12 @@ class AlpacaBench(Bench):
     def mishap(self, mishap: Mishap, *, method: str = "POST") -> None:
         """Arm a fault for the next command."""
         self._server.faults.arm(Fault(name=_FAULTS[mishap], method=method, path="/v2/*"))
+
+    def answer_with(self, status: int, body: str) -> None:
+        """Arm a fault that answers the next order by itself."""
+        self._server.faults.arm(
+            Fault(name=FaultName.ERROR_BEFORE, method="POST", path="/v2/orders", status=status, answer=body)
+        )
 
     def sent(self) -> int:
         """Count the POSTs in the wire journal."""

@@ -1,10 +1,10 @@
-"""Cards about permits: no byte of an order leaves without one, and each lets out one attempt."""
+"""Cards about what an attempt comes to: its permit lets one out, and an answer proves only what the table says."""
 
 from decimal import Decimal
 
-from brokergw.model.outcome import Accepted, NotSent, Unknown
+from brokergw.model.outcome import Accepted, NotSent, Rejected, Unknown
 from brokergw.ports.broker import BrokerAdapter, Change
-from tests.conformance.adapter.bench import Bench
+from tests.conformance.adapter.bench import Ability, Bench
 from tests.conformance.adapter.card import card
 from tests.conformance.adapter.steps import new_id, place, resting, show
 from tests.fixtures.permits import expired_permit, permit
@@ -36,3 +36,21 @@ async def spent_permit(bench: Bench, broker: BrokerAdapter) -> None:
     assert right.spent
     assert isinstance(await broker.submit_order(right, resting(bench.stock)), Unknown)
     assert bench.orders_at_broker() == 1
+
+
+@card("C103", Ability.NETWORK)
+async def statuses_without_sense(bench: Bench, broker: BrokerAdapter) -> None:
+    """For every status, with a body of no sense, an order is unknown unless the status alone proves more."""
+    # A broker that threw one away is left alone for a while, so that comes last.
+    statuses = sorted({*range(200, 600)} - _BODILESS, key=lambda status: (status in bench.throwing_away, status))
+    for status in statuses:
+        bench.answer_with(status, "{ this is no answer")
+        outcome = await broker.submit_order(permit(new_id()), resting(bench.stock))
+        expected = NotSent if status in bench.throwing_away else Rejected if status in bench.refusing else Unknown
+        assert isinstance(outcome, expected), (status, outcome)
+    assert bench.sent() == len(statuses)
+    assert bench.orders_at_broker() == 0
+
+
+_BODILESS = frozenset({204, 304})
+"""Statuses that HTTP gives no body; a success without an order, and nothing new."""

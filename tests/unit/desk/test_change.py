@@ -346,3 +346,25 @@ async def test_a_change_whose_admission_comes_late_is_taken_back(bench: Bench) -
     assert await bench.desk.recall(bench.caller, command) is None
     await bench.desk.cancel(bench.caller, command)
     assert len(asked) == 1
+
+
+async def test_a_change_is_asked_about_at_ever_longer_intervals_until_the_broker_tells(bench: Bench) -> None:
+    """R14: a broker that cannot be asked is not stormed, and once it tells, the pending cancel ends, however late."""
+    order = await working(bench)
+    asked: list[str] = []
+
+    async def silent(_: str) -> Outcome:
+        return Unknown("no reply")
+
+    def down(broker_order_id: str) -> Inconclusive:
+        asked.append(broker_order_id)
+        return Inconclusive("down")
+
+    bench.broker.cancel, bench.broker.get = silent, down
+    await bench.desk.cancel(bench.caller, cancel(order))
+    await bench.clock.pass_time(300)
+    # The sweep of open orders misses it as well, and asks now and then.
+    assert 10 <= len(asked) <= 30
+    bench.broker.get = lambda _: Found(broker_order(*bench.broker.sent[0], state=State.CANCELED))
+    await bench.clock.pass_time(61)
+    assert bench.journal.by_id[order.order_id].state is State.CANCELED

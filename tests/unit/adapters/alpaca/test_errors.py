@@ -1,12 +1,19 @@
 import json
+from decimal import Decimal
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from brokergw.adapters.alpaca.errors import RULES, Verdict, read_refusal
+from brokergw.adapters.alpaca import errors_page
+from brokergw.adapters.alpaca.errors import DUPLICATE, RULES, Verdict, read_refusal
+from brokergw.model.outcome import Accepted, NotSent, Rejected
+from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
 from brokergw.transport.http import Reply
-from tests.fixtures.alpaca_wire import sample
+from tests.fixtures.alpaca_wire import ScriptedAlpaca, sample
+from tests.fixtures.permits import permit
 
 
 def reply(status: int, body: Any) -> Reply:
@@ -34,6 +41,48 @@ def test_every_row_of_the_table_is_met_by_a_sample() -> None:
                 met.add(index)
                 break
     assert [rule for index, rule in enumerate(RULES) if index not in met] == []
+
+
+def test_the_readme_shows_the_table_as_it_is() -> None:
+    """Whoever reads the README reads what the code does; `python -m brokergw.adapters.alpaca.errors_page` renews it."""
+    shown = errors_page.PATH.read_text("utf-8")
+    assert errors_page.page(shown) == shown
+
+
+def test_a_readme_without_its_marks_is_not_overwritten() -> None:
+    """The page is never guessed at."""
+    with pytest.raises(ValueError, match="marks"):
+        errors_page.page("# Alpaca\n")
+
+
+SUBMITTED = OrderTerms(
+    symbol="AAPL", side=Side.BUY, type=OrderType.MARKET, time_in_force=TimeInForce.DAY, quantity=Decimal(1)
+)
+BODIES = st.one_of(
+    st.binary(max_size=200),
+    st.builds(
+        lambda code, message: json.dumps({"code": code, "message": message}).encode(),
+        st.sampled_from([rule.code for rule in RULES if rule.code] + ["50010000"]).map(int),
+        st.sampled_from(["no words of the table", "", "\x00"]) | st.text(max_size=40),
+    ),
+)
+
+
+@given(status=st.integers(100, 599), body=BODIES)
+async def test_only_the_table_refuses(status: int, body: bytes) -> None:
+    """Whatever a status comes with, a submit is Rejected only where the table says so, NotSent only on 429."""
+    alpaca = ScriptedAlpaca()
+    alpaca.on("POST", "/v2/orders", httpx.Response(status, content=body))
+    alpaca.on("GET", "/v2/orders:by_client_order_id", httpx.Response(500))
+    outcome = await alpaca.open().submit_order(permit("c-1"), SUBMITTED)
+    listed = Verdict.UNKNOWN if status == 200 else read_refusal(Reply(status, httpx.Headers(), body)).verdict
+    assert isinstance(outcome, Rejected) is (listed is Verdict.REFUSED and not _is_duplicate(status, body))
+    assert isinstance(outcome, NotSent) is (status == 429)
+    assert not isinstance(outcome, Accepted)
+
+
+def _is_duplicate(status: int, body: bytes) -> bool:
+    return read_refusal(Reply(status, httpx.Headers(), body)).reason == DUPLICATE
 
 
 def test_no_server_error_is_a_refusal() -> None:
