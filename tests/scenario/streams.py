@@ -28,6 +28,7 @@ class Subscriber(ABC, Generic[Event]):
         self.ending_at_s = 0.0
         self.trailer: dict[str, Any] = {}
         self.breaks: list[str] = []
+        self.gaps: list[streams_pb2.Gap] = []
         self._first_start = start
         self._covered: int | None = None
         self._heartbeats = 0
@@ -85,6 +86,8 @@ class Subscriber(ABC, Generic[Event]):
                 self._heartbeats += 1
                 self.cursor = message.heartbeat.cursor
                 self._covered = message.heartbeat.sequences[self.account]
+            case "gap":
+                self.gaps.append(message.gap)
             case "terminating":
                 self.ending = message.terminating
                 self.ending_at_s = asyncio.get_running_loop().time()
