@@ -10,6 +10,7 @@ from brokergw.model.events import LogEvent
 from brokergw.ports.journal import CommitResult, Committed
 from brokergw.store.bell import CHANNEL
 from brokergw.store.decide import Decider, Race
+from brokergw.store.heads import Head, Heads
 from brokergw.store.many import ManyRows
 from brokergw.store.rows import Row
 from brokergw.store.statements import Statements
@@ -19,10 +20,11 @@ from brokergw.store.units import PreparedUnit
 
 @dataclass(slots=True)
 class Written:
-    """What a batch came to: a result for each unit, and all events in log order."""
+    """What a batch came to: a result for each unit, all events in log order, and where its orders stand."""
 
     results: list[CommitResult | Exception]
     events: list[LogEvent]
+    heads: dict[str, Head]
 
 
 @dataclass(slots=True)
@@ -32,17 +34,18 @@ class _Account:
 
 
 class BatchWriter:
-    """Writes batches for one process, `instance_id`; holds nothing between them."""
+    """Writes batches for one process, `instance_id`; of what it wrote it holds hints only."""
 
     def __init__(self, statements: Statements, instance_id: str) -> None:
         self._statements = statements
+        self._heads = Heads()
         self._instance_id = instance_id
 
     def write(
         self, connection: Connection, units: Sequence[PreparedUnit], audit: list[Row], now_ns: int, *, careful: bool
     ) -> Written:
         """Write what may go through and refuse the rest; raises Race when the database disagrees."""
-        decider = Decider(connection, self._statements, careful=careful)
+        decider = Decider(connection, self._statements, self._heads, careful=careful)
         refusals = decider.decide(units)
         winners = [unit for unit, refusal in zip(units, refusals, strict=True) if refusal is None]
         self._write_orders(connection, winners, decider)
@@ -54,17 +57,26 @@ class BatchWriter:
             self._statements.ring.fetch(connection, [(CHANNEL, self._instance_id)])
         committed = iter(events)
         results = [Committed(next(committed)) if refusal is None else refusal for refusal in refusals]
-        return Written(results, [event for each in events for event in each])
+        return Written(results, [event for each in events for event in each], decider.heads)
+
+    def remember(self, written: Written) -> None:
+        """Take note that a batch is durable."""
+        self._heads.remember(written.heads)
 
     def _write_orders(self, connection: Connection, winners: list[PreparedUnit], decider: Decider) -> None:
         sql = self._statements
         self._insert(connection, sql.insert_keys, sorted(unit.claim for unit in winners if unit.claim is not None))
         self._insert(connection, sql.insert_orders, [row for unit in winners for row in unit.inserts])
         updates = [pair for unit in winners for pair in zip(unit.unit.updates, unit.updates, strict=True)]
-        for step in steps(updates, decider.recorded):
+        made = steps(updates, decider.recorded)
+        alone = sum(map(len, made)) == len(updates)
+        update = sql.update_orders if alone else sql.leap_orders
+        rename = sql.rename_orders if alone else sql.leap_and_rename_orders
+        for step in made:
+            # In order, so that two processes lock rows in the same order and never wait for each other in a circle.
             renamed = [step.pop(order_id) for order_id in sorted(decider.renamed & step.keys())]
-            self._insert(connection, sql.update_orders, list(step.values()))
-            self._insert(connection, sql.rename_orders, renamed)
+            self._insert(connection, update, [step[order_id] for order_id in sorted(step)])
+            self._insert(connection, rename, renamed)
         self._insert(connection, sql.insert_broker_ids, sorted(decider.broker_ids))
         self._insert(connection, sql.insert_fills, sorted(row for unit in winners for row in unit.fills))
 

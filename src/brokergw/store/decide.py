@@ -1,10 +1,11 @@
 """Which units of a batch may go through, decided as if they ran one after another.
 
 What the database holds is read first, a few sets at a time. Each unit is then checked in memory against that and
-against what the units before it in the batch will write. The hopeful pass reads only what is usually there (keys and
-the orders to be changed), leaves fresh ids to the unique constraints, and assumes that the keys and orders which a
-decision or a fill is about are there. If a constraint objects, a later unit brings what was assumed, or a check fails
-that comes after what was not read, the careful pass reads all.
+against what the units before it in the batch will write. The hopeful pass reads only the orders to be changed, and of
+these only such as this process has not written itself; it leaves fresh keys and ids to the unique constraints and
+versions to the condition of the update, and assumes that the keys and orders which a decision or a fill is about are
+there. If the database objects, a later unit brings what was assumed, or a check fails that comes after what was not
+read, the careful pass reads all.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,12 +22,11 @@ from brokergw.ports.journal import (
     CommitResult,
     FillKnown,
     KeyRecord,
-    KeyScope,
     KeyTaken,
     LeaseLost,
     Stale,
 )
-from brokergw.store.codec import texts_from_text
+from brokergw.store.heads import Head, Heads, head_from_row, head_of
 from brokergw.store.many import ManyRows
 from brokergw.store.rows import Row, key_from_row, order_from_row
 from brokergw.store.statements import Statements
@@ -50,19 +50,6 @@ class Race(Exception):
     """The attempt does not know enough, or the database speaks against it; nothing of it may be kept."""
 
 
-@dataclass(slots=True)
-class _Head:
-    """Where an order stands; `order` is there if a unit of this batch wrote it."""
-
-    version: int
-    state: State
-    account_id: str
-    client_order_id: str
-    broker_client_order_id: str
-    broker_order_ids: frozenset[str]
-    order: Order | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class _StaleInDatabase:
     order_id: str
@@ -71,13 +58,13 @@ class _StaleInDatabase:
 @dataclass(slots=True)
 class _State:
     epochs: dict[str, int] = field(default_factory=dict)
-    keys: dict[KeyScope, KeyRecord] = field(default_factory=dict)
-    heads: dict[str, _Head] = field(default_factory=dict)
+    keys: dict[Row, KeyRecord] = field(default_factory=dict)
+    heads: dict[str, Head] = field(default_factory=dict)
     owners: dict[Owned, str] = field(default_factory=dict)
     fills: set[str] = field(default_factory=set)
     broker_ids: list[Row] = field(default_factory=list)
     renamed: set[str] = field(default_factory=set)
-    assumed: set[KeyScope | str] = field(default_factory=set)
+    assumed: set[Row | str] = field(default_factory=set)
 
     def take_over(self, staged: "_State") -> None:
         self.keys.update(staged.keys)
@@ -92,13 +79,19 @@ class _State:
 class Decider:
     """Decides one batch, in the transaction that will write it."""
 
-    def __init__(self, connection: Connection, statements: Statements, *, careful: bool) -> None:
+    def __init__(self, connection: Connection, statements: Statements, hints: Heads, *, careful: bool) -> None:
         self._careful = careful
+        self._hints = hints
         self._connection = connection
         self._statements = statements
         self._state = _State()
         self.recorded: Final[dict[str, State]] = {}
         """The state of each order to be changed, before the batch."""
+
+    @property
+    def heads(self) -> dict[str, Head]:
+        """Where each order stands that a unit which goes through is about."""
+        return self._state.heads
 
     @property
     def broker_ids(self) -> list[Row]:
@@ -113,9 +106,9 @@ class Decider:
     def decide(self, units: Sequence[PreparedUnit]) -> list[Refusal | None]:
         """Give each unit's refusal, or None where it goes through; raises Race when only a careful pass can tell."""
         self._read_epochs(units)
-        self._read_keys(units)
         self._read_heads(units)
         if self._careful:
+            self._read_keys(units)
             self._read_owners(units)
             self._read_fills(units)
         verdicts = [self._check(unit) for unit in units]
@@ -125,7 +118,8 @@ class Decider:
         return [Stale(current[v.order_id]) if isinstance(v, _StaleInDatabase) else v for v in verdicts]
 
     def _check(self, prepared: PreparedUnit) -> Refusal | _StaleInDatabase | None:
-        staged = _State()
+        # A hopeful pass that refuses a unit for anything it has staged is given up altogether.
+        staged = _State() if self._careful else self._state
         refusal = (
             self._check_guard(prepared)
             or self._check_claim(prepared, staged)
@@ -134,7 +128,7 @@ class Decider:
             or self._check_fills(prepared, staged)
             or self._check_decision(prepared, staged)
         )
-        if refusal is None:
+        if refusal is None and self._careful:
             self._state.take_over(staged)
         return refusal
 
@@ -146,13 +140,14 @@ class Decider:
 
     def _check_claim(self, prepared: PreparedUnit, staged: _State) -> Refusal | None:
         claim = prepared.unit.claim
-        if claim is None:
+        if claim is None or prepared.claim is None:
             return None
-        record = self._state.keys.get(claim.scope)
+        scope = prepared.claim[:3]
+        record = self._state.keys.get(scope)
         if record is not None:
             return KeyTaken(record)
-        self._refute(claim.scope)
-        staged.keys[claim.scope] = KeyRecord(
+        self._refute(scope)
+        staged.keys[scope] = KeyRecord(
             scope=claim.scope, fingerprint=claim.fingerprint, subject=claim.subject, claim_time_ns=claim.time_ns
         )
         return None
@@ -164,7 +159,7 @@ class Decider:
                 return refusal
             self._refute(order.order_id)
             self.recorded[order.order_id] = order.state
-            staged.heads[order.order_id] = _head_of(order)
+            staged.heads[order.order_id] = head_of(order)
         return None
 
     def _check_updates(self, prepared: PreparedUnit, staged: _State) -> Refusal | _StaleInDatabase | None:
@@ -181,7 +176,7 @@ class Decider:
                 return refusal
             if _renames(order, head):
                 staged.renamed.add(order.order_id)
-            staged.heads[order.order_id] = _head_of(order, head.broker_order_ids)
+            staged.heads[order.order_id] = head_of(order, head.broker_order_ids)
         return None
 
     def _own(self, order: Order, ids: Iterable[Owned], staged: _State) -> ClientOrderIdTaken | None:
@@ -208,19 +203,20 @@ class Decider:
 
     def _check_decision(self, prepared: PreparedUnit, staged: _State) -> Refusal | None:
         decision = prepared.unit.decision
-        if decision is None:
+        if decision is None or prepared.decision is None:
             return None
-        record = staged.keys.get(decision.scope) or self._state.keys.get(decision.scope)
+        scope = prepared.decision[:3]
+        record = staged.keys.get(scope) or self._state.keys.get(scope)
         if record is not None:
             decided = replace(record, decision=decision.text, decision_time_ns=decision.time_ns)
-            staged.keys[decision.scope] = decided
+            staged.keys[scope] = decided
         elif self._careful:
             return GatewayError(Reason.JOURNAL_UNAVAILABLE, "the decision is about a key that nobody has claimed")
         else:
-            staged.assumed.add(decision.scope)
+            staged.assumed.add(scope)
         return None
 
-    def _refute(self, brought: KeyScope | str) -> None:
+    def _refute(self, brought: Row | str) -> None:
         if brought in self._state.assumed:
             raise Race
 
@@ -230,28 +226,25 @@ class Decider:
 
     def _read_keys(self, units: Sequence[PreparedUnit]) -> None:
         wanted = {unit.claim[:3] for unit in units if unit.claim is not None}
-        if self._careful:
-            wanted |= {unit.decision[:3] for unit in units if unit.decision is not None}
+        wanted |= {unit.decision[:3] for unit in units if unit.decision is not None}
         for row in self._fetch(self._statements.find_keys, wanted):
-            record = key_from_row(row)
-            self._state.keys[record.scope] = record
+            self._state.keys[tuple(row[:3])] = key_from_row(row)
 
     def _read_heads(self, units: Sequence[PreparedUnit]) -> None:
-        wanted = {(order.order_id,) for unit in units for order in unit.unit.updates}
+        updates = [order for unit in units for order in unit.unit.updates]
+        wanted = {(order.order_id,) for order in updates}
         if self._careful:
             wanted |= {(fill.order_id,) for unit in units for fill in unit.unit.fills}
-        for order_id, version, state, account_id, client_id, broker_client_id, broker_ids in self._fetch(
-            self._statements.find_heads, wanted
-        ):
-            self.recorded[order_id] = State(state)
-            self._state.heads[order_id] = _Head(
-                version=version,
-                state=State(state),
-                account_id=account_id,
-                client_order_id=client_id,
-                broker_client_order_id=broker_client_id,
-                broker_order_ids=frozenset(texts_from_text(broker_ids)),
-            )
+        elif len(wanted) == len(updates):
+            for head in self._hints.before(updates):
+                self._know(head)
+                wanted.remove((head.order_id,))
+        for row in self._fetch(self._statements.find_heads, wanted):
+            self._know(head_from_row(row))
+
+    def _know(self, head: Head) -> None:
+        self.recorded[head.order_id] = head.state
+        self._state.heads[head.order_id] = head
 
     def _read_owners(self, units: Sequence[PreparedUnit]) -> None:
         wanted = {owned for unit in units for order in unit.unit.inserts for owned in _ids_of(order)}
@@ -294,7 +287,7 @@ def _ids_of(order: Order) -> Iterator[Owned]:
         yield (_BROKER, order.account_id, broker_order_id)
 
 
-def _changed_ids(order: Order, head: _Head) -> Iterator[Owned]:
+def _changed_ids(order: Order, head: Head) -> Iterator[Owned]:
     if order.client_order_id and order.client_order_id != head.client_order_id:
         yield (_CLIENT, order.account_id, order.client_order_id)
     if order.broker_client_order_id and order.broker_client_order_id != head.broker_client_order_id:
@@ -304,18 +297,6 @@ def _changed_ids(order: Order, head: _Head) -> Iterator[Owned]:
             yield (_BROKER, order.account_id, broker_order_id)
 
 
-def _renames(order: Order, head: _Head) -> bool:
+def _renames(order: Order, head: Head) -> bool:
     before = (head.client_order_id, head.broker_client_order_id)
     return (order.client_order_id, order.broker_client_order_id) != before
-
-
-def _head_of(order: Order, earlier_broker_ids: frozenset[str] = frozenset()) -> _Head:
-    return _Head(
-        version=order.version,
-        state=order.state,
-        account_id=order.account_id,
-        client_order_id=order.client_order_id,
-        broker_client_order_id=order.broker_client_order_id,
-        broker_order_ids=earlier_broker_ids.union(order.broker_order_ids),
-        order=order,
-    )

@@ -99,6 +99,7 @@ class GroupCommitter:
         with self._connection.transaction() as connection:
             works = [self._work(connection, work) for work in group.works]
             written = self._writer.write(connection, group.units, group.audit, self._clock.now_ns(), careful=careful)
+        self._writer.remember(written)
         return Done(written.results, works, written.events)
 
     def _one_by_one(self, group: Group) -> Done:
@@ -131,7 +132,7 @@ class GroupCommitter:
             else:
                 savepoint.commit()
                 return written
-        return Written([refused_by_database(failure)], [])
+        return Written([refused_by_database(failure)], [], {})
 
     def _work(self, connection: Connection, work: Work) -> Any:
         savepoint = connection.begin_nested()

@@ -16,6 +16,10 @@ _FIXED_ORDER_COLUMNS: Final = frozenset({"order_id", "user_id", "account_id", "b
 _INDEXED_ORDER_COLUMNS: Final = frozenset({"client_order_id", "broker_client_order_id"})
 """Naming these in an update makes SQLite write their indexes again, so most updates leave them out."""
 
+_BY_ONE: Final = "broker_orders.version = excluded.version - 1"
+_BY_MORE: Final = "broker_orders.version < excluded.version"
+"""For several changes written at once, whose order was read, and locked, in the same transaction."""
+
 
 def names(table: Table) -> list[str]:
     """Give the names of a table's columns, in order, but for those that the database fills."""
@@ -68,8 +72,11 @@ class Statements:
 
         self.insert_keys = self._insert(tables.KEYS)
         self.insert_orders = self._insert(tables.ORDERS)
-        self.update_orders = self._update_orders(_INDEXED_ORDER_COLUMNS | _FIXED_ORDER_COLUMNS)
-        self.rename_orders = self._update_orders(_FIXED_ORDER_COLUMNS)
+        kept = _INDEXED_ORDER_COLUMNS | _FIXED_ORDER_COLUMNS
+        self.update_orders = self._update_orders(kept, _BY_ONE)
+        self.rename_orders = self._update_orders(_FIXED_ORDER_COLUMNS, _BY_ONE)
+        self.leap_orders = self._update_orders(kept, _BY_MORE)
+        self.leap_and_rename_orders = self._update_orders(_FIXED_ORDER_COLUMNS, _BY_MORE)
         self.insert_broker_ids = self._insert(tables.BROKER_ORDER_IDS)
         self.insert_fills = self._insert(tables.FILLS)
         self.insert_events = self._insert(tables.EVENTS)
@@ -111,11 +118,11 @@ class Statements:
     def _insert(self, table: Table) -> ManyRows:
         return self._many(f"INSERT INTO {table.name} ({listed(table)}) {{rows}} ON CONFLICT DO NOTHING", _types(table))
 
-    def _update_orders(self, unchanged: frozenset[str]) -> ManyRows:
+    def _update_orders(self, unchanged: frozenset[str], rise: str) -> ManyRows:
         changes = ", ".join(f"{name} = excluded.{name}" for name in names(tables.ORDERS) if name not in unchanged)
         return self._many(
             f"INSERT INTO broker_orders ({listed(tables.ORDERS)}) {{rows}}"
-            f" ON CONFLICT (order_id) DO UPDATE SET {changes} WHERE broker_orders.version < excluded.version",
+            f" ON CONFLICT (order_id) DO UPDATE SET {changes} WHERE {rise}",
             _types(tables.ORDERS),
         )
 
