@@ -107,6 +107,22 @@ async def test_good_calls_never_slow_an_address_down(make_edge: MakeEdge) -> Non
         await edge.orders.GetOrder(GET, metadata=KEY)
 
 
+async def test_a_record_that_is_away_slows_no_address_down(
+    make_edge: MakeEdge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys that could not be looked up were not wrong: who waited for the database is let in once it is back."""
+
+    async def away(_: str) -> None:
+        raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "the database does not answer")
+
+    edge = await make_edge(rates=RateSettings(failed_credentials_per_minute=1))
+    with monkeypatch.context() as patched:
+        patched.setattr(edge.authenticator, "authenticate", away)
+        for _ in range(3):
+            assert (await refused(edge.orders.GetOrder(GET, metadata=KEY))).reason == "JOURNAL_UNAVAILABLE"
+    await edge.orders.GetOrder(GET, metadata=KEY)
+
+
 async def test_unary_calls_have_room_of_their_own(make_edge: MakeEdge) -> None:
     """Open streams take no room from unary calls; beyond the room a call is refused at once, not queued."""
     from brokerapi.v1 import fills_pb2

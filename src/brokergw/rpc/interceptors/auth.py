@@ -28,8 +28,9 @@ class Auth:
                 self._slow_down(call)
             try:
                 principal = await self._authenticator.authenticate(token)
-            except GatewayError:
-                if self._failures is not None:
+            except GatewayError as error:
+                # While the record is away nobody's key is known to be wrong.
+                if self._failures is not None and error.reason is not Reason.JOURNAL_UNAVAILABLE:
                     self._failures.take(_address(call.peer))
                 raise
             call.caller = Caller(principal, call.request_id)
