@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from brokerapi.v1 import streams_pb2
 
 from brokergw.model.events import EventKind
 from tests.chaos.broker import ChaosBroker
+from tests.chaos.check_record import ends_of_doubt
 from tests.chaos.checks import violations
 from tests.chaos.crashes import Crash, arm_noise, plan_of
 from tests.chaos.gateways import Gateway, GatewayFailed, Zygote
@@ -47,6 +49,8 @@ class Result:
     found: list[str] = field(default_factory=list)
     orders: int = 0
     calls: int = 0
+    posts: int = 0
+    doubts: dict[str, int] = field(default_factory=dict)
     settled_s: float = 0.0
 
 
@@ -113,6 +117,8 @@ class _Run:
         self._result.settled_s = time.monotonic() - begin
         history = self._history()
         self._result.orders, self._result.calls = len(history.record.orders), len(history.calls)
+        self._result.posts = sum(arrival.method == "POST" and arrival.handled for arrival in history.arrivals)
+        self._result.doubts = dict(Counter(ends_of_doubt(history)))
         self._result.found += violations(history)
 
     async def _trial(self, point: str, random: Random) -> bool:

@@ -69,6 +69,12 @@ def nothing_stays_undecided(history: History) -> Iterator[str]:
             yield f"{order.order_id} is still {order.state}"
 
 
+def ends_of_doubt(history: History) -> Iterator[str]:
+    """Give the present state of every order that was in doubt at some time."""
+    doubted = {version.order_id for version in versions(history) if version.state is State.IN_DOUBT}
+    return (order.state.value for order in history.record.orders if order.order_id in doubted)
+
+
 def subscribers_missed_nothing(history: History) -> Iterator[str]:
     """A subscriber that resumed over all crashes saw each event of its kind once, in order."""
     for stream in history.streams:

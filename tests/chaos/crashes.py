@@ -15,7 +15,7 @@ from tests.chaos.points import HOOKED
 from tests.chaos.postgresql import PostgresqlServer
 from tests.chaos.prepared import Ground
 
-LOAD_S: Final = 1.0
+LOAD_S: Final = 1.5
 """How long the load runs when its crash does not come by itself, in seconds."""
 
 LEASE_S: Final = 3.2

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
@@ -44,7 +45,14 @@ class Report:
             cells = "".join(f"{self._cell(point.name, store):>22}" for store in stores)
             lines.append(f"{point.name:<7}{cells}  {point.what}")
         orders, calls = (sum(result[name] for result in self.results) for name in ("orders", "calls"))
-        lines.append(f"{self.trials} trials in {self.seconds:.0f} s: {calls} calls, {orders} orders on record")
+        posts = sum(result["posts"] for result in self.results)
+        lines.append(
+            f"{self.trials} trials in {self.seconds:.0f} s: {calls} calls, {orders} orders on record, "
+            f"{posts} orders that the broker acted on"
+        )
+        doubts = sum((Counter(result["doubts"]) for result in self.results), Counter[str]())
+        ends = ", ".join(f"{state} {times}" for state, times in sorted(doubts.items())) or "none"
+        lines.append(f"orders that were in doubt, by what they are now: {ends}")
         return "\n".join(lines)
 
     def _cell(self, point: str, store: str) -> str:
