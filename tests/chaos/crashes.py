@@ -114,7 +114,8 @@ class Crash:
         """Wake a frozen sender when its permit has expired, and give it time to do wrong."""
         met = await _within(self._gateway.stopped.wait(), LOAD_S)
         if met:
-            await asyncio.sleep(_PERMIT_S + self._random.uniform(0.1, 0.4))
+            # Later than any lag of this process, so that what arrives then has been sent too late for certain.
+            await asyncio.sleep(_PERMIT_S + self._random.uniform(1.8, 2.2))
             self._gateway.signal(signal.SIGCONT)
             await asyncio.sleep(0.4)
         return met
