@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -45,16 +46,15 @@ async def test_a_forked_gateway_serves_stands_still_and_dies_like_any_other(tmp_
 
 
 @pytest.fixture
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[PostgresqlServer]:
-    directory = tmp_path_factory.mktemp("cluster")
-    for each in (directory, *directory.parents[:2]):
+async def server() -> AsyncIterator[PostgresqlServer]:
+    with tempfile.TemporaryDirectory(prefix="brokergw-chaos-") as name:
         # The server may run as another user, who has to get there.
-        each.chmod(0o755)
-    made = PostgresqlServer(directory / "data")
-    await made.make()
-    await made.start()
-    yield made
-    await made.kill()
+        Path(name).chmod(0o755)
+        made = PostgresqlServer(Path(name) / "data")
+        await made.make()
+        await made.start()
+        yield made
+        await made.kill()
 
 
 def _commit(url: str, number: int) -> bool:
