@@ -7,9 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import warnings
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -103,6 +104,15 @@ class PostgresqlServer:
             self._process.send_signal(signal.SIGINT)
             await asyncio.to_thread(self._process.wait)
             self._process = None
+
+
+@contextmanager
+def open_directory() -> Iterator[Path]:
+    """Give a temporary directory that the server gets into, also where it runs as another user."""
+    with tempfile.TemporaryDirectory(prefix="brokergw-chaos-") as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        yield directory
 
 
 def url_at(port: int) -> str:

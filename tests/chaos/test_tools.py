@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from tests.chaos.cutter import CommitCutter, Cut
 from tests.chaos.gateways import Zygote
-from tests.chaos.postgresql import PostgresqlServer, url_at
+from tests.chaos.postgresql import PostgresqlServer, open_directory, url_at
 from tests.chaos.prepared import SECRETS, SqliteGrounds
 
 
@@ -47,10 +46,8 @@ async def test_a_forked_gateway_serves_stands_still_and_dies_like_any_other(tmp_
 
 @pytest.fixture
 async def server() -> AsyncIterator[PostgresqlServer]:
-    with tempfile.TemporaryDirectory(prefix="brokergw-chaos-") as name:
-        # The server may run as another user, who has to get there.
-        Path(name).chmod(0o755)
-        made = PostgresqlServer(Path(name) / "data")
+    with open_directory() as directory:
+        made = PostgresqlServer(directory / "data")
         await made.make()
         await made.start()
         yield made

@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any, Final
 from tests.chaos.chain import Chain, Result
 from tests.chaos.gateways import Zygote
 from tests.chaos.job import Job
+from tests.chaos.postgresql import open_directory
 from tests.chaos.prepared import Grounds, PostgresqlGrounds, SqliteGrounds
 
 _SIDE_BY_SIDE: Final = 4
@@ -21,10 +20,7 @@ _SIDE_BY_SIDE: Final = 4
 async def run(jobs: Sequence[Job]) -> None:
     """Run chains; while one waits for something to settle, another has the processor."""
     turns = asyncio.Semaphore(_SIDE_BY_SIDE)
-    with tempfile.TemporaryDirectory(prefix="brokergw-chaos-") as name:
-        directory = Path(name)
-        # The database server, which may run as another user, has its files in there.
-        os.chmod(directory, 0o755)  # noqa: PTH101, S103 - instant; a directory of tests
+    with open_directory() as directory:
         grounds: dict[str, Grounds] = {
             "sqlite": SqliteGrounds(directory),
             "postgresql": PostgresqlGrounds(directory),
