@@ -263,8 +263,7 @@ async def test_the_same_intent_under_two_keys_is_two_orders(stage: Stage) -> Non
 
 
 KILLS: Final = {
-    # Killed between intent and permit, between permit and first byte: nothing arrived, which only time can prove.
-    "C2": (0, {IN_DOUBT}),
+    # Killed between the durable intent and the first byte: nothing arrived, which only time can prove.
     "C5": (0, {IN_DOUBT}),
     # Between the broker's answer and the record, and right after the record.
     "C10": (1, RESTING),
@@ -272,6 +271,7 @@ KILLS: Final = {
 }
 
 
+@pytest.mark.timeout(300)
 async def test_a_gateway_that_is_killed_at_every_step_neither_loses_nor_repeats_an_order(
     start_gateway_at_sim: GatewayStarter, broker_sim: SimHandle, open_client: ClientOpener
 ) -> None:
