@@ -21,6 +21,8 @@ _FAR_BELOW: Final = "1"
 """A limit that the market never comes to, and the least that an order must be worth."""
 
 _IN_FLIGHT: Final = 64
+_CALM_SHARE: Final = 0.4
+_CALM_TRIES: Final = 60
 _DEADLINE_S: Final = 60
 
 
@@ -35,7 +37,19 @@ async def full_gateway() -> AsyncIterator[tuple[Gateway, Account]]:
             await _submit_all(gateway, account, [_resting_spec()] * RESTING)
         await asyncio.to_thread(seed, database_in(folder), ended[0], STORED)
         async with serving_from(folder) as gateway:
+            # The first call lets the gateway read in which keys are on record.
+            await _submit_all(gateway, account, [order_spec()])
+            await _calm(gateway)
             yield gateway, account
+
+
+async def _calm(gateway: Gateway) -> None:
+    """Wait until the gateway has done what a start with so much on record brings with it."""
+    for _ in range(_CALM_TRIES):
+        before_s = gateway.process.cpu_s() or 0.0
+        await asyncio.sleep(1)
+        if (gateway.process.cpu_s() or 0.0) - before_s < _CALM_SHARE:
+            return
 
 
 def _resting_spec() -> orders_pb2.OrderSpec:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from brokergw.adapters.mock.broker import Feed, MockBroker
 
 
-_TELLINGS_KEPT: Final = 1_000
+_TELLINGS_KEPT: Final = 20_000
 
 
 class MockConnection:
