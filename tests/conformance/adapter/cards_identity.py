@@ -4,10 +4,13 @@ import asyncio
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
+
 from brokergw.model.capability import Feature
+from brokergw.model.errors import GatewayError
 from brokergw.model.outcome import Absent, Accepted, Found, Inconclusive, Rejected
 from brokergw.ports.broker import BrokerAdapter
-from tests.conformance.adapter.bench import Ability, Bench
+from tests.conformance.adapter.bench import Ability, Bench, Mishap
 from tests.conformance.adapter.card import card
 from tests.conformance.adapter.steps import accepted, market, new_id, place, rejected, resting, show
 from tests.fixtures.permits import permit
@@ -96,3 +99,28 @@ async def get_by_broker_id(bench: Bench, broker: BrokerAdapter) -> None:
     order = await place(broker, resting(bench.stock))
     assert (await show(broker, order.broker_order_id)).client_order_id == order.client_order_id
     assert await broker.get_order("00000000-0000-4000-8000-000000000000") == Absent()
+
+
+@card("C110", Feature.FIND_BY_CLIENT_ORDER_ID, Ability.NETWORK)
+async def find_with_a_spoilt_answer(bench: Bench, broker: BrokerAdapter) -> None:
+    """A look-up that ends in an error, in half a body or in silence says nothing about the order."""
+    order = await place(broker, resting(bench.stock))
+    for mishap in (Mishap.ERROR_BEFORE, Mishap.GARBLED_REPLY, Mishap.HANGING_REPLY):
+        bench.mishap(mishap, method="GET")
+        assert isinstance(await broker.find_order(order.client_order_id), Inconclusive), mishap
+    assert isinstance(await broker.find_order(order.client_order_id), Found)
+
+
+@card("C111", Feature.ORDER_HISTORY, Ability.NETWORK)
+async def list_with_a_spoilt_answer(bench: Bench, broker: BrokerAdapter) -> None:
+    """A listing that fails is an error, never a shorter list."""
+    order = await place(broker, resting(bench.stock))
+    for mishap in (Mishap.ERROR_BEFORE, Mishap.GARBLED_REPLY):
+        bench.mishap(mishap, method="GET")
+        with pytest.raises(GatewayError):
+            await broker.get_open_orders()
+        bench.mishap(mishap, method="GET")
+        with pytest.raises(GatewayError):
+            await broker.order_history(order.submit_time_ns - 1, order.submit_time_ns + 60_000_000_000)
+    listed = await broker.get_open_orders()
+    assert order.broker_order_id in {each.broker_order_id for each in listed}
