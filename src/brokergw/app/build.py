@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from brokergw.app.catalog import open_catalog
 from brokergw.app.chaos import crashes_of, require_no_live_money
 from brokergw.app.clock import SystemClock
+from brokergw.app.doubts import Doubts
 from brokergw.app.secrets import Secrets, load_secrets
 from brokergw.app.settings import Settings, split_address
 from brokergw.app.tracing import open_tracing
@@ -52,6 +53,7 @@ class Gateway:
     registry: CollectorRegistry
     closing: tuple[_Closable, ...]
     tracing: TracerProvider | None
+    doubts: Doubts
     _health: asyncio.Task[None] | None = None
 
     @classmethod
@@ -82,6 +84,7 @@ class Gateway:
         desk = Desk(journal, store.connections, catalog, clock, gates, store.leases, upkeep, evidence, rules)
         tracing = open_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
         registry = CollectorRegistry()
+        doubts = Doubts(registry, store.journal, clock)
         server = build_server(
             desk if crashes is None else crashes.desk(desk),
             store.journal,
@@ -96,7 +99,7 @@ class Gateway:
             *(factory for factory in catalog.values() if isinstance(factory, _Closable)),
             evidence,
         )
-        return cls(settings, secrets, store, desk, server, registry, closing, tracing)
+        return cls(settings, secrets, store, desk, server, registry, closing, tracing, doubts)
 
     async def start(self) -> int:
         """Recover, open the sessions, then listen; gives the port. Raises StoreServed."""
@@ -133,6 +136,7 @@ class Gateway:
         while True:
             try:
                 await self.store.ping()
+                await self.doubts.look()
                 self.server.health.set_ready(ready=True)
             except GatewayError as error:
                 log.error("not ready", reason=error.reason.value)  # noqa: TRY400 - the reason says it all
