@@ -8,7 +8,7 @@ import pytest
 from brokerapi.v1 import operations_pb2 as pb
 from brokerapi.v1 import orders_pb2
 
-from brokergw.desk.verdict import InDoubt
+from brokergw.desk.verbs.verdict import InDoubt
 from brokergw.model.lifecycle import State
 from brokergw.model.principal import OPERATORS
 from tests.fixtures.edge import KEY, UUID, Edge, refused

@@ -7,7 +7,7 @@ import grpc
 from brokerapi.v1 import fills_pb2, positions_pb2, streams_pb2
 from grpc import aio
 
-from brokergw.desk.pages import CursorExpired
+from brokergw.desk.streams.pages import CursorExpired
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import FeedGap, PositionChange
 from brokergw.rpc.wire.cursor import Cursors

@@ -11,8 +11,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
 
-from brokergw.desk.pages import CursorExpired
-from brokergw.desk.watch import FromNow, FromPositions, FromSnapshot, FromTime
+from brokergw.desk.streams.pages import CursorExpired
+from brokergw.desk.streams.watch import FromNow, FromPositions, FromSnapshot, FromTime
 from brokergw.model.events import FeedGap, PositionChange
 from brokergw.model.order import Fill
 from brokergw.rpc.settings import RateSettings

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brokergw.desk.book import OrderBook
-from brokergw.desk.recorder import Recorder, Step
-from brokergw.desk.tally import execution_of, totals_of
-from brokergw.desk.transitions import merge
+from brokergw.desk.record.book import OrderBook
+from brokergw.desk.record.recorder import Recorder, Step
+from brokergw.desk.record.tally import execution_of, totals_of
+from brokergw.desk.record.transitions import merge
 from brokergw.model.lifecycle import State, is_terminal
 from brokergw.model.order import FillKind, Order
 from brokergw.model.outcome import BrokerFill, BrokerOrder, OrderReport

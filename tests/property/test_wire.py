@@ -9,8 +9,8 @@ from brokerapi.v1 import orders_pb2, streams_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brokergw.desk.pages import Page
-from brokergw.desk.watch import EventPage
+from brokergw.desk.streams.pages import Page
+from brokergw.desk.streams.watch import EventPage
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import EventKind, FeedGap, LogEvent
 from brokergw.model.lifecycle import State

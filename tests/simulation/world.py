@@ -20,7 +20,7 @@ from unittest import mock
 
 import aiohttp
 
-from brokergw.desk.watch import EventPage, FromPositions, WatchRequest
+from brokergw.desk.streams.watch import EventPage, FromPositions, WatchRequest
 from brokergw.model import ids
 from brokergw.model.account import Connection, Environment
 from brokergw.model.errors import GatewayError

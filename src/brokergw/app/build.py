@@ -18,9 +18,9 @@ from brokergw.app.settings import Settings, split_address
 from brokergw.app.tracing import open_tracing
 from brokergw.desk.authenticate import Authenticator
 from brokergw.desk.desk import Desk
+from brokergw.desk.feeds.upkeep import UpkeepSettings
 from brokergw.desk.gates.gates import GateSettings
 from brokergw.desk.rules import DeskRules
-from brokergw.desk.upkeep import UpkeepSettings
 from brokergw.model.account import ConnectionHealth
 from brokergw.model.errors import GatewayError
 from brokergw.ports.journal import Journal

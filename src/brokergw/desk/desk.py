@@ -6,36 +6,36 @@ from typing import Final
 
 import structlog
 
-from brokergw.desk.admission import Admission
-from brokergw.desk.adoption import Adoption
-from brokergw.desk.answers import Answers
-from brokergw.desk.book import OrderBook
-from brokergw.desk.cancel import Cancel
-from brokergw.desk.change import Changes
-from brokergw.desk.connections import Connections
-from brokergw.desk.feed import Feeds
+from brokergw.desk.doubt.left_answers import LeftAnswers
+from brokergw.desk.doubt.recovery import Recovery
+from brokergw.desk.doubt.resolver import Resolver
+from brokergw.desk.feeds.adoption import Adoption
+from brokergw.desk.feeds.feed import Feeds
+from brokergw.desk.feeds.holding import Holding
+from brokergw.desk.feeds.upkeep import Upkeep, UpkeepSettings
 from brokergw.desk.gates.gates import Gates, GateSettings
 from brokergw.desk.gates.one_at_a_time import OneAtATime
-from brokergw.desk.holding import Holding
-from brokergw.desk.left_answers import LeftAnswers
-from brokergw.desk.modify import Modify
-from brokergw.desk.parts import Parts
-from brokergw.desk.query import BrokerQuery, RecordQuery
-from brokergw.desk.recall import Recall
-from brokergw.desk.recorder import Recorder
-from brokergw.desk.recovery import Recovery
-from brokergw.desk.resolver import Resolver
+from brokergw.desk.keys.recall import Recall
+from brokergw.desk.keys.retention import Retention
+from brokergw.desk.keys.sends import Sends
+from brokergw.desk.record.admission import Admission
+from brokergw.desk.record.answers import Answers
+from brokergw.desk.record.book import OrderBook
+from brokergw.desk.record.recorder import Recorder
 from brokergw.desk.results import Cleared, OrderResult, Result, SweepResult
-from brokergw.desk.retention import Retention
 from brokergw.desk.rules import DeskRules
-from brokergw.desk.sends import Sends
 from brokergw.desk.sessions import Session, Sessions
-from brokergw.desk.submit import Submit
-from brokergw.desk.sweep import Sweep
-from brokergw.desk.tail import Tail
-from brokergw.desk.upkeep import Upkeep, UpkeepSettings
-from brokergw.desk.verdict import Verdicts
-from brokergw.desk.watch import Watch, WatchItem, WatchRequest
+from brokergw.desk.streams.tail import Tail
+from brokergw.desk.streams.watch import Watch, WatchItem, WatchRequest
+from brokergw.desk.verbs.cancel import Cancel
+from brokergw.desk.verbs.change import Changes
+from brokergw.desk.verbs.connections import Connections
+from brokergw.desk.verbs.modify import Modify
+from brokergw.desk.verbs.parts import Parts
+from brokergw.desk.verbs.query import BrokerQuery, RecordQuery
+from brokergw.desk.verbs.submit import Submit
+from brokergw.desk.verbs.sweep import Sweep
+from brokergw.desk.verbs.verdict import Verdicts
 from brokergw.model.commands import (
     CancelAllOrders,
     CancelOrder,

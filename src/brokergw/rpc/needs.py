@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from brokergw.desk.results import Cleared, ConnectionStatus, OrderResult, Positions, Result, SweepResult
-from brokergw.desk.verdict import InDoubt
-from brokergw.desk.watch import WatchItem, WatchRequest
+from brokergw.desk.streams.watch import WatchItem, WatchRequest
+from brokergw.desk.verbs.verdict import InDoubt
 from brokergw.model.account import AccountState, Connection, Environment, Position, Transaction
 from brokergw.model.capability import Capabilities
 from brokergw.model.commands import (

@@ -2,8 +2,8 @@
 
 import pytest
 
-from brokergw.desk.pages import CursorExpired, View
-from brokergw.desk.tail import Tail
+from brokergw.desk.streams.pages import CursorExpired, View
+from brokergw.desk.streams.tail import Tail
 from brokergw.model.events import EventKind
 from brokergw.store import Store
 from tests.conformance.store.making import ACCOUNT, OTHER_ACCOUNT, add_accounts, admit, an_order, committed

@@ -2,7 +2,7 @@
 
 from brokerapi.v1 import operations_pb2 as pb
 
-from brokergw.desk.verdict import InDoubt
+from brokergw.desk.verbs.verdict import InDoubt
 from brokergw.rpc.answers import Answers
 from brokergw.rpc.call import Call
 from brokergw.rpc.needs import Operations

@@ -14,9 +14,9 @@ from brokerapi.v1 import fills_pb2, orders_pb2, positions_pb2
 from brokerapi.v1 import streams_pb2 as pb
 from grpc import aio
 
-from brokergw.desk.pages import CursorExpired
 from brokergw.desk.results import Positions
-from brokergw.desk.watch import (
+from brokergw.desk.streams.pages import CursorExpired
+from brokergw.desk.streams.watch import (
     Beat,
     Ending,
     EndReason,

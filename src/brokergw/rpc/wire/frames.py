@@ -13,8 +13,8 @@ from typing import Final
 from brokerapi.v1 import streams_pb2 as pb
 from google.protobuf.message import Message
 
-from brokergw.desk.pages import Page
-from brokergw.desk.watch import EventPage
+from brokergw.desk.streams.pages import Page
+from brokergw.desk.streams.watch import EventPage
 from brokergw.model.events import EventKind, FeedGap, LogEvent, PositionChange
 from brokergw.model.order import Fill, Order
 from brokergw.rpc.wire.cursor import CursorLine

@@ -6,7 +6,7 @@ from brokerapi.v1 import operations_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
 
 from brokergw.desk.results import OrderResult
-from brokergw.desk.verdict import InDoubt
+from brokergw.desk.verbs.verdict import InDoubt
 from brokergw.model.commands import SettleOrder
 from brokergw.model.lifecycle import State
 from brokergw.rpc.wire.found import Found, token_from

@@ -7,7 +7,7 @@ from typing import Any, Final
 from brokerapi.v1 import fills_pb2, orders_pb2, positions_pb2
 from brokerapi.v1 import streams_pb2 as pb
 
-from brokergw.desk.watch import (
+from brokergw.desk.streams.watch import (
     Freshness,
     FromNow,
     FromPositions,

@@ -1,0 +1,1 @@
+"""What subscribers read: the record of some accounts, from a chosen point on."""

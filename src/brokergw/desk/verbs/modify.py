@@ -1,0 +1,66 @@
+"""Modify: the new terms reach the broker once, and hold once the broker has taken them."""
+
+from collections.abc import Callable
+
+from brokergw.desk.gates.gates import changed_terms
+from brokergw.desk.record.transitions import after_change, merge
+from brokergw.desk.results import Cleared, OrderResult
+from brokergw.desk.sessions import Session
+from brokergw.desk.verbs.change import PENDING, Changes, Plan
+from brokergw.model.commands import ModifyOrder
+from brokergw.model.errors import Reason
+from brokergw.model.ids import new_id
+from brokergw.model.lifecycle import State
+from brokergw.model.order import Order
+from brokergw.model.outcome import Accepted, Outcome
+from brokergw.model.principal import Caller
+from brokergw.ports.broker import Change
+from brokergw.ports.clock import Clock
+from brokergw.ports.permit import Permit
+
+
+class Modify:
+    """Changes working orders."""
+
+    def __init__(self, changes: Changes, clock: Clock) -> None:
+        self._changes = changes
+        self._monotonic = clock.monotonic
+
+    async def __call__(self, caller: Caller, cleared: Cleared[ModifyOrder]) -> OrderResult:
+        """Change an order, or give the answer that the key stands for."""
+        command = cleared.command
+        order = await self._changes.owned(caller, command.order_id)
+        return await self._changes.run(caller, command, order, _plan(command, self._monotonic))
+
+
+def _plan(command: ModifyOrder, monotonic: Callable[[], float]) -> Plan:
+    async def send(session: Session, order: Order, granted_at: float) -> Outcome:
+        change = Change(
+            quantity=command.quantity,
+            limit_price=command.limit_price,
+            stop_price=command.stop_price,
+            trail=command.trail,
+        )
+        permit = Permit(
+            order_id=order.order_id,
+            attempt=order.attempt,
+            client_order_id=new_id("ord").replace("_", "-"),
+            granted_at=granted_at,
+            monotonic=monotonic,
+        )
+        return await session.adapter.modify_order(permit, order.broker_order_id, change)
+
+    def accepted(order: Order, outcome: Accepted, now_ns: int) -> Order | None:
+        if order.state not in PENDING:
+            # The stream was faster and has ended the order meanwhile.
+            return merge(order, outcome.order, now_ns) if outcome.order is not None else None
+        return after_change(order, outcome.order, changed_terms(order.terms, command), now_ns)
+
+    return Plan(
+        verb="modify",
+        pending=State.PENDING_MODIFY,
+        refused=Reason.MODIFY_REFUSED,
+        etag=command.etag,
+        send=send,
+        accepted=accepted,
+    )

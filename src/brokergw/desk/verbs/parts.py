@@ -1,0 +1,31 @@
+"""What every verb works with, wired once."""
+
+from dataclasses import dataclass
+
+from brokergw.desk.doubt.resolver import Resolver
+from brokergw.desk.gates.one_at_a_time import OneAtATime
+from brokergw.desk.keys.recall import Recall
+from brokergw.desk.keys.sends import Sends
+from brokergw.desk.record.admission import Admission
+from brokergw.desk.record.answers import Answers
+from brokergw.desk.record.book import OrderBook
+from brokergw.desk.sessions import Sessions
+from brokergw.ports.clock import Clock
+from brokergw.ports.journal import Journal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The desk's own parts. `instance_id` names this process on the orders that it may send."""
+
+    journal: Journal
+    book: OrderBook
+    answers: Answers
+    admission: Admission
+    sends: Sends
+    sessions: Sessions
+    recall: Recall
+    resolver: Resolver
+    one_at_a_time: OneAtATime
+    clock: Clock
+    instance_id: str
