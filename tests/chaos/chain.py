@@ -25,7 +25,7 @@ from tests.fixtures.bare_client import BareClient
 from tests.scenario.streams import FillSubscriber, OrderSubscriber
 
 CLIENTS: Final = 4
-SETTLE_S: Final = 75.0
+SETTLE_S: Final = 100.0
 _KILLED: Final = -9
 _QUIET_S: Final = 0.5
 
