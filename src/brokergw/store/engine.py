@@ -57,7 +57,7 @@ def writer_engine(url: URL) -> Engine:
     """Open the engine whose transactions write."""
     if url.get_backend_name() == "sqlite":
         _make_private(Path(str(url.database)))
-        engine = _sqlite_engine(url, pool_size=2)
+        engine = _sqlite_engine(url, pool_size=3)
         event.listen(engine, "begin", _begin_immediate)
         return engine
     return _postgresql_engine(url, _WRITER_OPTIONS, pool_size=2)

@@ -1,5 +1,6 @@
 """Opening a store: engines, threads, journal and directories put together."""
 
+import asyncio
 from pathlib import Path
 from typing import Final, Self
 
@@ -13,6 +14,7 @@ from brokergw.store.aside import Aside
 from brokergw.store.batch import BatchWriter
 from brokergw.store.bell import Bell
 from brokergw.store.check import StoreUnreachable
+from brokergw.store.checkpoints import Checkpoints
 from brokergw.store.claim import FileClaim
 from brokergw.store.directory import SqlConnectionDirectory, SqlKeyDirectory
 from brokergw.store.engine import parse_url, reader_engine, writer_engine
@@ -46,9 +48,11 @@ class Store:
         instance_id = new_id("ins")
         batches = BatchWriter(Statements(writing.dialect.name), instance_id)
         committer = GroupCommitter(self._connection, batches, clock)
-        self._writer = Writer(committer, capacity=capacity)
-        self._reader = Reader(reading)
         shared = writing.dialect.name != "sqlite"
+        self._checkpoints = None if shared else Checkpoints(writing)
+        note = {} if self._checkpoints is None else {"note": self._checkpoints.note}
+        self._writer = Writer(committer, capacity=capacity, **note)
+        self._reader = Reader(reading)
         self._claim = None if shared else FileClaim(Path(str(writing.url.database)))
         self._aside = Aside(writing) if shared else None
         # SQLite has one writer, and one process has nobody to be late for.
@@ -98,6 +102,8 @@ class Store:
             await self._bell.close()
         await self._writer.close()
         await self._reader.close()
+        if self._checkpoints is not None:
+            await asyncio.to_thread(self._checkpoints.close)
         if self._aside is not None:
             await self._aside.close()
         self._connection.close()

@@ -61,10 +61,16 @@ _Item: TypeAlias = _Unit | _Chore | _AuditDue | _Stop
 
 
 class Writer:
-    """Owns the writing thread and the queue before it; `capacity` is how many items may wait."""
+    """Owns the writing thread and the queue before it; `capacity` is how many items may wait.
 
-    def __init__(self, committer: GroupCommitter, *, capacity: int) -> None:
+    `note` hears, in that thread, of each group that is durable, and how many units it had.
+    """
+
+    def __init__(
+        self, committer: GroupCommitter, *, capacity: int, note: Callable[[int], None] = lambda _units: None
+    ) -> None:
         self._committer = committer
+        self._note = note
         self._capacity = capacity
         self._queue: SimpleQueue[_Item] = SimpleQueue()
         self._listeners: list[Listener] = []
@@ -174,6 +180,7 @@ class Writer:
             log_failure(_log, "a batch of the journal failed", error)
         if futures:
             self._tell(futures, [*done.units, *done.works], done.events)
+        self._note(len(units))
 
     def _keep(self, audit: list[Row]) -> None:
         lost = len(audit) - _AUDIT_KEPT_MAX
