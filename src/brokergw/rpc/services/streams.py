@@ -37,6 +37,7 @@ from brokergw.ports.clock import Clock
 from brokergw.rpc.call import Call
 from brokergw.rpc.needs import Authenticator, DeskFace
 from brokergw.rpc.services.stalls import Pace, Stalls
+from brokergw.rpc.services.turns import Turns
 from brokergw.rpc.wire.cursor import CursorLine, Cursors, filter_of
 from brokergw.rpc.wire.frames import Chunk, Frames, covered_at, shape_of
 from brokergw.rpc.wire.orders import order_to_proto
@@ -85,6 +86,7 @@ class Streams:
         self._clock = clock
         self._age_max_s = age_max_s
         self._stalls = Stalls(clock, stall_max_s)
+        self._turns = Turns()
         self._frames = Frames()
 
     async def run(self, call: Call) -> None:
@@ -96,7 +98,7 @@ class Streams:
         request = asked.request(start)
         cursors = self._cursors.line(user_id, stream_filter)
         with self._stalls.watched() as pace:
-            writer = StreamWriter(call, request, cursors, self._frames, asked.batch, self._clock, pace)
+            writer = StreamWriter(call, request, cursors, self._frames, asked.batch, self._clock, pace, self._turns)
             try:
                 await self._follow(call, request, writer)
             except CursorExpired as expired:
@@ -164,6 +166,7 @@ class StreamWriter:
         batch: int,
         clock: Clock,
         pace: Pace,
+        turns: Turns,
     ) -> None:
         self._call = call
         self._request = request
@@ -173,6 +176,7 @@ class StreamWriter:
         self._batch = batch
         self._clock = clock
         self._pace = pace
+        self._turns = turns
         self._positions: Positions = {}
         self._page: EventPage | None = None
         self._chunk: Chunk | None = None
@@ -244,10 +248,12 @@ class StreamWriter:
         self._page = None
 
     async def _write(self, bodies: Iterable[bytes]) -> None:
-        write, pace = self._call.context.write, self._pace
+        write, pace, turns = self._call.context.write, self._pace, self._turns
         pace.writing = True
         try:
             for body in bodies:
+                if not turns.take():
+                    await turns.wait()
                 await write(body)
                 pace.writes += 1
         except aio.InternalError:
