@@ -28,6 +28,8 @@ CLIENTS: Final = 4
 SETTLE_S: Final = 100.0
 _KILLED: Final = -9
 _QUIET_S: Final = 0.5
+_STARTS_MAX: Final = 3
+_NO_DATABASE: Final = "the database cannot be opened"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +200,12 @@ class _Run:
             "BROKERGW_ALPACA_REQUESTS_PER_MINUTE": "0",
             "BROKERGW_CHAOS": plan,
         }
-        gateway = await self._zygote.start(environment, self._log)
-        await gateway.serving()
+        for _ in range(_STARTS_MAX):
+            gateway = await self._zygote.start(environment, self._log)
+            await gateway.serving()
+            # Whoever runs gateways starts one again that has found its database away.
+            if gateway.target or _NO_DATABASE not in gateway.said():
+                break
         if not gateway.target and (not plan or gateway.status != _KILLED):
             raise GatewayFailed(f"a gateway ended with {gateway.status} at its start:\n{gateway.said()[-4000:]}")
         return gateway

@@ -3,6 +3,7 @@
 from sqlalchemy.exc import SQLAlchemyError
 
 from brokergw.store.engine import parse_url, writer_engine
+from brokergw.store.failure import kind_of
 from brokergw.store.migrations import current_revision, is_current, upgrade
 
 
@@ -16,7 +17,7 @@ def tables_are_current(url: str) -> bool:
     try:
         return is_current(engine)
     except SQLAlchemyError as error:
-        raise StoreUnreachable(type(error).__name__) from error
+        raise StoreUnreachable(kind_of(error)) from error
     finally:
         engine.dispose()
 
@@ -29,6 +30,6 @@ def upgrade_tables(url: str) -> tuple[str, str]:
         upgrade(engine)
         return before, current_revision(engine) or "none"
     except SQLAlchemyError as error:
-        raise StoreUnreachable(type(error).__name__) from error
+        raise StoreUnreachable(kind_of(error)) from error
     finally:
         engine.dispose()

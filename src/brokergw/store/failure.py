@@ -2,7 +2,7 @@
 
 from logging import Logger
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 
 def log_failure(log: Logger, what: str, error: BaseException) -> None:
@@ -13,6 +13,11 @@ def log_failure(log: Logger, what: str, error: BaseException) -> None:
         log.error("%s: %s (%s)", what, type(error).__name__, _kind(error.__cause__))
     else:
         log.error("%s: %s", what, type(error).__name__, exc_info=error)
+
+
+def kind_of(error: SQLAlchemyError) -> str:
+    """Name a failure of the database by its class and, where the database gave one, its code."""
+    return _kind(error) if isinstance(error, DBAPIError) else type(error).__name__
 
 
 def _kind(error: DBAPIError) -> str:

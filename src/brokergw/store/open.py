@@ -18,6 +18,7 @@ from brokergw.store.checkpoints import Checkpoints
 from brokergw.store.claim import FileClaim
 from brokergw.store.directory import SqlConnectionDirectory, SqlKeyDirectory
 from brokergw.store.engine import parse_url, reader_engine, writer_engine
+from brokergw.store.failure import kind_of
 from brokergw.store.group import GroupCommitter
 from brokergw.store.journal import SqlJournal
 from brokergw.store.leases import SqlLeases
@@ -144,5 +145,5 @@ def open_store(
     except BaseException as error:
         writing.dispose()
         if isinstance(error, SQLAlchemyError):
-            raise StoreUnreachable(f"the database cannot be opened: {type(error).__name__}") from error
+            raise StoreUnreachable(f"the database cannot be opened: {kind_of(error)}") from error
         raise
