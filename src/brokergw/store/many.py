@@ -70,10 +70,11 @@ class ManyRows:
             kind = _kind_of(error)
             if kind is None:
                 raise
-            broken = connection.dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
-            if broken:
+            # A server that ends a session for idling in its transaction says so by a kind of error of its own.
+            if connection.dialect.is_disconnect(error, driver, None) or getattr(driver, "closed", False):  # type: ignore[arg-type]
                 connection.invalidate(error)
-            raise kind(None, None, error, connection_invalidated=broken) from error
+                raise exc.OperationalError(None, None, error, connection_invalidated=True) from error
+            raise kind(None, None, error) from error
         return cursors
 
 

@@ -136,14 +136,16 @@ def open_store(
     seal = Seal(credentials_key)
     parsed = parse_url(url)
     writing = writer_engine(parsed)
+    reading = reader_engine(parsed)
     try:
         if upgrade_tables:
             upgrade(writing)
         else:
-            _require_current(writing)
-        return Store(writing, reader_engine(parsed), clock=clock, seal=seal, capacity=capacity)
+            _require_current(reading)
+        return Store(writing, reading, clock=clock, seal=seal, capacity=capacity)
     except BaseException as error:
         writing.dispose()
+        reading.dispose()
         if isinstance(error, SQLAlchemyError):
             raise StoreUnreachable(f"the database cannot be opened: {kind_of(error)}") from error
         raise

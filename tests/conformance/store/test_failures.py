@@ -1,13 +1,14 @@
 import asyncio
 import logging
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import event, select, text
+from sqlalchemy import Connection, event, select, text
 from sqlalchemy.exc import OperationalError
 
 from brokergw.model.errors import GatewayError, Reason
@@ -183,3 +184,22 @@ async def test_small_write_that_fails_harms_nobody(store: Store) -> None:
         await failing
     assert all(isinstance(result, Committed) for result in results)
     assert await log_of(store) == [1, 2]
+
+
+async def test_session_ended_for_idling_is_replaced(postgresql_url: str) -> None:
+    """A transaction in which the process was frozen for too long is rolled back by the server and written again."""
+    async with open_for_test(postgresql_url) as store:
+        await add_accounts(store)
+        frozen: list[float] = []
+
+        def work(database: Connection) -> None:
+            frozen.append(1.3 if not frozen else 0)
+            database.execute(text("SELECT 1"))
+            threading.Event().wait(frozen[-1])
+
+        freezing = asyncio.ensure_future(store.journal._writer.run(work))
+        results = await in_one_batch(store, admit(an_order()), admit(an_order()))
+        await freezing
+        assert all(isinstance(each, Committed) for each in results), results
+        assert len(frozen) > 1
+        assert await log_of(store) == [1, 2]
