@@ -222,7 +222,7 @@ class SimReader:
         await self._pause()
         return found.get(key)
 
-    async def query(self, read: Callable[[Any], Any], *, at_one_moment: bool = False) -> Any:
+    async def query(self, read: Callable[[Any], Any], *, at_one_moment: bool = False, for_streams: bool = False) -> Any:
         """Run a read."""
         await self._pause()
         engine = self._database.reading

@@ -31,7 +31,7 @@ _WRITER_OPTIONS: Final = (
 _READER_OPTIONS: Final = f"-c default_transaction_read_only=on -c statement_timeout=30s {_BY_INDEX}"
 _LOG_ATTEMPTS: Final = 20
 READERS: Final = 6
-"""Connections for reading: one for look-ups, the others for queries."""
+"""Connections for reading: one for look-ups, two for the pages of streams, the others for queries."""
 
 
 class StoreUrlInvalid(ValueError):

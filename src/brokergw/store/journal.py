@@ -140,7 +140,7 @@ class SqlJournal:
         self, account_id: str, after: int, limit: int, kinds: frozenset[EventKind] | None = None
     ) -> Sequence[LogEvent]:
         """Read the log of an account after a sequence, in order."""
-        return await self._reader.query(queries.events_after(account_id, after, limit, kinds))
+        return await self._reader.query(queries.events_after(account_id, after, limit, kinds), for_streams=True)
 
     async def order_events(self, order_id: str) -> Sequence[LogEvent]:
         """Read every event of one order and its fills, in order."""
@@ -148,11 +148,11 @@ class SqlJournal:
 
     async def sequences(self, account_ids: Sequence[str]) -> dict[str, int]:
         """Give each account's last sequence; 0 where nothing has happened yet."""
-        return await self._reader.query(queries.last_sequences(account_ids))
+        return await self._reader.query(queries.last_sequences(account_ids), for_streams=True)
 
     async def earliest(self, account_ids: Sequence[str]) -> dict[str, int]:
         """Give each account's earliest sequence still on the record, minus one."""
-        return await self._reader.query(queries.oldest_cursors(account_ids))
+        return await self._reader.query(queries.oldest_cursors(account_ids), for_streams=True)
 
     async def snapshot(self, account_ids: Sequence[str]) -> Snapshot:
         """Read open orders and sequences in one transaction."""

@@ -25,6 +25,7 @@ from brokergw.store.rows import Row, is_storable
 _log = logging.getLogger(__name__)
 
 _LOOKUPS_MAX: Final = 512
+_PAGE_READERS: Final = 2
 
 Found = TypeVar("Found")
 
@@ -51,7 +52,9 @@ class Reader:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._queue: SimpleQueue[_Wanted | None] = SimpleQueue()
-        self._queries = ThreadPoolExecutor(READERS - 1, thread_name_prefix="journal-query")
+        # Streams that replay ask for more than anybody else, and nobody else must stand in their queue.
+        self._pages = ThreadPoolExecutor(_PAGE_READERS, thread_name_prefix="journal-pages")
+        self._queries = ThreadPoolExecutor(READERS - 1 - _PAGE_READERS, thread_name_prefix="journal-query")
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="journal-lookup", daemon=True)
         self._thread.start()
@@ -66,10 +69,16 @@ class Reader:
         self._queue.put(_Wanted(lookup, key, future))
         return await future
 
-    async def query(self, read: Callable[[Connection], Found], *, at_one_moment: bool = False) -> Found:
-        """Run a read on a connection of its own; with `at_one_moment` all its statements see the same state."""
+    async def query(
+        self, read: Callable[[Connection], Found], *, at_one_moment: bool = False, for_streams: bool = False
+    ) -> Found:
+        """Run a read on a connection of its own; with `at_one_moment` all its statements see the same state.
+
+        What streams read on their way through the log is read `for_streams`, in a queue of their own.
+        """
         self._require_open()
-        return await asyncio.get_running_loop().run_in_executor(self._queries, self._query, read, at_one_moment)
+        threads = self._pages if for_streams else self._queries
+        return await asyncio.get_running_loop().run_in_executor(threads, self._query, read, at_one_moment)
 
     async def close(self) -> None:
         """Finish what was asked for, then end the threads."""
@@ -79,6 +88,7 @@ class Reader:
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
         await asyncio.to_thread(self._queries.shutdown)
+        await asyncio.to_thread(self._pages.shutdown)
 
     def _require_open(self) -> None:
         if self._closed:
