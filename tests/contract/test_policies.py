@@ -1,16 +1,5 @@
 """Every RPC of the contract has its row."""
 
-from brokerapi.v1 import (
-    accounts_pb2,
-    brokers_pb2,
-    connections_pb2,
-    fills_pb2,
-    market_data_pb2,
-    operations_pb2,
-    orders_pb2,
-    positions_pb2,
-    quotas_pb2,
-)
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
@@ -19,18 +8,8 @@ from brokergw.rpc.health import HEALTH_POLICIES
 from brokergw.rpc.methods import POLICIES, SERVICES
 from brokergw.rpc.reflection import REFLECTION_POLICIES
 from brokergw.rpc.settings import Budget
+from tests.fixtures.fake_gateway import FILES
 
-FILES = (
-    orders_pb2,
-    fills_pb2,
-    positions_pb2,
-    accounts_pb2,
-    brokers_pb2,
-    connections_pb2,
-    market_data_pb2,
-    quotas_pb2,
-    operations_pb2,
-)
 ROWS = {policy.method: policy for policy in POLICIES}
 
 

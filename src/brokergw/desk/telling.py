@@ -40,6 +40,22 @@ def audit_row(
     )
 
 
+def own_audit(order: Order, time_ns: int, action: str, *, reason: str = "", detail: str = "") -> AuditRow:
+    """Say what the gateway noted of an order by itself, without a call to cause it."""
+    return AuditRow(
+        time_ns=time_ns,
+        request_id="",
+        user_id=order.user_id,
+        key_id="",
+        action=action,
+        outcome=order.state.value,
+        reason=reason,
+        account_id=order.account_id,
+        order_id=order.order_id,
+        detail=detail,
+    )
+
+
 def order_audit(caller: Caller, time_ns: int, action: str, order: Order, *, detail: str = "") -> AuditRow:
     """Say who took which step with an order, and where that left it."""
     return audit_row(

@@ -16,6 +16,7 @@ from brokergw.desk.record.endings import submit_scope
 from brokergw.desk.record.recorder import Recorder, Step
 from brokergw.desk.record.transitions import leg_orders, merge
 from brokergw.desk.sessions import Sessions
+from brokergw.desk.telling import own_audit
 from brokergw.model.errors import GatewayError
 from brokergw.model.events import AuditRow
 from brokergw.model.lifecycle import UNRESOLVED, State
@@ -109,14 +110,4 @@ def _accepted_as(evidence: Evidence) -> str:
 
 
 def _audit(order: Order, evidence: Evidence, now_ns: int) -> AuditRow:
-    return AuditRow(
-        time_ns=now_ns,
-        request_id="",
-        user_id=order.user_id,
-        key_id="",
-        action="order.evidence",
-        outcome=order.state.value,
-        account_id=order.account_id,
-        order_id=order.order_id,
-        detail=evidence.outcome[:_DETAIL_LENGTH_MAX],
-    )
+    return own_audit(order, now_ns, "order.evidence", detail=evidence.outcome[:_DETAIL_LENGTH_MAX])

@@ -12,9 +12,9 @@ from brokergw.desk.keys.sends import Sends
 from brokergw.desk.record.book import OrderBook
 from brokergw.desk.record.transitions import order_event
 from brokergw.desk.sessions import Session
+from brokergw.desk.telling import own_audit
 from brokergw.model.capability import ResolutionClass
 from brokergw.model.errors import GatewayError, Reason
-from brokergw.model.events import AuditRow
 from brokergw.model.ids import new_id
 from brokergw.model.lifecycle import UNRESOLVED, State, is_terminal
 from brokergw.model.order import ZERO, Order, Origin
@@ -106,16 +106,7 @@ class Adoption:
             canceled_quantity=(seen.terms.quantity or ZERO) if state in {State.CANCELED, State.EXPIRED} else ZERO,
             external=True,
         )
-        audit = AuditRow(
-            time_ns=now,
-            request_id="",
-            user_id=order.user_id,
-            key_id="",
-            action="order.adopted",
-            outcome=order.state.value,
-            account_id=order.account_id,
-            order_id=order.order_id,
-        )
+        audit = own_audit(order, now, "order.adopted")
         event = order_event(order, Origin.RECONCILED, event_time_ns, now)
         unit = Commit(guard=session.guard, inserts=(order,), events=(event,), audit=(audit,))
         result = await self._journal.commit(unit)

@@ -5,7 +5,7 @@ from typing import Final
 
 from brokergw.desk.record import decisions
 from brokergw.desk.record.transitions import move
-from brokergw.desk.telling import not_placed
+from brokergw.desk.telling import not_placed, own_audit
 from brokergw.model.errors import Reason
 from brokergw.model.events import AuditRow
 from brokergw.model.lifecycle import BROKER_TRUTH, UNRESOLVED, State, is_terminal
@@ -66,15 +66,4 @@ def out_of_doubt(before: Order, after: Order, now_ns: int) -> Ending | None:
 
 def audit(order: Order, now_ns: int, action: str, detail: str) -> AuditRow:
     """Say what the gateway itself found out about an order."""
-    return AuditRow(
-        time_ns=now_ns,
-        request_id="",
-        user_id=order.user_id,
-        key_id="",
-        action=action,
-        outcome=order.state.value,
-        reason=order.reject_reason,
-        account_id=order.account_id,
-        order_id=order.order_id,
-        detail=detail,
-    )
+    return own_audit(order, now_ns, action, reason=order.reject_reason, detail=detail)

@@ -18,6 +18,7 @@ from brokergw.desk.record.endings import born_late, out_of_doubt
 from brokergw.desk.record.tally import Tally, execution_of
 from brokergw.desk.record.transitions import executions_of, fill_events, fill_rows, merge, order_event
 from brokergw.desk.results import Positions
+from brokergw.desk.telling import own_audit
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import AuditRow
 from brokergw.model.ids import fill_id
@@ -324,16 +325,4 @@ def _audit(
     amended = next((row.kind.value for row in rows if row.kind is not FillKind.NEW), "")
     if after is None or (after.state is before.state and not amended):
         return ()
-    return (
-        AuditRow(
-            time_ns=now_ns,
-            request_id="",
-            user_id=after.user_id,
-            key_id="",
-            action=_ACTIONS[origin],
-            outcome=after.state.value,
-            reason=amended or after.reject_reason,
-            account_id=after.account_id,
-            order_id=after.order_id,
-        ),
-    )
+    return (own_audit(after, now_ns, _ACTIONS[origin], reason=amended or after.reject_reason),)

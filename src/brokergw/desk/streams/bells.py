@@ -66,10 +66,6 @@ class Bells:
                 left.append(account_id)
         return tuple(left)
 
-    def listens(self, account_id: str) -> bool:
-        """Tell whether anybody listens to an account."""
-        return account_id in self._by_account
-
     def ring(self, account_id: str) -> None:
         """Wake those who listen to an account."""
         for bell in self._by_account.get(account_id, ()):
