@@ -7,7 +7,7 @@ from typing import Final
 from brokergw.adapters.alpaca.adapter import AlpacaBroker
 from brokergw.adapters.alpaca.config import AlpacaConfig
 from brokergw.desk.desk import Desk
-from brokergw.desk.gates.gates import GateSettings
+from brokergw.desk.gates.standard import GateSettings
 from brokergw.desk.results import Result
 from brokergw.model.commands import CancelOrder, KeyedCommand, ModifyOrder, SubmitOrder
 from brokergw.model.principal import Caller, Principal

@@ -19,7 +19,7 @@ from brokergw.app.tracing import open_tracing
 from brokergw.desk.authenticate import Authenticator
 from brokergw.desk.desk import Desk
 from brokergw.desk.feeds.upkeep import UpkeepSettings
-from brokergw.desk.gates.gates import GateSettings
+from brokergw.desk.gates.standard import GateSettings
 from brokergw.desk.rules import DeskRules
 from brokergw.model.account import ConnectionHealth
 from brokergw.model.errors import GatewayError

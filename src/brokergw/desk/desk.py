@@ -13,8 +13,9 @@ from brokergw.desk.feeds.adoption import Adoption
 from brokergw.desk.feeds.feed import Feeds
 from brokergw.desk.feeds.holding import Holding
 from brokergw.desk.feeds.upkeep import Upkeep, UpkeepSettings
-from brokergw.desk.gates.gates import Gates, GateSettings
+from brokergw.desk.gates.gates import Gates
 from brokergw.desk.gates.one_at_a_time import OneAtATime
+from brokergw.desk.gates.standard import GateSettings, standard_checks
 from brokergw.desk.keys.recall import Recall
 from brokergw.desk.keys.retention import Retention
 from brokergw.desk.keys.sends import Sends
@@ -92,7 +93,8 @@ class Desk:
         self._holding = Holding(leases, self._sessions, self._feeds, recovery, clock)
         self._recall = Recall(journal, self._book, self._sends, clock, self._rules)
         one_at_a_time = OneAtATime(journal)
-        self._gates = Gates(self._sessions, one_at_a_time, clock, gate_settings)
+        self._gates = Gates(self._sessions, standard_checks(one_at_a_time, clock, gate_settings))
+        self._gate_settings = gate_settings
         self._admission = Admission(journal, recorder, clock)
         parts = Parts(
             journal=journal,

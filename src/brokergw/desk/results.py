@@ -1,15 +1,27 @@
 """What each verb came to, and where the record stood after it."""
 
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Generic, Self, TypeAlias, TypeVar
 
 from brokergw.model.account import Connection, ConnectionHealth
 from brokergw.model.commands import KeyedCommand
 from brokergw.model.instrument import Instrument
-from brokergw.model.order import Order
+from brokergw.model.order import ZERO, Order
 from brokergw.model.quick import quick
+from brokergw.ports.journal import Admission
 
 C_co = TypeVar("C_co", bound=KeyedCommand, covariant=True)
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What an order is reserved for: units, and the worst that one may cost in the base currency."""
+
+    quantity: Decimal = ZERO
+    price: Decimal = ZERO
+
 
 Positions: TypeAlias = dict[str, int]
 """How far each account's record has been covered: sequence by account id."""
@@ -19,13 +31,17 @@ Positions: TypeAlias = dict[str, int]
 class Cleared(Generic[C_co]):
     """A command that every gate has let through, with what the gates learned on the way.
 
-    `order` is the present order for a change, None for a submit.
+    `order` is the present order for a change, None for a submit. `hold`, `admission` and `trading_day` belong to the
+    commit that permits its send.
     """
 
     command: C_co
     connection: Connection
     instrument: Instrument | None
     order: Order | None = None
+    hold: Hold = field(default_factory=Hold)
+    admission: Admission = field(default_factory=Admission)
+    trading_day: str = ""
 
 
 @quick

@@ -60,6 +60,10 @@ class Order:
     Times are Unix nanoseconds. `terms.quantity` is the present total. `broker_client_order_id` is what the
     gateway sent as the broker-level id; `broker_order_ids` lists one id per generation, the newest last. `sender` names
     the process (its instance id) that was permitted to send it last.
+
+    `hold_quantity` is how much of it counts as open until it has traded or ended (while a change is on its way, the
+    larger of both totals), `hold_price` what a unit may cost at worst in the base currency, multiplier and fees
+    included. `trading_day` (an ISO date) is the day that its volume counts for.
     """
 
     order_id: str
@@ -91,6 +95,14 @@ class Order:
     late_fill: bool = False
     external: bool = False
     sender: str = ""
+    hold_quantity: Decimal = ZERO
+    hold_price: Decimal = ZERO
+    trading_day: str = ""
+
+    @property
+    def held_quantity(self) -> Decimal:
+        """How much of the order is reserved for: what may still trade, whatever nobody knows included."""
+        return ZERO if is_terminal(self.state) else max(ZERO, self.hold_quantity - self.cum_quantity)
 
     @property
     def broker_order_id(self) -> str:

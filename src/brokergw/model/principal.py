@@ -17,11 +17,15 @@ class Scope(StrEnum):
     CONNECTIONS_READ = "connections.read"
     CONNECTIONS_WRITE = "connections.write"
     MARKET_DATA_READ = "market_data.read"
+    RISK_READ = "risk.read"
+    RISK_WRITE = "risk.write"
     OPERATIONS_READ = "operations.read"
     OPERATIONS_WRITE = "operations.write"
+    ADMIN_READ = "admin.read"
+    ADMIN_WRITE = "admin.write"
 
 
-OPERATORS: Final = frozenset({Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE})
+OPERATORS: Final = frozenset({Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE, Scope.ADMIN_READ, Scope.ADMIN_WRITE})
 """The scopes that reach beyond the caller's own; a key has them only when they are asked for by name."""
 
 

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum, unique
 from typing import Protocol, TypeAlias
 
 from brokergw.model.events import AuditRow, EventDraft, EventKind, LogEvent
 from brokergw.model.lifecycle import State
+from brokergw.model.limits import LimitSource
 from brokergw.model.order import Fill, Order
 from brokergw.model.quick import quick
+from brokergw.model.trading import Halt
 from brokergw.ports.leases import Lease
 
 
@@ -61,6 +65,66 @@ class Decision:
     time_ns: int
 
 
+@unique
+class Measure(StrEnum):
+    """What the record counts of a subject, in the commit that changes it.
+
+    EXPOSURE sums the worst cases of a subject's symbols, POSITION is the worst case of the order's own symbol in its
+    account, OPEN_ORDERS counts orders that have not ended. DAY_ORDERS, MINUTE_ORDERS and DAY_VOLUME run over the
+    order's trading day or the last sixty seconds. UNACKNOWLEDGED is the cost of an account's orders that its broker has
+    not acknowledged, and so cannot have taken off the buying power it tells.
+    """
+
+    EXPOSURE = "EXPOSURE"
+    POSITION = "POSITION"
+    OPEN_ORDERS = "OPEN_ORDERS"
+    DAY_ORDERS = "DAY_ORDERS"
+    MINUTE_ORDERS = "MINUTE_ORDERS"
+    DAY_VOLUME = "DAY_VOLUME"
+    UNACKNOWLEDGED = "UNACKNOWLEDGED"
+
+
+@quick
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cap:
+    """A most that an admission may bring a measure to. `subject` is USER, STRATEGY or ACCOUNT of the order itself.
+
+    `source` is who set it, for the denial's words; None where the broker did.
+    """
+
+    measure: Measure
+    subject: "Subject"
+    limit: Decimal
+    source: LimitSource | None = None
+
+
+@unique
+class Subject(StrEnum):
+    """Whose measure a cap is about."""
+
+    USER = "USER"
+    STRATEGY = "STRATEGY"
+    ACCOUNT = "ACCOUNT"
+
+
+@quick
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """What an order must pass in the very commit that permits its send.
+
+    `reduces` says that it only makes a position smaller; the ledger decides whether that holds, and what does passes
+    REDUCE_ONLY and every cap. `closing` marks the kill switch's own closing orders, which pass a halt. `position` is
+    the symbol's signed position as the broker told it for this order, and `mark` its price: the larger position of the
+    broker's and the ledger's counts.
+    """
+
+    caps: tuple[Cap, ...] = ()
+    reduces: bool = False
+    closing: bool = False
+    position: Decimal | None = None
+    mark: Decimal | None = None
+
+
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
@@ -68,7 +132,8 @@ class Commit:
 
     Checked in this order: the lease `guard`, where there is one, must still be held; `claim` must win its key;
     `insert`s must have fresh order ids and client order ids; each `updates` order replaces exactly the version before
-    it (`order.version - 1`); every fill must be new.
+    it (`order.version - 1`); every fill must be new; where there is an `admission`, nothing that the unit's one order
+    belongs to is halted, and every cap holds with it.
     Any check that fails refuses the whole unit, and its neighbours in the batch are unharmed.
     """
 
@@ -80,6 +145,7 @@ class Commit:
     events: tuple[EventDraft, ...] = ()
     audit: tuple[AuditRow, ...] = ()
     decision: Decision | None = None
+    admission: Admission | None = None
 
 
 @quick
@@ -125,7 +191,32 @@ class LeaseLost:
     connection_id: str
 
 
-CommitResult: TypeAlias = Committed | KeyTaken | ClientOrderIdTaken | Stale | FillKnown | LeaseLost
+@dataclass(frozen=True, slots=True)
+class TradingStopped:
+    """A halt stands in the order's way."""
+
+    halt: Halt
+
+
+@dataclass(frozen=True, slots=True)
+class CapReached:
+    """One cap that an order would exceed: what stands already, and what the order would add to it."""
+
+    cap: Cap
+    used: Decimal
+    requested: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class CapsReached:
+    """Every cap that an order would exceed."""
+
+    reached: tuple[CapReached, ...]
+
+
+CommitResult: TypeAlias = (
+    Committed | KeyTaken | ClientOrderIdTaken | Stale | FillKnown | LeaseLost | TradingStopped | CapsReached
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,19 +20,37 @@ class Permit:
 
     `order_id` and `attempt` name the attempt on the record, `client_order_id` is what it is called at the broker.
     Its age counts from `granted_at` (seconds of `monotonic`), which lies before the commit that put the attempt on the
-    record, so that whoever reads the record knows when the attempt can no longer begin.
+    record, so that whoever reads the record knows when the attempt can no longer begin. `stopped` tells, at the last
+    moment, why nothing of it may leave any more (a halt that came since), or is empty.
     """
 
-    __slots__ = ("_expires_at", "_monotonic", "_spent", "_withdrawn", "attempt", "client_order_id", "order_id")
+    __slots__ = (
+        "_expires_at",
+        "_monotonic",
+        "_spent",
+        "_stopped",
+        "_withdrawn",
+        "attempt",
+        "client_order_id",
+        "order_id",
+    )
 
     def __init__(
-        self, *, order_id: str, attempt: int, client_order_id: str, granted_at: float, monotonic: Callable[[], float]
+        self,
+        *,
+        order_id: str,
+        attempt: int,
+        client_order_id: str,
+        granted_at: float,
+        monotonic: Callable[[], float],
+        stopped: Callable[[], str] = lambda: "",
     ) -> None:
         self.order_id = order_id
         self.attempt = attempt
         self.client_order_id = client_order_id
         self._expires_at = granted_at + VALID_S
         self._monotonic = monotonic
+        self._stopped = stopped
         self._spent = False
         self._withdrawn = False
 
@@ -49,6 +67,9 @@ class Permit:
             raise PermitExpired("the permit was withdrawn")
         if self._monotonic() > self._expires_at:
             raise PermitExpired(f"the permit was not spent within {VALID_S:g} s")
+        why = self._stopped()
+        if why:
+            raise PermitExpired(why)
         self._spent = True
 
     def withdraw(self) -> bool:

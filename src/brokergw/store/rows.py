@@ -100,6 +100,9 @@ def order_row(order: Order) -> Row:
         order.late_fill,
         order.external,
         order.sender,
+        str(order.hold_quantity),
+        str(order.hold_price),
+        order.trading_day,
     )
 
 
@@ -155,6 +158,9 @@ def order_from_row(row: Sequence[Any]) -> Order:
         late_fill=bool(row[44]),
         external=bool(row[45]),
         sender=row[46],
+        hold_quantity=Decimal(row[47]),
+        hold_price=Decimal(row[48]),
+        trading_day=row[49],
     )
 
 

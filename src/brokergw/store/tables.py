@@ -184,6 +184,9 @@ ORDERS: Final = Table(
     _flag("late_fill"),
     _flag("external"),
     _text("sender"),
+    _decimal("hold_quantity"),
+    _decimal("hold_price"),
+    _text("trading_day"),
 )
 _unique_unless_empty("uq_broker_orders_client_order_id", ORDERS.c.account_id, ORDERS.c.client_order_id)
 _unique_unless_empty("uq_broker_orders_broker_client_order_id", ORDERS.c.account_id, ORDERS.c.broker_client_order_id)

@@ -1,16 +1,51 @@
 """Gate 4: does the broker's account carry it, by what the broker says now?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
+from brokergw.desk.gates.question import Question
 from brokergw.desk.gates.sanity import estimated_notional
 from brokergw.desk.sessions import BrokerState
 from brokergw.model.account import AccountState, Position
-from brokergw.model.errors import Objection, Reason
+from brokergw.model.errors import GatewayError, Objection, Reason
 from brokergw.model.instrument import Instrument
 from brokergw.model.money import format_decimal
 from brokergw.model.order import ZERO
 from brokergw.model.terms import OrderClass, OrderTerms, Side
+
+
+class BrokerStateCheck:
+    """Whether the account can carry the order, by what the broker says for this very order."""
+
+    async def __call__(self, question: Question) -> Sequence[Objection]:
+        """Ask the broker and compare; raises RISK_DATA_UNAVAILABLE when it does not tell.
+
+        A change is judged only where it makes the order larger, and then for all of what it adds.
+        """
+        terms, instrument, before = question.terms, question.instrument, question.before
+        if before is not None:
+            had = before.terms.quantity
+            if had is None or terms.quantity is None or terms.quantity <= had:
+                return []
+            terms = replace(terms, quantity=terms.quantity - had)
+        if instrument is None:
+            return []
+        question.state = state = await _ask(question)
+        return list(state_objections(terms, instrument, state))
+
+
+async def _ask(question: Question) -> BrokerState:
+    try:
+        return await question.session.state.get()
+    except GatewayError as error:
+        # Nothing was recorded under the key yet, so the caller may come again with it.
+        raise GatewayError(
+            Reason.RISK_DATA_UNAVAILABLE,
+            "the broker did not give the account and positions that the order must be checked against",
+            metadata={"cause": error.reason.value},
+            retry_after_s=error.retry_after_s or 1.0,
+        ) from error
 
 
 def state_objections(terms: OrderTerms, instrument: Instrument, state: BrokerState) -> Iterator[Objection]:

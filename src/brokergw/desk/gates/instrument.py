@@ -1,9 +1,10 @@
 """Gate 2: can this be traded, here, this way?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
+from brokergw.desk.gates.question import Question
 from brokergw.model.capability import Capabilities, Feature
 from brokergw.model.errors import Objection, Reason
 from brokergw.model.instrument import AssetClass, Instrument
@@ -11,6 +12,41 @@ from brokergw.model.money import is_multiple
 from brokergw.model.terms import OrderClass, OrderTerms, OrderType, Side
 
 _ONE_UNIT: Final = Decimal(1)
+
+
+class InstrumentCheck:
+    """Whether the broker knows the instrument, and takes the order's type, time in force, class and features."""
+
+    async def __call__(self, question: Question) -> Sequence[Objection]:
+        """Find the instrument, or each leg's, and compare."""
+        terms, capabilities = question.terms, question.session.capabilities
+        if terms.order_class is OrderClass.MULTI_LEG:
+            return await self._legs(question)
+        question.instrument = instrument = await question.session.instrument(terms.symbol)
+        if instrument is None:
+            return [
+                _no(Reason.INSTRUMENT_NOT_FOUND, "order.symbol", f"{capabilities.name} does not know {terms.symbol}")
+            ]
+        if question.before is not None:
+            return []
+        return [*capability_objections(terms, instrument, capabilities), *group_objections(terms)]
+
+    async def _legs(self, question: Question) -> Sequence[Objection]:
+        """Each leg must be known and tradable."""
+        session = question.session
+        if OrderClass.MULTI_LEG not in session.capabilities.order_classes:
+            refusal = f"{session.capabilities.name} has no multi-leg orders"
+            return [_no(Reason.UNSUPPORTED_FEATURE, "order.order_class", refusal)]
+        objections, found = [], []
+        for index, leg in enumerate(question.terms.legs):
+            instrument = await session.instrument(leg.symbol)
+            if instrument is None or not instrument.tradable:
+                reason = Reason.INSTRUMENT_NOT_FOUND if instrument is None else Reason.INSTRUMENT_NOT_TRADABLE
+                objections.append(_no(reason, f"order.legs[{index}].symbol", f"{leg.symbol} cannot be traded"))
+            else:
+                found.append(instrument)
+        question.legs = tuple(found)
+        return objections
 
 
 def capability_objections(terms: OrderTerms, instrument: Instrument, capabilities: Capabilities) -> Iterator[Objection]:

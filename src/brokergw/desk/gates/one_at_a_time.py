@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 from weakref import WeakValueDictionary
 
+from brokergw.desk.gates.question import Question
 from brokergw.desk.sessions import Session
 from brokergw.model.capability import ResolutionClass
 from brokergw.model.errors import GatewayError, Objection, OrderEffect, Reason, Retry
@@ -36,8 +37,11 @@ class OneAtATime:
         """Tell whether orders must be kept apart at a session's broker."""
         return session.capabilities.resolution is not ResolutionClass.BY_CLIENT_ID
 
-    async def objections(self, session: Session, terms: OrderTerms) -> Sequence[Objection]:
+    async def __call__(self, question: Question) -> Sequence[Objection]:
         """Object to an order while another of its symbol is in doubt."""
+        session, terms = question.session, question.terms
+        if question.before is not None or not self.applies(session):
+            return []
         found = await self._orders(session, terms, _IN_DOUBT)
         return [
             Objection(

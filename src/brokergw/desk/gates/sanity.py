@@ -1,12 +1,36 @@
 """Gate 3: could this be a mistake?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from brokergw.model.errors import FieldViolation, Objection, Reason
+from brokergw.desk.gates.question import Question
+from brokergw.model.errors import FieldViolation, InvalidRequest, Objection, Reason
 from brokergw.model.instrument import Instrument
 from brokergw.model.money import format_decimal, is_multiple
 from brokergw.model.terms import OrderTerms
+from brokergw.ports.clock import Clock
+
+
+class SanityCheck:
+    """Whether size, prices and expiry make sense; what is off the instrument's grid is a malformed request."""
+
+    def __init__(self, clock: Clock, notional_max: Decimal) -> None:
+        self._clock = clock
+        self._notional_max = notional_max
+
+    async def __call__(self, question: Question) -> Sequence[Objection]:
+        """Compare with the instrument's grid and sizes; raises InvalidRequest for what is off the grid."""
+        terms, instrument = question.terms, question.instrument
+        if instrument is None:
+            return []
+        prefix = "order." if question.before is None else ""
+        violations = tuple(grid_violations(instrument, terms.quantity, prices_of(terms), prefix))
+        if violations:
+            raise InvalidRequest(violations)
+        return [
+            *size_objections(terms, instrument, self._notional_max),
+            *expiry_objections(terms, self._clock.now_ns()),
+        ]
 
 
 def grid_violations(

@@ -120,7 +120,10 @@ class Submit:
         """Make the intent durable: from here on the order may be sent, by this task and nobody else."""
         command = cleared.command
         order = self._intent(caller, cleared, State.SENDING)
-        unit = self._first(caller, command, order, order.create_time_ns)
+        order = order.changed(
+            hold_quantity=cleared.hold.quantity, hold_price=cleared.hold.price, trading_day=cleared.trading_day
+        )
+        unit = replace(self._first(caller, command, order, order.create_time_ns), admission=cleared.admission)
         match await self._admission.commit(unit, order, lambda o: self._unsent(caller, command, o)):
             case KeyTaken(record=record):
                 known = await self._recall.of_record(record, command.fingerprint)

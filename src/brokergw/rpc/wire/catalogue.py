@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from brokergw.model.errors import Reason
-from brokergw.rpc.wire.errors import CHAPTERS, Row
+from brokergw.rpc.wire.errors import CHAPTERS
+from brokergw.rpc.wire.reason_rows import Row
 
 PATH: Final = Path("docs/errors.md")
 

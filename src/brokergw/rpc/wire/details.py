@@ -23,7 +23,8 @@ from brokergw.model.errors import (
     Reason,
     Throttled,
 )
-from brokergw.rpc.wire.errors import ROWS, Row
+from brokergw.rpc.wire.errors import ROWS
+from brokergw.rpc.wire.reason_rows import Row
 from brokergw.rpc.wire.times import duration_to_proto
 
 DOMAIN: Final = "brokergw"

@@ -54,7 +54,7 @@ async def next_process(bench: Bench, shelf: Shelf) -> AsyncIterator[Desk]:
         old._sessions._directory,
         {"scripted": bench.broker},
         bench.clock,
-        old._gates._settings,
+        old._gate_settings,
         old._holding._leases,
         evidence=shelf,
     )

@@ -31,7 +31,7 @@ D = Decimal
             "instrument",
             Reason.UNSUPPORTED_FEATURE,
         ),
-        ({"side": Side.SELL}, "broker_state", Reason.SHORT_NOT_PERMITTED),
+        ({"side": Side.SELL}, "exposure", Reason.SHORT_NOT_PERMITTED),
         (
             {
                 "order_class": OrderClass.BRACKET,

@@ -280,7 +280,7 @@ async def test_an_order_being_sent_when_the_process_died_is_looked_for_at_start(
         bench.desk._sessions._directory,
         {"scripted": bench.broker},
         bench.clock,
-        bench.desk._gates._settings,
+        bench.desk._gate_settings,
         MemoryLeases(bench.leases.table, "ins_2"),
     )
     await desk.start()

@@ -1,0 +1,54 @@
+"""One order before the gates: what is asked, by whom, and what the gates learn on the way."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Protocol
+
+from brokergw.desk.results import Hold
+from brokergw.desk.sessions import BrokerState, Session
+from brokergw.model.commands import ModifyOrder, SubmitOrder
+from brokergw.model.errors import Objection
+from brokergw.model.instrument import Instrument
+from brokergw.model.limits import EffectiveLimits, Limits
+from brokergw.model.order import Order
+from brokergw.model.principal import Caller
+from brokergw.model.terms import OrderTerms
+from brokergw.ports.journal import Admission
+
+
+@dataclass(slots=True, kw_only=True)
+class Question:
+    """An order, or a change of one, on its way through the gates.
+
+    `terms` are the order's as it would stand; `before` is the order that a change is about. `admission`, `hold` and
+    `trading_day` are what the gates have for the commit: caps to be checked there, and what the order holds.
+    `state` is the broker's own word on the account for this order, where a gate has asked for it.
+    """
+
+    caller: Caller
+    command: SubmitOrder | ModifyOrder
+    session: Session
+    terms: OrderTerms
+    strategy_id: str = ""
+    before: Order | None = None
+    instrument: Instrument | None = None
+    legs: tuple[Instrument, ...] = ()
+    limits: EffectiveLimits = field(default_factory=lambda: EffectiveLimits(values=Limits(), sources={}))
+    state: BrokerState | None = None
+    reference_price: Decimal | None = None
+    reduces: bool = False
+    hold: Hold = field(default_factory=Hold)
+    admission: Admission = field(default_factory=Admission)
+    trading_day: str = ""
+
+
+class Check(Protocol):
+    """One check of a gate."""
+
+    async def __call__(self, question: Question) -> Iterable[Objection]:
+        """Give every objection; what it learns it writes into the question.
+
+        Raises GatewayError where the order cannot be judged now: nothing is recorded, the key is not used up.
+        """
+        ...

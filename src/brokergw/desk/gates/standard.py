@@ -1,0 +1,28 @@
+"""The checks that every gateway runs, gate by gate: the page to read to learn what an order must pass."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from brokergw.desk.gates.broker_state import BrokerStateCheck
+from brokergw.desk.gates.gates import GateChecks
+from brokergw.desk.gates.instrument import InstrumentCheck
+from brokergw.desk.gates.one_at_a_time import OneAtATime
+from brokergw.desk.gates.sanity import SanityCheck
+from brokergw.ports.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class GateSettings:
+    """What the platform allows; amounts in the instrument's currency."""
+
+    order_notional_max: Decimal
+
+
+def standard_checks(one_at_a_time: OneAtATime, clock: Clock, settings: GateSettings) -> GateChecks:
+    """List the checks of each gate."""
+    return GateChecks(
+        authority=(),
+        instrument=(InstrumentCheck(),),
+        sanity=(SanityCheck(clock, settings.order_notional_max), one_at_a_time),
+        exposure=(BrokerStateCheck(),),
+    )
