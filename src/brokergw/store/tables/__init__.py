@@ -1,0 +1,41 @@
+"""Every table of the store, by subject; whoever imports this has the register whole."""
+
+from brokergw.store.tables.columns import METADATA
+from brokergw.store.tables.core import (
+    ACCOUNTS,
+    API_KEYS,
+    AUDIT,
+    BROKER_ORDER_IDS,
+    CONNECTIONS,
+    CREDENTIALS,
+    EVENTS,
+    FILLS,
+    INSTANCES,
+    KEYS,
+    LEASES,
+    META,
+    ORDER_EDGES,
+    ORDERS,
+    USERS,
+)
+from brokergw.store.tables.halts import TRADING_HALTS
+
+__all__ = [
+    "ACCOUNTS",
+    "API_KEYS",
+    "AUDIT",
+    "BROKER_ORDER_IDS",
+    "CONNECTIONS",
+    "CREDENTIALS",
+    "EVENTS",
+    "FILLS",
+    "INSTANCES",
+    "KEYS",
+    "LEASES",
+    "META",
+    "METADATA",
+    "ORDERS",
+    "ORDER_EDGES",
+    "TRADING_HALTS",
+    "USERS",
+]
