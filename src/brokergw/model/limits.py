@@ -4,10 +4,12 @@ Amounts are in the base currency. A limit that is not set inherits; zero means z
 so that no scope can give more than another allows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum, unique
+from typing import Final
 
+from brokergw.model.errors import Reason
 from brokergw.model.instrument import AssetClass
 
 
@@ -63,16 +65,49 @@ class Limits:
     trading_hours: tuple[TradingHours, ...] | None = None
 
 
+AMOUNTS: Final = (
+    "order_notional_max",
+    "order_quantity_max",
+    "position_notional_max",
+    "exposure_max",
+    "daily_volume_max",
+    "daily_loss_max",
+    "price_collar_percent",
+)
+"""The limits that are decimals."""
+
+COUNTS: Final = ("orders_per_day_max", "orders_per_minute_max", "open_orders_max")
+"""The limits that are whole numbers."""
+
+NUMBERS: Final = (*AMOUNTS, *COUNTS)
+"""Every limit of which the smaller is the stricter."""
+
+COUNTED: Final = ("exposure_max", "daily_volume_max", "orders_per_day_max", "orders_per_minute_max", "open_orders_max")
+"""The limits whose measures are counted for a strategy by itself as well as for its user."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsFault:
+    """Why nothing may be judged by some limits: they cannot be read, or are not known to be current."""
+
+    reason: Reason
+    description: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EffectiveLimits:
     """What all scopes come to for one user, broker and strategy.
 
     `values` is the strictest of each: least numbers, intersected allow-lists, joined restrictions, AND of permissions.
     `sources` names the source that binds, by the field's name. `hours` are schedules, each of which must be open.
-    `version` changes whenever any limit behind it does.
+    `strategy` is what the strategy's own limits say of what is counted for it alone (`COUNTED`); `values` has nothing
+    of those, because they are measured against all that the user does.
+    `version` changes whenever any limit behind it does. With a `fault` only what reduces a position may pass.
     """
 
     values: Limits
     sources: dict[str, LimitSource]
     hours: tuple[tuple[TradingHours, ...], ...] = ()
+    strategy: Limits = field(default_factory=Limits)
     version: int = 0
+    fault: LimitsFault | None = None
