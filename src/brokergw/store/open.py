@@ -23,6 +23,7 @@ from brokergw.store.group import GroupCommitter
 from brokergw.store.journal import SqlJournal
 from brokergw.store.leases import SqlLeases
 from brokergw.store.lookups import Lookups
+from brokergw.store.mfa import SqlAuthenticators
 from brokergw.store.migrations import is_current, read_epoch, upgrade
 from brokergw.store.reader import Reader
 from brokergw.store.seal import Seal
@@ -80,6 +81,7 @@ class Store:
         )
         self.keys: Final = SqlKeyDirectory(self._writer, self._reader)
         self.connections: Final = SqlConnectionDirectory(self._writer, self._reader, seal)
+        self.authenticators: Final = SqlAuthenticators(run, self._reader, seal)
 
     async def claim(self) -> None:
         """Become the process, or one of those, that serve this store; call it before serving.

@@ -19,6 +19,7 @@ from brokergw.store.tables.core import (
     USERS,
 )
 from brokergw.store.tables.halts import TRADING_HALTS
+from brokergw.store.tables.modes import MFA_AUTHENTICATORS, MODE_BINDINGS, RISK_ACKNOWLEDGEMENTS, USER_MODES
 
 __all__ = [
     "ACCOUNTS",
@@ -34,8 +35,12 @@ __all__ = [
     "LEASES",
     "META",
     "METADATA",
+    "MFA_AUTHENTICATORS",
+    "MODE_BINDINGS",
     "ORDERS",
     "ORDER_EDGES",
+    "RISK_ACKNOWLEDGEMENTS",
     "TRADING_HALTS",
     "USERS",
+    "USER_MODES",
 ]

@@ -1,0 +1,131 @@
+"""The second factor: enrolled once, confirmed by a first code, and asked for before what an attacker would want."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from brokergw.desk.live import totp
+from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.events import AuditRow
+from brokergw.model.ids import new_id
+from brokergw.model.mfa import Authenticator, CodeVerdict, MfaPurpose
+from brokergw.ports.clock import Clock
+from brokergw.ports.mfa import Authenticators
+
+FAILURES_MAX: Final = 10
+"""So many wrong codes in a row lock an authenticator."""
+
+_ISSUER: Final = "brokergw"
+
+
+class MfaCheck(Protocol):
+    """What stands before a step that needs a person."""
+
+    async def require(self, user_id: str, code: str, purpose: MfaPurpose) -> None:
+        """Use up a code of the user's; raises MFA_NOT_ENROLLED, MFA_CODE_INVALID or MFA_LOCKED."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What a user needs to set an authenticator up. It is shown once, and never printed."""
+
+    secret: str = field(repr=False)
+    uri: str = field(repr=False)
+
+
+class Mfa:
+    """Keeps users' authenticators; implements `MfaCheck`.
+
+    Each attempt is a transaction of its own in the store, so a call that fails afterwards takes no wrong code back, and
+    gives no code out a second time.
+    """
+
+    def __init__(self, authenticators: Authenticators, record: Callable[[AuditRow], None], clock: Clock) -> None:
+        self._authenticators = authenticators
+        self._record = record
+        self._clock = clock
+
+    async def enroll(self, user_id: str) -> Enrolment:
+        """Begin: gives the secret, once. Begun again before the first code, it starts over with another secret.
+
+        Raises MFA_ALREADY_ENROLLED once a code was confirmed, MFA_LOCKED while it is locked.
+        """
+        secret = totp.new_secret()
+        now_ns = self._clock.now_ns()
+        new = Authenticator(user_id=user_id, authenticator_id=new_id("mfa"), secret=secret, enroll_time_ns=now_ns)
+        if not await self._authenticators.enroll(new):
+            known = await self._authenticators.get(user_id)
+            if known is not None and known.locked:
+                raise _locked()
+            raise GatewayError(Reason.MFA_ALREADY_ENROLLED, "the user has an authenticator")
+        return Enrolment(secret, totp.enrolment_uri(secret, user_id, _ISSUER))
+
+    async def confirm(self, user_id: str, code: str) -> None:
+        """Show that the authenticator is at hand: the first time this ends the enrolment, later it renews the proof."""
+        await self._audited(user_id, code, MfaPurpose.CONFIRM)
+
+    async def require(self, user_id: str, code: str, purpose: MfaPurpose) -> None:
+        """Use up a code of the user's; raises MFA_NOT_ENROLLED, MFA_CODE_INVALID or MFA_LOCKED."""
+        await self._audited(user_id, code, purpose)
+
+    async def reset(self, user_id: str) -> None:
+        """Remove a user's authenticator; live trading ends with it. Raises USER_NOT_FOUND or MFA_NOT_ENROLLED."""
+        if not await self._authenticators.reset(user_id, self._clock.now_ns()):
+            raise _not_enrolled()
+
+    async def unlock(self, user_id: str) -> None:
+        """Let a user's codes be looked at again; raises MFA_NOT_ENROLLED."""
+        if not await self._authenticators.unlock(user_id):
+            raise _not_enrolled()
+
+    async def _audited(self, user_id: str, code: str, purpose: MfaPurpose) -> None:
+        try:
+            await self._take(user_id, code, purpose)
+        except GatewayError as error:
+            self._write(user_id, purpose, "REFUSED", error.reason.value)
+            raise
+        self._write(user_id, purpose, "ACCEPTED", "")
+
+    async def _take(self, user_id: str, code: str, purpose: MfaPurpose) -> None:
+        if not totp.is_code(code):
+            # What can be no code is no guess either: it is refused without a look, and not counted.
+            raise _wrong()
+        known = await self._authenticators.get(user_id)
+        if known is None or not (known.confirmed or purpose is MfaPurpose.CONFIRM):
+            raise _not_enrolled()
+        if known.locked:
+            raise _locked()
+        now_ns = self._clock.now_ns()
+        step = totp.step_of(known.secret, code, now_ns)
+        verdict = await self._authenticators.take_code(user_id, known.authenticator_id, step, now_ns, FAILURES_MAX)
+        if verdict is CodeVerdict.LOCKED:
+            raise _locked()
+        if verdict is not CodeVerdict.ACCEPTED:
+            raise _wrong()
+
+    def _write(self, user_id: str, purpose: MfaPurpose, outcome: str, reason: str) -> None:
+        self._record(
+            AuditRow(
+                time_ns=self._clock.now_ns(),
+                request_id="",
+                user_id=user_id,
+                key_id="",
+                action="mfa.code",
+                outcome=outcome,
+                reason=reason,
+                detail=f"purpose={purpose.value}",
+            )
+        )
+
+
+def _wrong() -> GatewayError:
+    return GatewayError(Reason.MFA_CODE_INVALID, "the code is wrong, too old, or was used before")
+
+
+def _locked() -> GatewayError:
+    return GatewayError(Reason.MFA_LOCKED, "too many wrong codes were sent; an administrator must unlock it")
+
+
+def _not_enrolled() -> GatewayError:
+    return GatewayError(Reason.MFA_NOT_ENROLLED, "the user has no confirmed authenticator")

@@ -1,0 +1,151 @@
+"""Authenticators over a SQL database: which codes are used up is decided there, for all processes alike."""
+
+from typing import Any
+
+from sqlalchemy import Connection, case, delete, insert, null, select, update
+
+from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.mfa import Authenticator, CodeVerdict
+from brokergw.store.group import RunsWork
+from brokergw.store.mode_changes import end_live, touch
+from brokergw.store.reader import Reader
+from brokergw.store.seal import Place, Seal, Sealed
+from brokergw.store.tables import MFA_AUTHENTICATORS
+
+
+class SqlAuthenticators:
+    """Implements `ports.mfa.Authenticators`. `run` gives each write a transaction that no call's failure undoes."""
+
+    def __init__(self, run: RunsWork, reader: Reader, seal: Seal) -> None:
+        self._run = run
+        self._reader = reader
+        self._seal = seal
+
+    async def get(self, user_id: str) -> Authenticator | None:
+        """Read a user's authenticator; raises MFA_NOT_ENROLLED when its secret does not open."""
+        wanted = select(MFA_AUTHENTICATORS).where(MFA_AUTHENTICATORS.c.user_id == user_id)
+        row = await self._reader.query(lambda database: database.execute(wanted).one_or_none())
+        return None if row is None else self._opened(row)
+
+    async def enroll(self, new: Authenticator) -> bool:
+        """Keep a new one, in place of one that was neither confirmed nor locked; False where another stands."""
+        sealed = self._seal.close(new.secret, _place(new.user_id, new.authenticator_id))
+
+        def work(database: Connection) -> bool:
+            if not touch(database, new.user_id):
+                raise GatewayError(Reason.USER_NOT_FOUND, "there is no such user")
+            table = MFA_AUTHENTICATORS
+            unused = (table.c.confirm_time_ns.is_(None), table.c.lock_time_ns.is_(None))
+            database.execute(delete(table).where(table.c.user_id == new.user_id, *unused))
+            if database.scalar(select(table.c.user_id).where(table.c.user_id == new.user_id)) is not None:
+                return False
+            database.execute(
+                insert(table).values(
+                    user_id=new.user_id,
+                    authenticator_id=new.authenticator_id,
+                    sealed_secret=sealed,
+                    enroll_time_ns=new.enroll_time_ns,
+                    last_step=new.last_step,
+                    failures=new.failures,
+                )
+            )
+            return True
+
+        return bool(await self._run(work))
+
+    async def take_code(
+        self, user_id: str, authenticator_id: str, step: int | None, time_ns: int, failures_max: int
+    ) -> CodeVerdict:
+        """Use up a code's step, once over all processes; `step` is None for a wrong code."""
+
+        def work(database: Connection) -> CodeVerdict:
+            # The change is numbered first, as every other write does, so that none waits for another in a circle.
+            if step is not None and touch(database, user_id) and _use_up(database, authenticator_id, step, time_ns):
+                return CodeVerdict.ACCEPTED
+            if _count_miss(database, authenticator_id, time_ns, failures_max):
+                return CodeVerdict.REFUSED
+            there = select(MFA_AUTHENTICATORS.c.user_id).where(_is(authenticator_id))
+            return CodeVerdict.GONE if database.scalar(there) is None else CodeVerdict.LOCKED
+
+        verdict: CodeVerdict = await self._run(work)
+        return verdict
+
+    async def reset(self, user_id: str, time_ns: int) -> bool:  # noqa: ARG002 - when it was is the audit's to tell
+        """Remove a user's authenticator, and end live trading with it; False when there is none."""
+
+        def work(database: Connection) -> bool:
+            if not touch(database, user_id):
+                return False
+            gone = database.execute(delete(MFA_AUTHENTICATORS).where(MFA_AUTHENTICATORS.c.user_id == user_id))
+            end_live(database, user_id)
+            return gone.rowcount == 1
+
+        return bool(await self._run(work))
+
+    async def unlock(self, user_id: str) -> bool:
+        """Let codes be looked at again; False when there is no authenticator."""
+        change = update(MFA_AUTHENTICATORS).where(MFA_AUTHENTICATORS.c.user_id == user_id)
+
+        def work(database: Connection) -> bool:
+            if not touch(database, user_id):
+                return False
+            return database.execute(change.values(failures=0, lock_time_ns=null())).rowcount == 1
+
+        return bool(await self._run(work))
+
+    def _opened(self, row: Any) -> Authenticator:
+        try:
+            secret = self._seal.open(row.sealed_secret, _place(row.user_id, row.authenticator_id))
+        except Sealed:
+            raise GatewayError(
+                Reason.MFA_NOT_ENROLLED, "the authenticator cannot be opened any more; an administrator must reset it"
+            ) from None
+        return Authenticator(
+            user_id=row.user_id,
+            authenticator_id=row.authenticator_id,
+            secret=secret,
+            enroll_time_ns=row.enroll_time_ns,
+            confirm_time_ns=row.confirm_time_ns,
+            last_step=row.last_step,
+            code_time_ns=row.code_time_ns,
+            failures=row.failures,
+            lock_time_ns=row.lock_time_ns,
+        )
+
+
+def _use_up(database: Connection, authenticator_id: str, step: int, time_ns: int) -> bool:
+    """Take a step if none as late was taken; of several who try at once the database lets one."""
+    table = MFA_AUTHENTICATORS
+    taken = (
+        update(table)
+        .where(_is(authenticator_id), table.c.last_step < step, table.c.lock_time_ns.is_(None))
+        .values(
+            last_step=step,
+            code_time_ns=time_ns,
+            failures=0,
+            confirm_time_ns=case((table.c.confirm_time_ns.is_(None), time_ns), else_=table.c.confirm_time_ns),
+        )
+    )
+    return database.execute(taken).rowcount == 1
+
+
+def _count_miss(database: Connection, authenticator_id: str, time_ns: int, failures_max: int) -> bool:
+    """Count a wrong code, and lock with the last that is allowed; False where it is locked already."""
+    table = MFA_AUTHENTICATORS
+    counted = (
+        update(table)
+        .where(_is(authenticator_id), table.c.lock_time_ns.is_(None))
+        .values(
+            failures=table.c.failures + 1,
+            lock_time_ns=case((table.c.failures + 1 >= failures_max, time_ns), else_=null()),
+        )
+    )
+    return database.execute(counted).rowcount == 1
+
+
+def _is(authenticator_id: str) -> Any:
+    return MFA_AUTHENTICATORS.c.authenticator_id == authenticator_id
+
+
+def _place(user_id: str, authenticator_id: str) -> Place:
+    return Place(user_id, authenticator_id, "mfa", "secret")
