@@ -29,6 +29,11 @@ _WRITER_OPTIONS: Final = (
 )
 """A process that is frozen inside a transaction keeps its locks no longer than the second that it may idle there."""
 _READER_OPTIONS: Final = f"-c default_transaction_read_only=on -c statement_timeout=30s {_BY_INDEX}"
+_SWITCH_OPTIONS: Final = (
+    "-c synchronous_commit=on -c lock_timeout=200ms -c statement_timeout=2s -c idle_in_transaction_session_timeout=1s"
+    f" {_BY_INDEX}"
+)
+"""The switch waits for admissions a fifth of a second, then it ends the sessions of those that hold it up."""
 _LOG_ATTEMPTS: Final = 20
 READERS: Final = 6
 """Connections for reading: one for look-ups, two for the pages of streams, the others for queries."""
@@ -61,6 +66,11 @@ def writer_engine(url: URL) -> Engine:
         event.listen(engine, "begin", _begin_immediate)
         return engine
     return _postgresql_engine(url, _WRITER_OPTIONS, pool_size=2)
+
+
+def switch_engine(url: URL) -> Engine:
+    """Open the engine of the kill switch on PostgreSQL: two connections that nothing else uses."""
+    return _postgresql_engine(url, _SWITCH_OPTIONS, pool_size=2)
 
 
 def reader_engine(url: URL) -> Engine:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.ids import new_id
 from brokergw.ports.clock import Clock
+from brokergw.ports.halts import HaltBook
 from brokergw.store.aside import Aside
 from brokergw.store.batch import BatchWriter
 from brokergw.store.bell import Bell
@@ -17,9 +18,11 @@ from brokergw.store.check import StoreUnreachable
 from brokergw.store.checkpoints import Checkpoints
 from brokergw.store.claim import FileClaim
 from brokergw.store.directory import SqlConnectionDirectory, SqlKeyDirectory
-from brokergw.store.engine import parse_url, reader_engine, writer_engine
+from brokergw.store.engine import parse_url, reader_engine, switch_engine, writer_engine
 from brokergw.store.failure import kind_of
 from brokergw.store.group import GroupCommitter
+from brokergw.store.halt_books import LonelyHaltBook, SharedHaltBook
+from brokergw.store.halt_watch import HaltWatch
 from brokergw.store.journal import SqlJournal
 from brokergw.store.leases import SqlLeases
 from brokergw.store.lookups import Lookups
@@ -41,7 +44,7 @@ class StoreOutdated(RuntimeError):
 
 
 class Store:
-    """An open store: `journal`, `leases`, `keys` and `connections`; close it before the event loop ends."""
+    """An open store: `journal`, `leases`, `halts`, `keys`, `connections`; close it before the event loop ends."""
 
     def __init__(self, writing: Engine, reading: Engine, *, clock: Clock, seal: Seal, capacity: int) -> None:
         self._writing = writing
@@ -66,6 +69,11 @@ class Store:
             clock,
             instance_id,
             shared=shared,
+        )
+        self.halts: Final[HaltBook] = (
+            SharedHaltBook(switch_engine(writing.url), HaltWatch(writing.url, instance_id, clock), clock, instance_id)
+            if shared
+            else LonelyHaltBook(self._writer, self._reader, clock)
         )
         lookups = Lookups(reading.dialect.name)
         self.journal: Final = SqlJournal(
@@ -103,6 +111,7 @@ class Store:
         """Write what waits, then give up threads and connections."""
         if self._bell is not None:
             await self._bell.close()
+        await self.halts.close()
         await self._writer.close()
         await self._reader.close()
         if self._checkpoints is not None:

@@ -18,7 +18,7 @@ from brokergw.store.tables.core import (
     ORDERS,
     USERS,
 )
-from brokergw.store.tables.halts import TRADING_HALTS
+from brokergw.store.tables.halts import HALT_FINDINGS, HALT_SWEEPS, HALT_WATCHERS, TRADING_HALTS
 from brokergw.store.tables.modes import MFA_AUTHENTICATORS, MODE_BINDINGS, RISK_ACKNOWLEDGEMENTS, USER_MODES
 
 __all__ = [
@@ -30,6 +30,9 @@ __all__ = [
     "CREDENTIALS",
     "EVENTS",
     "FILLS",
+    "HALT_FINDINGS",
+    "HALT_SWEEPS",
+    "HALT_WATCHERS",
     "INSTANCES",
     "KEYS",
     "LEASES",
