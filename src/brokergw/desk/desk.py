@@ -19,6 +19,7 @@ from brokergw.desk.gates.standard import GateSettings, standard_checks
 from brokergw.desk.keys.recall import Recall
 from brokergw.desk.keys.retention import Retention
 from brokergw.desk.keys.sends import Sends
+from brokergw.desk.reconcile.wiring import ReconcileNeeds, Reconciling
 from brokergw.desk.record.admission import Admission
 from brokergw.desk.record.answers import Answers
 from brokergw.desk.record.book import OrderBook
@@ -77,6 +78,7 @@ class Desk:
         upkeep_settings: UpkeepSettings | None = None,
         evidence: EvidenceFile | None = None,
         rules: DeskRules | None = None,
+        reconcile: ReconcileNeeds | None = None,
     ) -> None:
         self._journal = journal
         self._clock = clock
@@ -93,7 +95,15 @@ class Desk:
         self._holding = Holding(leases, self._sessions, self._feeds, recovery, clock)
         self._recall = Recall(journal, self._book, self._sends, clock, self._rules)
         one_at_a_time = OneAtATime(journal)
-        self._gates = Gates(self._sessions, standard_checks(one_at_a_time, clock, gate_settings))
+        checks = standard_checks(one_at_a_time, clock, gate_settings)
+        self._reconciling: Reconciling | None = None
+        if reconcile is not None:
+            self._reconciling = Reconciling(
+                reconcile, journal=journal, book=self._book, adoption=adoption, upkeep=upkeep, clock=clock
+            )
+            self._holding.on_take(self._reconciling.schedule.start)
+            checks = self._reconciling.guarding(checks)
+        self._gates = Gates(self._sessions, checks)
         self._gate_settings = gate_settings
         self._admission = Admission(journal, recorder, clock)
         parts = Parts(
@@ -200,6 +210,9 @@ class Desk:
     async def start(self) -> None:
         """Open the sessions, take the connections that nobody holds, and start finding out what dead senders left."""
         await self._sessions.open_all()
+        if self._reconciling is not None:
+            await self._reconciling.drift.refresh()
+            self._background.append(asyncio.create_task(self._reconciling.run(), name="comparisons"))
         await self._holding.start()
         self._background.append(asyncio.create_task(self._discover(), name="discover connections"))
         retention = Retention(self._journal, self._sessions, self._clock, self._rules)

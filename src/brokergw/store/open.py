@@ -29,6 +29,7 @@ from brokergw.store.lookups import Lookups
 from brokergw.store.mfa import SqlAuthenticators
 from brokergw.store.migrations import is_current, read_epoch, upgrade
 from brokergw.store.reader import Reader
+from brokergw.store.reconciliations import SqlReconciliations
 from brokergw.store.seal import Seal
 from brokergw.store.sieve import KeySieve
 from brokergw.store.statements import Statements
@@ -90,6 +91,7 @@ class Store:
         self.keys: Final = SqlKeyDirectory(self._writer, self._reader)
         self.connections: Final = SqlConnectionDirectory(self._writer, self._reader, seal)
         self.authenticators: Final = SqlAuthenticators(run, self._reader, seal)
+        self.reconciliations: Final = SqlReconciliations(run, self._reader)
 
     async def claim(self) -> None:
         """Become the process, or one of those, that serve this store; call it before serving.

@@ -7,7 +7,7 @@ refuses it once another process holds the connection.
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -48,6 +48,11 @@ class Holding:
         self._tend_again = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._renewing = asyncio.Lock()
+        self._on_take: list[Callable[[Session], None]] = []
+
+    def on_take(self, listener: Callable[[Session], None]) -> None:
+        """Call a function with every session whose background work becomes this process's."""
+        self._on_take.append(listener)
 
     async def start(self) -> None:
         """Take what is free and recover its orders, then keep renewing; raises JOURNAL_UNAVAILABLE."""
@@ -118,6 +123,8 @@ class Holding:
             session.on_news = self._tend_soon
             session.take(lease)
             self._feeds.start(session)
+            for listener in self._on_take:
+                listener(session)
 
     async def _hear_former(self, sessions: Sequence[Session]) -> None:
         """Learn when the former holder last heard from the broker: from then on something may have been missed."""

@@ -61,6 +61,7 @@ class _Doubt:
     again_at: float
     delay_s: float = _DOUBT_FIRST_S
     times: int = 0
+    denied: int = 0
 
 
 @dataclass(slots=True)
@@ -124,6 +125,17 @@ class Upkeep:
             if head.order_id not in listed and head.state in AT_BROKER and not moved:
                 await self._look_up(session, memory, head)
         memory.doubts = {order_id: doubt for order_id, doubt in memory.doubts.items() if order_id in heads}
+
+    async def take_in(self, session: Session, seen: BrokerOrder, asked_ns: int) -> None:
+        """Put what the broker shows of an order on the record, and the order too where nobody knows it."""
+        await self._stranger(session, seen, asked_ns)
+
+    def denied(self, account_id: str) -> tuple[str, ...]:
+        """Name an account's open orders of which its broker has said, time and again, that it does not know them."""
+        memory = self._memories.get(account_id)
+        if memory is None:
+            return ()
+        return tuple(order_id for order_id, doubt in memory.doubts.items() if doubt.denied >= _REPORT_AT)
 
     def _every_s(self, session: Session, memory: _Memory) -> float:
         """Tell how long to wait between sweeps: longer where one sweep would eat too much of the broker's budget."""
@@ -250,7 +262,7 @@ class Upkeep:
                 if await self._judge(session, memory, head, seen) and not is_terminal(seen.state):
                     self._wonder(memory, head.order_id, "the broker has the order open and does not list it")
             case Absent():
-                self._wonder(memory, head.order_id, "the broker does not know the order")
+                self._wonder(memory, head.order_id, "the broker does not know the order", denied=1)
             case Inconclusive(why):
                 self._wonder(memory, head.order_id, why)
 
@@ -258,11 +270,12 @@ class Upkeep:
         doubt = memory.doubts.get(head.order_id)
         return doubt is None or self._clock.monotonic() >= doubt.again_at
 
-    def _wonder(self, memory: _Memory, order_id: str, why: str) -> None:
+    def _wonder(self, memory: _Memory, order_id: str, why: str, *, denied: int = 0) -> None:
         """Put the next question about an order off, further each time, and say once that it stays unexplained."""
         now = self._clock.monotonic()
         doubt = memory.doubts.setdefault(order_id, _Doubt(now))
         doubt.times += 1
+        doubt.denied += denied
         doubt.again_at, doubt.delay_s = now + doubt.delay_s, min(_DOUBT_MAX_S, doubt.delay_s * 2)
         if doubt.times == _REPORT_AT:
             log.error("an open order stays unexplained", order_id=order_id, why=why)

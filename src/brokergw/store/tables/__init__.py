@@ -20,6 +20,11 @@ from brokergw.store.tables.core import (
 )
 from brokergw.store.tables.halts import HALT_FINDINGS, HALT_SWEEPS, HALT_WATCHERS, TRADING_HALTS
 from brokergw.store.tables.modes import MFA_AUTHENTICATORS, MODE_BINDINGS, RISK_ACKNOWLEDGEMENTS, USER_MODES
+from brokergw.store.tables.reconciliations import (
+    RECONCILIATION_POLICIES,
+    RECONCILIATION_REQUESTS,
+    RECONCILIATIONS,
+)
 
 __all__ = [
     "ACCOUNTS",
@@ -42,6 +47,9 @@ __all__ = [
     "MODE_BINDINGS",
     "ORDERS",
     "ORDER_EDGES",
+    "RECONCILIATIONS",
+    "RECONCILIATION_POLICIES",
+    "RECONCILIATION_REQUESTS",
     "RISK_ACKNOWLEDGEMENTS",
     "TRADING_HALTS",
     "USERS",

@@ -1,0 +1,86 @@
+"""The record of comparisons between accounts and their brokers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from brokergw.model.reconciliation import Reconciliation, ReconciliationPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconciliationQuery:
+    """Which comparisons to list, newest first: of some accounts or of all, open mismatches only, older than an id."""
+
+    account_ids: tuple[str, ...] | None = None
+    open_only: bool = False
+    before_id: str = ""
+    limit: int = 100
+
+
+class Reconciliations(Protocol):
+    """What comparisons came to. Every call may raise JOURNAL_UNAVAILABLE."""
+
+    async def latest(self, account_id: str) -> Reconciliation | None:
+        """Give an account's newest finding."""
+        ...
+
+    async def get(self, reconciliation_id: str) -> Reconciliation | None:
+        """Read one."""
+        ...
+
+    async def list(self, query: ReconciliationQuery) -> Sequence[Reconciliation]:
+        """List findings, newest first."""
+        ...
+
+    async def open(self) -> Sequence[Reconciliation]:
+        """Give the mismatches of every account that stand."""
+        ...
+
+    async def put(self, finding: Reconciliation) -> None:
+        """Write a finding, new or in the place of its earlier state. What has been settled stays as it was settled."""
+        ...
+
+    async def settle(self, reconciliation_id: str, settled_by: str, time_ns: int, evidence: str) -> bool:
+        """Settle a mismatch; False when a person has settled it already."""
+        ...
+
+    async def want(self, account_id: str, time_ns: int) -> None:
+        """Ask whoever does an account's background work for a comparison."""
+        ...
+
+    async def wanted(self) -> Mapping[str, int]:
+        """Tell for which accounts a comparison has been asked for, and when last."""
+        ...
+
+    async def answered(self, account_id: str, time_ns: int) -> None:
+        """Take back what was asked for up to a time: it has been done."""
+        ...
+
+    async def policy(self, user_id: str) -> ReconciliationPolicy | None:
+        """Read what a user's comparisons tolerate; None where nothing was set."""
+        ...
+
+    async def set_policy(self, user_id: str, policy: ReconciliationPolicy, time_ns: int) -> None:
+        """Set what a user's comparisons tolerate."""
+        ...
+
+    async def prune(self, before_ns: int, limit: int) -> int:
+        """Forget up to so many findings whose last comparison is older, but for an account's newest and for open
+        mismatches; gives how many.
+        """
+        ...
+
+
+class PositionsOnRecord(Protocol):
+    """The ledger's positions: signed quantities by symbol, from executions on record and from anchors."""
+
+    async def positions_on_record(self, account_id: str) -> Mapping[str, Decimal]:
+        """Give what an account holds by the record; symbols with nothing may be left out."""
+        ...
+
+    async def anchor(
+        self, account_id: str, symbol: str, quantity: Decimal, average_cost: Decimal, expected: Decimal
+    ) -> bool:
+        """Set a position to what the broker has; False when it is no longer the expected one."""
+        ...

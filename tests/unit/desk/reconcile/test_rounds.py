@@ -1,0 +1,421 @@
+"""Comparing an account as the desk does: what stops a user, what is taken over, and what proves nothing."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+import pytest
+
+from brokergw.desk.desk import Desk
+from brokergw.desk.gates.standard import GateSettings
+from brokergw.desk.reconcile.schedule import ReconcileSettings
+from brokergw.desk.reconcile.wiring import ReconcileNeeds
+from brokergw.model.account import Transaction
+from brokergw.model.alerts import AlertKind, Severity
+from brokergw.model.errors import PreflightDenied, Reason
+from brokergw.model.lifecycle import State
+from brokergw.model.outcome import Accepted
+from brokergw.model.reconciliation import (
+    CashPolicy,
+    DifferenceKind,
+    Explanation,
+    Finding,
+    PositionPolicy,
+    Reconciliation,
+    ReconciliationPolicy,
+    Trigger,
+)
+from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
+from brokergw.model.trading import HaltCause, ScopeKind, TradingScope, TradingState
+from brokergw.ports.broker import BrokerUnavailable
+from tests.fixtures.clock import FakeClock
+from tests.fixtures.memory_journal import MemoryJournal
+from tests.fixtures.memory_leases import LeaseTable, MemoryLeases
+from tests.fixtures.memory_reconciliations import (
+    CountedPositions,
+    MemoryReconciliations,
+    NotedAlerts,
+    NotedSwitch,
+)
+from tests.fixtures.scripted_broker import (
+    Bench,
+    ScriptedBroker,
+    broker_order,
+    filled,
+    one_connection,
+    report,
+    trader,
+)
+from tests.unit.desk.reconcile.test_compare import a_position
+
+D = Decimal
+EVERY_S = 60.0
+ALICE = TradingScope(ScopeKind.USER, ("alice",))
+
+
+@dataclass
+class Books:
+    """A desk that compares its one account, and everything that comes of it."""
+
+    bench: Bench
+    found: MemoryReconciliations
+    positions: CountedPositions
+    switch: NotedSwitch
+    told: NotedAlerts
+
+    @property
+    def broker(self) -> ScriptedBroker:
+        return self.bench.broker
+
+    @property
+    def latest(self) -> Reconciliation:
+        return self.found.newest_first[0]
+
+    async def cycle(self, seconds: float = EVERY_S + 6) -> Reconciliation:
+        """Let one comparison come and end."""
+        for _ in range(int(seconds * 2)):
+            await self.bench.clock.pass_time(0.5)
+        return self.latest
+
+    async def trade(self, quantity: str = "10", execution: str = "x1") -> None:
+        """Buy at the broker through the gateway, filled at once."""
+
+        async def fill(client_order_id: str, terms: OrderTerms) -> Accepted:
+            order, done = filled(client_order_id, terms, execution)
+            return Accepted(order, (done,))
+
+        self.broker.submit = fill
+        await self.bench.submit(self.bench.order(quantity=D(quantity)))
+
+    def held(self) -> Decimal:
+        """Give what the record has of the stock."""
+        return self.positions.anchors["acc_1", "ACME"] + sum(
+            (fill.quantity for fill in self.bench.journal.by_fill_id.values()), D(0)
+        )
+
+
+@pytest.fixture
+async def books(still_clock: FakeClock) -> AsyncIterator[Books]:
+    """Give a started desk that compares every minute; its first comparison is done."""
+    broker, journal, leases = ScriptedBroker(), MemoryJournal(), MemoryLeases(LeaseTable(still_clock))
+    found, positions, switch, told = MemoryReconciliations(), CountedPositions(journal), NotedSwitch(), NotedAlerts()
+    needs = ReconcileNeeds(
+        reconciliations=found,
+        positions=positions,
+        switch=switch,
+        notifier=told,
+        settings=ReconcileSettings(every_s=EVERY_S),
+    )
+    desk = Desk(
+        journal,
+        one_connection(),
+        {"scripted": broker},
+        still_clock,
+        GateSettings(D(10_000)),
+        leases,
+        reconcile=needs,
+    )
+    await desk.start()
+    yield Books(Bench(desk, broker, journal, still_clock, trader(), leases), found, positions, switch, told)
+    await desk.stop()
+
+
+async def begun(books: Books) -> None:
+    """Wait for the first comparison."""
+    await books.cycle(8)
+    assert books.latest.trigger is Trigger.FIRST
+    assert books.latest.baseline is not None
+
+
+async def test_what_agrees_is_one_row_however_often(books: Books) -> None:
+    """R2: comparing again and again what agrees writes no second finding, halts nothing and tells nobody."""
+    await begun(books)
+    for _ in range(3):
+        await books.cycle()
+    assert books.found.findings() == [Finding.AGREED]
+    assert books.latest.rounds >= 3
+    assert (books.switch.halts, books.told.alerts) == ([], [])
+
+
+async def test_what_is_older_than_the_gateway_is_taken_over(books: Books) -> None:
+    """R10, R6: what an account holds before its first comparison is the record's from then on, without an alarm."""
+    books.broker.positions = [a_position("ACME", "7"), a_position("OLD", "-3")]
+    await begun(books)
+    assert books.latest.finding is Finding.WARNED
+    assert {d.explanation for d in books.latest.differences} == {Explanation.OLDER}
+    assert dict(await books.positions.positions_on_record("acc_1")) == {"ACME": D(7), "OLD": D(-3)}
+    assert [alert.severity for alert in books.told.alerts] == [Severity.INFO]
+    assert books.switch.halts == []
+    assert (await books.cycle()).finding is Finding.AGREED
+
+
+async def test_an_injected_difference_halts_within_one_cycle(books: Books) -> None:
+    """T9: a position that nothing explains stops all of its user's strategies, and tells of symbol and both figures."""
+    await begun(books)
+    books.broker.positions = [a_position("ACME", "1")]
+    mismatch = await books.cycle()
+    assert mismatch.finding is Finding.MISMATCH
+    assert mismatch.is_open
+    [(scope, cause, state, reason)] = books.switch.halts
+    assert (scope, cause, state) == (ALICE, HaltCause.RECONCILIATION, TradingState.HALTED)
+    assert "ACME: record 0, broker 1" in reason
+    [alert] = books.told.alerts
+    assert (alert.kind, alert.severity) == (AlertKind.RECONCILIATION_MISMATCH, Severity.CRITICAL)
+    assert dict(alert.facts) == {"POSITION/ACME/record": "0", "POSITION/ACME/broker": "1"}
+
+
+async def test_the_same_mismatch_halts_and_tells_once(books: Books) -> None:
+    """R2: a mismatch that stands is one finding, one halt and one alert, and a person's resume is not overruled."""
+    await begun(books)
+    books.broker.positions = [a_position("ACME", "1")]
+    await books.cycle()
+    await books.cycle()
+    again = await books.cycle()
+    assert again.rounds >= 2
+    assert len(books.switch.halts) == len(books.told.alerts) == 1
+    books.broker.positions = [a_position("ACME", "2")]
+    worse = await books.cycle()
+    assert len(books.switch.halts) == 2
+    assert [each.reconciliation_id for each in await books.found.open()] == [worse.reconciliation_id]
+
+
+async def test_an_open_mismatch_denies_what_adds_risk(books: Books) -> None:
+    """While a mismatch stands, the account's orders that add risk are denied by name even where nobody is halted."""
+    await begun(books)
+    books.broker.positions = [a_position("ACME", "1")]
+    await books.cycle()
+    with pytest.raises(PreflightDenied) as denied:
+        await books.bench.submit(books.bench.order())
+    assert denied.value.reason is Reason.RECONCILIATION_DRIFT
+
+
+async def test_a_difference_that_goes_by_itself_is_none(books: Books) -> None:
+    """R8: what the broker shows for a moment, and no longer two seconds later, is no mismatch."""
+    await begun(books)
+    books.broker.positions = [a_position("ACME", "1")]
+    while books.broker.account_asked < 2:
+        await books.bench.clock.pass_time(0.5)
+    books.broker.positions = []
+    assert (await books.cycle(10)).finding is Finding.AGREED
+    assert books.switch.halts == []
+
+
+async def test_a_fill_that_is_told_late_is_no_mismatch(books: Books) -> None:
+    """R8: the broker's position shows a trade before its fill is on the record, and nobody is halted for it."""
+    await begun(books)
+    await books.bench.submit(books.bench.order())
+    order, fill = filled(*books.broker.sent[-1])
+    books.broker.positions = [a_position("ACME", "10")]
+    while books.broker.account_asked < 3:
+        await books.bench.clock.pass_time(0.5)
+    await books.bench.tell(report(order, fill))
+    books.broker.cash -= 500
+    assert (await books.cycle(10)).finding is Finding.AGREED
+    assert books.switch.halts == []
+
+
+async def test_a_trade_that_only_the_history_tells_is_taken_in(books: Books) -> None:
+    """R6: an order made at the broker's own site that no stream told of is found, adopted, and explains itself."""
+    await begun(books)
+    terms = OrderTerms(
+        symbol="ACME", side=Side.BUY, type=OrderType.MARKET, time_in_force=TimeInForce.DAY, quantity=D(4)
+    )
+    order, fill = filled("elsewhere", terms, "x9")
+    order = replace(order, submit_time_ns=books.bench.clock.now_ns())
+    books.broker.entered = lambda: [order]
+    books.broker.fills = (report(order, fill),)
+    books.broker.positions = [a_position("ACME", "4")]
+    books.broker.cash -= 200
+    assert (await books.cycle()).finding is Finding.AGREED
+    assert books.held() == 4
+    [adopted] = books.bench.journal.by_id.values()
+    assert (adopted.external, adopted.state) == (True, State.FILLED)
+    assert books.switch.halts == []
+
+
+@pytest.mark.parametrize("kind", ["SPLIT", "REORG"])
+async def test_a_corporate_action_is_taken_over_with_a_warning(books: Books, kind: str) -> None:
+    """R7: a split changes a quantity without a trade; the history names it, so it is anchored and nobody is halted."""
+    books.broker.positions = [a_position("ACME", "10")]
+    await begun(books)
+    books.broker.positions = [a_position("ACME", "40")]
+    now = books.bench.clock.now_ns()
+    books.broker.history.append(
+        Transaction(transaction_id="t1", kind="CORPORATE_ACTION", broker_kind=kind, time_ns=now, symbol="ACME")
+    )
+    warned = await books.cycle()
+    assert warned.finding is Finding.WARNED
+    assert [d.explanation for d in warned.differences] == [Explanation.CORPORATE_ACTION]
+    assert books.held() == 40
+    assert books.switch.halts == []
+    assert [a.severity for a in books.told.alerts] == [Severity.INFO, Severity.WARNING]
+    assert (await books.cycle()).finding is Finding.AGREED
+
+
+@pytest.mark.parametrize(
+    ("told", "finding"), [("-2", Finding.WARNED), ("-1", Finding.MISMATCH), ("-3", Finding.MISMATCH)]
+)
+async def test_a_transfer_explains_exactly_its_quantity(books: Books, told: str, finding: Finding) -> None:
+    """A line of the history that moves shares explains that many: one less or one more stops the user."""
+    books.broker.positions = [a_position("ACME", "10")]
+    await begun(books)
+    books.broker.positions = [a_position("ACME", "8")]
+    line = Transaction(
+        transaction_id="t1",
+        kind="TRANSFER",
+        broker_kind="ACATS",
+        time_ns=books.bench.clock.now_ns(),
+        symbol="ACME",
+        quantity=D(told),
+    )
+    books.broker.history.append(line)
+    assert (await books.cycle()).finding is finding
+    assert bool(books.switch.halts) is (finding is Finding.MISMATCH)
+
+
+async def test_a_line_explains_once(books: Books) -> None:
+    """R7: a corporate action that was taken over excuses no later change of the same symbol."""
+    books.broker.positions = [a_position("ACME", "10")]
+    await begun(books)
+    now = books.bench.clock.now_ns()
+    books.broker.history.append(
+        Transaction(transaction_id="t1", kind="CORPORATE_ACTION", broker_kind="SPLIT", time_ns=now, symbol="ACME")
+    )
+    books.broker.positions = [a_position("ACME", "40")]
+    assert (await books.cycle()).finding is Finding.WARNED
+    books.broker.positions = [a_position("ACME", "41")]
+    assert (await books.cycle()).finding is Finding.MISMATCH
+
+
+async def test_adopting_is_a_policy(books: Books) -> None:
+    """A user whose account others trade on too may have its changes taken over; it is told, and not halted."""
+    await begun(books)
+    books.found.policies["alice"] = ReconciliationPolicy(positions=PositionPolicy.ADOPT)
+    books.broker.positions = [a_position("ACME", "1")]
+    warned = await books.cycle()
+    assert (warned.finding, books.held()) == (Finding.WARNED, 1)
+    assert books.switch.halts == []
+    assert [a.severity for a in books.told.alerts] == [Severity.WARNING]
+
+
+@pytest.mark.parametrize(("moved", "finding"), [("0.99", "AGREED"), ("1.00", "AGREED"), ("1.01", "WARNED")])
+async def test_cash_may_be_off_by_its_tolerance(books: Books, moved: str, finding: str) -> None:
+    """Cash that moved without a reason is a warning from just above the tolerance on, up or down, and halts nobody."""
+    await begun(books)
+    books.broker.cash -= D(moved)
+    assert (await books.cycle()).finding.value == finding
+    assert books.switch.halts == []
+    assert (await books.cycle()).finding is Finding.AGREED
+
+
+async def test_cash_that_trades_and_transactions_explain_is_right(books: Books) -> None:
+    """Cash moves by what fills cost and by what the history has: a deposit is no warning."""
+    await begun(books)
+    await books.trade()
+    books.broker.positions = [a_position("ACME", "10")]
+    books.broker.cash += 1_000 - 500
+    now = books.bench.clock.now_ns()
+    books.broker.history.append(
+        Transaction(transaction_id="d", kind="DEPOSIT", broker_kind="CSD", time_ns=now, net_amount=D(1_000))
+    )
+    assert (await books.cycle()).finding is Finding.AGREED
+
+
+async def test_cash_halts_where_the_policy_says_so(books: Books) -> None:
+    """A user's policy may stop trading for cash too."""
+    await begun(books)
+    books.found.policies["alice"] = ReconciliationPolicy(cash=CashPolicy.HALT)
+    books.broker.cash -= 5
+    mismatch = await books.cycle()
+    assert [d.kind for d in mismatch.differences] == [DifferenceKind.CASH]
+    assert len(books.switch.halts) == 1
+
+
+async def test_a_broker_that_cannot_be_read_is_no_flat_account(books: Books) -> None:
+    """R15, R4: a failed question is a finding of its own, with the age of what was read last; nothing is changed."""
+    await books.trade()
+    books.broker.positions = [a_position("ACME", "10")]
+    await begun(books)
+    good_ns = books.latest.as_of_ns
+    books.broker.away = BrokerUnavailable(Reason.BROKER_UNREACHABLE, "no answer")
+    failed = await books.cycle()
+    assert (failed.finding, failed.good_ns) == (Finding.FAILED, good_ns)
+    assert "no answer" in failed.detail
+    assert (books.switch.halts, books.held()) == ([], 10)
+    books.broker.away = None
+    assert (await books.cycle()).finding is Finding.AGREED
+
+
+async def test_wrong_legs_with_the_right_net_are_a_mismatch(books: Books) -> None:
+    """R12: at a broker that keeps both legs, the same net with other legs is not the same position."""
+    books.broker.positions = [a_position("ACME", "7"), a_position("ACME", "-3")]
+    await begun(books)
+    assert (await books.cycle()).finding is Finding.AGREED
+    books.broker.positions = [a_position("ACME", "4")]
+    mismatch = await books.cycle()
+    assert mismatch.finding is Finding.MISMATCH
+    [legs] = mismatch.differences
+    assert (legs.kind, legs.record, legs.broker) == (DifferenceKind.LEGS, "3", "0")
+
+
+async def test_an_order_in_doubt_makes_its_symbol_inconclusive(books: Books) -> None:
+    """A position that an order of unknown outcome may have made is left to the look-up of that order."""
+    await begun(books)
+    await books.bench.submit(books.bench.order())
+    [order] = books.bench.journal.by_id.values()
+    books.bench.journal.by_id[order.order_id] = replace(order, state=State.MANUAL)
+    books.broker.positions = [a_position("ACME", "10")]
+    assert (await books.cycle()).finding is Finding.INCONCLUSIVE
+    assert books.switch.halts == []
+    books.broker.positions = [a_position("ACME", "11")]
+    assert (await books.cycle()).finding is Finding.MISMATCH
+
+
+async def test_an_order_that_the_broker_denies_is_a_mismatch(books: Books) -> None:
+    """An order open on the record, of which the broker says time and again that it does not know it, stops the user."""
+    await begun(books)
+    await books.bench.submit(books.bench.order())
+    mismatch = await books.cycle(4 * EVERY_S)
+    assert mismatch.finding is Finding.MISMATCH
+    assert [d.kind for d in mismatch.differences] == [DifferenceKind.ORDER_ABSENT]
+
+
+async def test_an_order_made_elsewhere_is_adopted_and_agrees(books: Books) -> None:
+    """R6: an open order that nobody placed here becomes the record's own, and the account agrees."""
+    await begun(books)
+    terms = OrderTerms(
+        symbol="ACME",
+        side=Side.BUY,
+        type=OrderType.LIMIT,
+        time_in_force=TimeInForce.DAY,
+        quantity=D(4),
+        limit_price=D(9),
+    )
+    seen = broker_order("elsewhere", terms)
+    books.broker.open_now = lambda: [seen]
+    assert (await books.cycle()).finding is Finding.AGREED
+    assert [order.external for order in books.bench.journal.by_id.values()] == [True]
+
+
+async def test_a_mismatch_that_goes_is_closed_and_its_halt_stays(books: Books) -> None:
+    """Two comparisons that agree close a mismatch; nothing but a person lets the user trade again."""
+    await begun(books)
+    books.broker.positions = [a_position("ACME", "1")]
+    mismatch = await books.cycle()
+    books.broker.positions = []
+    await books.cycle()
+    assert await books.found.open()
+    await books.cycle()
+    closed = books.found.by_id[mismatch.reconciliation_id]
+    assert (closed.is_open, closed.settled_by) == (False, "")
+    assert books.switch.resumed == []
+
+
+async def test_an_anchor_that_comes_too_late_is_refused(books: Books) -> None:
+    """A record that moved since it was compared is not overwritten; the next comparison looks again."""
+    books.positions.refuses = True
+    books.broker.positions = [a_position("ACME", "7")]
+    assert (await books.cycle(8)).finding is Finding.INCONCLUSIVE
+    books.positions.refuses = False
+    await books.cycle()
+    assert books.held() == 7
