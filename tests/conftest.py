@@ -7,6 +7,7 @@ pytest.register_assert_rewrite("tests.fixtures")
 
 pytest_plugins = [
     "tests.fixtures.bare_client",
+    "tests.fixtures.books",
     "tests.fixtures.builds",
     "tests.fixtures.clock",
     "tests.fixtures.scripted_broker",

@@ -25,9 +25,9 @@ class CashMove:
 
     sums: tuple[Decimal, ...]
 
-    def excess(self, moved: Decimal) -> Decimal:
-        """Give what cash moved beyond the nearest of the sums."""
-        return min((moved - each for each in self.sums), key=abs)
+    def excesses(self, moved: Decimal) -> tuple[Decimal, ...]:
+        """Give what cash moved beyond each of the sums, the least first."""
+        return tuple(sorted((moved - each for each in self.sums), key=abs))
 
 
 async def cash_move(session: Session, baseline: Baseline, fills: Sequence[LogEvent]) -> CashMove | None:

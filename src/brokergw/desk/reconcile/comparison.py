@@ -39,13 +39,15 @@ class Seen:
     """What a comparison saw: the last look, what stands, and what keeps changing.
 
     `quiet` says that nothing traded on the record during the last look, so that its cash belongs to its place in the
-    log.
+    log. `cash_excesses` are what cash may have moved too far, where it did: more than one while it is open whether an
+    early fill was in the baseline.
     """
 
     look: Look
     standing: tuple[Difference, ...] = ()
     restless: tuple[str, ...] = ()
     quiet: bool = True
+    cash_excesses: tuple[Decimal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,7 @@ class _Judged:
     differences: tuple[Difference, ...] = ()
     unclear: tuple[str, ...] = ()
     quiet: bool = True
-
-    @property
-    def clean(self) -> bool:
-        return not self.differences and not self.unclear
+    cash_excesses: tuple[Decimal, ...] = ()
 
 
 @dataclass(slots=True)
@@ -102,14 +101,13 @@ class Comparison:
             judged = await self._judge(session, look, baseline, cash_tolerance)
             standing = memory.standing(judged)
             if len(standing) == len(judged.differences) and not judged.unclear:
-                return Seen(look=look, standing=standing, quiet=judged.quiet)
+                return _seen(look, judged, standing)
             if turn == 0:
                 await self._catch_up(session, judged, baseline)
             await self._clock.sleep(AGAIN_AFTER_S)
             # What the record has come to meanwhile may be what the broker showed.
             memory.remember((await self._judge(session, look, baseline, cash_tolerance)).differences)
-        restless = [each.subject for each in judged.differences if each not in standing]
-        return Seen(look=look, standing=standing, restless=(*restless, *judged.unclear), quiet=judged.quiet)
+        return _seen(look, judged, standing)
 
     async def _judge(self, session: Session, look: Look, baseline: Baseline | None, cash_tolerance: Decimal) -> _Judged:
         since = await self._looker.since(look)
@@ -123,27 +121,25 @@ class Comparison:
         ]
         if baseline is not None:
             found += _legs(dict(baseline.legs), dict(holdings.legs))
-            found += await self._cash(session, look, since, baseline, cash_tolerance)
+        excesses = await self._cash(session, look, since, baseline)
+        if excesses and abs(excesses[0]) > cash_tolerance:
+            account = look.state.account
+            found.append(_difference(DifferenceKind.CASH, account.currency, account.cash - excesses[0], account.cash))
         found += await self._orders(session, look)
-        return _Judged(tuple(found), tuple(unclear), quiet=not since.fills)
+        return _Judged(tuple(found), tuple(unclear), quiet=not since.fills, cash_excesses=excesses)
 
     async def _cash(
-        self, session: Session, look: Look, since: RecordSince, baseline: Baseline, tolerance: Decimal
-    ) -> list[Difference]:
-        """Compare how cash moved; left alone while trades are being recorded, or after too many to count."""
+        self, session: Session, look: Look, since: RecordSince, baseline: Baseline | None
+    ) -> tuple[Decimal, ...]:
+        """Tell what cash moved too far; nothing while trades are being recorded, or after too many to count."""
         account = look.state.account
-        if since.fills or baseline.cash is None or account.currency != baseline.currency:
-            return []
+        if since.fills or baseline is None or baseline.cash is None or account.currency != baseline.currency:
+            return ()
         fills = await self._looker.fills(look.account_id, baseline.sequence)
         if len(fills) > _FILLS_COUNTED_MAX:
-            return []
+            return ()
         move = await cash_move(session, baseline, fills)
-        if move is None:
-            return []
-        excess = move.excess(account.cash - baseline.cash)
-        if abs(excess) <= tolerance:
-            return []
-        return [_difference(DifferenceKind.CASH, baseline.currency, account.cash - excess, account.cash)]
+        return () if move is None else move.excesses(account.cash - baseline.cash)
 
     async def _orders(self, session: Session, look: Look) -> list[Difference]:
         heads = await self._journal.open_heads(look.account_id)
@@ -185,6 +181,17 @@ class Comparison:
         entered = await session.adapter.order_history(baseline.as_of_ns - _LOOK_BACK_NS, asked_ns + _AHEAD_NS)
         for seen in _about(entered, symbols):
             await self._upkeep.take_in(session, seen, asked_ns)
+
+
+def _seen(look: Look, judged: _Judged, standing: tuple[Difference, ...]) -> Seen:
+    restless = [each.subject for each in judged.differences if each not in standing]
+    return Seen(
+        look=look,
+        standing=standing,
+        restless=(*restless, *judged.unclear),
+        quiet=judged.quiet,
+        cash_excesses=judged.cash_excesses,
+    )
 
 
 def _about(orders: Sequence[BrokerOrder], symbols: set[str]) -> list[BrokerOrder]:

@@ -83,7 +83,7 @@ class Explaining:
         """Give the difference with what explains it; None where the history shows that there is none."""
         match difference.kind:
             case DifferenceKind.CASH:
-                return _cash(difference, news, policy)
+                return _cash(difference, seen.cash_excesses, news, policy)
             case DifferenceKind.POSITION:
                 suspect = Suspect(difference.subject, Decimal(difference.record), Decimal(difference.broker))
                 explanation, detail = news.explains(suspect, baseline.as_of_ns)
@@ -119,9 +119,10 @@ def _older(difference: Difference) -> Difference:
     return replace(difference, explanation=Explanation.OLDER, detail="it was there before the first comparison")
 
 
-def _cash(difference: Difference, news: News, policy: ReconciliationPolicy) -> Difference | None:
-    excess = Decimal(difference.broker) - Decimal(difference.record)
-    if abs(excess - news.cash) <= policy.cash_tolerance:
+def _cash(
+    difference: Difference, excesses: Sequence[Decimal], news: News, policy: ReconciliationPolicy
+) -> Difference | None:
+    if any(abs(excess - news.cash) <= policy.cash_tolerance for excess in excesses):
         return None
     if policy.cash is CashPolicy.HALT:
         return difference

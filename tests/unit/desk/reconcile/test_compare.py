@@ -8,29 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brokergw.desk.reconcile.compare import Passage, Suspect, holdings_of, passages, suspects_of
-from brokergw.model.account import Position
 from brokergw.model.events import EventKind, LogEvent
-from brokergw.model.instrument import AssetClass
 from brokergw.model.order import Fill, FillKind, Origin
 from brokergw.model.terms import Side
+from tests.fixtures.books import a_position
 
 D = Decimal
-
-
-def a_position(symbol: str, quantity: str) -> Position:
-    """Make a broker's row."""
-    return Position(
-        symbol=symbol,
-        asset_class=AssetClass.STOCK,
-        quantity=D(quantity),
-        available_quantity=D(quantity),
-        average_price=None,
-        cost_basis=None,
-        market_price=None,
-        market_value=None,
-        unrealized_profit=None,
-        as_of_ns=0,
-    )
 
 
 def a_fill(quantity: str, *, symbol: str = "ACME", **more: Any) -> LogEvent:
