@@ -7,7 +7,7 @@ from typing import Generic, Self, TypeAlias, TypeVar
 from brokergw.model.account import Connection, ConnectionHealth
 from brokergw.model.commands import KeyedCommand
 from brokergw.model.instrument import Instrument
-from brokergw.model.order import ZERO, Order
+from brokergw.model.order import ONE, ZERO, Order
 from brokergw.model.quick import quick
 from brokergw.ports.journal import Admission
 
@@ -17,10 +17,14 @@ C_co = TypeVar("C_co", bound=KeyedCommand, covariant=True)
 @quick
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What an order is reserved for: units, and the worst that one may cost in the base currency."""
+    """What an order is reserved for: units, and the worst that one may cost in the base currency.
+
+    `unit_worth` is what a unit is worth in the base currency at a price of one: its multiplier times the rate.
+    """
 
     quantity: Decimal = ZERO
     price: Decimal = ZERO
+    unit_worth: Decimal = ONE
 
 
 Positions: TypeAlias = dict[str, int]

@@ -10,6 +10,7 @@ from brokergw.model.quick import fields_of, quick
 from brokergw.model.terms import OrderTerms, Side
 
 ZERO = Decimal(0)
+ONE = Decimal(1)
 
 
 @unique
@@ -63,7 +64,8 @@ class Order:
 
     `hold_quantity` is how much of it counts as open until it has traded or ended (while a change is on its way, the
     larger of both totals), `hold_price` what a unit may cost at worst in the base currency, multiplier and fees
-    included. `trading_day` (an ISO date) is the day that its volume counts for.
+    included. `unit_worth` is what a unit is worth in the base currency at a price of one: the contract's multiplier
+    times the currency's rate. `trading_day` (an ISO date) is the day that its volume counts for.
     """
 
     order_id: str
@@ -97,6 +99,7 @@ class Order:
     sender: str = ""
     hold_quantity: Decimal = ZERO
     hold_price: Decimal = ZERO
+    unit_worth: Decimal = ONE
     trading_day: str = ""
 
     @property

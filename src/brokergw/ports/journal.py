@@ -13,6 +13,7 @@ from brokergw.model.order import Fill, Order
 from brokergw.model.quick import quick
 from brokergw.model.trading import Halt
 from brokergw.ports.leases import Lease
+from brokergw.ports.ledger import Ledger
 
 
 @quick
@@ -114,8 +115,8 @@ class Admission:
 
     `reduces` says that it only makes a position smaller; the ledger decides whether that holds, and what does passes
     REDUCE_ONLY and every cap. `closing` marks the kill switch's own closing orders, which pass a halt. `position` is
-    the symbol's signed position as the broker told it for this order, and `mark` its price: the larger position of the
-    broker's and the ledger's counts.
+    the symbol's signed position as the broker told it for this order, and `mark` what a unit of it is worth now in the
+    base currency, multiplier included: the larger worst case of the broker's position and the ledger's counts.
     """
 
     caps: tuple[Cap, ...] = ()
@@ -146,6 +147,11 @@ class Commit:
     audit: tuple[AuditRow, ...] = ()
     decision: Decision | None = None
     admission: Admission | None = None
+
+    @property
+    def admitted(self) -> Order:
+        """The one order that the unit's admission is about."""
+        return (self.inserts or self.updates)[0]
 
 
 @quick
@@ -258,7 +264,7 @@ class OrderHead:
         return (*self.broker_order_ids, *own)
 
 
-class Journal(Protocol):
+class Journal(Ledger, Protocol):
     """The one door to the durable record."""
 
     async def commit(self, unit: Commit) -> CommitResult:

@@ -3,14 +3,19 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import localcontext
 
 from sqlalchemy import Connection
 
 from brokergw.model.events import LogEvent
+from brokergw.model.ledger import EXACT
 from brokergw.ports.journal import CommitResult, Committed
 from brokergw.store.bell import CHANNEL
 from brokergw.store.decide import Decider, Race
 from brokergw.store.heads import Head, Heads
+from brokergw.store.ledger.book import LedgerBook, Remembered
+from brokergw.store.ledger.check import scope_keys
+from brokergw.store.ledger.statements import LedgerStatements
 from brokergw.store.many import ManyRows
 from brokergw.store.rows import Row
 from brokergw.store.statements import Statements
@@ -25,6 +30,7 @@ class Written:
     results: list[CommitResult | Exception]
     events: list[LogEvent]
     heads: dict[str, Head]
+    book: LedgerBook | None
 
 
 @dataclass(slots=True)
@@ -38,16 +44,24 @@ class BatchWriter:
 
     def __init__(self, statements: Statements, instance_id: str) -> None:
         self._statements = statements
+        self._ledger = LedgerStatements(statements.dialect)
         self._heads = Heads()
+        # Where rows can be locked somebody else may have moved them; a SQLite file has one process.
+        self._remembered = None if statements.locks_rows else Remembered()
         self._instance_id = instance_id
 
     def write(
         self, connection: Connection, units: Sequence[PreparedUnit], audit: list[Row], now_ns: int, *, careful: bool
     ) -> Written:
         """Write what may go through and refuse the rest; raises Race when the database disagrees."""
-        decider = Decider(connection, self._statements, self._heads, careful=careful)
-        refusals = decider.decide(units)
+        with localcontext(EXACT):
+            book = LedgerBook(connection, self._ledger, None if careful else self._remembered)
+            decider = Decider(connection, self._statements, self._heads, book, now_ns, careful=careful)
+            refusals = decider.decide(units)
+            positions, usage = book.rows()
         winners = [unit for unit, refusal in zip(units, refusals, strict=True) if refusal is None]
+        self._insert(connection, self._ledger.write_positions, positions)
+        self._insert(connection, self._ledger.write_usage, usage)
         self._write_orders(connection, winners, decider)
         events, rows = self._number(connection, winners, now_ns)
         self._insert(connection, self._statements.insert_events, rows)
@@ -55,13 +69,27 @@ class BatchWriter:
         self._write_decisions(connection, winners)
         if rows and self._statements.ring is not None:
             self._statements.ring.fetch(connection, [(CHANNEL, self._instance_id)])
+        if not careful:
+            self._require_unhalted(book, winners)
         committed = iter(events)
         results = [Committed(next(committed)) if refusal is None else refusal for refusal in refusals]
-        return Written(results, [event for each in events for event in each], decider.heads)
+        return Written(results, [event for each in events for event in each], decider.heads, book)
 
     def remember(self, written: Written) -> None:
         """Take note that a batch is durable."""
         self._heads.remember(written.heads)
+        if self._remembered is not None and written.book is not None:
+            self._remembered.learn(written.book)
+
+    def _require_unhalted(self, book: LedgerBook, winners: list[PreparedUnit]) -> None:
+        """See last of all that nothing is halted that was admitted: nobody who halts waits for more than a commit.
+
+        Where something is, the careful pass looks first.
+        """
+        orders = [unit.unit.admitted for unit in winners if unit.unit.admission is not None]
+        halted = {halt.scope.key for halt in book.halts(orders)}
+        if halted and any(halted & scope_keys(order) for order in orders):
+            raise Race
 
     def _write_orders(self, connection: Connection, winners: list[PreparedUnit], decider: Decider) -> None:
         sql = self._statements

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from brokergw.model.events import EventKind, FeedGap, PositionChange
 from brokergw.model.lifecycle import State
-from brokergw.model.order import ZERO, Fee, Fill, FillKind, Liquidity, Order
+from brokergw.model.order import ONE, ZERO, Fee, Fill, FillKind, Liquidity, Order
 from brokergw.model.terms import Leg, OrderClass, OrderTerms, OrderType, PositionEffect, Side, TimeInForce
 
 Payload: TypeAlias = Order | Fill | PositionChange | FeedGap
@@ -110,7 +110,15 @@ def _order_marks(order: Order) -> str:
         text += ',"late_fill":true'
     if order.external:
         text += ',"external":true'
-    return text
+    return text + _order_hold(order)
+
+
+def _order_hold(order: Order) -> str:
+    quantity, price, worth = str(order.hold_quantity), str(order.hold_price), str(order.unit_worth)
+    text = "" if quantity == price == "0" else f',"hold_quantity":"{quantity}","hold_price":"{price}"'
+    if worth != "1":
+        text += f',"unit_worth":"{worth}"'
+    return f'{text},"trading_day":{quote(order.trading_day)}' if order.trading_day else text
 
 
 def fill_to_text(fill: Fill) -> str:
@@ -255,6 +263,10 @@ def _order(found: dict[str, Any]) -> Order:
         complete_time_ns=found.get("complete_time_ns"),
         late_fill=found.get("late_fill", False),
         external=found.get("external", False),
+        hold_quantity=Decimal(found.get("hold_quantity", ZERO)),
+        hold_price=Decimal(found.get("hold_price", ZERO)),
+        unit_worth=Decimal(found.get("unit_worth", ONE)),
+        trading_day=found.get("trading_day", ""),
         **{name: found[name] for name in _ORDER_TEXTS if name in found},
     )
 

@@ -15,8 +15,10 @@ from typing import Final, TypeAlias
 from sqlalchemy import Connection
 
 from brokergw.model.errors import GatewayError, NotFound, Reason
+from brokergw.model.ledger import Stake, stake_of
 from brokergw.model.lifecycle import State, may_move
 from brokergw.model.order import Order
+from brokergw.model.trading import Halt
 from brokergw.ports.journal import (
     ClientOrderIdTaken,
     CommitResult,
@@ -25,8 +27,10 @@ from brokergw.ports.journal import (
     KeyTaken,
     LeaseLost,
     Stale,
+    Subject,
 )
 from brokergw.store.heads import Head, Heads, head_from_row, head_of
+from brokergw.store.ledger.book import Asking, LedgerBook, Move, is_still, moves_of
 from brokergw.store.many import ManyRows
 from brokergw.store.rows import Row, key_from_row, order_from_row
 from brokergw.store.statements import Statements
@@ -44,6 +48,9 @@ _ORDER: Final = "order"
 _CLIENT: Final = "client order"
 _BROKER_CLIENT: Final = "broker client order"
 _BROKER: Final = "broker order"
+
+
+_SECOND_NS: Final = 1_000_000_000
 
 
 class Race(Exception):
@@ -79,8 +86,22 @@ class _State:
 class Decider:
     """Decides one batch, in the transaction that will write it."""
 
-    def __init__(self, connection: Connection, statements: Statements, hints: Heads, *, careful: bool) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        statements: Statements,
+        hints: Heads,
+        book: LedgerBook,
+        now_ns: int,
+        *,
+        careful: bool,
+    ) -> None:
         self._careful = careful
+        self._book = book
+        self._now_s = now_ns // _SECOND_NS
+        self._stakes: dict[int, Stake] = {}
+        self._moves: list[Move] = []
+        self._halts: list[Halt] = []
         self._hints = hints
         self._connection = connection
         self._statements = statements
@@ -111,6 +132,7 @@ class Decider:
             self._read_keys(units)
             self._read_owners(units)
             self._read_fills(units)
+            self._halts = self._read_halts(units)
         verdicts = [self._check(unit) for unit in units]
         if not self._careful and not all(verdict is None or isinstance(verdict, _SURE) for verdict in verdicts):
             raise Race
@@ -120,6 +142,7 @@ class Decider:
     def _check(self, prepared: PreparedUnit) -> Refusal | _StaleInDatabase | None:
         # A hopeful pass that refuses a unit for anything it has staged is given up altogether.
         staged = _State() if self._careful else self._state
+        self._moves = []
         refusal = (
             self._check_guard(prepared)
             or self._check_claim(prepared, staged)
@@ -127,6 +150,7 @@ class Decider:
             or self._check_updates(prepared, staged)
             or self._check_fills(prepared, staged)
             or self._check_decision(prepared, staged)
+            or self._check_ledger(prepared)
         )
         if refusal is None and self._careful:
             self._state.take_over(staged)
@@ -159,7 +183,9 @@ class Decider:
                 return refusal
             self._refute(order.order_id)
             self.recorded[order.order_id] = order.state
-            staged.heads[order.order_id] = head_of(order)
+            stake = self._stakes[id(order)]
+            self._moves.extend(moves_of(None, stake))
+            staged.heads[order.order_id] = head_of(order, stake)
         return None
 
     def _check_updates(self, prepared: PreparedUnit, staged: _State) -> Refusal | _StaleInDatabase | None:
@@ -176,7 +202,9 @@ class Decider:
                 return refusal
             if _renames(order, head):
                 staged.renamed.add(order.order_id)
-            staged.heads[order.order_id] = head_of(order, head.broker_order_ids)
+            stake = self._stakes[id(order)]
+            self._moves.extend(moves_of(head.stake, stake))
+            staged.heads[order.order_id] = head_of(order, stake, head.broker_order_ids)
         return None
 
     def _own(self, order: Order, ids: Iterable[Owned], staged: _State) -> ClientOrderIdTaken | None:
@@ -216,6 +244,17 @@ class Decider:
             staged.assumed.add(scope)
         return None
 
+    def _check_ledger(self, prepared: PreparedUnit) -> Refusal | None:
+        admission = prepared.unit.admission
+        asking = None
+        if admission is not None:
+            order = prepared.unit.admitted
+            if any(cap.subject is Subject.STRATEGY for cap in admission.caps) and not order.strategy_id:
+                return InvariantBroken("a cap is a strategy's and the order has none", order)
+            asking = Asking(order, admission, self._now_s)
+        moves = self._moves if asking is not None else [move for move in self._moves if not is_still(*move)]
+        return self._book.move(moves, asking, self._halts) if moves else None
+
     def _refute(self, brought: Row | str) -> None:
         if brought in self._state.assumed:
             raise Race
@@ -230,7 +269,11 @@ class Decider:
         for row in self._fetch(self._statements.find_keys, wanted):
             self._state.keys[tuple(row[:3])] = key_from_row(row)
 
+    def _read_halts(self, units: Sequence[PreparedUnit]) -> list[Halt]:
+        return self._book.halts([unit.unit.admitted for unit in units if unit.unit.admission is not None])
+
     def _read_heads(self, units: Sequence[PreparedUnit]) -> None:
+        """Find where orders stand that are to change; the ledger's rows are locked before theirs."""
         updates = [order for unit in units for order in unit.unit.updates]
         wanted = {(order.order_id,) for order in updates}
         if self._careful:
@@ -239,8 +282,20 @@ class Decider:
             for head in self._hints.before(updates):
                 self._know(head)
                 wanted.remove((head.order_id,))
+        self._book.open(self._moving(units))
         for row in self._fetch(self._statements.find_heads, wanted):
             self._know(head_from_row(row))
+
+    def _moving(self, units: Sequence[PreparedUnit]) -> Iterator[Stake]:
+        """Give what each version that may move the ledger counts for."""
+        for prepared in units:
+            unit = prepared.unit
+            for order in (*unit.inserts, *unit.updates):
+                stake = self._stakes[id(order)] = stake_of(order)
+                head = self._state.heads.get(order.order_id)
+                before = stake.none() if order.version == 1 else None if head is None else head.stake
+                if unit.admission is not None or before is None or not is_still(before, stake):
+                    yield stake
 
     def _know(self, head: Head) -> None:
         self.recorded[head.order_id] = head.state

@@ -132,7 +132,7 @@ class GroupCommitter:
             else:
                 savepoint.commit()
                 return written
-        return Written([refused_by_database(failure)], [], {})
+        return Written([refused_by_database(failure)], [], {}, None)
 
     def _work(self, connection: Connection, work: Work) -> Any:
         savepoint = connection.begin_nested()

@@ -4,17 +4,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from brokergw.model.ledger import Stake, stake_of
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Order
-from brokergw.store.codec import texts_from_text
-from brokergw.store.rows import Row
+from brokergw.store.rows import Row, order_from_row
 
 _REMEMBERED_MAX: Final = 8_192
 
 
 @dataclass(slots=True)
 class Head:
-    """Where an order stands; `order` is there if a unit of the present batch wrote it."""
+    """Where an order stands, and what it counts for; `order` is there if the present batch has read or written it."""
 
     order_id: str
     version: int
@@ -23,10 +23,11 @@ class Head:
     client_order_id: str
     broker_client_order_id: str
     broker_order_ids: frozenset[str]
+    stake: Stake
     order: Order | None = None
 
 
-def head_of(order: Order, earlier_broker_ids: frozenset[str] = frozenset()) -> Head:
+def head_of(order: Order, stake: Stake, earlier_broker_ids: frozenset[str] = frozenset()) -> Head:
     """Give the head of an order that a unit writes."""
     return Head(
         order.order_id,
@@ -36,15 +37,15 @@ def head_of(order: Order, earlier_broker_ids: frozenset[str] = frozenset()) -> H
         order.client_order_id,
         order.broker_client_order_id,
         earlier_broker_ids.union(order.broker_order_ids),
+        stake,
         order,
     )
 
 
 def head_from_row(row: Row) -> Head:
     """Read a row of the statement `find_heads`."""
-    order_id, version, state, account_id, client_id, broker_client_id, broker_ids = row
-    broker_order_ids = frozenset(texts_from_text(broker_ids))
-    return Head(order_id, version, State(state), account_id, client_id, broker_client_id, broker_order_ids)
+    order = order_from_row(row)
+    return head_of(order, stake_of(order))
 
 
 class Heads:

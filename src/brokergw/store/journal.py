@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 from brokergw.model.errors import GatewayError
 from brokergw.model.events import AuditRow, EventKind, LogEvent
@@ -10,9 +11,12 @@ from brokergw.model.lifecycle import State
 from brokergw.model.order import Fill, Order
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Commit, CommitResult, KeyRecord, KeyScope, OrderHead, OrderQuery, Snapshot
+from brokergw.ports.ledger import LedgerDifference, PositionOnRecord, UsageOnRecord
 from brokergw.store import queries, retention
 from brokergw.store.bell import Bell
 from brokergw.store.group import RunsWork
+from brokergw.store.ledger import reading
+from brokergw.store.ledger.anchoring import Moved, anchored
 from brokergw.store.lookups import Lookups
 from brokergw.store.reader import Reader
 from brokergw.store.rows import audit_row
@@ -185,6 +189,28 @@ class SqlJournal:
         """Forget the oldest events of an account."""
         pruned: int = await self._run(retention.prune(account_id, published_before_ns, limit))
         return pruned
+
+    async def usage(self, user_id: str) -> Sequence[UsageOnRecord]:
+        """Give what a user, each strategy of theirs and each account has used."""
+        return await self._reader.query(reading.usage(user_id, self._clock.now_ns()))
+
+    async def positions_on_record(self, account_id: str) -> Sequence[PositionOnRecord]:
+        """Give every symbol of an account that is held or has open orders."""
+        return await self._reader.query(reading.positions(account_id))
+
+    async def anchor(
+        self, account_id: str, symbol: str, quantity: Decimal, average_cost: Decimal, expected: Decimal
+    ) -> bool:
+        """Set a position to what the broker told; False where it is no longer as expected."""
+        try:
+            done: bool = await self._run(anchored(account_id, symbol, quantity, average_cost, expected))
+        except Moved:
+            return False
+        return done
+
+    async def recount(self) -> Sequence[LedgerDifference]:
+        """Count what is open anew from the open orders, and give every difference to the ledger."""
+        return await self._reader.query(reading.recount, at_one_moment=True)
 
     @property
     def shared(self) -> bool:

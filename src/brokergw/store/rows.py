@@ -102,6 +102,7 @@ def order_row(order: Order) -> Row:
         order.sender,
         str(order.hold_quantity),
         str(order.hold_price),
+        str(order.unit_worth),
         order.trading_day,
     )
 
@@ -160,7 +161,8 @@ def order_from_row(row: Sequence[Any]) -> Order:
         sender=row[46],
         hold_quantity=Decimal(row[47]),
         hold_price=Decimal(row[48]),
-        trading_day=row[49],
+        unit_worth=Decimal(row[49]),
+        trading_day=row[50],
     )
 
 

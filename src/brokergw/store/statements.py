@@ -35,7 +35,7 @@ class Statements:
     """Every statement of the writer, for one kind of database."""
 
     def __init__(self, dialect: str) -> None:
-        self._dialect = dialect
+        self.dialect = dialect
         # SQLite's writer holds the only write lock there is.
         self.locks_rows = dialect != "sqlite"
 
@@ -51,7 +51,7 @@ class Statements:
         )
         self.find_orders = self._find(listed(tables.ORDERS), tables.ORDERS, "order_id = column1")
         self.find_heads = self._find(
-            "order_id, version, state, account_id, client_order_id, broker_client_order_id, broker_order_ids",
+            listed(tables.ORDERS),
             tables.ORDERS,
             f"order_id = column1 ORDER BY order_id{self._lock('broker_orders')}",
         )
@@ -99,13 +99,13 @@ class Statements:
         )
 
     def _many(self, text: str, types: Sequence[ColumnType]) -> ManyRows:
-        return ManyRows(text, types, dialect=self._dialect)
+        return ManyRows(text, types, dialect=self.dialect)
 
     def _lock(self, table: str) -> str:
         return f" FOR UPDATE OF {table}" if self.locks_rows else ""
 
     def _find(self, columns: str, table: Table, condition: str) -> ManyRows:
-        return find(columns, table.name, condition, dialect=self._dialect)
+        return find(columns, table.name, condition, dialect=self.dialect)
 
     def _find_owners(self, column: str) -> ManyRows:
         return self._find(
@@ -116,14 +116,16 @@ class Statements:
         )
 
     def _insert(self, table: Table) -> ManyRows:
-        return self._many(f"INSERT INTO {table.name} ({listed(table)}) {{rows}} ON CONFLICT DO NOTHING", _types(table))
+        return self._many(
+            f"INSERT INTO {table.name} ({listed(table)}) {{rows}} ON CONFLICT DO NOTHING", column_types(table)
+        )
 
     def _update_orders(self, unchanged: frozenset[str], rise: str) -> ManyRows:
         changes = ", ".join(f"{name} = excluded.{name}" for name in names(tables.ORDERS) if name not in unchanged)
         return self._many(
             f"INSERT INTO broker_orders ({listed(tables.ORDERS)}) {{rows}}"
             f" ON CONFLICT (order_id) DO UPDATE SET {changes} WHERE {rise}",
-            _types(tables.ORDERS),
+            column_types(tables.ORDERS),
         )
 
 
@@ -135,7 +137,8 @@ def find(columns: str, source: str, condition: str, *, dialect: str) -> ManyRows
     return ManyRows(text, types, dialect=dialect)
 
 
-def _types(table: Table) -> list[ColumnType]:
+def column_types(table: Table) -> list[ColumnType]:
+    """Give the types of a table's columns, in order, but for those that the database fills."""
     return [_type(table, name) for name in names(table)]
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from brokergw.model.errors import GatewayError
+from brokergw.model.ledger import stake_of
 from brokergw.model.lifecycle import State
 from brokergw.ports.journal import Committed, Stale
 from brokergw.store import Store
@@ -88,7 +89,7 @@ def test_hints_are_bounded() -> None:
     """Only so many heads are kept, the latest ones."""
     heads = Heads()
     orders = [an_order() for _ in range(9_000)]
-    heads.remember({order.order_id: head_of(order) for order in orders})
+    heads.remember({order.order_id: head_of(order, stake_of(order)) for order in orders})
     known = [head.order_id for head in heads.before(order.next(START_NS) for order in orders)]
     assert known == [order.order_id for order in orders[-8_192:]]
     assert list(heads.before([orders[-1], orders[-1].next(START_NS).next(START_NS)])) == []

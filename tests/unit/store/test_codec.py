@@ -77,6 +77,10 @@ orders = st.builds(
     broker_message=storable,
     late_fill=st.booleans(),
     external=st.booleans(),
+    hold_quantity=decimals,
+    hold_price=decimals,
+    unit_worth=decimals,
+    trading_day=texts,
 )
 fees = st.builds(Fee, decimals, texts, texts, st.booleans())
 fills = st.builds(

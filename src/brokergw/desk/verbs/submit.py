@@ -121,7 +121,10 @@ class Submit:
         command = cleared.command
         order = self._intent(caller, cleared, State.SENDING)
         order = order.changed(
-            hold_quantity=cleared.hold.quantity, hold_price=cleared.hold.price, trading_day=cleared.trading_day
+            hold_quantity=cleared.hold.quantity,
+            hold_price=cleared.hold.price,
+            unit_worth=cleared.hold.unit_worth,
+            trading_day=cleared.trading_day,
         )
         unit = replace(self._first(caller, command, order, order.create_time_ns), admission=cleared.admission)
         match await self._admission.commit(unit, order, lambda o: self._unsent(caller, command, o)):

@@ -19,6 +19,7 @@ from brokergw.store.tables.core import (
     USERS,
 )
 from brokergw.store.tables.halts import HALT_FINDINGS, HALT_SWEEPS, HALT_WATCHERS, TRADING_HALTS
+from brokergw.store.tables.ledger import RISK_POSITIONS, RISK_USAGE
 from brokergw.store.tables.modes import MFA_AUTHENTICATORS, MODE_BINDINGS, RISK_ACKNOWLEDGEMENTS, USER_MODES
 from brokergw.store.tables.reconciliations import (
     RECONCILIATION_POLICIES,
@@ -51,6 +52,8 @@ __all__ = [
     "RECONCILIATION_POLICIES",
     "RECONCILIATION_REQUESTS",
     "RISK_ACKNOWLEDGEMENTS",
+    "RISK_POSITIONS",
+    "RISK_USAGE",
     "TRADING_HALTS",
     "USERS",
     "USER_MODES",

@@ -158,6 +158,7 @@ ORDERS: Final = Table(
     text_column("sender"),
     decimal_column("hold_quantity"),
     decimal_column("hold_price"),
+    decimal_column("unit_worth"),
     text_column("trading_day"),
 )
 _unique_unless_empty("uq_broker_orders_client_order_id", ORDERS.c.account_id, ORDERS.c.client_order_id)

@@ -1,0 +1,41 @@
+"""Setting the ledger's position to the broker's, where both sides know that they speak of the same moment."""
+
+from collections.abc import Callable
+from decimal import Decimal, localcontext
+
+from sqlalchemy import Connection, select
+
+from brokergw.model.errors import NotFound, Reason
+from brokergw.model.ledger import EXACT
+from brokergw.store.ledger.book import LedgerBook
+from brokergw.store.ledger.rows import PositionKey
+from brokergw.store.ledger.statements import LedgerStatements
+from brokergw.store.tables import ACCOUNTS
+
+
+class Moved(Exception):
+    """Somebody else wrote the same rows first; nothing of this may be kept."""
+
+
+def anchored(
+    account_id: str, symbol: str, quantity: Decimal, average_cost: Decimal, expected: Decimal
+) -> Callable[[Connection], bool]:
+    """Set a position, and give whether it was as expected; raises Moved where that shows only in the writing."""
+
+    def work(database: Connection) -> bool:
+        user_id = database.scalar(select(ACCOUNTS.c.user_id).where(ACCOUNTS.c.account_id == account_id))
+        if user_id is None:
+            raise NotFound(Reason.ACCOUNT_NOT_FOUND, "account", account_id)
+        statements = LedgerStatements(database.dialect.name)
+        with localcontext(EXACT):
+            book = LedgerBook(database, statements, None)
+            key = PositionKey(account_id, symbol, "")
+            if not book.anchor(user_id, key, quantity, abs(quantity) * average_cost, expected):
+                return False
+            positions, usage = book.rows()
+        for statement, rows in ((statements.write_positions, positions), (statements.write_usage, usage)):
+            if statement.run(database, rows) != len(rows):
+                raise Moved
+        return True
+
+    return work

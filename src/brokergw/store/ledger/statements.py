@@ -1,0 +1,82 @@
+"""The ledger's SQL."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Connection, Table
+
+from brokergw.model.order import Order
+from brokergw.model.trading import Halt, HaltCause, TradingScope, TradingState
+from brokergw.store import tables
+from brokergw.store.halting import HALT_LOCK
+from brokergw.store.ledger.check import scope_keys
+from brokergw.store.many import ManyRows
+from brokergw.store.statements import column_types, find, listed, names
+
+_HALTS_AT_HAND_MAX: Final = 64
+
+
+class LedgerStatements:
+    """Every statement over the ledger in the writer's transaction, for one kind of database."""
+
+    def __init__(self, dialect: str) -> None:
+        self.locks_rows: Final = dialect != "sqlite"
+        self.find_positions = self._find(
+            tables.RISK_POSITIONS, "account_id = column1 AND symbol = column2 AND strategy_id = column3", dialect
+        )
+        self.find_usage = self._find(
+            tables.RISK_USAGE, "user_id = column1 AND subject = column2 AND name = column3", dialect
+        )
+        self.write_positions = _write(tables.RISK_POSITIONS, dialect)
+        self.write_usage = _write(tables.RISK_USAGE, dialect)
+        columns = listed(tables.TRADING_HALTS)
+        self._find_halts = find(columns, "trading_halts", "scope = column1", dialect=dialect)
+        self._some_halts = find(
+            columns, "trading_halts", f"column1 = '' LIMIT {_HALTS_AT_HAND_MAX + 1}", dialect=dialect
+        )
+        self._hold_halts_back = ManyRows(
+            "SELECT pg_advisory_xact_lock_shared(column1) FROM ({rows}) AS wanted", ("bigint",), dialect=dialect
+        )
+
+    def halts_of(self, connection: Connection, orders: Sequence[Order]) -> list[Halt]:
+        """Read the halts that may concern some orders; nobody can halt anything from now to the transaction's end.
+
+        The lock stands before the reading, in a statement of its own: what a statement sees was settled at its start.
+        """
+        if self.locks_rows:
+            self._hold_halts_back.fetch(connection, [(HALT_LOCK,)])
+        rows = self._some_halts.fetch(connection, [("",)])
+        if len(rows) > _HALTS_AT_HAND_MAX:
+            scopes = {scope for order in orders for scope in scope_keys(order)}
+            rows = self._find_halts.fetch(connection, [(scope,) for scope in sorted(scopes)])
+        return [_halt(*row) for row in rows]
+
+    def _find(self, table: Table, condition: str, dialect: str) -> ManyRows:
+        order = ", ".join(column.name for column in table.primary_key)
+        lock = f" FOR UPDATE OF {table.name}" if self.locks_rows else ""
+        return find(listed(table), table.name, f"{condition} ORDER BY {order}{lock}", dialect=dialect)
+
+
+def _write(table: Table, dialect: str) -> ManyRows:
+    """Write rows, each over the version before it only: one that somebody else has moved meanwhile is left alone."""
+    key = ", ".join(column.name for column in table.primary_key)
+    kept = {column.name for column in table.primary_key} | {"user_id"}
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names(table) if name not in kept)
+    return ManyRows(
+        f"INSERT INTO {table.name} ({listed(table)}) {{rows}}"
+        f" ON CONFLICT ({key}) DO UPDATE SET {changes} WHERE {table.name}.version = excluded.version - 1",
+        column_types(table),
+        dialect=dialect,
+    )
+
+
+def _halt(scope: str, cause: str, state: str, reason: str, set_by: str, set_time_ns: int, epoch: int) -> Halt:
+    return Halt(
+        scope=TradingScope.from_key(scope),
+        cause=HaltCause(cause),
+        state=TradingState(state),
+        reason=reason,
+        set_by=set_by,
+        set_time_ns=set_time_ns,
+        epoch=epoch,
+    )

@@ -1,0 +1,48 @@
+"""The ledger: what each account and strategy holds and has open, and what has been used of the limits on that."""
+
+from typing import Final
+
+from sqlalchemy import PrimaryKeyConstraint, Table
+
+from brokergw.store.tables.columns import METADATA, decimal_column, number_column, text_column
+
+RISK_POSITIONS: Final = Table(
+    "risk_positions",
+    METADATA,
+    text_column("user_id"),
+    text_column("account_id"),
+    text_column("symbol"),
+    text_column("strategy_id"),
+    decimal_column("quantity"),
+    decimal_column("cost"),
+    decimal_column("buy_quantity"),
+    decimal_column("buy_worth"),
+    decimal_column("buy_top"),
+    decimal_column("sell_quantity"),
+    decimal_column("sell_worth"),
+    decimal_column("sell_top"),
+    decimal_column("anchored"),
+    number_column("version"),
+    PrimaryKeyConstraint("account_id", "symbol", "strategy_id"),
+    sqlite_with_rowid=False,
+)
+"""A holding of everybody (no strategy) or of one strategy; `anchored` is how much of it no order on record made."""
+
+RISK_USAGE: Final = Table(
+    "risk_usage",
+    METADATA,
+    text_column("user_id"),
+    text_column("subject"),
+    text_column("name"),
+    decimal_column("exposure"),
+    number_column("open_orders"),
+    decimal_column("unacknowledged"),
+    text_column("trading_day"),
+    number_column("day_orders"),
+    decimal_column("day_volume"),
+    text_column("seconds"),
+    number_column("version"),
+    PrimaryKeyConstraint("user_id", "subject", "name"),
+    sqlite_with_rowid=False,
+)
+"""The counts of a user (no name), of one strategy, of one account; `seconds` are `second:count` pairs."""
