@@ -17,6 +17,7 @@ from bench.processes import LoggedProcess, Process
 _BROKERGW: Final = str(Path(sys.executable).with_name("brokergw"))
 _UNHINDERED: Final = {
     "BROKERGW_ORDERS_PER_MINUTE": "100000000",
+    "BROKERGW_INITIAL_MODE": "PAPER",
     "BROKERGW_READS_PER_MINUTE": "100000000",
     "BROKERGW_STREAMS_MAX": "1000",
     "BROKERGW_ALPACA_REQUESTS_PER_MINUTE": "0",

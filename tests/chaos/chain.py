@@ -194,6 +194,7 @@ class _Run:
             "BROKERGW_DATA_DIR": str(self._directory / data),
             "BROKERGW_MOCK_PERSISTENT": "false",
             "BROKERGW_ORDERS_PER_MINUTE": "1000000",
+            "BROKERGW_INITIAL_MODE": "PAPER",
             "BROKERGW_READS_PER_MINUTE": "1000000",
             "BROKERGW_ALPACA_PAPER_URL": self._broker.server.url,
             "BROKERGW_ALPACA_DATA_URL": self._broker.server.url,

@@ -13,6 +13,7 @@ from brokergw.model.commands import CancelOrder, KeyedCommand, ModifyOrder, Subm
 from brokergw.model.principal import Caller, Principal
 from brokergw.store.leases import SqlLeases
 from brokergw.transport.http import Http
+from tests.fixtures.memory_modes import live_in_memory
 from tests.simulation.database import SimDatabase
 from tests.simulation.life import CURRENT, Life
 from tests.simulation.network import SimNetwork
@@ -32,8 +33,8 @@ class Process:
         http = Http(transport=network.transport(self.life))
         catalog = {"alpaca": AlpacaBroker(clock, AlpacaConfig.at("http://alpaca.simulated"), http=http)}
         leases = SqlLeases(self._store.writer.run, self._store.reader, clock, name, shared=False)  # type: ignore[arg-type]
-        gates = GateSettings(order_notional_max=Decimal(1_000_000))
-        self.desk = Desk(self._store.journal, self._store.connections, catalog, clock, gates, leases)
+        gates, live = GateSettings(order_notional_max=Decimal(1_000_000)), live_in_memory(clock)
+        self.desk = Desk(self._store.journal, self._store.connections, catalog, clock, gates, leases, live)
 
     async def start(self) -> None:
         """Recover, then serve; raises GatewayError while the database is away."""

@@ -20,6 +20,7 @@ from brokergw.desk.authenticate import Authenticator
 from brokergw.desk.desk import Desk
 from brokergw.desk.feeds.upkeep import UpkeepSettings
 from brokergw.desk.gates.standard import GateSettings
+from brokergw.desk.live.live import Live, LiveParts
 from brokergw.desk.rules import DeskRules
 from brokergw.model.account import ConnectionHealth
 from brokergw.model.errors import GatewayError
@@ -81,7 +82,17 @@ class Gateway:
             key_retention_days=settings.key_retention_days,
             key_tombstone_days=settings.key_tombstone_days,
         )
-        desk = Desk(journal, store.connections, catalog, clock, gates, store.leases, upkeep, evidence, rules)
+        live = Live(
+            LiveParts(
+                modes=store.modes,
+                authenticators=store.authenticators,
+                directory=store.connections,
+                record=store.journal.record,
+                clock=clock,
+            ),
+            settings.live_rules,
+        )
+        desk = Desk(journal, store.connections, catalog, clock, gates, store.leases, live, upkeep, evidence, rules)
         tracing = open_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
         registry = CollectorRegistry()
         doubts = Doubts(registry, store.journal, clock)

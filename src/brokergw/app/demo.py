@@ -106,6 +106,7 @@ async def _gateway(directory: Path, alpaca_url: str) -> AsyncIterator[tuple[Gate
         alpaca_data_url=alpaca_url,
         alpaca_requests_per_minute=0,
         drain_grace_s=5.0,
+        initial_mode="PAPER",
     )
     gateway = Gateway.build(settings)
     port = await gateway.start()

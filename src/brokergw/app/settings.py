@@ -5,10 +5,13 @@ Values come from the environment, `BROKERGW_` before the name; the two names tha
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from brokergw.desk.live.rules import LiveRules
+from brokergw.model.account import Environment
 
 
 class Settings(BaseSettings):
@@ -57,6 +60,25 @@ class Settings(BaseSettings):
     order_notional_max: Decimal = Field(
         Decimal(1_000_000), gt=0, description="What one order may be worth at most, in the instrument's currency."
     )
+    initial_mode: Literal["MOCK", "PAPER"] = Field(
+        "MOCK", description="How far a user may trade who has chosen nothing: the mock broker only, or paper too."
+    )
+    live_code_age_max_s: float = Field(
+        43_200.0, gt=0, description="Seconds that a code of the authenticator is good for orders at live accounts."
+    )
+    live_step_up_notional: Decimal | None = Field(
+        None, ge=0, description="Worth of a live order above which the code must be fresher; not set asks for no such."
+    )
+    live_step_up_age_max_s: float = Field(
+        300.0, gt=0, description="Seconds that a code is good for live orders above that worth."
+    )
+    live_paper_orders_min: int = Field(
+        0, ge=0, description="Orders filled on paper that a user needs before live trading; 0 asks for none."
+    )
+    live_paper_days_min: int = Field(
+        0, ge=0, description="UTC days with fills on paper that a user needs before live trading; 0 asks for none."
+    )
+
     drain_grace_s: float = Field(30.0, gt=0, description="Seconds that calls in flight get to end at shutdown.")
     stream_age_max_s: float | None = Field(
         None, gt=0, description="Seconds after which a stream is ended with its cursor; not set means never."
@@ -113,6 +135,18 @@ class Settings(BaseSettings):
         if bool(self.tls_certificate) is not bool(self.tls_private_key):
             raise ValueError("tls_certificate and tls_private_key go together")
         return self
+
+    @property
+    def live_rules(self) -> LiveRules:
+        """What is asked of those who trade live money."""
+        return LiveRules(
+            initial_mode=Environment(self.initial_mode),
+            code_age_max_s=self.live_code_age_max_s,
+            step_up_notional=self.live_step_up_notional,
+            step_up_age_max_s=self.live_step_up_age_max_s,
+            paper_orders_min=self.live_paper_orders_min,
+            paper_days_min=self.live_paper_days_min,
+        )
 
     @property
     def store_url(self) -> str:

@@ -19,6 +19,7 @@ from brokergw.desk.gates.standard import GateSettings, standard_checks
 from brokergw.desk.keys.recall import Recall
 from brokergw.desk.keys.retention import Retention
 from brokergw.desk.keys.sends import Sends
+from brokergw.desk.live.live import Live
 from brokergw.desk.reconcile.wiring import ReconcileNeeds, Reconciling
 from brokergw.desk.record.admission import Admission
 from brokergw.desk.record.answers import Answers
@@ -75,6 +76,7 @@ class Desk:
         clock: Clock,
         gate_settings: GateSettings,
         leases: Leases,
+        live: Live,
         upkeep_settings: UpkeepSettings | None = None,
         evidence: EvidenceFile | None = None,
         rules: DeskRules | None = None,
@@ -82,6 +84,7 @@ class Desk:
     ) -> None:
         self._journal = journal
         self._clock = clock
+        self.live = live
         self._book = OrderBook(journal)
         self._sends, self._tail = Sends(), Tail(journal, clock)
         self._sessions = Sessions(directory, catalog, clock)
@@ -95,7 +98,7 @@ class Desk:
         self._holding = Holding(leases, self._sessions, self._feeds, recovery, clock)
         self._recall = Recall(journal, self._book, self._sends, clock, self._rules)
         one_at_a_time = OneAtATime(journal)
-        checks = standard_checks(one_at_a_time, clock, gate_settings)
+        checks = standard_checks(one_at_a_time, clock, gate_settings, live)
         self._reconciling: Reconciling | None = None
         if reconcile is not None:
             self._reconciling = Reconciling(

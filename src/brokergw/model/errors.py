@@ -182,6 +182,7 @@ class Objection:
     `subject` names what it is about (a field path, an account, a symbol); `limit` and `observed` are
     decimal or plain strings, present where the check compares two values. Where a limit that somebody set is reached,
     `limit_name` names it, `source` who set it, `used` what stands already and `requested` what the order would add.
+    `missing` names the steps that are open before what was asked for is possible.
     """
 
     reason: Reason
@@ -193,6 +194,7 @@ class Objection:
     source: str = ""
     used: str | None = None
     requested: str | None = None
+    missing: tuple[str, ...] = ()
 
 
 class GatewayError(Exception):

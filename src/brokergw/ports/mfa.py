@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from brokergw.model.events import AuditRow
 from brokergw.model.mfa import Authenticator, CodeVerdict
 
 
@@ -29,10 +30,10 @@ class Authenticators(Protocol):
         """
         ...
 
-    async def reset(self, user_id: str, time_ns: int) -> bool:
-        """Remove a user's authenticator, and end live trading with it; False when there is none."""
+    async def reset(self, user_id: str, audit: AuditRow) -> bool:
+        """Remove a user's authenticator, end live trading with it, and tell the audit; False when there is none."""
         ...
 
-    async def unlock(self, user_id: str) -> bool:
-        """Let codes be looked at again; False when there is no authenticator."""
+    async def unlock(self, user_id: str, audit: AuditRow) -> bool:
+        """Let codes be looked at again, and tell the audit; False when there is no authenticator."""
         ...

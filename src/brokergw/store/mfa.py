@@ -4,10 +4,11 @@ from typing import Any
 
 from sqlalchemy import Connection, case, delete, insert, null, select, update
 
-from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.errors import GatewayError, NotFound, Reason
+from brokergw.model.events import AuditRow
 from brokergw.model.mfa import Authenticator, CodeVerdict
 from brokergw.store.group import RunsWork
-from brokergw.store.mode_changes import end_live, touch
+from brokergw.store.mode_changes import end_live, touch, write_audit
 from brokergw.store.reader import Reader
 from brokergw.store.seal import Place, Seal, Sealed
 from brokergw.store.tables import MFA_AUTHENTICATORS
@@ -33,7 +34,7 @@ class SqlAuthenticators:
 
         def work(database: Connection) -> bool:
             if not touch(database, new.user_id):
-                raise GatewayError(Reason.USER_NOT_FOUND, "there is no such user")
+                raise NotFound(Reason.USER_NOT_FOUND, "user", new.user_id)
             table = MFA_AUTHENTICATORS
             unused = (table.c.confirm_time_ns.is_(None), table.c.lock_time_ns.is_(None))
             database.execute(delete(table).where(table.c.user_id == new.user_id, *unused))
@@ -70,26 +71,31 @@ class SqlAuthenticators:
         verdict: CodeVerdict = await self._run(work)
         return verdict
 
-    async def reset(self, user_id: str, time_ns: int) -> bool:  # noqa: ARG002 - when it was is the audit's to tell
-        """Remove a user's authenticator, and end live trading with it; False when there is none."""
+    async def reset(self, user_id: str, audit: AuditRow) -> bool:
+        """Remove a user's authenticator, end live trading with it, and tell the audit; False when there is none."""
 
         def work(database: Connection) -> bool:
             if not touch(database, user_id):
                 return False
             gone = database.execute(delete(MFA_AUTHENTICATORS).where(MFA_AUTHENTICATORS.c.user_id == user_id))
+            if not gone.rowcount:
+                return False
             end_live(database, user_id)
-            return gone.rowcount == 1
+            write_audit(database, audit)
+            return True
 
         return bool(await self._run(work))
 
-    async def unlock(self, user_id: str) -> bool:
-        """Let codes be looked at again; False when there is no authenticator."""
-        change = update(MFA_AUTHENTICATORS).where(MFA_AUTHENTICATORS.c.user_id == user_id)
+    async def unlock(self, user_id: str, audit: AuditRow) -> bool:
+        """Let codes be looked at again, and tell the audit; False when there is no authenticator."""
+        owned = MFA_AUTHENTICATORS.c.user_id == user_id
+        change = update(MFA_AUTHENTICATORS).where(owned).values(failures=0, lock_time_ns=null())
 
         def work(database: Connection) -> bool:
-            if not touch(database, user_id):
+            if not touch(database, user_id) or not database.execute(change).rowcount:
                 return False
-            return database.execute(change.values(failures=0, lock_time_ns=null())).rowcount == 1
+            write_audit(database, audit)
+            return True
 
         return bool(await self._run(work))
 

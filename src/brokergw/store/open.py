@@ -28,6 +28,7 @@ from brokergw.store.leases import SqlLeases
 from brokergw.store.lookups import Lookups
 from brokergw.store.mfa import SqlAuthenticators
 from brokergw.store.migrations import is_current, read_epoch, upgrade
+from brokergw.store.modes import SqlModes
 from brokergw.store.reader import Reader
 from brokergw.store.reconciliations import SqlReconciliations
 from brokergw.store.seal import Seal
@@ -90,6 +91,7 @@ class Store:
         )
         self.keys: Final = SqlKeyDirectory(self._writer, self._reader)
         self.connections: Final = SqlConnectionDirectory(self._writer, self._reader, seal)
+        self.modes: Final = SqlModes(run, self._reader)
         self.authenticators: Final = SqlAuthenticators(run, self._reader, seal)
         self.reconciliations: Final = SqlReconciliations(run, self._reader)
 

@@ -7,12 +7,14 @@ import pytest
 from sqlalchemy import text
 
 from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.events import AuditRow
 from brokergw.model.mfa import Authenticator, CodeVerdict
 from brokergw.store import Store
 from tests.conformance.store.making import START_NS, USER, add_accounts
 from tests.fixtures.stores import open_for_test
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+AUDIT = AuditRow(time_ns=START_NS, request_id="req", user_id=USER, key_id="key", action="mfa.reset", outcome="OK")
 NEW = Authenticator(user_id=USER, authenticator_id="mfa_1", secret=SECRET, enroll_time_ns=START_NS)
 
 
@@ -62,7 +64,7 @@ async def test_misses_lock_at_their_most_and_no_step_passes_a_lock(store: Store)
     known = await store.authenticators.get(USER)
     assert known is not None
     assert (known.failures, known.lock_time_ns, known.last_step) == (3, START_NS + 5, 0)
-    assert await store.authenticators.unlock(USER)
+    assert await store.authenticators.unlock(USER, AUDIT)
     assert await take(store, 100, failures_max=3) is CodeVerdict.ACCEPTED
 
 
@@ -74,12 +76,12 @@ async def test_a_confirmed_or_locked_one_is_not_replaced(store: Store) -> None:
     assert await take(store, 100) is CodeVerdict.GONE
     await take(store, None, "mfa_2", failures_max=1)
     assert not await store.authenticators.enroll(NEW)
-    assert await store.authenticators.reset(USER, START_NS)
+    assert await store.authenticators.reset(USER, AUDIT)
     assert await store.authenticators.enroll(NEW)
     await take(store, 100)
     assert not await store.authenticators.enroll(second)
-    assert not await store.authenticators.reset("nobody", START_NS)
-    assert not await store.authenticators.unlock("nobody")
+    assert not await store.authenticators.reset("nobody", AUDIT)
+    assert not await store.authenticators.unlock("nobody", AUDIT)
 
 
 async def test_of_codes_at_once_one_is_taken(store: Store, store_url: str) -> None:

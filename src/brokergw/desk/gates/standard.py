@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from brokergw.desk.gates.broker_state import BrokerStateCheck
+from brokergw.desk.gates.environment import EnvironmentCheck, StepUpCheck
 from brokergw.desk.gates.gates import GateChecks
 from brokergw.desk.gates.instrument import InstrumentCheck
 from brokergw.desk.gates.one_at_a_time import OneAtATime
 from brokergw.desk.gates.sanity import SanityCheck
+from brokergw.desk.live.live import Live
 from brokergw.ports.clock import Clock
 
 
@@ -18,11 +20,11 @@ class GateSettings:
     order_notional_max: Decimal
 
 
-def standard_checks(one_at_a_time: OneAtATime, clock: Clock, settings: GateSettings) -> GateChecks:
+def standard_checks(one_at_a_time: OneAtATime, clock: Clock, settings: GateSettings, live: Live) -> GateChecks:
     """List the checks of each gate."""
     return GateChecks(
-        authority=(),
+        authority=(EnvironmentCheck(live, clock),),
         instrument=(InstrumentCheck(),),
         sanity=(SanityCheck(clock, settings.order_notional_max), one_at_a_time),
-        exposure=(BrokerStateCheck(),),
+        exposure=(StepUpCheck(live, clock), BrokerStateCheck()),
     )

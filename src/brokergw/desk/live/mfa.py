@@ -69,14 +69,14 @@ class Mfa:
         """Use up a code of the user's; raises MFA_NOT_ENROLLED, MFA_CODE_INVALID or MFA_LOCKED."""
         await self._audited(user_id, code, purpose)
 
-    async def reset(self, user_id: str) -> None:
-        """Remove a user's authenticator; live trading ends with it. Raises USER_NOT_FOUND or MFA_NOT_ENROLLED."""
-        if not await self._authenticators.reset(user_id, self._clock.now_ns()):
+    async def reset(self, user_id: str, audit: AuditRow) -> None:
+        """Remove a user's authenticator; live trading ends with it. Raises MFA_NOT_ENROLLED."""
+        if not await self._authenticators.reset(user_id, audit):
             raise _not_enrolled()
 
-    async def unlock(self, user_id: str) -> None:
+    async def unlock(self, user_id: str, audit: AuditRow) -> None:
         """Let a user's codes be looked at again; raises MFA_NOT_ENROLLED."""
-        if not await self._authenticators.unlock(user_id):
+        if not await self._authenticators.unlock(user_id, audit):
             raise _not_enrolled()
 
     async def _audited(self, user_id: str, code: str, purpose: MfaPurpose) -> None:

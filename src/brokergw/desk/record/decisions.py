@@ -53,8 +53,8 @@ def error_from(body: dict[str, Any]) -> GatewayError:
     """Make the error again that a key ended with."""
     if "gate" in body:
         objections = tuple(
-            Objection(Reason(o["reason"]), o["subject"], o["description"], o["limit"], o["observed"])
-            for o in body["objections"]
+            Objection(**{**told, "reason": Reason(told["reason"]), "missing": tuple(told.get("missing", ()))})
+            for told in body["objections"]
         )
         return PreflightDenied(body["gate"], objections, order_id=body["order_id"])
     return GatewayError(

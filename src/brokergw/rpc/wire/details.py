@@ -104,11 +104,12 @@ def _metadata(error: GatewayError, row: Row, room: _Room, *, mutation: bool) -> 
 
 
 def _compared(error: PreflightDenied, room: _Room) -> dict[str, str]:
-    """Give the limit and the observed value of each failed check, numbered from the second on."""
+    """Give what each failed check compared, and which steps it misses, numbered from the second on."""
     found: dict[str, str] = {}
     for index, objection in enumerate(error.objections[: room.violations]):
         suffix = f"_{index + 1}" if index else ""
-        for name, value in (("limit", objection.limit), ("observed", objection.observed)):
+        missing = " ".join(objection.missing) or None
+        for name, value in (("limit", objection.limit), ("observed", objection.observed), ("missing", missing)):
             if value is not None:
                 found[f"{name}{suffix}"] = _cut(value, room.text_bytes)
     return found

@@ -29,7 +29,7 @@ AUTHORITY: Final[dict[Reason, Row]] = {
     ),
     Reason.ENVIRONMENT_MISMATCH: denied(
         "The account's environment is above the mode that the user or the strategy trades in.",
-        "Promote the mode first: paper by UpdateLimits, live by EscalateToLive.",
+        "Promote the mode first: paper by SetMode, live by EscalateToLive.",
     ),
     Reason.LIVE_NOT_ENABLED: denied(
         "The account trades real money, and the way to live trading is not complete; `missing` says what is.",

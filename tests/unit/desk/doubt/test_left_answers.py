@@ -56,6 +56,7 @@ async def next_process(bench: Bench, shelf: Shelf) -> AsyncIterator[Desk]:
         bench.clock,
         old._gate_settings,
         old._holding._leases,
+        old.live,
         evidence=shelf,
     )
     await desk.start()

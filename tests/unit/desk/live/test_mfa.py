@@ -13,6 +13,7 @@ from tests.fixtures.clock import FakeClock
 from tests.fixtures.memory_authenticators import MemoryAuthenticators
 
 PURPOSE = MfaPurpose.CLEAR_KILL_SWITCH
+AUDIT = AuditRow(time_ns=1, request_id="req", user_id="ann", key_id="key", action="mfa.reset", outcome="OK")
 
 
 class Desk:
@@ -93,7 +94,7 @@ async def test_ten_misses_lock_and_nine_do_not(desk: Desk, misses: int, *, taken
     right = await reason_of(desk.mfa.require("ann", desk.code(), PURPOSE))
     wrong = await reason_of(desk.mfa.require("ann", desk.wrong(), PURPOSE))
     assert (right, wrong) == (Reason.MFA_LOCKED, Reason.MFA_LOCKED)
-    await desk.mfa.unlock("ann")
+    await desk.mfa.unlock("ann", AUDIT)
     await desk.mfa.require("ann", desk.code(), PURPOSE)
 
 
@@ -124,7 +125,7 @@ async def test_who_is_enrolled_enrolls_only_after_a_reset(desk: Desk) -> None:
     assert first.secret != second.secret
     await desk.enrolled()
     assert await reason_of(desk.mfa.enroll("ann")) is Reason.MFA_ALREADY_ENROLLED
-    await desk.mfa.reset("ann")
+    await desk.mfa.reset("ann", AUDIT)
     assert await reason_of(desk.mfa.require("ann", "123456", PURPOSE)) is Reason.MFA_NOT_ENROLLED
     await desk.enrolled()
 
@@ -170,5 +171,5 @@ async def test_every_code_leaves_its_audit_row(desk: Desk) -> None:
 
 async def test_only_what_is_there_is_reset_and_unlocked(desk: Desk) -> None:
     """A user without an authenticator has none to reset or unlock."""
-    assert await reason_of(desk.mfa.reset("ann")) is Reason.MFA_NOT_ENROLLED
-    assert await reason_of(desk.mfa.unlock("ann")) is Reason.MFA_NOT_ENROLLED
+    assert await reason_of(desk.mfa.reset("ann", AUDIT)) is Reason.MFA_NOT_ENROLLED
+    assert await reason_of(desk.mfa.unlock("ann", AUDIT)) is Reason.MFA_NOT_ENROLLED

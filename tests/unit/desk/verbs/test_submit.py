@@ -282,6 +282,7 @@ async def test_an_order_being_sent_when_the_process_died_is_looked_for_at_start(
         bench.clock,
         bench.desk._gate_settings,
         MemoryLeases(bench.leases.table, "ins_2"),
+        bench.desk.live,
     )
     await desk.start()
     assert bench.journal.by_id[order.order_id].state is State.IN_DOUBT

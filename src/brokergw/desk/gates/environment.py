@@ -1,0 +1,94 @@
+"""Gate 1: may the user's orders reach this account, by its environment? Gate 4: is the code fresh for so much money?"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from brokergw.desk.gates.question import Question
+from brokergw.desk.gates.sanity import estimated_notional
+from brokergw.desk.live.live import Live
+from brokergw.model.account import Environment
+from brokergw.model.errors import Objection, Reason
+from brokergw.model.modes import LiveStep, Standing, above
+from brokergw.model.money import format_decimal
+from brokergw.ports.clock import Clock
+
+_S: Final = 1_000_000_000
+
+
+class EnvironmentCheck:
+    """Whether the account's environment is within the mode that holds for the order.
+
+    Looks at this process's memory, a second old at most. Orders that reduce are no exception, since they are orders at
+    real accounts; who has lost live closes by Flatten and CloseAll, which pass no gate.
+    """
+
+    def __init__(self, live: Live, clock: Clock) -> None:
+        self._live = live
+        self._clock = clock
+
+    async def __call__(self, question: Question) -> Sequence[Objection]:
+        """Compare; raises JOURNAL_UNAVAILABLE when nobody can tell how the user stands."""
+        connection = question.session.connection
+        if connection.environment is Environment.MOCK:
+            return ()
+        standing = await self._live.standings.of(connection.user_id)
+        bound = standing.bound(connection.account_id, question.strategy_id)
+        if connection.environment is Environment.LIVE:
+            return self._at_live(standing, bound)
+        mode = standing.reach(self._live.text.version, self._live.rules.initial_mode)
+        return [
+            Objection(
+                Reason.ENVIRONMENT_MISMATCH,
+                "account",
+                f"the account is {connection.environment.value}, above {what} {held.value}",
+                limit=held.value,
+                observed=connection.environment.value,
+            )
+            for what, held in (("the user's mode", mode), ("the binding of its account or strategy", bound))
+            if held is not None and above(connection.environment, held)
+        ]
+
+    def _at_live(self, standing: Standing, bound: Environment | None) -> Sequence[Objection]:
+        missing = standing.open_steps(self._live.text.version)
+        if bound is not None and above(Environment.LIVE, bound):
+            missing = (*missing, LiveStep.BINDING)
+        if missing:
+            names = " ".join(missing)
+            description = f"the account trades live money, and these steps to it are open: {names}"
+            return [Objection(Reason.LIVE_NOT_ENABLED, "account", description, missing=missing)]
+        return code_objections(standing, self._live.rules.code_age_max_s, self._clock.now_ns())
+
+
+class StepUpCheck:
+    """Whether a code is fresh enough for a large live order; one whose worth nobody knows is held to be large.
+
+    Orders that reduce a position pass, lest somebody is held in it.
+    """
+
+    def __init__(self, live: Live, clock: Clock) -> None:
+        self._live = live
+        self._clock = clock
+
+    async def __call__(self, question: Question) -> Sequence[Objection]:
+        """Compare, where the platform asks for it; raises JOURNAL_UNAVAILABLE as `EnvironmentCheck` does."""
+        connection, threshold = question.session.connection, self._live.rules.step_up_notional
+        if threshold is None or connection.environment is not Environment.LIVE or question.reduces:
+            return ()
+        worth = estimated_notional(question.terms, question.reference_price)
+        if worth is not None and worth <= threshold:
+            return ()
+        standing = await self._live.standings.of(connection.user_id)
+        why = f"orders above {format_decimal(threshold)} need"
+        return code_objections(standing, self._live.rules.step_up_age_max_s, self._clock.now_ns(), why)
+
+
+def code_objections(
+    standing: Standing, age_max_s: float, now_ns: int, why: str = "live orders need"
+) -> Sequence[Objection]:
+    """Object unless a code was taken at most so many seconds ago."""
+    code_ns = standing.code_time_ns
+    if code_ns is not None and now_ns - code_ns <= round(age_max_s * _S):
+        return ()
+    observed = None if code_ns is None else str((now_ns - code_ns) // _S)
+    description = f"{why} a code of the authenticator that is at most {age_max_s:g} s old"
+    return [Objection(Reason.MFA_REQUIRED, "caller", description, limit=f"{age_max_s:g}", observed=observed)]
