@@ -507,13 +507,14 @@ class GetLimitsResponse(_message.Message):
     STRATEGY_EFFECTIVE_FIELD_NUMBER: _builtins.int
     LIMITS_VERSION_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
+    MANDATORY_FIELD_NUMBER: _builtins.int
     limits_version: _builtins.int
     """Rises with every change of any limit; the audit of an order names it."""
     region: _builtins.str
     """The user's region, where the administrator has set one."""
     @_builtins.property
     def platform(self) -> Global___StoredLimits:
-        """The platform's limits, which nobody's exceed."""
+        """What the administrator has set for everybody."""
 
     @_builtins.property
     def admin(self) -> Global___StoredLimits:
@@ -535,6 +536,10 @@ class GetLimitsResponse(_message.Message):
     def strategy_effective(self) -> _containers.RepeatedCompositeFieldContainer[Global___EffectiveLimit]:
         """What is counted for the strategy alone."""
 
+    @_builtins.property
+    def mandatory(self) -> Global___Limits:
+        """The platform's mandatory limits, from its settings; `platform` is what the administrator has set below them."""
+
     def __init__(
         self,
         *,
@@ -546,10 +551,11 @@ class GetLimitsResponse(_message.Message):
         strategy_effective: _abc.Iterable[Global___EffectiveLimit] | None = ...,
         limits_version: _builtins.int = ...,
         region: _builtins.str = ...,
+        mandatory: Global___Limits | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "platform", b"platform", "strategy", b"strategy", "user", b"user"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "mandatory", b"mandatory", "platform", b"platform", "strategy", b"strategy", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "effective", b"effective", "limits_version", b"limits_version", "platform", b"platform", "region", b"region", "strategy", b"strategy", "strategy_effective", b"strategy_effective", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin", b"admin", "effective", b"effective", "limits_version", b"limits_version", "mandatory", b"mandatory", "platform", b"platform", "region", b"region", "strategy", b"strategy", "strategy_effective", b"strategy_effective", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -20,6 +20,8 @@ from brokergw.desk.authenticate import Authenticator
 from brokergw.desk.desk import Desk
 from brokergw.desk.feeds.upkeep import UpkeepSettings
 from brokergw.desk.gates.standard import GateSettings
+from brokergw.desk.limits.codes import CodeToRaise
+from brokergw.desk.limits.desk import LimitsDesk
 from brokergw.desk.live.live import Live, LiveParts
 from brokergw.desk.rules import DeskRules
 from brokergw.model.account import ConnectionHealth
@@ -92,7 +94,27 @@ class Gateway:
             ),
             settings.live_rules,
         )
-        desk = Desk(journal, store.connections, catalog, clock, gates, store.leases, live, upkeep, evidence, rules)
+        limits = LimitsDesk(
+            store.limits,
+            settings.mandatory_limits,
+            catalog,
+            clock,
+            settings.trading_days(),
+            CodeToRaise(store.authenticators, live.mfa),
+        )
+        desk = Desk(
+            journal,
+            store.connections,
+            catalog,
+            clock,
+            gates,
+            store.leases,
+            live,
+            upkeep,
+            evidence,
+            rules,
+            limits=limits,
+        )
         tracing = open_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
         registry = CollectorRegistry()
         doubts = Doubts(registry, store.journal, clock)

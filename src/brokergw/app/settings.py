@@ -10,8 +10,10 @@ from typing import Literal, Self
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from brokergw.desk.limits.day import TradingDays, minutes_of
 from brokergw.desk.live.rules import LiveRules
 from brokergw.model.account import Environment
+from brokergw.model.limits import Limits
 
 
 class Settings(BaseSettings):
@@ -79,6 +81,32 @@ class Settings(BaseSettings):
         0, ge=0, description="UTC days with fills on paper that a user needs before live trading; 0 asks for none."
     )
 
+    position_notional_max: Decimal = Field(
+        Decimal(10_000_000),
+        gt=0,
+        description="What the worst case of one symbol in one account may be worth: its position with its open orders.",
+    )
+    exposure_max: Decimal = Field(
+        Decimal(50_000_000),
+        gt=0,
+        description="What the worst cases of all of one user's symbols may be worth together.",
+    )
+    daily_volume_max: Decimal = Field(
+        Decimal(1_000_000_000), gt=0, description="What one user may trade in a trading day, open orders included."
+    )
+    daily_loss_max: Decimal = Field(
+        Decimal(1_000_000), gt=0, description="What one user may lose in a trading day before it may only reduce."
+    )
+    orders_per_day_max: int = Field(10_000_000, ge=1, description="Orders of one user in a trading day.")
+    orders_per_minute_max: int = Field(1_000_000, ge=1, description="Orders of one user in any sixty seconds.")
+    open_orders_max: int = Field(100_000, ge=1, description="Orders of one user that may be open at once.")
+    price_collar_percent: Decimal = Field(
+        Decimal(10), gt=0, description="How far a price may lie from the reference price for the worse, in percent."
+    )
+    trading_day_zone: str = Field("America/New_York", description="Time zone whose clocks begin a trading day.")
+    trading_day_start: str = Field(
+        "00:00", description="When a trading day begins there; a time from noon on begins the next day's."
+    )
     drain_grace_s: float = Field(30.0, gt=0, description="Seconds that calls in flight get to end at shutdown.")
     stream_age_max_s: float | None = Field(
         None, gt=0, description="Seconds after which a stream is ended with its cursor; not set means never."
@@ -135,6 +163,33 @@ class Settings(BaseSettings):
         if bool(self.tls_certificate) is not bool(self.tls_private_key):
             raise ValueError("tls_certificate and tls_private_key go together")
         return self
+
+    @model_validator(mode="after")
+    def _trading_day_exists(self) -> Self:
+        self.trading_days()
+        return self
+
+    def trading_days(self) -> TradingDays:
+        """Make the calendar of trading days; raises ValueError for a zone or a time that there is not."""
+        try:
+            return TradingDays(self.trading_day_zone, minutes_of(self.trading_day_start))
+        except (KeyError, OSError) as error:
+            raise ValueError(f"trading_day_zone {self.trading_day_zone!r} is no IANA time zone") from error
+
+    @property
+    def mandatory_limits(self) -> Limits:
+        """The platform's limits that nobody can raise: each number has one, so that nothing is unlimited."""
+        return Limits(
+            order_notional_max=self.order_notional_max,
+            position_notional_max=self.position_notional_max,
+            exposure_max=self.exposure_max,
+            daily_volume_max=self.daily_volume_max,
+            daily_loss_max=self.daily_loss_max,
+            orders_per_day_max=self.orders_per_day_max,
+            orders_per_minute_max=self.orders_per_minute_max,
+            open_orders_max=self.open_orders_max,
+            price_collar_percent=self.price_collar_percent,
+        )
 
     @property
     def live_rules(self) -> LiveRules:

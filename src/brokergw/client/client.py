@@ -12,6 +12,7 @@ from brokergw.client.calls import Caller
 from brokergw.client.channel import TlsOptions, open_channel
 from brokergw.client.errors import GatewayCallError
 from brokergw.client.fills import FillCalls
+from brokergw.client.limits import LimitCalls
 from brokergw.client.operations import OperationCalls
 from brokergw.client.orders import OrderCalls
 from brokergw.client.positions import PositionCalls
@@ -22,7 +23,7 @@ NOT_REACHED: Final = "GATEWAY_NOT_REACHED"
 """The reason of an error that this client makes itself: no connection was made, so nothing was sent."""
 
 
-class Client(OrderCalls, FillCalls, PositionCalls, AccountCalls, BrokerCalls, OperationCalls):
+class Client(OrderCalls, FillCalls, PositionCalls, AccountCalls, BrokerCalls, OperationCalls, LimitCalls):
     """A typed client of one gateway, for one API key: `async with Client("127.0.0.1:50051", key) as client`.
 
     Calls take keyword arguments and give the contract's messages. Reads are repeated while the gateway cannot be

@@ -19,6 +19,7 @@ from brokergw.desk.gates.standard import GateSettings, standard_checks
 from brokergw.desk.keys.recall import Recall
 from brokergw.desk.keys.retention import Retention
 from brokergw.desk.keys.sends import Sends
+from brokergw.desk.limits.desk import LimitsDesk
 from brokergw.desk.live.live import Live
 from brokergw.desk.reconcile.wiring import ReconcileNeeds, Reconciling
 from brokergw.desk.record.admission import Admission
@@ -49,6 +50,7 @@ from brokergw.model.commands import (
     SubmitOrder,
 )
 from brokergw.model.errors import GatewayError, PreflightDenied, Reason
+from brokergw.model.limits import Limits
 from brokergw.model.principal import Caller
 from brokergw.ports.broker import AdapterFactory
 from brokergw.ports.clock import Clock
@@ -81,6 +83,7 @@ class Desk:
         evidence: EvidenceFile | None = None,
         rules: DeskRules | None = None,
         reconcile: ReconcileNeeds | None = None,
+        limits: LimitsDesk | None = None,
     ) -> None:
         self._journal = journal
         self._clock = clock
@@ -98,7 +101,9 @@ class Desk:
         self._holding = Holding(leases, self._sessions, self._feeds, recovery, clock)
         self._recall = Recall(journal, self._book, self._sends, clock, self._rules)
         one_at_a_time = OneAtATime(journal)
-        checks = standard_checks(one_at_a_time, clock, gate_settings, live)
+        mandatory = Limits(order_notional_max=gate_settings.order_notional_max)
+        self.limits = limits or LimitsDesk.of_settings(mandatory, clock)
+        checks = standard_checks(one_at_a_time, clock, gate_settings, live, self.limits)
         self._reconciling: Reconciling | None = None
         if reconcile is not None:
             self._reconciling = Reconciling(
@@ -212,6 +217,8 @@ class Desk:
 
     async def start(self) -> None:
         """Open the sessions, take the connections that nobody holds, and start finding out what dead senders left."""
+        await self.limits.book.refresh()
+        self._background.append(asyncio.create_task(self.limits.book.run(), name="limits"))
         await self._sessions.open_all()
         if self._reconciling is not None:
             await self._reconciling.drift.refresh()

@@ -86,6 +86,37 @@ COUNTED: Final = ("exposure_max", "daily_volume_max", "orders_per_day_max", "ord
 """The limits whose measures are counted for a strategy by itself as well as for its user."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsScope:
+    """Whose limits: PLATFORM's, or for a user those that ADMIN, the USER itself, or it for a STRATEGY has set."""
+
+    source: LimitSource
+    user_id: str = ""
+    strategy_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScopeLimits:
+    """The limits of one scope as they stand; version 0 is what nobody has set.
+
+    `region` is the user's, kept with what the administrator has set for it. A `fault` says why what is stored cannot
+    be read; `limits` are then empty.
+    """
+
+    scope: LimitsScope
+    limits: Limits = field(default_factory=Limits)
+    region: str = ""
+    version: int = 0
+    set_by: str = ""
+    set_time_ns: int = 0
+    fault: str = ""
+
+    @property
+    def etag(self) -> str:
+        """The tag that a caller sends back to change only what it has seen."""
+        return f'"{self.version}"'
+
+
 @dataclass(frozen=True, slots=True)
 class LimitsFault:
     """Why nothing may be judged by some limits: they cannot be read, or are not known to be current."""

@@ -20,6 +20,7 @@ from google.protobuf.message import Message
 
 from brokergw.model.principal import Scope
 from brokergw.rpc.policy import Decoder, MethodPolicy, Responder
+from brokergw.rpc.risk_methods import ADMIN, RISK
 from brokergw.rpc.settings import Budget
 from brokergw.rpc.wire import (
     accounts,
@@ -278,6 +279,8 @@ POLICIES: Final = (
     *_CONNECTIONS,
     *_QUOTAS,
     *_OPERATIONS,
+    *RISK,
+    *ADMIN,
 )
 """The rows of the contract, in the order of its services."""
 

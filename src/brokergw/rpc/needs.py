@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
+from brokergw.desk.limits.verbs import BrokerChange, LimitsChange, LimitsView
 from brokergw.desk.results import Cleared, ConnectionStatus, OrderResult, Positions, Result, SweepResult
 from brokergw.desk.streams.watch import WatchItem, WatchRequest
 from brokergw.desk.verbs.verdict import InDoubt
 from brokergw.model.account import AccountState, Connection, Environment, Position, Transaction
+from brokergw.model.broker_config import BrokerConfig
 from brokergw.model.capability import Capabilities
 from brokergw.model.commands import (
     CancelAllOrders,
@@ -20,6 +22,7 @@ from brokergw.model.commands import (
 )
 from brokergw.model.events import AuditRow, LogEvent
 from brokergw.model.instrument import Instrument, Quote
+from brokergw.model.limits import ScopeLimits
 from brokergw.model.order import Fill, Order
 from brokergw.model.outcome import Budget
 from brokergw.model.principal import Caller, Principal
@@ -203,8 +206,37 @@ class Operations(Protocol):
         ...
 
 
+class LimitsFace(Protocol):
+    """The desk's part for limits and broker configurations."""
+
+    async def view(self, user_id: str, broker: str, strategy_id: str) -> LimitsView:
+        """Show a user's limits; empty leaves the broker's, or the strategy's, out."""
+        ...
+
+    async def view_of_user(self, user_id: str, broker: str, strategy_id: str) -> LimitsView:
+        """Show the limits of a user that may not exist."""
+        ...
+
+    async def set_limits(self, caller: Caller, change: LimitsChange) -> ScopeLimits:
+        """Replace a scope's limits."""
+        ...
+
+    async def broker_configs(self) -> Sequence[BrokerConfig]:
+        """List every broker's configuration."""
+        ...
+
+    async def set_broker(self, caller: Caller, change: BrokerChange) -> BrokerConfig:
+        """Replace one broker's configuration."""
+        ...
+
+
 class DeskFace(Mutations, Queries, Connections, Operations, Protocol):
     """The whole desk, as the edge sees it."""
+
+    @property
+    def limits(self) -> LimitsFace:
+        """Limits and broker configurations."""
+        ...
 
     def drain(self) -> None:
         """End the streams, and refuse every new mutation."""

@@ -20,6 +20,7 @@ from brokergw.rpc.policy import MethodPolicy
 from brokergw.rpc.reflection import REFLECTION_POLICIES, REFLECTION_SERVICES, Reflection
 from brokergw.rpc.routes import Routes
 from brokergw.rpc.services.accounts import AccountService
+from brokergw.rpc.services.admin import AdminService
 from brokergw.rpc.services.brokers import BrokerService
 from brokergw.rpc.services.connections import ConnectionService
 from brokergw.rpc.services.fills import FillService
@@ -28,6 +29,7 @@ from brokergw.rpc.services.operations import OperationsService
 from brokergw.rpc.services.orders import OrderService
 from brokergw.rpc.services.positions import PositionService
 from brokergw.rpc.services.quotas import QuotaService
+from brokergw.rpc.services.risk import RiskService
 from brokergw.rpc.services.streams import Streams
 from brokergw.rpc.settings import RpcSettings
 from brokergw.rpc.tls import StartRefused, credentials_of
@@ -158,6 +160,8 @@ def build_server(
         ConnectionService(desk, pages),
         QuotaService(desk, budgets),
         OperationsService(desk, answers, pages),
+        RiskService(desk),
+        AdminService(desk),
     )
     rooms[HEALTH_SERVICE] = health
     policies: list[MethodPolicy] = [*POLICIES, *HEALTH_POLICIES]

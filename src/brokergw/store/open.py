@@ -25,6 +25,7 @@ from brokergw.store.halt_books import LonelyHaltBook, SharedHaltBook
 from brokergw.store.halt_watch import HaltWatch
 from brokergw.store.journal import SqlJournal
 from brokergw.store.leases import SqlLeases
+from brokergw.store.limits import SqlLimits
 from brokergw.store.lookups import Lookups
 from brokergw.store.mfa import SqlAuthenticators
 from brokergw.store.migrations import is_current, read_epoch, upgrade
@@ -46,7 +47,7 @@ class StoreOutdated(RuntimeError):
 
 
 class Store:
-    """An open store: `journal`, `leases`, `halts`, `keys`, `connections`; close it before the event loop ends."""
+    """An open store: `journal`, `leases`, `halts`, `limits`, `keys`, `connections`; close it before the loop ends."""
 
     def __init__(self, writing: Engine, reading: Engine, *, clock: Clock, seal: Seal, capacity: int) -> None:
         self._writing = writing
@@ -94,6 +95,7 @@ class Store:
         self.modes: Final = SqlModes(run, self._reader)
         self.authenticators: Final = SqlAuthenticators(run, self._reader, seal)
         self.reconciliations: Final = SqlReconciliations(run, self._reader)
+        self.limits: Final = SqlLimits(self._writer, self._reader)
 
     async def claim(self) -> None:
         """Become the process, or one of those, that serve this store; call it before serving.

@@ -7,8 +7,10 @@ from brokergw.desk.gates.broker_state import BrokerStateCheck
 from brokergw.desk.gates.environment import EnvironmentCheck, StepUpCheck
 from brokergw.desk.gates.gates import GateChecks
 from brokergw.desk.gates.instrument import InstrumentCheck
+from brokergw.desk.gates.limits import BrokerPermitted, LimitsLookup
 from brokergw.desk.gates.one_at_a_time import OneAtATime
 from brokergw.desk.gates.sanity import SanityCheck
+from brokergw.desk.limits.desk import LimitsDesk
 from brokergw.desk.live.live import Live
 from brokergw.ports.clock import Clock
 
@@ -20,10 +22,16 @@ class GateSettings:
     order_notional_max: Decimal
 
 
-def standard_checks(one_at_a_time: OneAtATime, clock: Clock, settings: GateSettings, live: Live) -> GateChecks:
+def standard_checks(
+    one_at_a_time: OneAtATime, clock: Clock, settings: GateSettings, live: Live, limits: LimitsDesk
+) -> GateChecks:
     """List the checks of each gate."""
     return GateChecks(
-        authority=(EnvironmentCheck(live, clock),),
+        authority=(
+            LimitsLookup(limits.book, limits.days, clock),
+            EnvironmentCheck(live, clock),
+            BrokerPermitted(limits.book),
+        ),
         instrument=(InstrumentCheck(),),
         sanity=(SanityCheck(clock, settings.order_notional_max), one_at_a_time),
         exposure=(StepUpCheck(live, clock), BrokerStateCheck()),

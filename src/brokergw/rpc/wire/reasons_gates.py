@@ -24,6 +24,10 @@ AUTHORITY: Final[dict[Reason, Row]] = {
     Reason.REGION_NOT_PERMITTED: denied(
         "The broker is not permitted in the user's region.", "Use another broker, or ask the administrator."
     ),
+    Reason.LIMITS_UNREADABLE: denied(
+        "A stored limit that concerns the order is none; only orders that reduce a position pass.",
+        "Set the limits anew with UpdateLimits, or ask the administrator.",
+    ),
     Reason.ACCOUNT_CLOSE_ONLY: denied(
         "The account may only make its positions smaller.", "Send orders that reduce a position."
     ),

@@ -20,6 +20,7 @@ from brokergw.store.tables.core import (
 )
 from brokergw.store.tables.halts import HALT_FINDINGS, HALT_SWEEPS, HALT_WATCHERS, TRADING_HALTS
 from brokergw.store.tables.ledger import RISK_POSITIONS, RISK_USAGE
+from brokergw.store.tables.limits import BROKER_CONFIGS, LIMITS_HISTORY, USER_BROKER_LIMITS
 from brokergw.store.tables.modes import MFA_AUTHENTICATORS, MODE_BINDINGS, RISK_ACKNOWLEDGEMENTS, USER_MODES
 from brokergw.store.tables.reconciliations import (
     RECONCILIATION_POLICIES,
@@ -31,6 +32,7 @@ __all__ = [
     "ACCOUNTS",
     "API_KEYS",
     "AUDIT",
+    "BROKER_CONFIGS",
     "BROKER_ORDER_IDS",
     "CONNECTIONS",
     "CREDENTIALS",
@@ -42,6 +44,7 @@ __all__ = [
     "INSTANCES",
     "KEYS",
     "LEASES",
+    "LIMITS_HISTORY",
     "META",
     "METADATA",
     "MFA_AUTHENTICATORS",
@@ -56,5 +59,6 @@ __all__ = [
     "RISK_USAGE",
     "TRADING_HALTS",
     "USERS",
+    "USER_BROKER_LIMITS",
     "USER_MODES",
 ]

@@ -1,0 +1,57 @@
+"""Gate 1: which limits an order is judged by, and whether its broker may be traded at."""
+
+from collections.abc import Sequence
+
+from brokergw.desk.gates.question import Question
+from brokergw.desk.limits.book import LimitsBook
+from brokergw.desk.limits.day import TradingDays
+from brokergw.model.errors import Objection, Reason
+from brokergw.ports.clock import Clock
+
+
+class LimitsLookup:
+    """Puts the limits that hold, and the trading day, into the question: first of all checks."""
+
+    def __init__(self, book: LimitsBook, days: TradingDays, clock: Clock) -> None:
+        self._book = book
+        self._days = days
+        self._clock = clock
+
+    async def __call__(self, question: Question) -> Sequence[Objection]:
+        """Look up; objects to nothing."""
+        connection = question.session.connection
+        question.limits = self._book.effective(connection.user_id, connection.broker, question.strategy_id)
+        question.trading_day = self._days.of(self._clock.now_ns())
+        return ()
+
+
+class BrokerPermitted:
+    """Whether the platform trades at the broker, and for the user's region; and whether the limits can be judged by.
+
+    What makes a position smaller passes: nobody is to be caught in one.
+    """
+
+    def __init__(self, book: LimitsBook) -> None:
+        self._book = book
+
+    async def __call__(self, question: Question) -> Sequence[Objection]:
+        """Compare with the broker's configuration."""
+        if question.reduces:
+            return ()
+        connection = question.session.connection
+        config = self._book.broker(connection.broker)
+        found = []
+        if not config.enabled:
+            description = f"the platform takes no orders for {connection.broker} now that add to a position"
+            found.append(Objection(Reason.BROKER_DISABLED, "broker", description, source="BROKER"))
+        region = self._book.region(connection.user_id)
+        if not config.permits(region):
+            told = f"users of {region}" if region else "users without a region"
+            description = f"{connection.broker} is not for {told}"
+            found.append(
+                Objection(Reason.REGION_NOT_PERMITTED, "broker", description, observed=region, source="BROKER")
+            )
+        fault = question.limits.fault
+        if fault is not None:
+            found.append(Objection(fault.reason, "limits", fault.description))
+        return found

@@ -1,0 +1,11 @@
+"""AdminService: what those see and set who are responsible for the risk of the platform, part by part."""
+
+from brokergw.rpc.needs import DeskFace
+from brokergw.rpc.services.limits import EverybodysLimits
+
+
+class AdminService(EverybodysLimits):
+    """The platform's risk."""
+
+    def __init__(self, desk: DeskFace) -> None:
+        self._limits = desk.limits

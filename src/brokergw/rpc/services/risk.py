@@ -1,0 +1,11 @@
+"""RiskService: what a user sees and sets of its own trading's limits and states, part by part."""
+
+from brokergw.rpc.needs import DeskFace
+from brokergw.rpc.services.limits import OwnLimits
+
+
+class RiskService(OwnLimits):
+    """A user's own risk."""
+
+    def __init__(self, desk: DeskFace) -> None:
+        self._limits = desk.limits

@@ -1,0 +1,186 @@
+"""Limits and broker configurations in the database, each version kept."""
+
+import json
+from typing import Any, Final
+from urllib.parse import quote
+
+from sqlalchemy import BigInteger, ColumnElement, Connection, Table, cast, func, insert, select, update
+
+from brokergw.model.broker_config import BrokerConfig
+from brokergw.model.events import AuditRow
+from brokergw.model.limits import LimitSource, LimitsScope, ScopeLimits
+from brokergw.model.money import format_decimal
+from brokergw.ports.limits import LimitsRecord
+from brokergw.store.group import Work
+from brokergw.store.limits_codec import (
+    Unreadable,
+    count_from,
+    decimal_from_text,
+    limits_from_text,
+    limits_to_text,
+    texts_from,
+)
+from brokergw.store.reader import Reader
+from brokergw.store.rows import audit_row
+from brokergw.store.tables import AUDIT, BROKER_CONFIGS, LIMITS_HISTORY, USER_BROKER_LIMITS, USERS
+from brokergw.store.writer import Writer
+
+_AUDIT_NAMES: Final = [column.name for column in AUDIT.columns if column.name != "audit_id"]
+
+
+class SqlLimits:
+    """Implements `ports.limits.LimitsStore`. No row is ever removed, so the versions' sum only rises."""
+
+    def __init__(self, writer: Writer, reader: Reader) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def revision(self) -> int:
+        """Tell how far changes have come."""
+        return await self._reader.query(_revision)
+
+    async def load(self) -> LimitsRecord:
+        """Read everything as of one moment."""
+
+        def read(database: Connection) -> LimitsRecord:
+            revision = _revision(database)
+            limits = database.execute(select(USER_BROKER_LIMITS)).all()
+            brokers = database.execute(select(BROKER_CONFIGS)).all()
+            return LimitsRecord(tuple(map(_scope_limits, limits)), tuple(map(_broker_config, brokers)), revision)
+
+        return await self._reader.query(read, at_one_moment=True)
+
+    async def knows_user(self, user_id: str) -> bool:
+        """Tell whether there is such a user."""
+        wanted = select(USERS.c.user_id).where(USERS.c.user_id == user_id)
+        return await self._reader.query(lambda database: database.scalar(wanted)) is not None
+
+    async def put_limits(self, limits: ScopeLimits, audit: AuditRow) -> bool:
+        """Replace a scope's limits unless they have moved on."""
+        scope = limits.scope
+        key = {"user_id": scope.user_id, "source": scope.source.value, "strategy_id": scope.strategy_id}
+        row = {
+            "limits": limits_to_text(limits.limits),
+            "region": limits.region,
+            "version": limits.version,
+            "set_by": limits.set_by,
+            "set_time_ns": limits.set_time_ns,
+        }
+        subject = "/".join(quote(part, safe="") for part in (scope.source.value, scope.user_id, scope.strategy_id))
+        return bool(await self._writer.run(_replacing(USER_BROKER_LIMITS, key, row, subject, audit)))
+
+    async def put_broker(self, config: BrokerConfig, audit: AuditRow) -> bool:
+        """Replace a broker's configuration unless it has moved on."""
+        row = {
+            "enabled": config.enabled,
+            "fee_bps": format_decimal(config.fee_bps),
+            "fee_per_contract": format_decimal(config.fee_per_contract),
+            "requests_per_minute": config.requests_per_minute,
+            "regions": "" if config.regions is None else json.dumps(sorted(config.regions)),
+            "paper_url": config.paper_url,
+            "live_url": config.live_url,
+            "data_url": config.data_url,
+            "limits": limits_to_text(config.limits),
+            "version": config.version,
+            "set_by": config.set_by,
+            "set_time_ns": config.set_time_ns,
+        }
+        subject = f"BROKER/{quote(config.broker, safe='')}"
+        return bool(await self._writer.run(_replacing(BROKER_CONFIGS, {"broker": config.broker}, row, subject, audit)))
+
+
+def _replacing(table: Table, key: dict[str, str], row: dict[str, Any], subject: str, audit: AuditRow) -> Work:
+    """Make the write of a new version: only over the version before it, with its history and its audit row."""
+    version = row["version"]
+    same = [table.c[name] == value for name, value in key.items()]
+    change = update(table).where(*same, table.c.version == version - 1).values(row)
+    history = {
+        "subject": subject,
+        "version": version,
+        "content": json.dumps({name: value for name, value in row.items() if name not in _WHO_AND_WHEN}),
+        "set_by": row["set_by"],
+        "set_time_ns": row["set_time_ns"],
+    }
+
+    def work(database: Connection) -> bool:
+        if version > 1:
+            if database.execute(change).rowcount == 0:
+                return False
+        elif not _insert_first(database, table, key | row):
+            return False
+        database.execute(insert(LIMITS_HISTORY).values(history))
+        database.execute(insert(AUDIT).values(dict(zip(_AUDIT_NAMES, audit_row(audit), strict=True))))
+        return True
+
+    return work
+
+
+_WHO_AND_WHEN: Final = frozenset({"version", "set_by", "set_time_ns"})
+
+
+def _insert_first(database: Connection, table: Table, row: dict[str, Any]) -> bool:
+    if database.dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert as insert_or_not  # noqa: PLC0415 - one of two dialects
+    else:
+        from sqlalchemy.dialects.postgresql import insert as insert_or_not  # type: ignore[assignment] # noqa: PLC0415 - the other
+    return database.execute(insert_or_not(table).values(row).on_conflict_do_nothing()).rowcount == 1
+
+
+def _revision(database: Connection) -> int:
+    parts = (select(_sum(table.c.version)).scalar_subquery() for table in (USER_BROKER_LIMITS, BROKER_CONFIGS))
+    first, second = parts
+    return int(database.execute(select(first + second)).scalar_one())
+
+
+def _sum(versions: ColumnElement[int]) -> ColumnElement[int]:
+    return cast(func.coalesce(func.sum(versions), 0), BigInteger)
+
+
+def _scope_limits(row: Any) -> ScopeLimits:
+    source = LimitSource.USER
+    fault, values = "", {}
+    try:
+        source = LimitSource(row.source)
+    except ValueError:
+        # Whoever made this row meant to limit the user; not knowing how, nobody may say that it does not.
+        fault = f"{row.source!r} is nobody who sets limits"
+    try:
+        values["limits"] = limits_from_text(row.limits)
+    except Unreadable as error:
+        fault = fault or str(error)
+    return ScopeLimits(
+        scope=LimitsScope(source=source, user_id=row.user_id, strategy_id=row.strategy_id),
+        region=row.region,
+        version=row.version,
+        set_by=row.set_by,
+        set_time_ns=row.set_time_ns,
+        fault=fault,
+        **values,
+    )
+
+
+def _broker_config(row: Any) -> BrokerConfig:
+    told: dict[str, Any] = {}
+    fault = ""
+    try:
+        told["fee_bps"] = decimal_from_text("fee_bps", row.fee_bps)
+        told["fee_per_contract"] = decimal_from_text("fee_per_contract", row.fee_per_contract)
+        if row.requests_per_minute is not None:
+            told["requests_per_minute"] = count_from("requests_per_minute", row.requests_per_minute)
+        if row.regions:
+            told["regions"] = texts_from("regions", json.loads(row.regions))
+        told["limits"] = limits_from_text(row.limits)
+    except ValueError as error:
+        fault = str(error)
+    return BrokerConfig(
+        broker=row.broker,
+        enabled=bool(row.enabled),
+        paper_url=row.paper_url,
+        live_url=row.live_url,
+        data_url=row.data_url,
+        version=row.version,
+        set_by=row.set_by,
+        set_time_ns=row.set_time_ns,
+        fault=fault,
+        **told,
+    )
