@@ -16,6 +16,7 @@ from brokergw.desk.feeds.upkeep import Upkeep, UpkeepSettings
 from brokergw.desk.gates.gates import Gates
 from brokergw.desk.gates.one_at_a_time import OneAtATime
 from brokergw.desk.gates.standard import GateSettings, standard_checks
+from brokergw.desk.hours.parts import HoursParts, HoursSources
 from brokergw.desk.keys.recall import Recall
 from brokergw.desk.keys.retention import Retention
 from brokergw.desk.keys.sends import Sends
@@ -84,6 +85,7 @@ class Desk:
         rules: DeskRules | None = None,
         reconcile: ReconcileNeeds | None = None,
         limits: LimitsDesk | None = None,
+        hours: HoursSources | None = None,
     ) -> None:
         self._journal = journal
         self._clock = clock
@@ -101,9 +103,10 @@ class Desk:
         self._holding = Holding(leases, self._sessions, self._feeds, recovery, clock)
         self._recall = Recall(journal, self._book, self._sends, clock, self._rules)
         one_at_a_time = OneAtATime(journal)
+        self._hours = HoursParts(self._sessions, clock, hours or HoursSources())
         mandatory = Limits(order_notional_max=gate_settings.order_notional_max)
         self.limits = limits or LimitsDesk.of_settings(mandatory, clock)
-        checks = standard_checks(one_at_a_time, clock, gate_settings, live, self.limits)
+        checks = standard_checks(one_at_a_time, clock, gate_settings, live, self.limits, self._hours)
         self._reconciling: Reconciling | None = None
         if reconcile is not None:
             self._reconciling = Reconciling(
@@ -223,6 +226,7 @@ class Desk:
         if self._reconciling is not None:
             await self._reconciling.drift.refresh()
             self._background.append(asyncio.create_task(self._reconciling.run(), name="comparisons"))
+        self._background.extend(await self._hours.start())
         await self._holding.start()
         self._background.append(asyncio.create_task(self._discover(), name="discover connections"))
         retention = Retention(self._journal, self._sessions, self._clock, self._rules)

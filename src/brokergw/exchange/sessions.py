@@ -34,19 +34,19 @@ class Sessions:
     def day_end(self, listing: Listing, time_ns: int, *, extended: bool) -> int:
         """Tell when a day order placed at a moment expires."""
         if self.always_open or listing.always_trades:
-            return _midnight_after(time_ns)
+            return midnight_after(time_ns)
         return _next(time_ns, _EXTENDED_CLOSE if extended else _CLOSE)
 
     def opening_after(self, listing: Listing, time_ns: int) -> int:
         """Tell when the next opening auction is."""
         if self.always_open or listing.always_trades:
-            return _midnight_after(time_ns)
+            return midnight_after(time_ns)
         return _next(time_ns, _OPEN)
 
     def closing_after(self, listing: Listing, time_ns: int) -> int:
         """Tell when the next closing auction is."""
         if self.always_open or listing.always_trades:
-            return _midnight_after(time_ns)
+            return midnight_after(time_ns)
         return _next(time_ns, _CLOSE)
 
 
@@ -78,7 +78,8 @@ def _nth_sunday(year: int, month: int, count: int) -> date:
     return first + timedelta(days=(6 - first.weekday()) % 7 + 7 * (count - 1))
 
 
-def _midnight_after(time_ns: int) -> int:
+def midnight_after(time_ns: int) -> int:
+    """Give the end of a day of UTC."""
     return (time_ns // _DAY_NS + 1) * _DAY_NS
 
 

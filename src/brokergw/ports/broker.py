@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Protocol
 
@@ -10,6 +11,7 @@ from brokergw.model.capability import Capabilities
 from brokergw.model.errors import GatewayError
 from brokergw.model.instrument import Instrument, Quote
 from brokergw.model.outcome import BrokerEvent, BrokerOrder, Budget, Lookup, Outcome
+from brokergw.model.sessions import MarketClock, MarketDay
 from brokergw.model.terms import OrderTerms
 from brokergw.ports.permit import Permit
 
@@ -151,6 +153,17 @@ class BrokerAdapter(Protocol):
 
     async def get_instrument(self, symbol: str) -> Instrument | None:
         """Describe one instrument; None when the broker does not know it."""
+        ...
+
+    async def get_market_days(self, calendar: str, first: date, last: date) -> Sequence[MarketDay]:
+        """Give the trading days of a market in a stretch, both ends included, as this broker keeps them.
+
+        Only asked where the capabilities say that the broker tells them.
+        """
+        ...
+
+    async def get_market_clock(self, calendar: str) -> MarketClock:
+        """Ask whether a market's regular session is open now, by the broker's own clock; as above."""
         ...
 
     def budget(self) -> Budget:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import TypeAlias
 
 from brokergw.adapters.alpaca import mapping, outcomes, records
@@ -10,12 +11,12 @@ from brokergw.adapters.alpaca.capabilities import ALPACA
 from brokergw.adapters.alpaca.config import AlpacaConfig
 from brokergw.adapters.alpaca.errors import DUPLICATE
 from brokergw.adapters.alpaca.payloads import Row, Unsupported, change_body, is_option, submit_body
-from brokergw.adapters.alpaca.session import Session
+from brokergw.adapters.alpaca.session import Session, unavailable
 from brokergw.adapters.alpaca.stream import OrderFeed
 from brokergw.model.account import AccountState, Position, Transaction
 from brokergw.model.capability import Capabilities
 from brokergw.model.errors import GatewayError, Reason
-from brokergw.model.instrument import Instrument, Quote
+from brokergw.model.instrument import AssetClass, Instrument, Quote
 from brokergw.model.lifecycle import State, is_terminal
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import (
@@ -32,6 +33,7 @@ from brokergw.model.outcome import (
     Rejected,
     Unknown,
 )
+from brokergw.model.sessions import MarketClock, MarketDay
 from brokergw.model.terms import OrderClass, OrderTerms
 from brokergw.ports.broker import BrokerLink, Change
 from brokergw.ports.clock import Clock
@@ -92,7 +94,7 @@ class AlpacaConnection:
 
     async def ping(self) -> None:
         """Ask for the market clock, which needs valid keys and costs Alpaca little."""
-        await self.market_clock()
+        await self._api.clock()
 
     async def disconnect(self) -> None:
         """End the streams and send nothing any more."""
@@ -233,8 +235,16 @@ class AlpacaConnection:
         with understood():
             return None if asset is None else records.instrument(asset)
 
-    async def market_clock(self) -> records.MarketClock:
+    async def get_market_days(self, calendar: str, first: date, last: date) -> Sequence[MarketDay]:
+        """Give the days of the stock market, whose hours shares and options keep."""
+        _require_new_york(calendar)
+        rows = await self._api.calendar(first, last)
+        with understood():
+            return [records.market_day(row) for row in rows]
+
+    async def get_market_clock(self, calendar: str) -> MarketClock:
         """Ask whether the stock market is open."""
+        _require_new_york(calendar)
         row = await self._api.clock()
         with understood():
             return records.market_clock(row)
@@ -278,6 +288,11 @@ class AlpacaConnection:
                 return Unknown("Alpaca calls the client order id a duplicate but does not find it")
             case Inconclusive(why):
                 return Unknown(f"Alpaca calls the client order id a duplicate; looking it up failed: {why}")
+
+
+def _require_new_york(calendar: str) -> None:
+    if calendar != ALPACA.markets[AssetClass.STOCK].calendar:
+        raise unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"there is no calendar {calendar}")
 
 
 def _reading(row: Row) -> _Reading:

@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -49,6 +50,10 @@ class Api:
     async def clock(self) -> Row:
         """GET /v2/clock."""
         return await self._required("/v2/clock")
+
+    async def calendar(self, first: date, last: date) -> list[Row]:
+        """GET /v2/calendar from one day to another, both included."""
+        return await self._list(f"/v2/calendar?start={first.isoformat()}&end={last.isoformat()}")
 
     async def positions(self) -> list[Row]:
         """GET /v2/positions."""

@@ -1,8 +1,10 @@
 """Alpaca's other records in canonical terms: activities, assets, contracts, quotes and the market clock."""
 
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from brokergw.adapters.alpaca import payloads
 from brokergw.adapters.alpaca.mapping import asset_class_of, canonical_symbol, side_of
@@ -11,6 +13,7 @@ from brokergw.model.account import Transaction
 from brokergw.model.instrument import AssetClass, Instrument, Quote, TickBand
 from brokergw.model.money import format_decimal
 from brokergw.model.outcome import BrokerFill
+from brokergw.model.sessions import MarketClock, MarketDay, SessionKind, Span, local_ns
 from brokergw.model.terms import Side
 
 KINDS: Final = {
@@ -41,6 +44,7 @@ _STOCK_TICKS: Final = (TickBand(Decimal(0), Decimal("0.0001")), TickBand(Decimal
 _OPTION_TICKS: Final = (TickBand(Decimal(0), Decimal("0.01")),)
 _FRACTION: Final = Decimal("0.000000001")
 _ONE: Final = Decimal(1)
+_NEW_YORK: Final = ZoneInfo("America/New_York")
 _CRYPTO_NOTIONAL_MIN: Final = Decimal(10)
 
 
@@ -52,16 +56,6 @@ class FilledRow:
     cum_quantity: Decimal
     leaves_quantity: Decimal
     fill: BrokerFill
-
-
-@dataclass(frozen=True, slots=True)
-class MarketClock:
-    """Whether the stock market is open, and when that changes next (Unix nanoseconds)."""
-
-    time_ns: int
-    is_open: bool
-    next_open_ns: int
-    next_close_ns: int
 
 
 def execution_id(order_id: str, cum_quantity: Decimal) -> str:
@@ -169,12 +163,37 @@ def quote(symbol: str, row: Row) -> Quote:
 
 def market_clock(row: Row) -> MarketClock:
     """Read the market clock; its times carry New York's offset."""
-    return MarketClock(
+    clock = MarketClock(
         time_ns=payloads.time_ns(row, "timestamp"),
         is_open=flag(row, "is_open"),
         next_open_ns=payloads.time_ns(row, "next_open"),
         next_close_ns=payloads.time_ns(row, "next_close"),
     )
+    if (clock.next_close_ns if clock.is_open else clock.next_open_ns) <= clock.time_ns:
+        raise payloads.Unusable("the market clock tells a change that is over")
+    return clock
+
+
+def market_day(row: Row) -> MarketDay:
+    """Read a row of the calendar: `open` and `close` as HH:MM, the extended session's bounds as HHMM, New York time."""
+    try:
+        day = date.fromisoformat(text(row, "date"))
+    except ValueError:
+        raise payloads.Unusable("field date is no date") from None
+    bounds = [_minute(row, name) for name in ("session_open", "open", "close", "session_close")]
+    if bounds != sorted(bounds):
+        raise payloads.Unusable("the sessions of a calendar day are out of order")
+    times = [local_ns(_NEW_YORK, day, minute) for minute in bounds]
+    kinds = (SessionKind.PRE, SessionKind.REGULAR, SessionKind.POST)
+    spans = (Span(kind, start, end) for kind, start, end in zip(kinds, times, times[1:], strict=False))
+    return MarketDay(day, tuple(span for span in spans if span.start_ns < span.end_ns))
+
+
+def _minute(row: Row, name: str) -> int:
+    digits = text(row, name).replace(":", "")
+    if len(digits) != 4 or not digits.isascii() or not digits.isdecimal() or digits > "2400" or digits[2:] > "59":
+        raise payloads.Unusable(f"field {name} is no time of day")
+    return int(digits[:2]) * 60 + int(digits[2:])
 
 
 def _crypto(row: Row) -> Instrument:

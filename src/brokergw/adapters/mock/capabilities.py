@@ -3,7 +3,7 @@
 from typing import Final
 
 from brokergw.model.account import Environment
-from brokergw.model.capability import Authentication, Capabilities, Feature, ResolutionClass
+from brokergw.model.capability import AROUND_THE_CLOCK, Authentication, Capabilities, Feature, ResolutionClass
 from brokergw.model.instrument import AssetClass
 from brokergw.model.terms import OrderClass, OrderType, TimeInForce
 
@@ -21,4 +21,5 @@ MOCK: Final = Capabilities(
     authentication=Authentication.NONE,
     resolution=ResolutionClass.BY_CLIENT_ID,
     client_order_id_length_max=128,
+    markets=dict.fromkeys(ASSET_CLASSES, AROUND_THE_CLOCK),
 )

@@ -13,6 +13,7 @@ from brokergw.model.instrument import Instrument
 from brokergw.model.limits import EffectiveLimits, Limits
 from brokergw.model.order import Order
 from brokergw.model.principal import Caller
+from brokergw.model.sessions import SessionKind
 from brokergw.model.terms import OrderTerms
 from brokergw.ports.journal import Admission
 
@@ -23,6 +24,8 @@ class Question:
 
     `terms` are the order's as it would stand; `before` is the order that a change is about. `admission`, `hold` and
     `trading_day` are what the gates have for the commit: caps to be checked there, and what the order holds.
+    `session_now` is the session of the instrument's market, as gate 2 found it; `leaves_before_ns` when an order that
+    cannot wait for the next one must be past the gates (Unix nanoseconds).
     `state` is the broker's own word on the account for this order, where a gate has asked for it.
     """
 
@@ -36,6 +39,8 @@ class Question:
     legs: tuple[Instrument, ...] = ()
     limits: EffectiveLimits = field(default_factory=lambda: EffectiveLimits(values=Limits(), sources={}))
     state: BrokerState | None = None
+    session_now: SessionKind = SessionKind.REGULAR
+    leaves_before_ns: int | None = None
     reference_price: Decimal | None = None
     reduces: bool = False
     hold: Hold = field(default_factory=Hold)

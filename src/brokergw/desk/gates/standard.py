@@ -9,7 +9,10 @@ from brokergw.desk.gates.gates import GateChecks
 from brokergw.desk.gates.instrument import InstrumentCheck
 from brokergw.desk.gates.limits import BrokerPermitted, LimitsLookup
 from brokergw.desk.gates.one_at_a_time import OneAtATime
+from brokergw.desk.gates.permitted import PermittedCheck
 from brokergw.desk.gates.sanity import SanityCheck
+from brokergw.desk.gates.session import SessionCheck, StillOpen
+from brokergw.desk.hours.parts import HoursParts
 from brokergw.desk.limits.desk import LimitsDesk
 from brokergw.desk.live.live import Live
 from brokergw.ports.clock import Clock
@@ -23,7 +26,12 @@ class GateSettings:
 
 
 def standard_checks(
-    one_at_a_time: OneAtATime, clock: Clock, settings: GateSettings, live: Live, limits: LimitsDesk
+    one_at_a_time: OneAtATime,
+    clock: Clock,
+    settings: GateSettings,
+    live: Live,
+    limits: LimitsDesk,
+    hours: HoursParts,
 ) -> GateChecks:
     """List the checks of each gate."""
     return GateChecks(
@@ -32,7 +40,11 @@ def standard_checks(
             EnvironmentCheck(live, clock),
             BrokerPermitted(limits.book),
         ),
-        instrument=(InstrumentCheck(),),
+        instrument=(
+            InstrumentCheck(),
+            SessionCheck(hours.markets, hours.database, clock),
+            PermittedCheck(clock),
+        ),
         sanity=(SanityCheck(clock, settings.order_notional_max), one_at_a_time),
-        exposure=(StepUpCheck(live, clock), BrokerStateCheck()),
+        exposure=(StepUpCheck(live, clock), BrokerStateCheck(), StillOpen(clock)),
     )

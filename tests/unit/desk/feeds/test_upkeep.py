@@ -190,6 +190,18 @@ async def test_a_sweep_leaves_the_brokers_budget_to_orders(bench: Bench, world: 
     assert world.listings == before
 
 
+async def test_a_budget_that_has_been_reset_is_short_no_more(bench: Bench, world: World) -> None:
+    """A broker that does not tell its budget again does not keep the sweeps away for ever."""
+    await working(bench, world)
+    reset_ns = bench.clock.now_ns() + 60_000_000_000
+    bench.broker.budgeted = Budget(limit=60, remaining=0, reset_time_ns=reset_ns)
+    before = world.listings
+    await bench.clock.pass_time(58)
+    assert world.listings == before
+    await bench.clock.pass_time(12)
+    assert world.listings == before + 1
+
+
 async def test_a_report_that_is_ahead_of_its_executions_is_paid_at_once(bench: Bench, world: World) -> None:
     """A total without its executions ends nothing; they are asked for within a second, and then it does (L2)."""
     order, _ = await working(bench, world)

@@ -14,12 +14,12 @@ _LAST: Final = date(2029, 12, 31)
 
 def clock(call: Call) -> JsonObject:
     """Handle GET /v2/clock."""
-    now = call.brokerage.now_ns()
+    now, kept = call.brokerage.now_ns(), call.brokerage.exchange.hours
     return {
         "timestamp": hours.local_text(now),
-        "is_open": call.brokerage.exchange.hours.is_open(now),
-        "next_open": hours.local_text(hours.next_open_ns(now)),
-        "next_close": hours.local_text(hours.next_close_ns(now)),
+        "is_open": kept.is_open(now),
+        "next_open": hours.local_text(kept.next_open_ns(now)),
+        "next_close": hours.local_text(kept.next_close_ns(now)),
     }
 
 

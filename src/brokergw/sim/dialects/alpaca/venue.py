@@ -6,7 +6,7 @@ from enum import StrEnum, unique
 from typing import Final
 
 from brokergw.exchange import Exchange, Listing, OrderStatus, RefusalCode, Refused
-from brokergw.exchange.sessions import Sessions
+from brokergw.exchange.sessions import Sessions, midnight_after
 from brokergw.model.terms import TimeInForce
 from brokergw.sim.dialects.alpaca import hours
 
@@ -45,6 +45,14 @@ class Hours(Sessions):
             return self._doors is Doors.OPEN
         day = hours.new_york_day(time_ns)
         return hours.is_trading_day(day) and hours.open_ns(day) <= time_ns < hours.close_ns(day)
+
+    def next_open_ns(self, time_ns: int) -> int:
+        """Tell when shares trade in regular hours next; held open, their days follow one another in UTC."""
+        return midnight_after(time_ns) if self.always_open else hours.next_open_ns(time_ns)
+
+    def next_close_ns(self, time_ns: int) -> int:
+        """Tell when regular hours end next."""
+        return midnight_after(time_ns) if self.always_open else hours.next_close_ns(time_ns)
 
     def trades(self, listing: Listing, time_ns: int, *, extended: bool) -> bool:
         """Tell whether an order of a listing can trade at a moment."""
