@@ -304,8 +304,10 @@ def _head_of(order: Order) -> OrderHead:
 
 
 def _budget_is_short(session: Session, now_ns: int) -> bool:
-    """Tell whether what is left of the broker's budget had better be kept for orders; a figure of before it was reset
-    says nothing any more."""
+    """Tell whether what is left of the broker's budget had better be kept for orders.
+
+    A figure from before the budget was reset says nothing any more.
+    """
     budget = session.adapter.budget()
     if budget.reset_time_ns is not None and now_ns >= budget.reset_time_ns:
         return False

@@ -199,7 +199,7 @@ async def test_a_budget_that_has_been_reset_is_short_no_more(bench: Bench, world
     await bench.clock.pass_time(58)
     assert world.listings == before
     await bench.clock.pass_time(12)
-    assert world.listings == before + 1
+    assert world.listings > before
 
 
 async def test_a_report_that_is_ahead_of_its_executions_is_paid_at_once(bench: Bench, world: World) -> None:

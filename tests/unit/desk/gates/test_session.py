@@ -66,7 +66,9 @@ CLOSED, NOT_HERE, CLOSING = {Reason.MARKET_CLOSED}, {Reason.SESSION_NOT_ALLOWED}
     ],
 )
 @pytest.mark.parametrize("tif", [TimeInForce.IOC, TimeInForce.FOK])
-def test_an_order_that_does_not_wait_needs_the_regular_session(when: str, reason: set[Reason], tif: TimeInForce) -> None:
+def test_an_order_that_does_not_wait_needs_the_regular_session(
+    when: str, reason: set[Reason], tif: TimeInForce
+) -> None:
     """It is refused before the open, within its send budget of the close, after the close, and on days off."""
     assert said(when, order(time_in_force=tif), QUEUING) == reason
 
