@@ -85,6 +85,7 @@ class Desk:
         rules: DeskRules | None = None,
         reconcile: ReconcileNeeds | None = None,
         limits: LimitsDesk | None = None,
+        *,
         hours: HoursSources | None = None,
     ) -> None:
         self._journal = journal
