@@ -9,6 +9,7 @@ import structlog
 from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import CollectorRegistry
 
+from brokergw.app.alerts import open_alerts
 from brokergw.app.catalog import open_catalog
 from brokergw.app.chaos import crashes_of, require_no_live_money
 from brokergw.app.clock import SystemClock
@@ -16,6 +17,7 @@ from brokergw.app.doubts import Doubts
 from brokergw.app.secrets import Secrets, load_secrets
 from brokergw.app.settings import Settings, split_address
 from brokergw.app.tracing import open_tracing
+from brokergw.desk.alerts.delivery import Alerts
 from brokergw.desk.authenticate import Authenticator
 from brokergw.desk.desk import Desk
 from brokergw.desk.feeds.upkeep import UpkeepSettings
@@ -57,6 +59,7 @@ class Gateway:
     closing: tuple[_Closable, ...]
     tracing: TracerProvider | None
     doubts: Doubts
+    alerts: Alerts
     _health: asyncio.Task[None] | None = None
 
     @classmethod
@@ -79,21 +82,8 @@ class Gateway:
         gates = GateSettings(order_notional_max=settings.order_notional_max)
         upkeep = UpkeepSettings(live_s=settings.sweep_live_s, blind_s=settings.sweep_blind_s)
         evidence = JsonLinesEvidence(settings.data_dir / "evidence")
-        rules = DeskRules(
-            absence_quarantine_s=settings.absence_quarantine_s,
-            key_retention_days=settings.key_retention_days,
-            key_tombstone_days=settings.key_tombstone_days,
-        )
-        live = Live(
-            LiveParts(
-                modes=store.modes,
-                authenticators=store.authenticators,
-                directory=store.connections,
-                record=store.journal.record,
-                clock=clock,
-            ),
-            settings.live_rules,
-        )
+        live = _open_live(settings, store, clock)
+        alerts = open_alerts(settings, store.alerts, clock)
         limits = LimitsDesk(
             store.limits,
             settings.mandatory_limits,
@@ -112,8 +102,9 @@ class Gateway:
             live,
             upkeep,
             evidence,
-            rules,
+            _rules_of(settings),
             limits=limits,
+            notifier=alerts,
         )
         tracing = open_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
         registry = CollectorRegistry()
@@ -132,13 +123,14 @@ class Gateway:
             *(factory for factory in catalog.values() if isinstance(factory, _Closable)),
             evidence,
         )
-        return cls(settings, secrets, store, desk, server, registry, closing, tracing, doubts)
+        return cls(settings, secrets, store, desk, server, registry, closing, tracing, doubts, alerts)
 
     async def start(self) -> int:
         """Recover, open the sessions, then listen; gives the port. Raises StoreServed."""
         await self.store.claim()
         if self.settings.chaos:
             await require_no_live_money(self.store.connections)
+        self.alerts.start()
         await self.desk.start()
         port = await self.server.start()
         self._health = asyncio.create_task(self._watch_health(), name="watch health")
@@ -156,6 +148,7 @@ class Gateway:
         if self._health is not None:
             self._health.cancel()
         await self.desk.stop()
+        await self.alerts.stop()
         for part in self.closing:
             waiting = part.close()
             if waiting is not None:
@@ -181,6 +174,25 @@ class Gateway:
             for broker, up in healthy.items():
                 self.server.health.set_broker(broker, serving=up)
             await asyncio.sleep(_HEALTH_EVERY_S)
+
+
+def _rules_of(settings: Settings) -> DeskRules:
+    return DeskRules(
+        absence_quarantine_s=settings.absence_quarantine_s,
+        key_retention_days=settings.key_retention_days,
+        key_tombstone_days=settings.key_tombstone_days,
+    )
+
+
+def _open_live(settings: Settings, store: Store, clock: SystemClock) -> Live:
+    parts = LiveParts(
+        modes=store.modes,
+        authenticators=store.authenticators,
+        directory=store.connections,
+        record=store.journal.record,
+        clock=clock,
+    )
+    return Live(parts, settings.live_rules)
 
 
 def rpc_settings(settings: Settings) -> RpcSettings:

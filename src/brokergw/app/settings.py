@@ -14,6 +14,7 @@ from brokergw.desk.limits.day import TradingDays, minutes_of
 from brokergw.desk.live.rules import LiveRules
 from brokergw.model.account import Environment
 from brokergw.model.limits import Limits
+from brokergw.transport.mail import MailSecurity
 
 
 class Settings(BaseSettings):
@@ -145,6 +146,23 @@ class Settings(BaseSettings):
         200, ge=0, description="Alpaca's budget per account until its headers say another; 0 does not count."
     )
 
+    alert_webhook_url: SecretStr | None = Field(
+        None, description="Where alerts are sent as signed JSON (HTTP POST), with whatever key the address holds."
+    )
+    alert_webhook_secret: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="What alerts to the webhook are signed with (HMAC-SHA256); 16 characters or more.",
+    )
+    alert_email_server: str = Field("", description="Mail server (`host:port`) that takes alerts; empty sends no mail.")
+    alert_email_security: MailSecurity = Field(
+        MailSecurity.STARTTLS, description="`starttls`, `tls` (from the first byte) or `none`."
+    )
+    alert_email_user: str = Field("", description="Whom to log in as at the mail server; empty logs nobody in.")
+    alert_email_password: SecretStr | None = Field(None, description="That user's password.")
+    alert_email_from: str = Field("", description="Sender of alert mails.")
+    alert_email_to: str = Field("", description="Recipients of alert mails, separated by commas.")
+
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level that is logged.")
     otlp_endpoint: str = Field(
         "",
@@ -162,6 +180,14 @@ class Settings(BaseSettings):
     def _tls_is_whole(self) -> Self:
         if bool(self.tls_certificate) is not bool(self.tls_private_key):
             raise ValueError("tls_certificate and tls_private_key go together")
+        return self
+
+    @model_validator(mode="after")
+    def _alerts_are_whole(self) -> Self:
+        if (self.alert_webhook_url is None) is not (self.alert_webhook_secret is None):
+            raise ValueError("alert_webhook_url and alert_webhook_secret go together")
+        if self.alert_email_server and not (self.alert_email_from and self.alert_email_to):
+            raise ValueError("alert_email_server needs alert_email_from and alert_email_to")
         return self
 
     @model_validator(mode="after")

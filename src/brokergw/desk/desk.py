@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from brokergw.desk.alerts.logged import LoggedAlerts
 from brokergw.desk.doubt.left_answers import LeftAnswers
 from brokergw.desk.doubt.recovery import Recovery
 from brokergw.desk.doubt.resolver import Resolver
@@ -59,6 +60,7 @@ from brokergw.ports.directory import ConnectionDirectory
 from brokergw.ports.evidence import EvidenceFile
 from brokergw.ports.journal import Journal
 from brokergw.ports.leases import Leases
+from brokergw.ports.notifier import Notifier
 
 _DISCOVER_EVERY_S: Final = 0.5
 
@@ -83,10 +85,11 @@ class Desk:
         upkeep_settings: UpkeepSettings | None = None,
         evidence: EvidenceFile | None = None,
         rules: DeskRules | None = None,
+        *,
         reconcile: ReconcileNeeds | None = None,
         limits: LimitsDesk | None = None,
-        *,
         hours: HoursSources | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
         self._journal = journal
         self._clock = clock
@@ -94,12 +97,16 @@ class Desk:
         self._book = OrderBook(journal)
         self._sends, self._tail = Sends(), Tail(journal, clock)
         self._sessions = Sessions(directory, catalog, clock)
-        recorder = Recorder(journal, self._book, clock)
+        self._notifier = notifier or LoggedAlerts()
+        recorder = Recorder(journal, self._book, clock, self._notifier)
         self._rules = rules or DeskRules()
-        self._resolver = Resolver(recorder, self._book, clock, self._rules)
+        self._resolver = Resolver(recorder, self._book, clock, self._rules, self._notifier)
         adoption = Adoption(journal, self._book, self._sends, clock)
         upkeep = Upkeep(journal, self._book, recorder, adoption, clock, upkeep_settings or UpkeepSettings())
-        self._feeds = Feeds(journal, self._book, recorder, self._sends, clock, adoption=adoption, upkeep=upkeep)
+        self._feeds = Feeds(
+            journal, self._book, recorder, self._sends, clock,
+            adoption=adoption, upkeep=upkeep, notifier=self._notifier,
+        )  # fmt: skip
         recovery = Recovery(journal, self._book, self._sends, self._resolver, clock)
         self._holding = Holding(leases, self._sessions, self._feeds, recovery, clock)
         self._recall = Recall(journal, self._book, self._sends, clock, self._rules)
@@ -131,16 +138,21 @@ class Desk:
             clock=clock,
             instance_id=leases.instance_id,
         )
+        self._wire_verbs(parts, recorder)
+        self._draining = False
+        self._left = LeftAnswers(journal, recorder, self._sessions, evidence, clock) if evidence is not None else None
+        self._background: list[asyncio.Task[None]] = []
+        self._wire_questions(journal, directory)
+
+    def _wire_verbs(self, parts: Parts, recorder: Recorder) -> None:
+        """Make each verb that does something."""
+        journal, clock = self._journal, self._clock
         self._submit, self._changes = Submit(parts), Changes(parts)
         self._modify, self._cancel = Modify(self._changes, clock), Cancel(self._changes)
         verdicts = Verdicts(parts, journal, recorder)
         self.list_orders_in_doubt, self.settle_order = verdicts.in_doubt, verdicts.settle
         self._sweep = Sweep(journal, self._sends, self._sessions, self._recall, self._submit, self._cancel, clock)
         self._watch = Watch(journal, self._tail, self._sessions, clock)
-        self._draining = False
-        self._left = LeftAnswers(journal, recorder, self._sessions, evidence, clock) if evidence is not None else None
-        self._background: list[asyncio.Task[None]] = []
-        self._wire_questions(journal, directory)
 
     def _wire_questions(self, journal: Journal, directory: ConnectionDirectory) -> None:
         """Put each question under its name."""

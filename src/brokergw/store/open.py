@@ -11,6 +11,7 @@ from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.ids import new_id
 from brokergw.ports.clock import Clock
 from brokergw.ports.halts import HaltBook
+from brokergw.store.alerts import SqlAlertOutbox
 from brokergw.store.aside import Aside
 from brokergw.store.batch import BatchWriter
 from brokergw.store.bell import Bell
@@ -96,6 +97,7 @@ class Store:
         self.authenticators: Final = SqlAuthenticators(run, self._reader, seal)
         self.reconciliations: Final = SqlReconciliations(run, self._reader)
         self.limits: Final = SqlLimits(self._writer, self._reader)
+        self.alerts: Final = SqlAlertOutbox(run, self._reader)
 
     async def claim(self) -> None:
         """Become the process, or one of those, that serve this store; call it before serving.

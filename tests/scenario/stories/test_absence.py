@@ -76,7 +76,7 @@ async def test_a_late_birth_is_taken_over_whenever_it_comes(
     )
     assert (await in_quarantine)[:-1] == [doubt, waiting]
     assert in_absence[:-1] == [doubt, waiting, over]
-    assert gateway.log().count("order born late") == 2
+    assert gateway.log().count("ORDER_BORN_LATE") == 2
     witness.agrees(wire=2, orders=2)
 
 

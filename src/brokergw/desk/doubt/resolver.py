@@ -6,12 +6,14 @@ answers over a span of time (`resolve/absence.py`), because brokers show new ord
 waited for, and adopted. Nothing here ever sends an order.
 """
 
+import asyncio
 from functools import partial
 from itertools import chain, repeat
 from typing import Final
 
 import structlog
 
+from brokergw.desk.alerts.logged import LoggedAlerts
 from brokergw.desk.doubt.absence import Absence, delays_in_doubt, delays_in_quarantine, quarantine_ends_ns
 from brokergw.desk.doubt.search import Ambiguous, Search
 from brokergw.desk.record.book import OrderBook
@@ -21,11 +23,13 @@ from brokergw.desk.record.recorder import Recorder, Step
 from brokergw.desk.record.transitions import confirm, leg_orders, merge, move
 from brokergw.desk.rules import DeskRules
 from brokergw.desk.sessions import Session
+from brokergw.model.alerts import Alert, AlertKind, Severity
 from brokergw.model.errors import GatewayError
 from brokergw.model.lifecycle import State, is_terminal
 from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import Absent, BrokerFill, BrokerOrder, Found, Inconclusive, OrderReport
 from brokergw.ports.clock import Clock
+from brokergw.ports.notifier import Notifier
 
 _SECOND_NS: Final = 1_000_000_000
 _ALERT_AFTER_NS: Final = 30 * _SECOND_NS
@@ -43,7 +47,10 @@ log = structlog.get_logger(__name__)
 class Resolver:
     """Settles orders in doubt on the broker's evidence."""
 
-    def __init__(self, recorder: Recorder, book: OrderBook, clock: Clock, rules: DeskRules) -> None:
+    def __init__(
+        self, recorder: Recorder, book: OrderBook, clock: Clock, rules: DeskRules, notifier: Notifier | None = None
+    ) -> None:
+        self._notifier = notifier or LoggedAlerts()
         self._recorder = recorder
         self._book = book
         self._clock = clock
@@ -75,7 +82,14 @@ class Resolver:
 
     async def _through_doubt(self, session: Session, search: Search, order: Order) -> None:
         """Ask until the order is found, or its absence is proved. Failures never stop it, and never count."""
-        absence, alerted = Absence(), False
+        alarm = asyncio.create_task(self._alarm(session, order), name=f"doubt about {order.order_id}")
+        try:
+            await self._ask_through_doubt(session, search, order)
+        finally:
+            alarm.cancel()
+
+    async def _ask_through_doubt(self, session: Session, search: Search, order: Order) -> None:
+        absence = Absence()
         for delay in delays_in_doubt(order):
             await self._clock.sleep(delay)
             current = await self._still(session, order, State.IN_DOUBT)
@@ -87,8 +101,6 @@ class Resolver:
                 await self._seen(session, current, sighting)
             elif absence.proved(current, session.capabilities, monotonic=self._clock.monotonic(), now_ns=now):
                 await self._absent(session, current, State.RESOLVED_ABSENT)
-            if not alerted and now - permit_ns(order) >= _ALERT_AFTER_NS:
-                alerted = await self._alert(session, order)
             if await self._still(session, order, State.IN_DOUBT) is None:
                 return
 
@@ -115,10 +127,17 @@ class Resolver:
         gone = current is None or current.state is not state or session.connection.revoked
         return None if gone else current
 
-    async def _alert(self, session: Session, order: Order) -> bool:
-        if await self._still(session, order, State.IN_DOUBT) is not None:
-            log.error("order is in doubt for long", order_id=order.order_id, account_id=order.account_id)
-        return True
+    async def _alarm(self, session: Session, order: Order) -> None:
+        """Tell people of a doubt that lasts; a look-up that hangs must not keep them from hearing of it."""
+        left_s = (permit_ns(order) + _ALERT_AFTER_NS - self._clock.now_ns()) / _SECOND_NS
+        await self._clock.sleep(max(left_s, 0.0))
+        try:
+            current = await self._still(session, order, State.IN_DOUBT)
+        except GatewayError:
+            # The record is away: what it last told is the best there is.
+            current = order
+        if current is not None:
+            self._notifier.notify(_in_doubt(current, self._clock.now_ns()))
 
     async def confirm(self, session: Session, order: Order) -> None:
         """Ask what stands after a change whose answer was lost or came too late, at ever longer intervals, until the
@@ -202,6 +221,19 @@ class Resolver:
         if search is None or not search.serves(session):
             search = self._searches[session.connection.connection_id] = Search(session, self._book, self._clock)
         return search
+
+
+def _in_doubt(order: Order, now_ns: int) -> Alert:
+    seconds = (now_ns - permit_ns(order)) // _SECOND_NS
+    return Alert(
+        kind=AlertKind.ORDER_IN_DOUBT,
+        severity=Severity.CRITICAL,
+        subject=order.order_id,
+        message=f"nobody knows for {seconds} s whether the broker has an order",
+        time_ns=now_ns,
+        user_id=order.user_id,
+        facts=(("account_id", order.account_id), ("broker", order.broker), ("symbol", order.terms.symbol)),
+    )
 
 
 async def executions(session: Session, seen: BrokerOrder) -> tuple[BrokerFill, ...]:

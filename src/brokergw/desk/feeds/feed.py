@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from brokergw.desk.alerts.logged import LoggedAlerts
 from brokergw.desk.feeds.adoption import Adoption
 from brokergw.desk.feeds.coverage import Coverage, last_told_ns
 from brokergw.desk.feeds.upkeep import Upkeep
@@ -21,12 +22,14 @@ from brokergw.desk.record.recorder import Recorder, Step
 from brokergw.desk.record.transitions import merge
 from brokergw.desk.sessions import Session
 from brokergw.model.account import ConnectionHealth
+from brokergw.model.alerts import Alert, AlertKind, Severity
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import BrokerEvent, FeedDown, FeedUp, OrderReport
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Journal
 from brokergw.ports.leases import Lease, LeaseGone
+from brokergw.ports.notifier import Notifier
 
 _ANSWER_WAIT_S: Final = 0.1
 _BATCH_MAX: Final = 500
@@ -50,7 +53,9 @@ class Feeds:
         *,
         adoption: Adoption,
         upkeep: Upkeep,
+        notifier: Notifier | None = None,
     ) -> None:
+        self._notifier = notifier or LoggedAlerts()
         self._journal = journal
         self._book = book
         self._recorder = recorder
@@ -99,6 +104,8 @@ class Feeds:
 
     def _failed(self, session: Session, error: GatewayError) -> None:
         refused = error.reason is Reason.BROKER_CREDENTIALS_REFUSED
+        if refused and session.health is not ConnectionHealth.REAUTHORIZATION_REQUIRED:
+            self._notifier.notify(_refused(session, self._clock.now_ns()))
         session.health = ConnectionHealth.REAUTHORIZATION_REQUIRED if refused else ConnectionHealth.DEGRADED
         session.detail = error.message
         log.warning("feed lost", connection_id=session.connection.connection_id, reason=error.reason.value)
@@ -200,6 +207,19 @@ class Feeds:
             session.stream_up = False
             session.on_news()
             await coverage.open()
+
+
+def _refused(session: Session, now_ns: int) -> Alert:
+    connection = session.connection
+    return Alert(
+        kind=AlertKind.TOKEN_EXPIRES,
+        severity=Severity.CRITICAL,
+        subject=connection.connection_id,
+        message=f"{connection.broker} refuses the credentials of a connection; it must be authorized again",
+        time_ns=now_ns,
+        user_id=connection.user_id,
+        facts=(("account_id", connection.account_id), ("environment", connection.environment.value)),
+    )
 
 
 async def _pump(events: AsyncIterator[BrokerEvent], waiting: asyncio.Queue[BrokerEvent | None]) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from brokergw.desk.alerts.logged import LoggedAlerts
 from brokergw.desk.record.book import OrderBook
 from brokergw.desk.record.counting import counted, owes
 from brokergw.desk.record.endings import born_late, out_of_doubt
@@ -19,6 +20,7 @@ from brokergw.desk.record.tally import Tally, execution_of
 from brokergw.desk.record.transitions import executions_of, fill_events, fill_rows, merge, order_event
 from brokergw.desk.results import Positions
 from brokergw.desk.telling import own_audit
+from brokergw.model.alerts import Alert, AlertKind, Severity
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import AuditRow
 from brokergw.model.ids import fill_id
@@ -29,6 +31,7 @@ from brokergw.model.quick import quick
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Commit, CommitResult, Committed, Decision, FillKnown, Journal, LeaseLost, Stale
 from brokergw.ports.leases import Lease, LeaseGone
+from brokergw.ports.notifier import Notifier
 
 _TRIES_MAX: Final = 8
 _JOURNAL_AWAY_S: Final = (0.05, 0.2, 0.5, 1.0)
@@ -76,7 +79,8 @@ class Written:
 class Recorder:
     """The only writer of order versions after the first."""
 
-    def __init__(self, journal: Journal, book: OrderBook, clock: Clock) -> None:
+    def __init__(self, journal: Journal, book: OrderBook, clock: Clock, notifier: Notifier | None = None) -> None:
+        self._notifier = notifier or LoggedAlerts()
         self._journal = journal
         self._book = book
         self._clock = clock
@@ -252,7 +256,7 @@ class Recorder:
         self, before: Order, order: Order, unit: Commit, tally: Tally | None, result: Committed, *, owed: bool
     ) -> Written:
         if born_late(before, order):
-            log.warning("order born late", order_id=order.order_id, was=before.state.value, state=order.state.value)
+            self._notifier.notify(_born_late(before, order))
         for written in (order, *unit.inserts):
             self._book.remember(written)
         for fill in unit.fills:
@@ -296,6 +300,23 @@ class Recorder:
         self._fills_known[known] = None
         if len(self._fills_known) > _FILLS_REMEMBERED_MAX:
             del self._fills_known[next(iter(self._fills_known))]
+
+
+def _born_late(before: Order, after: Order) -> Alert:
+    return Alert(
+        kind=AlertKind.ORDER_BORN_LATE,
+        severity=Severity.CRITICAL,
+        subject=after.order_id,
+        message="an order that was proved absent lives at the broker after all",
+        time_ns=after.update_time_ns,
+        user_id=after.user_id,
+        facts=(
+            ("account_id", after.account_id),
+            ("symbol", after.terms.symbol),
+            ("was", before.state.value),
+            ("state", after.state.value),
+        ),
+    )
 
 
 def _with_ending(unit: Commit, before: Order, after: Order, now_ns: int) -> Commit:

@@ -1,5 +1,6 @@
 """Every table of the store, by subject; whoever imports this has the register whole."""
 
+from brokergw.store.tables.alerts import ALERTS
 from brokergw.store.tables.columns import METADATA
 from brokergw.store.tables.core import (
     ACCOUNTS,
@@ -30,6 +31,7 @@ from brokergw.store.tables.reconciliations import (
 
 __all__ = [
     "ACCOUNTS",
+    "ALERTS",
     "API_KEYS",
     "AUDIT",
     "BROKER_CONFIGS",

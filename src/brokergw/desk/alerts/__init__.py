@@ -1,0 +1,1 @@
+"""Telling people at once of what they must hear of."""
