@@ -105,6 +105,9 @@ class Adoption:
             broker_order_ids=(seen.broker_order_id,),
             canceled_quantity=(seen.terms.quantity or ZERO) if state in {State.CANCELED, State.EXPIRED} else ZERO,
             external=True,
+            # No gate has seen it: it holds what it says it may trade, at the price that it names.
+            hold_quantity=seen.terms.quantity or ZERO,
+            hold_price=max(seen.terms.limit_price or ZERO, seen.terms.stop_price or ZERO),
         )
         audit = own_audit(order, now, "order.adopted")
         event = order_event(order, Origin.RECONCILED, event_time_ns, now)

@@ -52,6 +52,9 @@ def _held(before: Order, after: Order) -> Order:
         broker_order_ids=after.broker_order_ids,
         terms=after.terms,
         state=state,
+        hold_quantity=after.hold_quantity,
+        hold_price=after.hold_price,
+        trading_day=after.trading_day,
     )
 
 

@@ -74,6 +74,7 @@ def _new_facts(order: Order, seen: BrokerOrder) -> dict[str, Any]:
     terms = _terms_after(order, seen)
     if terms != order.terms:
         changes["terms"] = terms
+        changes.update(hold_after(order, terms))
     return changes
 
 
@@ -130,22 +131,57 @@ def _filled_if_complete(order: Order, cum: Decimal) -> State:
     return State.FILLED if complete and may_move(order.state, State.FILLED) else order.state
 
 
-def after_change(order: Order, seen: BrokerOrder | None, terms: OrderTerms, now_ns: int) -> Order:
-    """Give the order once the broker has taken a change: the new terms, and the new generation if there is one."""
+def holding_of(order: Order) -> dict[str, Any]:
+    """Give what an order holds, as changes of another version."""
+    return {
+        "hold_quantity": order.hold_quantity,
+        "hold_price": order.hold_price,
+        "trading_day": order.trading_day,
+    }
+
+
+def hold_after(order: Order, terms: OrderTerms) -> dict[str, Any]:
+    """Give what an order holds once it has other terms that no gate has seen.
+
+    While a change is on its way it holds no less than before, and the price that a unit may cost never falls by this.
+    """
+    if not order.hold_quantity:
+        return {}
+    quantity = order.hold_quantity if terms.quantity is None else terms.quantity
+    if order.state in _PENDING:
+        quantity = max(quantity, order.hold_quantity)
+    named = [price for price in (terms.limit_price, terms.stop_price) if price is not None]
+    return {
+        "hold_quantity": quantity,
+        "hold_price": max([order.hold_price, *(price * order.unit_worth for price in named)]),
+    }
+
+
+def after_change(
+    order: Order, seen: BrokerOrder | None, terms: OrderTerms, now_ns: int, holds: dict[str, Any]
+) -> Order:
+    """Give the order once the broker has taken a change: the new terms, and the new generation if there is one.
+
+    `holds` is what it holds from now on.
+    """
     ids = order.broker_order_ids
     if seen is not None and seen.broker_order_id not in ids:
         ids = (*ids, seen.broker_order_id)
     back = State.PARTIAL if order.cum_quantity > 0 else State.WORKING
     if seen is not None and seen.state in UNFILLED_LIVE and order.cum_quantity == 0:
         back = seen.state
-    return move(order, back, now_ns, terms=terms, broker_order_ids=ids)
+    return move(order, back, now_ns, terms=terms, broker_order_ids=ids, **holds)
 
 
 def confirm(order: Order, seen: BrokerOrder, now_ns: int) -> Order | None:
     """Give the order after a change whose answer was lost, by what the broker shows of it now."""
     if is_terminal(seen.state):
         return merge(order, seen, now_ns)
-    return after_change(order, seen, _terms_after(order, seen), now_ns)
+    terms = _terms_after(order, seen)
+    holds = hold_after(order, terms)
+    if holds and terms.quantity is not None:
+        holds["hold_quantity"] = terms.quantity
+    return after_change(order, seen, terms, now_ns, holds)
 
 
 def executions_of(order: Order, fills: Sequence[BrokerFill]) -> dict[str, Execution]:
@@ -225,6 +261,9 @@ def leg_orders(parent: Order, seen: BrokerOrder, now_ns: int) -> tuple[Order, ..
             parent_order_id=parent.order_id,
             strategy_id=parent.strategy_id,
             run_id=parent.run_id,
+            # Exits hold nothing: they only ever close what their entry holds.
+            unit_worth=parent.unit_worth,
+            trading_day=parent.trading_day,
         )
         for leg in seen.legs
         if leg.broker_order_id not in parent.broker_order_ids

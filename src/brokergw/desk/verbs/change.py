@@ -4,14 +4,15 @@ record its answer in another.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from brokergw.desk.keys.recall import in_progress, scope_of
 from brokergw.desk.keys.sends import sent
 from brokergw.desk.record import decisions
 from brokergw.desk.record.admission import Undo
 from brokergw.desk.record.recorder import Step
-from brokergw.desk.record.transitions import move, order_event
+from brokergw.desk.record.refused import denial_of
+from brokergw.desk.record.transitions import holding_of, move, order_event
 from brokergw.desk.results import OrderResult, Result
 from brokergw.desk.sessions import Session
 from brokergw.desk.telling import broker_refusal, nothing_sent, order_audit
@@ -23,7 +24,16 @@ from brokergw.model.lifecycle import AT_BROKER, State, is_terminal
 from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.principal import Caller
-from brokergw.ports.journal import Commit, Committed, Decision, KeyClaim, KeyTaken
+from brokergw.ports.journal import (
+    Admission,
+    CapsReached,
+    Commit,
+    Committed,
+    Decision,
+    KeyClaim,
+    KeyTaken,
+    TradingStopped,
+)
 
 _UNCONFIRMED_NS: Final = 5_000_000_000
 """After this long without a word from the broker a caller may ask for the cancel again."""
@@ -35,6 +45,9 @@ PENDING = frozenset({State.PENDING_CANCEL, State.PENDING_MODIFY})
 class Plan:
     """One kind of change: its name, how it is sent (with the moment its right to be sent counts from), and what an
     acceptance makes of the order (None: nothing yet).
+
+    Where it may add to what the order holds, `admission` is what it must pass, and `holds` gives what the order holds
+    while the change is on its way.
     """
 
     verb: str
@@ -43,6 +56,8 @@ class Plan:
     etag: str
     send: Callable[[Session, Order, float], Awaitable[Outcome]]
     accepted: Callable[[Order, Accepted, int], Order | None]
+    admission: Admission | None = None
+    holds: Callable[[Order], dict[str, Any]] = lambda _: {}
 
 
 class Changes:
@@ -90,7 +105,7 @@ class Changes:
         claim: KeyClaim | None = KeyClaim(scope=scope, fingerprint=fingerprint, subject=order.order_id, time_ns=now)
         while True:
             _require_changeable(order, plan, now)
-            pending = move(order, plan.pending, now, sender=self._at.instance_id)
+            pending = move(order, plan.pending, now, sender=self._at.instance_id, **plan.holds(order))
             unit = Commit(
                 claim=claim,
                 updates=(pending,),
@@ -98,11 +113,14 @@ class Changes:
                 audit=(self._audit(caller, pending, plan, "admitted"),),
                 # Whatever becomes of a second attempt: that the first was not sent allows no third.
                 decision=Decision(scope, decisions.UNDECIDED, now) if claim is None else None,
+                admission=plan.admission,
             )
             result = await self._at.admission.commit(unit, pending, self._undo(caller, command, order, plan))
             if isinstance(result, Committed):
                 self._at.book.remember(pending)
                 return order, pending
+            if isinstance(result, TradingStopped | CapsReached):
+                raise denial_of(order, result)
             if isinstance(result, KeyTaken):
                 # Proved not sent the first time: the key is ours already, the order's version decides who goes on.
                 claim = None
@@ -186,7 +204,9 @@ def _back(current: Order, before: Order, now_ns: int) -> Order | None:
     if current.state not in PENDING:
         return None
     state = State.PARTIAL if current.cum_quantity > 0 else before.state
-    return move(current, state, now_ns)
+    # Where the broker has told of other terms meanwhile, what is held goes by those.
+    holds = holding_of(before) if current.terms == before.terms else {}
+    return move(current, state, now_ns, **holds)
 
 
 def _require_changeable(order: Order, plan: Plan, now_ns: int) -> None:

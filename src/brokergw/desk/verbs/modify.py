@@ -1,9 +1,10 @@
 """Modify: the new terms reach the broker once, and hold once the broker has taken them."""
 
 from collections.abc import Callable
+from typing import Any
 
 from brokergw.desk.gates.gates import changed_terms
-from brokergw.desk.record.transitions import after_change, merge
+from brokergw.desk.record.transitions import after_change, hold_after, merge
 from brokergw.desk.results import Cleared, OrderResult
 from brokergw.desk.sessions import Session
 from brokergw.desk.verbs.change import PENDING, Changes, Plan
@@ -30,10 +31,12 @@ class Modify:
         """Change an order, or give the answer that the key stands for."""
         command = cleared.command
         order = await self._changes.owned(caller, command.order_id)
-        return await self._changes.run(caller, command, order, _plan(command, self._monotonic))
+        return await self._changes.run(caller, command, order, _plan(cleared, self._monotonic))
 
 
-def _plan(command: ModifyOrder, monotonic: Callable[[], float]) -> Plan:
+def _plan(cleared: Cleared[ModifyOrder], monotonic: Callable[[], float]) -> Plan:
+    command, hold = cleared.command, cleared.hold
+
     async def send(session: Session, order: Order, granted_at: float) -> Outcome:
         change = Change(
             quantity=command.quantity,
@@ -54,7 +57,19 @@ def _plan(command: ModifyOrder, monotonic: Callable[[], float]) -> Plan:
         if order.state not in PENDING:
             # The stream was faster and has ended the order meanwhile.
             return merge(order, outcome.order, now_ns) if outcome.order is not None else None
-        return after_change(order, outcome.order, changed_terms(order.terms, command), now_ns)
+        terms = changed_terms(order.terms, command)
+        holds = (
+            {"hold_quantity": hold.quantity, "hold_price": hold.price} if hold.quantity else hold_after(order, terms)
+        )
+        return after_change(order, outcome.order, terms, now_ns, holds)
+
+    def holds(order: Order) -> dict[str, Any]:
+        """Hold the larger of what stands and what is asked for: nobody knows which of the two will trade."""
+        return {
+            "hold_quantity": max(order.hold_quantity, hold.quantity),
+            "hold_price": max(order.hold_price, hold.price),
+            "trading_day": cleared.trading_day or order.trading_day,
+        }
 
     return Plan(
         verb="modify",
@@ -63,4 +78,6 @@ def _plan(command: ModifyOrder, monotonic: Callable[[], float]) -> Plan:
         etag=command.etag,
         send=send,
         accepted=accepted,
+        admission=cleared.admission,
+        holds=holds,
     )

@@ -1,13 +1,14 @@
 """Submit: one commit before the broker is asked, one after it has answered, and in between one send, once."""
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from brokergw.desk.keys.recall import ATTEMPTS_MAX, in_progress, key_expired, scope_of
 from brokergw.desk.keys.sends import sent
 from brokergw.desk.record import decisions
 from brokergw.desk.record.matching import may_take
 from brokergw.desk.record.recorder import Step
+from brokergw.desk.record.refused import denial_of
 from brokergw.desk.record.transitions import leg_orders, merge, move, order_event
 from brokergw.desk.results import Cleared, OrderResult, Result
 from brokergw.desk.sessions import Session
@@ -21,12 +22,14 @@ from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.principal import Caller
 from brokergw.ports.journal import (
+    CapsReached,
     ClientOrderIdTaken,
     Commit,
     Decision,
     KeyClaim,
     KeyTaken,
     Stale,
+    TradingStopped,
 )
 from brokergw.ports.permit import Permit
 
@@ -119,18 +122,12 @@ class Submit:
     async def _admit(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> Order | Result:
         """Make the intent durable: from here on the order may be sent, by this task and nobody else."""
         command = cleared.command
-        order = self._intent(caller, cleared, State.SENDING)
-        order = order.changed(
-            hold_quantity=cleared.hold.quantity,
-            hold_price=cleared.hold.price,
-            unit_worth=cleared.hold.unit_worth,
-            trading_day=cleared.trading_day,
-        )
+        order = self._intent(caller, cleared, State.SENDING).changed(**_holding(cleared))
         unit = replace(self._first(caller, command, order, order.create_time_ns), admission=cleared.admission)
         match await self._admission.commit(unit, order, lambda o: self._unsent(caller, command, o)):
             case KeyTaken(record=record):
                 known = await self._recall.of_record(record, command.fingerprint)
-                return known if known is not None else await self._again(caller, command, record.subject)
+                return known if known is not None else await self._again(caller, cleared, record.subject)
             case ClientOrderIdTaken(order_id=taken):
                 raise GatewayError(
                     Reason.CLIENT_ORDER_ID_TAKEN,
@@ -138,12 +135,17 @@ class Submit:
                     metadata={"clientOrderId": command.client_order_id},
                     order_id=taken,
                 )
+            case TradingStopped() | CapsReached() as refusal:
+                denial = denial_of(order, refusal)
+                await self.deny(caller, command, order.broker, denial)
+                raise denial
             case _:
                 self._book.remember(order)
                 return order
 
-    async def _again(self, caller: Caller, command: SubmitOrder, order_id: str) -> Order:
+    async def _again(self, caller: Caller, cleared: Cleared[SubmitOrder], order_id: str) -> Order:
         """Admit an order once more after a proof that nothing of it was sent."""
+        command = cleared.command
         order = await self._book.get(order_id)
         if order is None or order.state is not State.NOT_SENT:
             raise in_progress(order_id)
@@ -157,6 +159,7 @@ class Submit:
             submit_time_ns=now,
             complete_time_ns=None,
             sender=self._instance_id,
+            **_holding(cleared),
         )
         unit = Commit(
             updates=(order,),
@@ -164,10 +167,16 @@ class Submit:
             audit=(order_audit(caller, now, "order.admitted", order),),
             # Whatever becomes of this attempt: that the last one was not sent allows no third.
             decision=Decision(scope_of(caller, command), decisions.UNDECIDED, now),
+            admission=cleared.admission,
         )
         result = await self._admission.commit(unit, order, lambda o: self._unsent(caller, command, o))
         if isinstance(result, Stale):
             raise in_progress(order_id)
+        if isinstance(result, TradingStopped | CapsReached):
+            # As with a gate: the key was claimed by the first attempt, and may come again once there is room.
+            denial = denial_of(order, result)
+            denial.order_id = order_id
+            raise denial
         self._book.remember(order)
         return order
 
@@ -270,6 +279,17 @@ class Submit:
             events=(order_event(order, Origin.LIVE, now, now),),
             audit=(order_audit(caller, now, action, order),),
         )
+
+
+def _holding(cleared: Cleared[SubmitOrder]) -> dict[str, Any]:
+    """Give what an order holds from its admission on."""
+    hold = cleared.hold
+    return {
+        "hold_quantity": hold.quantity,
+        "hold_price": hold.price,
+        "unit_worth": hold.unit_worth,
+        "trading_day": cleared.trading_day,
+    }
 
 
 _ENDINGS = {Accepted: "accepted", Rejected: "rejected", NotSent: "not_sent", Unknown: "in_doubt"}

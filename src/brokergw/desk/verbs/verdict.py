@@ -15,7 +15,7 @@ from brokergw.desk.record import decisions
 from brokergw.desk.record.endings import absent
 from brokergw.desk.record.matching import differences, permit_ns
 from brokergw.desk.record.recorder import Recorder, Step
-from brokergw.desk.record.transitions import adopt, leg_orders
+from brokergw.desk.record.transitions import adopt, hold_after, leg_orders
 from brokergw.desk.results import OrderResult, Result
 from brokergw.desk.telling import order_audit
 from brokergw.desk.verbs.parts import Parts
@@ -154,7 +154,9 @@ class Verdicts:
         if seen is None:
             after, decision, _ = absent(current, State.ABSENT, now)
             return Step(order=after, decision=decision, audit=(_audit(caller, command, after, now),))
-        before = replace(current, terms=seen.terms) if command.override_mismatch else current
+        before = current
+        if command.override_mismatch:
+            before = current.changed(terms=seen.terms, **hold_after(current, seen.terms))
         adopted = adopt(before, seen, now)
         return Step(
             order=adopted,

@@ -1,0 +1,60 @@
+"""What the record's own refusal of an admission is to the caller: a gate's denial like any other."""
+
+from decimal import Decimal
+from typing import Final
+
+from brokergw.model.errors import Objection, PreflightDenied, Reason
+from brokergw.model.money import format_decimal
+from brokergw.model.order import Order
+from brokergw.model.trading import Halt, TradingState
+from brokergw.ports.journal import CapReached, CapsReached, Measure, TradingStopped
+
+_REACHED: Final = {
+    Measure.EXPOSURE: (Reason.GROSS_EXPOSURE_EXCEEDS_LIMIT, "exposure_max", "the sum of all positions at worst"),
+    Measure.POSITION: (Reason.SYMBOL_POSITION_EXCEEDS_LIMIT, "position_notional_max", "the symbol's position at worst"),
+    Measure.OPEN_ORDERS: (Reason.OPEN_ORDERS_EXCEED_LIMIT, "open_orders_max", "the number of open orders"),
+    Measure.DAY_ORDERS: (Reason.ORDER_COUNT_EXCEEDS_LIMIT, "orders_per_day_max", "the number of the day's orders"),
+    Measure.MINUTE_ORDERS: (Reason.ORDER_COUNT_EXCEEDS_LIMIT, "orders_per_minute_max", "the last minute's orders"),
+    Measure.DAY_VOLUME: (Reason.DAY_NOTIONAL_EXCEEDS_LIMIT, "daily_volume_max", "the day's volume"),
+    Measure.UNACKNOWLEDGED: (Reason.INSUFFICIENT_BUYING_POWER, "buying_power", "the cost of orders on their way"),
+}
+_BROKER: Final = "BROKER"
+
+
+def denial_of(order: Order, refusal: TradingStopped | CapsReached) -> PreflightDenied:
+    """Make the denial: a halt is authority's to deny, a cap exposure's."""
+    if isinstance(refusal, TradingStopped):
+        return PreflightDenied("authority", (_stopped(refusal.halt),))
+    return PreflightDenied("exposure", tuple(_reached(order, each) for each in refusal.reached))
+
+
+def _stopped(halt: Halt) -> Objection:
+    reduce_only = halt.state is TradingState.REDUCE_ONLY
+    words = "only what reduces a position is taken" if reduce_only else "trading is halted"
+    return Objection(
+        Reason.REDUCE_ONLY_MODE if reduce_only else Reason.TRADING_HALTED,
+        halt.scope.key,
+        f"{words}: {halt.reason}",
+        observed=halt.cause.value,
+        source=halt.scope.kind.value,
+    )
+
+
+def _reached(order: Order, each: CapReached) -> Objection:
+    reason, name, words = _REACHED[each.cap.measure]
+    limit, used, requested = (_text(value) for value in (each.cap.limit, each.used, each.requested))
+    return Objection(
+        reason,
+        order.terms.symbol if each.cap.measure is Measure.POSITION else order.account_id,
+        f"{words} is {used}, and {requested} more would exceed {limit}",
+        limit=limit,
+        observed=_text(each.used + each.requested),
+        limit_name=name,
+        source=_BROKER if each.cap.source is None else each.cap.source.value,
+        used=used,
+        requested=requested,
+    )
+
+
+def _text(value: Decimal) -> str:
+    return format_decimal(value.normalize())
