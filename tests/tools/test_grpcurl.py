@@ -21,6 +21,7 @@ SERVICES = {
     "brokerapi.v1.OrderService",
     "brokerapi.v1.PositionService",
     "brokerapi.v1.OperationsService",
+    "brokerapi.v1.ReconciliationService",
     "brokerapi.v1.QuotaService",
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",

@@ -16,6 +16,7 @@ from brokergw.client.limits import LimitCalls
 from brokergw.client.operations import OperationCalls
 from brokergw.client.orders import OrderCalls
 from brokergw.client.positions import PositionCalls
+from brokergw.client.reconciliation import ReconciliationCalls
 from brokergw.client.subscription import StreamPolicy
 from brokergw.client.timing import Backoff, Timing
 
@@ -23,7 +24,16 @@ NOT_REACHED: Final = "GATEWAY_NOT_REACHED"
 """The reason of an error that this client makes itself: no connection was made, so nothing was sent."""
 
 
-class Client(OrderCalls, FillCalls, PositionCalls, AccountCalls, BrokerCalls, OperationCalls, LimitCalls):
+class Client(
+    OrderCalls,
+    FillCalls,
+    PositionCalls,
+    AccountCalls,
+    BrokerCalls,
+    OperationCalls,
+    LimitCalls,
+    ReconciliationCalls,
+):
     """A typed client of one gateway, for one API key: `async with Client("127.0.0.1:50051", key) as client`.
 
     Calls take keyword arguments and give the contract's messages. Reads are repeated while the gateway cannot be

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypeAlias
 
-from brokerapi.v1 import connections_pb2, orders_pb2, streams_pb2, trading_pb2
+from brokerapi.v1 import connections_pb2, orders_pb2, reconciliation_pb2, streams_pb2, trading_pb2
 from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -88,6 +88,18 @@ def order_status(value: str) -> orders_pb2.OrderStatusFilter.ValueType:
         return orders_pb2.ORDER_STATUS_FILTER_UNSPECIFIED
     descriptor = orders_pb2.OrderStatusFilter.DESCRIPTOR
     return orders_pb2.OrderStatusFilter.Value(_member("status", descriptor, "ORDER_STATUS_FILTER_", value))
+
+
+def position_policy(value: str) -> reconciliation_pb2.PositionPolicy.ValueType:
+    """Read what is done about a position that changed without an order: HALT or ADOPT."""
+    descriptor = reconciliation_pb2.PositionPolicy.DESCRIPTOR
+    return reconciliation_pb2.PositionPolicy.Value(_member("positions", descriptor, "POSITION_POLICY_", value))
+
+
+def cash_policy(value: str) -> reconciliation_pb2.CashPolicy.ValueType:
+    """Read what is done about cash that moved without a reason: HALT, WARN or IGNORE."""
+    descriptor = reconciliation_pb2.CashPolicy.DESCRIPTOR
+    return reconciliation_pb2.CashPolicy.Value(_member("cash", descriptor, "CASH_POLICY_", value))
 
 
 def api_key_credentials(key: str | None, secret: str | None) -> connections_pb2.ApiKeyCredentials | None:

@@ -9,6 +9,7 @@ from brokerapi.v1.fills_pb2 import Fill, FillEvent
 from brokerapi.v1.operations_pb2 import OrderInDoubt
 from brokerapi.v1.orders_pb2 import CancelResult, Order, OrderEvent, OrderSpec, SubmitOrderResponse
 from brokerapi.v1.positions_pb2 import Position, PositionEvent, Residual
+from brokerapi.v1.reconciliation_pb2 import Difference, Reconciliation
 from brokerapi.v1.streams_pb2 import Gap, Heartbeat, SnapshotComplete, Subscribed, Terminating
 from google.protobuf import json_format
 from google.protobuf.message import Message
@@ -20,6 +21,7 @@ __all__ = [
     "Broker",
     "CancelResult",
     "Connection",
+    "Difference",
     "Fill",
     "FillEvent",
     "Gap",
@@ -31,6 +33,7 @@ __all__ = [
     "OrderSpec",
     "Position",
     "PositionEvent",
+    "Reconciliation",
     "Residual",
     "SnapshotComplete",
     "SubmitOrderResponse",

@@ -39,6 +39,7 @@ from brokergw.desk.verbs.connections import Connections
 from brokergw.desk.verbs.modify import Modify
 from brokergw.desk.verbs.parts import Parts
 from brokergw.desk.verbs.query import BrokerQuery, RecordQuery
+from brokergw.desk.verbs.reconcile import Reconcile
 from brokergw.desk.verbs.submit import Submit
 from brokergw.desk.verbs.sweep import Sweep
 from brokergw.desk.verbs.verdict import Verdicts
@@ -171,6 +172,11 @@ class Desk:
         self.brokers = broker.brokers
         self.ping_broker = broker.ping
         self.budgets = broker.budgets
+
+        reconcile = Reconcile(self._reconciling, self._sessions, journal, clock)
+        self.reconcile_account, self.list_reconciliations = reconcile.account, reconcile.list
+        self.list_mismatches, self.settle_reconciliation = reconcile.mismatches, reconcile.settle
+        self.get_reconciliation_policy, self.set_reconciliation_policy = reconcile.policy, reconcile.set_policy
 
         connections = Connections(directory, self._sessions, self._tail, clock)
         self.create_connection = connections.create

@@ -15,6 +15,7 @@ from brokerapi.v1 import (
     orders_pb2,
     positions_pb2,
     quotas_pb2,
+    reconciliation_pb2,
 )
 from google.protobuf.message import Message
 
@@ -32,6 +33,7 @@ from brokergw.rpc.wire import (
     orders,
     positions,
     quotas,
+    reconciliation,
     streams,
 )
 
@@ -269,6 +271,48 @@ _OPERATIONS: Final = (
     ),
 )
 
+_RECONCILIATION: Final = (
+    # It asks the broker several times, and may halt: as dear as a connection's calls, and on the record.
+    _connection(
+        "ReconciliationService/ReconcileAccount",
+        reconciliation_pb2.ReconcileAccountRequest,
+        reconciliation.reconcile_from_proto,
+        Scope.ACCOUNTS_READ,
+    ),
+    _read(
+        "ReconciliationService/ListReconciliations",
+        reconciliation_pb2.ListReconciliationsRequest,
+        reconciliation.list_from_proto,
+        Scope.ACCOUNTS_READ,
+        cost=5,
+    ),
+    _read(
+        "ReconciliationService/ListMismatches",
+        reconciliation_pb2.ListMismatchesRequest,
+        reconciliation.mismatches_from_proto,
+        Scope.OPERATIONS_READ,
+        cost=5,
+    ),
+    _connection(
+        "ReconciliationService/SettleReconciliation",
+        reconciliation_pb2.SettleReconciliationRequest,
+        reconciliation.settle_from_proto,
+        Scope.OPERATIONS_WRITE,
+    ),
+    _read(
+        "ReconciliationService/GetReconciliationPolicy",
+        reconciliation_pb2.GetReconciliationPolicyRequest,
+        reconciliation.get_policy_from_proto,
+        Scope.ADMIN_READ,
+    ),
+    _connection(
+        "ReconciliationService/UpdateReconciliationPolicy",
+        reconciliation_pb2.UpdateReconciliationPolicyRequest,
+        reconciliation.update_policy_from_proto,
+        Scope.ADMIN_WRITE,
+    ),
+)
+
 POLICIES: Final = (
     *_ORDERS,
     *_FILLS,
@@ -281,6 +325,7 @@ POLICIES: Final = (
     *_OPERATIONS,
     *RISK,
     *ADMIN,
+    *_RECONCILIATION,
 )
 """The rows of the contract, in the order of its services."""
 

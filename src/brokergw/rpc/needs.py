@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from brokergw.desk.limits.verbs import BrokerChange, LimitsChange, LimitsView
+from brokergw.desk.reconcile.settling import Settled
 from brokergw.desk.results import Cleared, ConnectionStatus, OrderResult, Positions, Result, SweepResult
 from brokergw.desk.streams.watch import WatchItem, WatchRequest
+from brokergw.desk.verbs.reconcile import SettleReconciliation
 from brokergw.desk.verbs.verdict import InDoubt
 from brokergw.model.account import AccountState, Connection, Environment, Position, Transaction
 from brokergw.model.broker_config import BrokerConfig
@@ -26,8 +28,10 @@ from brokergw.model.limits import ScopeLimits
 from brokergw.model.order import Fill, Order
 from brokergw.model.outcome import Budget
 from brokergw.model.principal import Caller, Principal
+from brokergw.model.reconciliation import Reconciliation, ReconciliationPolicy
 from brokergw.ports.broker import Credentials
 from brokergw.ports.journal import OrderQuery
+from brokergw.ports.reconciliations import ReconciliationQuery
 
 
 class Authenticator(Protocol):
@@ -230,7 +234,37 @@ class LimitsFace(Protocol):
         ...
 
 
-class DeskFace(Mutations, Queries, Connections, Operations, Protocol):
+class Comparisons(Protocol):
+    """The desk's comparisons of accounts with their brokers."""
+
+    async def reconcile_account(self, caller: Caller, account_id: str) -> Reconciliation:
+        """Compare one of the caller's accounts now."""
+        ...
+
+    async def list_reconciliations(self, caller: Caller, query: ReconciliationQuery) -> Sequence[Reconciliation]:
+        """List findings about the caller's accounts, newest first."""
+        ...
+
+    async def list_mismatches(self, caller: Caller) -> Sequence[Reconciliation]:
+        """List what stands, of every user, newest first."""
+        ...
+
+    async def settle_reconciliation(self, caller: Caller, command: SettleReconciliation) -> Settled:
+        """Settle a mismatch of any user."""
+        ...
+
+    async def get_reconciliation_policy(self, caller: Caller, user_id: str) -> ReconciliationPolicy:
+        """Give what a user's comparisons tolerate."""
+        ...
+
+    async def set_reconciliation_policy(
+        self, caller: Caller, user_id: str, policy: ReconciliationPolicy
+    ) -> ReconciliationPolicy:
+        """Set what a user's comparisons tolerate."""
+        ...
+
+
+class DeskFace(Mutations, Queries, Connections, Operations, Comparisons, Protocol):
     """The whole desk, as the edge sees it."""
 
     @property

@@ -29,6 +29,7 @@ from brokergw.rpc.services.operations import OperationsService
 from brokergw.rpc.services.orders import OrderService
 from brokergw.rpc.services.positions import PositionService
 from brokergw.rpc.services.quotas import QuotaService
+from brokergw.rpc.services.reconciliation import ReconciliationService
 from brokergw.rpc.services.risk import RiskService
 from brokergw.rpc.services.streams import Streams
 from brokergw.rpc.settings import RpcSettings
@@ -162,6 +163,7 @@ def build_server(
         OperationsService(desk, answers, pages),
         RiskService(desk),
         AdminService(desk),
+        ReconciliationService(desk, pages),
     )
     rooms[HEALTH_SERVICE] = health
     policies: list[MethodPolicy] = [*POLICIES, *HEALTH_POLICIES]

@@ -110,6 +110,12 @@ async def test_every_read_of_the_contract_has_a_method(fake_gateway: FakeGateway
     await quick_client.revoke_connection("con_1")
     await quick_client.get_quotes("acc_1", ["AAPL"])
     await quick_client.get_instrument("acc_1", "AAPL")
+    await quick_client.reconcile_account("acc_1")
+    await quick_client.list_reconciliations(["acc_1"], open_only=True)
+    await quick_client.list_mismatches()
+    await quick_client.settle_reconciliation("rec_1", evidence="counted by hand")
+    await quick_client.get_reconciliation_policy("bob")
+    await quick_client.update_reconciliation_policy("bob", positions="adopt", cash="IGNORE", cash_tolerance="0.05")
 
     assert [call.method for call in fake_gateway.calls] == [
         "GetOrder",
@@ -130,4 +136,10 @@ async def test_every_read_of_the_contract_has_a_method(fake_gateway: FakeGateway
         "RevokeConnection",
         "GetQuotes",
         "GetInstrument",
+        "ReconcileAccount",
+        "ListReconciliations",
+        "ListMismatches",
+        "SettleReconciliation",
+        "GetReconciliationPolicy",
+        "UpdateReconciliationPolicy",
     ]

@@ -1,6 +1,7 @@
 """One round of an account: compare, explain, anchor what is explained, and act on the rest."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
@@ -12,7 +13,9 @@ from brokergw.desk.reconcile.comparison import Comparison, Seen
 from brokergw.desk.reconcile.explaining import Explained, Explaining
 from brokergw.desk.reconcile.findings import Findings
 from brokergw.desk.reconcile.history import News
+from brokergw.desk.reconcile.look import Look
 from brokergw.desk.sessions import Session
+from brokergw.model.account import Transaction
 from brokergw.model.errors import GatewayError
 from brokergw.model.order import ZERO
 from brokergw.model.reconciliation import (
@@ -107,7 +110,7 @@ class Rounds:
             Finding.WARNED if taken else Finding.AGREED,
             as_of_ns=as_of_ns,
             differences=taken,
-            baseline=_baseline(seen, explained.news, baseline),
+            baseline=baseline_of(seen.look, explained.news.lines, baseline, quiet=seen.quiet),
         )
 
     async def _anchor(self, seen: Seen, difference: Difference) -> bool:
@@ -121,9 +124,9 @@ class Rounds:
         )
 
 
-def _baseline(seen: Seen, news: News, before: Baseline | None) -> Baseline:
-    """Say where the account stands: with its cash, if it was quiet enough to tell to which fills that belongs."""
-    look, account = seen.look, seen.look.state.account
+def baseline_of(look: Look, history: Iterable[Transaction], before: Baseline | None, *, quiet: bool) -> Baseline:
+    """Say where an account stands: with its cash, if it was quiet enough to tell to which fills that belongs."""
+    account = look.state.account
     known = before.transactions if before is not None else frozenset()
     fresh = Baseline(
         as_of_ns=look.as_of_ns,
@@ -132,9 +135,9 @@ def _baseline(seen: Seen, news: News, before: Baseline | None) -> Baseline:
         sequence=look.sequence,
         legs=tuple(sorted(look.holdings.legs.items())),
         # Lines outside the days that are asked for need not be remembered; ids of most brokers begin with the day.
-        transactions=frozenset(sorted(known | news.ids)[-_TRANSACTIONS_KEPT_MAX:]),
+        transactions=frozenset(sorted(known | News.of(history, known).ids)[-_TRANSACTIONS_KEPT_MAX:]),
     )
-    if seen.quiet:
+    if quiet:
         return fresh
     if before is None:
         return replace(fresh, cash=None)

@@ -17,6 +17,7 @@ from brokergw.desk.reconcile.look import Looker
 from brokergw.desk.reconcile.needs import Switch
 from brokergw.desk.reconcile.rounds import Rounds
 from brokergw.desk.reconcile.schedule import ReconcileSettings, Schedule
+from brokergw.desk.reconcile.settling import Settling
 from brokergw.desk.record.book import OrderBook
 from brokergw.model.errors import GatewayError
 from brokergw.ports.clock import Clock
@@ -72,6 +73,8 @@ class Reconciling:
             clock,
         )
         self.schedule = Schedule(self.rounds, reconciliations, journal, needs.settings, clock)
+        self.reconciliations = reconciliations
+        self.settling = Settling(looker, self.findings, reconciliations, needs.positions, needs.switch, clock)
         self.drift = Drift(reconciliations, clock)
         self.findings.on_change(self.drift.refresh)
 

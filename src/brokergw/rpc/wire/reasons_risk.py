@@ -47,4 +47,15 @@ RISK: Final[dict[Reason, Row]] = {
     Reason.PAPER_HISTORY_MISSING: denied(
         "There is not enough paper trading on record; `missing` says what is needed.", "Trade on paper first."
     ),
+    Reason.RECONCILIATION_NOT_FOUND: never(
+        StatusCode.NOT_FOUND, "There is no such mismatch.", "ListMismatches shows what stands."
+    ),
+    Reason.RECONCILIATION_SETTLED: never(
+        StatusCode.FAILED_PRECONDITION, "A person has settled the mismatch already.", "Nothing is left to do."
+    ),
+    Reason.RECONCILIATION_MOVED: never(
+        StatusCode.ABORTED,
+        "The broker no longer shows what the mismatch says, or the symbol is trading; `now` says what it shows.",
+        "Compare again, look at what differs now, and settle that.",
+    ),
 }
