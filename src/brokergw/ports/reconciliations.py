@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Protocol
 
 from brokergw.model.reconciliation import Reconciliation, ReconciliationPolicy
@@ -69,18 +68,4 @@ class Reconciliations(Protocol):
         """Forget up to so many findings whose last comparison is older, but for an account's newest and for open
         mismatches; gives how many.
         """
-        ...
-
-
-class PositionsOnRecord(Protocol):
-    """The ledger's positions: signed quantities by symbol, from executions on record and from anchors."""
-
-    async def positions_on_record(self, account_id: str) -> Mapping[str, Decimal]:
-        """Give what an account holds by the record; symbols with nothing may be left out."""
-        ...
-
-    async def anchor(
-        self, account_id: str, symbol: str, quantity: Decimal, average_cost: Decimal, expected: Decimal
-    ) -> bool:
-        """Set a position to what the broker has; False when it is no longer the expected one."""
         ...

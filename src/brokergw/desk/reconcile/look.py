@@ -12,7 +12,6 @@ from brokergw.model.events import EventKind, LogEvent
 from brokergw.model.outcome import BrokerOrder
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Journal
-from brokergw.ports.reconciliations import PositionsOnRecord
 
 _PAGE: Final = 500
 _TRIES: Final = 5
@@ -49,9 +48,8 @@ class RecordSince:
 class Looker:
     """Takes looks."""
 
-    def __init__(self, journal: Journal, positions: PositionsOnRecord, clock: Clock) -> None:
+    def __init__(self, journal: Journal, clock: Clock) -> None:
         self._journal = journal
-        self._positions = positions
         self._clock = clock
 
     async def look(self, session: Session) -> Look:
@@ -86,7 +84,7 @@ class Looker:
             raise GatewayError(Reason.RISK_DATA_STALE, "the broker's answer grew too old before it could be judged")
         for _ in range(_TRIES):
             fills = await self.fills(look.account_id, look.sequence)
-            held = await self._positions.positions_on_record(look.account_id)
+            held = {each.symbol: each.quantity for each in await self._journal.positions_on_record(look.account_id)}
             last = fills[-1].sequence if fills else look.sequence
             if not await self._journal.events(look.account_id, last, 1, _FILLS):
                 return RecordSince(passages(held, fills), fills)

@@ -28,7 +28,8 @@ from brokergw.model.reconciliation import (
     Trigger,
 )
 from brokergw.ports.clock import Clock
-from brokergw.ports.reconciliations import PositionsOnRecord, Reconciliations
+from brokergw.ports.ledger import Ledger
+from brokergw.ports.reconciliations import Reconciliations
 
 _TRANSACTIONS_KEPT_MAX: Final = 1_000
 
@@ -43,7 +44,7 @@ class Rounds:
         comparison: Comparison,
         explaining: Explaining,
         findings: Findings,
-        positions: PositionsOnRecord,
+        ledger: Ledger,
         reconciliations: Reconciliations,
         default_policy: ReconciliationPolicy,
         clock: Clock,
@@ -51,7 +52,7 @@ class Rounds:
         self._comparison = comparison
         self._explaining = explaining
         self._findings = findings
-        self._positions = positions
+        self._ledger = ledger
         self._reconciliations = reconciliations
         self._default_policy = default_policy
         self._clock = clock
@@ -119,7 +120,7 @@ class Rounds:
             return True
         shown = next((p for p in seen.look.state.positions if p.symbol == difference.subject), None)
         cost = (shown.average_price if shown is not None else None) or ZERO
-        return await self._positions.anchor(
+        return await self._ledger.anchor(
             seen.look.account_id, difference.subject, Decimal(difference.broker), cost, Decimal(difference.record)
         )
 

@@ -15,7 +15,8 @@ from brokergw.model.order import ZERO
 from brokergw.model.reconciliation import DifferenceKind, Finding, Reconciliation, Trigger
 from brokergw.model.trading import HaltCause, ScopeKind, TradingScope
 from brokergw.ports.clock import Clock
-from brokergw.ports.reconciliations import PositionsOnRecord, Reconciliations
+from brokergw.ports.ledger import Ledger
+from brokergw.ports.reconciliations import Reconciliations
 
 _HISTORY_NS: Final = 3 * 24 * 3600 * 1_000_000_000
 _MINUTE_NS: Final = 60 * 1_000_000_000
@@ -37,14 +38,14 @@ class Settling:
         looker: Looker,
         findings: Findings,
         reconciliations: Reconciliations,
-        positions: PositionsOnRecord,
+        ledger: Ledger,
         switch: Switch,
         clock: Clock,
     ) -> None:
         self._looker = looker
         self._findings = findings
         self._reconciliations = reconciliations
-        self._positions = positions
+        self._ledger = ledger
         self._switch = switch
         self._clock = clock
 
@@ -75,7 +76,7 @@ class Settling:
                 raise _moved(f"{suspect.symbol}: record {suspect.record}, broker {suspect.broker}")
         for suspect in suspects.values():
             cost = _average_price(look, suspect.symbol)
-            held = await self._positions.anchor(look.account_id, suspect.symbol, suspect.broker, cost, suspect.record)
+            held = await self._ledger.anchor(look.account_id, suspect.symbol, suspect.broker, cost, suspect.record)
             if not held:
                 raise _moved(f"{suspect.symbol} is trading")
         history = await session.adapter.transactions(mismatch.first_ns - _HISTORY_NS, self._clock.now_ns() + _MINUTE_NS)

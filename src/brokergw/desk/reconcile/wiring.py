@@ -23,7 +23,7 @@ from brokergw.model.errors import GatewayError
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Journal
 from brokergw.ports.notifier import Notifier
-from brokergw.ports.reconciliations import PositionsOnRecord, Reconciliations
+from brokergw.ports.reconciliations import Reconciliations
 
 _LEARN_EVERY_S: Final = 1.0
 _PRUNE_EVERY_S: Final = 3600.0
@@ -38,7 +38,6 @@ class ReconcileNeeds:
     """What comparing takes from outside the desk."""
 
     reconciliations: Reconciliations
-    positions: PositionsOnRecord
     switch: Switch
     notifier: Notifier
     settings: ReconcileSettings = field(default_factory=ReconcileSettings)
@@ -61,20 +60,20 @@ class Reconciling:
         self._journal = journal
         self._clock = clock
         reconciliations = needs.reconciliations
-        looker = Looker(journal, needs.positions, clock)
+        looker = Looker(journal, clock)
         self.findings = Findings(journal, reconciliations, needs.switch, needs.notifier, clock)
         self.rounds = Rounds(
             Comparison(looker, journal, book, adoption, upkeep, clock),
             Explaining(journal, looker, clock),
             self.findings,
-            needs.positions,
+            journal,
             reconciliations,
             needs.settings.policy,
             clock,
         )
         self.schedule = Schedule(self.rounds, reconciliations, journal, needs.settings, clock)
         self.reconciliations = reconciliations
-        self.settling = Settling(looker, self.findings, reconciliations, needs.positions, needs.switch, clock)
+        self.settling = Settling(looker, self.findings, reconciliations, journal, needs.switch, clock)
         self.drift = Drift(reconciliations, clock)
         self.findings.on_change(self.drift.refresh)
 

@@ -11,7 +11,7 @@ from brokergw.model.principal import Caller, Principal, Scope
 from brokergw.model.reconciliation import Finding, PositionPolicy, Reconciliation, ReconciliationPolicy, Trigger
 from brokergw.model.trading import HaltCause
 from brokergw.ports.reconciliations import ReconciliationQuery
-from tests.fixtures.books import ALICE, Books, a_position, begun
+from tests.fixtures.books import ALICE, Books, a_position, begun, no_anchor
 from tests.fixtures.scripted_broker import broker_order
 
 D = Decimal
@@ -38,7 +38,7 @@ async def test_a_settled_mismatch_is_the_records_and_trading_goes_on(books: Book
     """The broker's position becomes the record's, the halt goes, and who did it on what grounds is in the audit."""
     mismatch = await a_mismatch(books)
     assert await settle(books, mismatch)
-    assert books.held() == 1
+    assert await books.held() == {"ACME": D(1)}
     assert books.switch.resumed == [(ALICE, HaltCause.RECONCILIATION, EVIDENCE)]
     settled = books.found.by_id[mismatch.reconciliation_id]
     assert (settled.is_open, settled.settled_by, settled.evidence) == (False, "carol", EVIDENCE)
@@ -59,15 +59,15 @@ async def test_what_has_changed_since_is_not_settled(books: Books, shown: str) -
     with pytest.raises(GatewayError) as refused:
         await settle(books, mismatch)
     assert refused.value.reason is Reason.RECONCILIATION_MOVED
-    assert books.held() == 0
+    assert await books.held() == {}
     assert books.found.by_id[mismatch.reconciliation_id].is_open
     assert books.switch.resumed == []
 
 
-async def test_a_record_that_moves_meanwhile_is_not_overwritten(books: Books) -> None:
+async def test_a_record_that_moves_meanwhile_is_not_overwritten(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the symbol trades while its mismatch is settled, the verdict is refused."""
     mismatch = await a_mismatch(books)
-    books.positions.refuses = True
+    monkeypatch.setattr(books.bench.journal, "anchor", no_anchor)
     with pytest.raises(GatewayError) as refused:
         await settle(books, mismatch)
     assert refused.value.reason is Reason.RECONCILIATION_MOVED
