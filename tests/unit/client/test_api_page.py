@@ -18,7 +18,9 @@ def row_of(policy: MethodPolicy) -> str:
     name = policy.method.rpartition("brokerapi.v1.")[2].replace("/", ".")
     scope = f"`{policy.scope.value}`" if policy.scope else "any key"
     spent = "none" if policy.budget.value == "none" else f"{policy.budget.value} {policy.cost}"
-    return f"| `{name}` | {scope} | {'a stream' if policy.streams else spent} | {'key' if policy.keyed else ''} |"
+    tagged = "etag" in policy.request.DESCRIPTOR.fields_by_name
+    once = "key" if policy.keyed else "etag" if tagged else ""
+    return f"| `{name}` | {scope} | {'a stream' if policy.streams else spent} | {once} |"
 
 
 def test_the_page_has_every_call_and_no_other() -> None:
