@@ -2,6 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
+from google.protobuf.descriptor import Descriptor
 
 from brokergw.client import Client
 from brokergw.client.channel import KEEPALIVE_S
@@ -13,13 +14,18 @@ PAGE = (Path(__file__).parents[3] / "docs/api.md").read_text("utf-8")
 SETTINGS = RpcSettings()
 
 
+def takes_etag(request: Descriptor) -> bool:
+    """Tell whether a request names what its caller has read, by itself or in what it replaces."""
+    within = [field.message_type for field in request.fields if field.message_type is not None]
+    return any("etag" in each.fields_by_name for each in (request, *within))
+
+
 def row_of(policy: MethodPolicy) -> str:
     """Write a method's row as the page has it."""
     name = policy.method.rpartition("brokerapi.v1.")[2].replace("/", ".")
     scope = f"`{policy.scope.value}`" if policy.scope else "any key"
     spent = "none" if policy.budget.value == "none" else f"{policy.budget.value} {policy.cost}"
-    tagged = "etag" in policy.request.DESCRIPTOR.fields_by_name
-    once = "key" if policy.keyed else "etag" if tagged else ""
+    once = "key" if policy.keyed else "etag" if takes_etag(policy.request.DESCRIPTOR) else ""
     return f"| `{name}` | {scope} | {'a stream' if policy.streams else spent} | {once} |"
 
 
