@@ -1,7 +1,7 @@
 """The composition root: the only place that knows every part."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from dataclasses import dataclass
 from typing import Final, Protocol, Self, runtime_checkable
 
@@ -24,10 +24,12 @@ from brokergw.desk.feeds.upkeep import UpkeepSettings
 from brokergw.desk.gates.standard import GateSettings
 from brokergw.desk.limits.codes import CodeToRaise
 from brokergw.desk.limits.desk import LimitsDesk
+from brokergw.desk.limits.usage import UsageByLedger
 from brokergw.desk.live.live import Live, LiveParts
 from brokergw.desk.rules import DeskRules
 from brokergw.model.account import ConnectionHealth
 from brokergw.model.errors import GatewayError
+from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Journal
 from brokergw.rpc.server import RpcServer, build_server
 from brokergw.rpc.settings import RateSettings, RpcSettings, TlsSettings
@@ -84,14 +86,7 @@ class Gateway:
         evidence = JsonLinesEvidence(settings.data_dir / "evidence")
         live = _open_live(settings, store, clock)
         alerts = open_alerts(settings, store.alerts, clock)
-        limits = LimitsDesk(
-            store.limits,
-            settings.mandatory_limits,
-            catalog,
-            clock,
-            settings.trading_days(),
-            CodeToRaise(store.authenticators, live.mfa),
-        )
+        limits = _open_limits(settings, store, catalog, live, clock)
         desk = Desk(
             journal,
             store.connections,
@@ -181,6 +176,20 @@ def _rules_of(settings: Settings) -> DeskRules:
         absence_quarantine_s=settings.absence_quarantine_s,
         key_retention_days=settings.key_retention_days,
         key_tombstone_days=settings.key_tombstone_days,
+    )
+
+
+def _open_limits(settings: Settings, store: Store, brokers: Collection[str], live: Live, clock: Clock) -> LimitsDesk:
+    """Wire what is set in each scope to who may set it and what is used of it."""
+    days = settings.trading_days()
+    return LimitsDesk(
+        store.limits,
+        settings.mandatory_limits,
+        brokers,
+        clock,
+        days,
+        CodeToRaise(store.authenticators, live.mfa),
+        UsageByLedger(store.journal, days, clock),
     )
 
 

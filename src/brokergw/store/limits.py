@@ -123,7 +123,10 @@ def _insert_first(database: Connection, table: Table, row: dict[str, Any]) -> bo
         from sqlalchemy.dialects.sqlite import insert as insert_or_not  # noqa: PLC0415 - one of two dialects
     else:
         from sqlalchemy.dialects.postgresql import insert as insert_or_not  # type: ignore[assignment] # noqa: PLC0415 - the other
-    return database.execute(insert_or_not(table).values(row).on_conflict_do_nothing()).rowcount == 1
+    return (
+        database.scalar(insert_or_not(table).values(row).on_conflict_do_nothing().returning(table.c.version))
+        is not None
+    )
 
 
 def _revision(database: Connection) -> int:
