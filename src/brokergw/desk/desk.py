@@ -23,7 +23,7 @@ from brokergw.desk.keys.retention import Retention
 from brokergw.desk.keys.sends import Sends
 from brokergw.desk.limits.desk import LimitsDesk
 from brokergw.desk.live.live import Live
-from brokergw.desk.reconcile.wiring import ReconcileNeeds, Reconciling
+from brokergw.desk.reconcile.wiring import ReconcileNeeds, ReconcileParts, Reconciling
 from brokergw.desk.record.admission import Admission
 from brokergw.desk.record.answers import Answers
 from brokergw.desk.record.book import OrderBook
@@ -116,14 +116,9 @@ class Desk:
         mandatory = Limits(order_notional_max=gate_settings.order_notional_max)
         self.limits = limits or LimitsDesk.of_settings(mandatory, clock)
         checks = standard_checks(one_at_a_time, clock, gate_settings, live, self.limits, self._hours)
-        self._reconciling: Reconciling | None = None
-        if reconcile is not None:
-            self._reconciling = Reconciling(
-                reconcile, journal=journal, book=self._book, adoption=adoption, upkeep=upkeep, clock=clock
-            )
-            self._holding.on_take(self._reconciling.schedule.start)
-            checks = self._reconciling.guarding(checks)
-        self._gates = Gates(self._sessions, checks)
+        compared = ReconcileParts(journal, self._book, adoption, upkeep, self._holding, clock)
+        self._reconciling = Reconciling(reconcile, compared) if reconcile is not None else None
+        self._gates = Gates(self._sessions, checks if self._reconciling is None else self._reconciling.guarding(checks))
         self._gate_settings = gate_settings
         self._admission = Admission(journal, recorder, clock)
         parts = Parts(

@@ -2,7 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
 
 from brokergw.client import Client
 from brokergw.client.channel import KEEPALIVE_S
@@ -14,10 +14,10 @@ PAGE = (Path(__file__).parents[3] / "docs/api.md").read_text("utf-8")
 SETTINGS = RpcSettings()
 
 
-def takes_etag(request: Descriptor) -> bool:
+def takes_etag(request: type[Message]) -> bool:
     """Tell whether a request names what its caller has read, by itself or in what it replaces."""
-    within = [field.message_type for field in request.fields if field.message_type is not None]
-    return any("etag" in each.fields_by_name for each in (request, *within))
+    within = [field.message_type for field in request.DESCRIPTOR.fields if field.message_type is not None]
+    return any("etag" in each.fields_by_name for each in (request.DESCRIPTOR, *within))
 
 
 def row_of(policy: MethodPolicy) -> str:
@@ -25,7 +25,7 @@ def row_of(policy: MethodPolicy) -> str:
     name = policy.method.rpartition("brokerapi.v1.")[2].replace("/", ".")
     scope = f"`{policy.scope.value}`" if policy.scope else "any key"
     spent = "none" if policy.budget.value == "none" else f"{policy.budget.value} {policy.cost}"
-    once = "key" if policy.keyed else "etag" if takes_etag(policy.request.DESCRIPTOR) else ""
+    once = "key" if policy.keyed else "etag" if takes_etag(policy.request) else ""
     return f"| `{name}` | {scope} | {'a stream' if policy.streams else spent} | {once} |"
 
 

@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 
 from brokergw.desk.feeds.adoption import Adoption
+from brokergw.desk.feeds.holding import Holding
 from brokergw.desk.feeds.upkeep import Upkeep
 from brokergw.desk.gates.gates import GateChecks
 from brokergw.desk.reconcile.comparison import Comparison
@@ -43,19 +44,23 @@ class ReconcileNeeds:
     settings: ReconcileSettings = field(default_factory=ReconcileSettings)
 
 
+@dataclass(frozen=True, slots=True)
+class ReconcileParts:
+    """The desk's own parts that comparing works with."""
+
+    journal: Journal
+    book: OrderBook
+    adoption: Adoption
+    upkeep: Upkeep
+    holding: Holding
+    clock: Clock
+
+
 class Reconciling:
     """Comparing accounts, whole."""
 
-    def __init__(
-        self,
-        needs: ReconcileNeeds,
-        *,
-        journal: Journal,
-        book: OrderBook,
-        adoption: Adoption,
-        upkeep: Upkeep,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, needs: ReconcileNeeds, parts: ReconcileParts) -> None:
+        journal, clock = parts.journal, parts.clock
         self._needs = needs
         self._journal = journal
         self._clock = clock
@@ -63,7 +68,7 @@ class Reconciling:
         looker = Looker(journal, clock)
         self.findings = Findings(journal, reconciliations, needs.switch, needs.notifier, clock)
         self.rounds = Rounds(
-            Comparison(looker, journal, book, adoption, upkeep, clock),
+            Comparison(looker, journal, parts.book, parts.adoption, parts.upkeep, clock),
             Explaining(journal, looker, clock),
             self.findings,
             journal,
@@ -76,6 +81,7 @@ class Reconciling:
         self.settling = Settling(looker, self.findings, reconciliations, journal, needs.switch, clock)
         self.drift = Drift(reconciliations, clock)
         self.findings.on_change(self.drift.refresh)
+        parts.holding.on_take(self.schedule.start)
 
     def guarding(self, checks: GateChecks) -> GateChecks:
         """Put the check for open mismatches behind those of the exposure gate."""
