@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import CollectorRegistry
 
 from brokergw.app.alerts import open_alerts
+from brokergw.app.calendar_file import hours_sources
 from brokergw.app.catalog import open_catalog
 from brokergw.app.chaos import crashes_of, require_no_live_money
 from brokergw.app.clock import SystemClock
@@ -100,6 +101,7 @@ class Gateway:
             _rules_of(settings),
             limits=limits,
             notifier=alerts,
+            hours=hours_sources(settings, store),
         )
         tracing = open_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
         registry = CollectorRegistry()

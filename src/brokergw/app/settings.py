@@ -131,6 +131,12 @@ class Settings(BaseSettings):
         400, ge=1, description="Days that a key is known to have been used, so that it places nothing again."
     )
 
+    calendar_overrides: str = Field(
+        "",
+        description="TOML file of closures, other hours and maintenance, which win over calendars and brokers "
+        "(docs/hours.md); read again on change, and while it cannot be read no order is taken.",
+    )
+
     mock_seed: int = Field(1, description="Seed of the mock broker's prices and ids.")
     mock_latency_s: float = Field(0.0, ge=0, description="Seconds before a call takes effect at the mock broker.")
     mock_reject_rate: float = Field(0.0, ge=0, le=1, description="Share of orders that the mock broker refuses.")

@@ -36,6 +36,7 @@ from brokergw.store.reconciliations import SqlReconciliations
 from brokergw.store.seal import Seal
 from brokergw.store.sieve import KeySieve
 from brokergw.store.statements import Statements
+from brokergw.store.time import DatabaseTime
 from brokergw.store.transaction import WriterConnection
 from brokergw.store.writer import Writer
 
@@ -91,6 +92,7 @@ class Store:
             None if shared else KeySieve(),
             self._bell,
         )
+        self.time: Final = DatabaseTime(self._reader) if shared else None
         self.keys: Final = SqlKeyDirectory(self._writer, self._reader)
         self.connections: Final = SqlConnectionDirectory(self._writer, self._reader, seal)
         self.modes: Final = SqlModes(run, self._reader)
