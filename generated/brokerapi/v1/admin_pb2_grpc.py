@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from brokerapi.v1 import limits_pb2 as brokerapi_dot_v1_dot_limits__pb2
+from brokerapi.v1 import live_pb2 as brokerapi_dot_v1_dot_live__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -60,6 +61,31 @@ class AdminServiceStub:
                 request_serializer=brokerapi_dot_v1_dot_limits__pb2.UpdatePlatformLimitsRequest.SerializeToString,
                 response_deserializer=brokerapi_dot_v1_dot_limits__pb2.UpdatePlatformLimitsResponse.FromString,
                 _registered_method=True)
+        self.GetUserModes = channel.unary_unary(
+                '/brokerapi.v1.AdminService/GetUserModes',
+                request_serializer=brokerapi_dot_v1_dot_live__pb2.GetUserModesRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_live__pb2.GetUserModesResponse.FromString,
+                _registered_method=True)
+        self.GrantLiveTrading = channel.unary_unary(
+                '/brokerapi.v1.AdminService/GrantLiveTrading',
+                request_serializer=brokerapi_dot_v1_dot_live__pb2.GrantLiveTradingRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_live__pb2.GrantLiveTradingResponse.FromString,
+                _registered_method=True)
+        self.RevokeLiveTrading = channel.unary_unary(
+                '/brokerapi.v1.AdminService/RevokeLiveTrading',
+                request_serializer=brokerapi_dot_v1_dot_live__pb2.RevokeLiveTradingRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_live__pb2.RevokeLiveTradingResponse.FromString,
+                _registered_method=True)
+        self.ResetMfa = channel.unary_unary(
+                '/brokerapi.v1.AdminService/ResetMfa',
+                request_serializer=brokerapi_dot_v1_dot_live__pb2.ResetMfaRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_live__pb2.ResetMfaResponse.FromString,
+                _registered_method=True)
+        self.UnlockMfa = channel.unary_unary(
+                '/brokerapi.v1.AdminService/UnlockMfa',
+                request_serializer=brokerapi_dot_v1_dot_live__pb2.UnlockMfaRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_live__pb2.UnlockMfaResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -101,6 +127,41 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetUserModes(self, request, context):
+        """Shows how far a user's orders may go, and what is missing for live trading.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GrantLiveTrading(self, request, context):
+        """Lets a user take the steps to live trading.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeLiveTrading(self, request, context):
+        """Takes the grant away, and live trading with it, at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResetMfa(self, request, context):
+        """Removes a user's authenticator, and ends its live trading; the user enrolls anew.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnlockMfa(self, request, context):
+        """Lets a user's codes be looked at again, after too many wrong ones.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -128,6 +189,31 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.UpdatePlatformLimits,
                     request_deserializer=brokerapi_dot_v1_dot_limits__pb2.UpdatePlatformLimitsRequest.FromString,
                     response_serializer=brokerapi_dot_v1_dot_limits__pb2.UpdatePlatformLimitsResponse.SerializeToString,
+            ),
+            'GetUserModes': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUserModes,
+                    request_deserializer=brokerapi_dot_v1_dot_live__pb2.GetUserModesRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_live__pb2.GetUserModesResponse.SerializeToString,
+            ),
+            'GrantLiveTrading': grpc.unary_unary_rpc_method_handler(
+                    servicer.GrantLiveTrading,
+                    request_deserializer=brokerapi_dot_v1_dot_live__pb2.GrantLiveTradingRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_live__pb2.GrantLiveTradingResponse.SerializeToString,
+            ),
+            'RevokeLiveTrading': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeLiveTrading,
+                    request_deserializer=brokerapi_dot_v1_dot_live__pb2.RevokeLiveTradingRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_live__pb2.RevokeLiveTradingResponse.SerializeToString,
+            ),
+            'ResetMfa': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResetMfa,
+                    request_deserializer=brokerapi_dot_v1_dot_live__pb2.ResetMfaRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_live__pb2.ResetMfaResponse.SerializeToString,
+            ),
+            'UnlockMfa': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnlockMfa,
+                    request_deserializer=brokerapi_dot_v1_dot_live__pb2.UnlockMfaRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_live__pb2.UnlockMfaResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -266,6 +352,141 @@ class AdminService:
             '/brokerapi.v1.AdminService/UpdatePlatformLimits',
             brokerapi_dot_v1_dot_limits__pb2.UpdatePlatformLimitsRequest.SerializeToString,
             brokerapi_dot_v1_dot_limits__pb2.UpdatePlatformLimitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUserModes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.AdminService/GetUserModes',
+            brokerapi_dot_v1_dot_live__pb2.GetUserModesRequest.SerializeToString,
+            brokerapi_dot_v1_dot_live__pb2.GetUserModesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GrantLiveTrading(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.AdminService/GrantLiveTrading',
+            brokerapi_dot_v1_dot_live__pb2.GrantLiveTradingRequest.SerializeToString,
+            brokerapi_dot_v1_dot_live__pb2.GrantLiveTradingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeLiveTrading(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.AdminService/RevokeLiveTrading',
+            brokerapi_dot_v1_dot_live__pb2.RevokeLiveTradingRequest.SerializeToString,
+            brokerapi_dot_v1_dot_live__pb2.RevokeLiveTradingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResetMfa(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.AdminService/ResetMfa',
+            brokerapi_dot_v1_dot_live__pb2.ResetMfaRequest.SerializeToString,
+            brokerapi_dot_v1_dot_live__pb2.ResetMfaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnlockMfa(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.AdminService/UnlockMfa',
+            brokerapi_dot_v1_dot_live__pb2.UnlockMfaRequest.SerializeToString,
+            brokerapi_dot_v1_dot_live__pb2.UnlockMfaResponse.FromString,
             options,
             channel_credentials,
             insecure,

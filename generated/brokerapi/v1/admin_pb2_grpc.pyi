@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from brokerapi.v1 import limits_pb2 as _limits_pb2
+from brokerapi.v1 import live_pb2 as _live_pb2
 from collections import abc as _abc
 from grpc import aio as _aio
 import abc as _abc_1
@@ -26,6 +27,16 @@ class AdminServiceStub:
     """Replaces what the administrator sets for one user."""
     UpdatePlatformLimits: _aio.UnaryUnaryMultiCallable[_limits_pb2.UpdatePlatformLimitsRequest, _limits_pb2.UpdatePlatformLimitsResponse]
     """Replaces the platform's limits, which hold for everybody."""
+    GetUserModes: _aio.UnaryUnaryMultiCallable[_live_pb2.GetUserModesRequest, _live_pb2.GetUserModesResponse]
+    """Shows how far a user's orders may go, and what is missing for live trading."""
+    GrantLiveTrading: _aio.UnaryUnaryMultiCallable[_live_pb2.GrantLiveTradingRequest, _live_pb2.GrantLiveTradingResponse]
+    """Lets a user take the steps to live trading."""
+    RevokeLiveTrading: _aio.UnaryUnaryMultiCallable[_live_pb2.RevokeLiveTradingRequest, _live_pb2.RevokeLiveTradingResponse]
+    """Takes the grant away, and live trading with it, at once."""
+    ResetMfa: _aio.UnaryUnaryMultiCallable[_live_pb2.ResetMfaRequest, _live_pb2.ResetMfaResponse]
+    """Removes a user's authenticator, and ends its live trading; the user enrolls anew."""
+    UnlockMfa: _aio.UnaryUnaryMultiCallable[_live_pb2.UnlockMfaRequest, _live_pb2.UnlockMfaResponse]
+    """Lets a user's codes be looked at again, after too many wrong ones."""
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """AdminService is for those who are responsible for the risk of the whole platform."""
@@ -69,5 +80,45 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_limits_pb2.UpdatePlatformLimitsRequest, _abc.Awaitable[_limits_pb2.UpdatePlatformLimitsResponse]],
     ) -> _abc.Awaitable[_limits_pb2.UpdatePlatformLimitsResponse]:
         """Replaces the platform's limits, which hold for everybody."""
+
+    @_abc_1.abstractmethod
+    def GetUserModes(
+        self,
+        request: _live_pb2.GetUserModesRequest,
+        context: _aio.ServicerContext[_live_pb2.GetUserModesRequest, _abc.Awaitable[_live_pb2.GetUserModesResponse]],
+    ) -> _abc.Awaitable[_live_pb2.GetUserModesResponse]:
+        """Shows how far a user's orders may go, and what is missing for live trading."""
+
+    @_abc_1.abstractmethod
+    def GrantLiveTrading(
+        self,
+        request: _live_pb2.GrantLiveTradingRequest,
+        context: _aio.ServicerContext[_live_pb2.GrantLiveTradingRequest, _abc.Awaitable[_live_pb2.GrantLiveTradingResponse]],
+    ) -> _abc.Awaitable[_live_pb2.GrantLiveTradingResponse]:
+        """Lets a user take the steps to live trading."""
+
+    @_abc_1.abstractmethod
+    def RevokeLiveTrading(
+        self,
+        request: _live_pb2.RevokeLiveTradingRequest,
+        context: _aio.ServicerContext[_live_pb2.RevokeLiveTradingRequest, _abc.Awaitable[_live_pb2.RevokeLiveTradingResponse]],
+    ) -> _abc.Awaitable[_live_pb2.RevokeLiveTradingResponse]:
+        """Takes the grant away, and live trading with it, at once."""
+
+    @_abc_1.abstractmethod
+    def ResetMfa(
+        self,
+        request: _live_pb2.ResetMfaRequest,
+        context: _aio.ServicerContext[_live_pb2.ResetMfaRequest, _abc.Awaitable[_live_pb2.ResetMfaResponse]],
+    ) -> _abc.Awaitable[_live_pb2.ResetMfaResponse]:
+        """Removes a user's authenticator, and ends its live trading; the user enrolls anew."""
+
+    @_abc_1.abstractmethod
+    def UnlockMfa(
+        self,
+        request: _live_pb2.UnlockMfaRequest,
+        context: _aio.ServicerContext[_live_pb2.UnlockMfaRequest, _abc.Awaitable[_live_pb2.UnlockMfaResponse]],
+    ) -> _abc.Awaitable[_live_pb2.UnlockMfaResponse]:
+        """Lets a user's codes be looked at again, after too many wrong ones."""
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _aio.Server) -> None: ...

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from brokerapi.v1 import limits_pb2 as brokerapi_dot_v1_dot_limits__pb2
+from brokerapi.v1 import live_pb2 as brokerapi_dot_v1_dot_live__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -45,6 +46,41 @@ class RiskServiceStub:
                 request_serializer=brokerapi_dot_v1_dot_limits__pb2.UpdateLimitsRequest.SerializeToString,
                 response_deserializer=brokerapi_dot_v1_dot_limits__pb2.UpdateLimitsResponse.FromString,
                 _registered_method=True)
+        self.GetModes = channel.unary_unary(
+                '/brokerapi.v1.RiskService/GetModes',
+                request_serializer=brokerapi_dot_v1_dot_live__pb2.GetModesRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_live__pb2.GetModesResponse.FromString,
+                _registered_method=True)
+        self.SetMode = channel.unary_unary(
+                '/brokerapi.v1.RiskService/SetMode',
+                request_serializer=brokerapi_dot_v1_dot_live__pb2.SetModeRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_live__pb2.SetModeResponse.FromString,
+                _registered_method=True)
+        self.GetRiskText = channel.unary_unary(
+                '/brokerapi.v1.RiskService/GetRiskText',
+                request_serializer=brokerapi_dot_v1_dot_live__pb2.GetRiskTextRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_live__pb2.GetRiskTextResponse.FromString,
+                _registered_method=True)
+        self.AcknowledgeRisk = channel.unary_unary(
+                '/brokerapi.v1.RiskService/AcknowledgeRisk',
+                request_serializer=brokerapi_dot_v1_dot_live__pb2.AcknowledgeRiskRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_live__pb2.AcknowledgeRiskResponse.FromString,
+                _registered_method=True)
+        self.EnrollMfa = channel.unary_unary(
+                '/brokerapi.v1.RiskService/EnrollMfa',
+                request_serializer=brokerapi_dot_v1_dot_live__pb2.EnrollMfaRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_live__pb2.EnrollMfaResponse.FromString,
+                _registered_method=True)
+        self.ConfirmMfa = channel.unary_unary(
+                '/brokerapi.v1.RiskService/ConfirmMfa',
+                request_serializer=brokerapi_dot_v1_dot_live__pb2.ConfirmMfaRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_live__pb2.ConfirmMfaResponse.FromString,
+                _registered_method=True)
+        self.EscalateToLive = channel.unary_unary(
+                '/brokerapi.v1.RiskService/EscalateToLive',
+                request_serializer=brokerapi_dot_v1_dot_live__pb2.EscalateToLiveRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_live__pb2.EscalateToLiveResponse.FromString,
+                _registered_method=True)
 
 
 class RiskServiceServicer:
@@ -66,6 +102,56 @@ class RiskServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetModes(self, request, context):
+        """Shows how far the caller's orders may go, and what is missing for live trading.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetMode(self, request, context):
+        """Chooses mock or paper for the caller, or binds an account or a strategy to it. Stepping down acts at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRiskText(self, request, context):
+        """Shows the risk text that must be acknowledged before live trading.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcknowledgeRisk(self, request, context):
+        """Puts on record that the caller has read the present risk text.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EnrollMfa(self, request, context):
+        """Begins the enrolment of an authenticator, and shows its secret once. Begun again before the first code it starts
+        over; after it an administrator must reset it first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmMfa(self, request, context):
+        """Ends the enrolment by a first code; later on it renews the proof that live orders ask for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EscalateToLive(self, request, context):
+        """Takes live trading up, for the caller or, once that is done, for an account or a strategy of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RiskServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -78,6 +164,41 @@ def add_RiskServiceServicer_to_server(servicer, server):
                     servicer.UpdateLimits,
                     request_deserializer=brokerapi_dot_v1_dot_limits__pb2.UpdateLimitsRequest.FromString,
                     response_serializer=brokerapi_dot_v1_dot_limits__pb2.UpdateLimitsResponse.SerializeToString,
+            ),
+            'GetModes': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetModes,
+                    request_deserializer=brokerapi_dot_v1_dot_live__pb2.GetModesRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_live__pb2.GetModesResponse.SerializeToString,
+            ),
+            'SetMode': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetMode,
+                    request_deserializer=brokerapi_dot_v1_dot_live__pb2.SetModeRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_live__pb2.SetModeResponse.SerializeToString,
+            ),
+            'GetRiskText': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRiskText,
+                    request_deserializer=brokerapi_dot_v1_dot_live__pb2.GetRiskTextRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_live__pb2.GetRiskTextResponse.SerializeToString,
+            ),
+            'AcknowledgeRisk': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcknowledgeRisk,
+                    request_deserializer=brokerapi_dot_v1_dot_live__pb2.AcknowledgeRiskRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_live__pb2.AcknowledgeRiskResponse.SerializeToString,
+            ),
+            'EnrollMfa': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnrollMfa,
+                    request_deserializer=brokerapi_dot_v1_dot_live__pb2.EnrollMfaRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_live__pb2.EnrollMfaResponse.SerializeToString,
+            ),
+            'ConfirmMfa': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmMfa,
+                    request_deserializer=brokerapi_dot_v1_dot_live__pb2.ConfirmMfaRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_live__pb2.ConfirmMfaResponse.SerializeToString,
+            ),
+            'EscalateToLive': grpc.unary_unary_rpc_method_handler(
+                    servicer.EscalateToLive,
+                    request_deserializer=brokerapi_dot_v1_dot_live__pb2.EscalateToLiveRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_live__pb2.EscalateToLiveResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -135,6 +256,195 @@ class RiskService:
             '/brokerapi.v1.RiskService/UpdateLimits',
             brokerapi_dot_v1_dot_limits__pb2.UpdateLimitsRequest.SerializeToString,
             brokerapi_dot_v1_dot_limits__pb2.UpdateLimitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetModes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.RiskService/GetModes',
+            brokerapi_dot_v1_dot_live__pb2.GetModesRequest.SerializeToString,
+            brokerapi_dot_v1_dot_live__pb2.GetModesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetMode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.RiskService/SetMode',
+            brokerapi_dot_v1_dot_live__pb2.SetModeRequest.SerializeToString,
+            brokerapi_dot_v1_dot_live__pb2.SetModeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRiskText(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.RiskService/GetRiskText',
+            brokerapi_dot_v1_dot_live__pb2.GetRiskTextRequest.SerializeToString,
+            brokerapi_dot_v1_dot_live__pb2.GetRiskTextResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcknowledgeRisk(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.RiskService/AcknowledgeRisk',
+            brokerapi_dot_v1_dot_live__pb2.AcknowledgeRiskRequest.SerializeToString,
+            brokerapi_dot_v1_dot_live__pb2.AcknowledgeRiskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnrollMfa(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.RiskService/EnrollMfa',
+            brokerapi_dot_v1_dot_live__pb2.EnrollMfaRequest.SerializeToString,
+            brokerapi_dot_v1_dot_live__pb2.EnrollMfaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmMfa(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.RiskService/ConfirmMfa',
+            brokerapi_dot_v1_dot_live__pb2.ConfirmMfaRequest.SerializeToString,
+            brokerapi_dot_v1_dot_live__pb2.ConfirmMfaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EscalateToLive(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.RiskService/EscalateToLive',
+            brokerapi_dot_v1_dot_live__pb2.EscalateToLiveRequest.SerializeToString,
+            brokerapi_dot_v1_dot_live__pb2.EscalateToLiveResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from brokerapi.v1 import limits_pb2 as _limits_pb2
+from brokerapi.v1 import live_pb2 as _live_pb2
 from collections import abc as _abc
 from grpc import aio as _aio
 import abc as _abc_1
@@ -22,6 +23,22 @@ class RiskServiceStub:
     """Replaces the caller's own limits, or those of one of its strategies. They may be stricter than those of wider
     scopes, never looser.
     """
+    GetModes: _aio.UnaryUnaryMultiCallable[_live_pb2.GetModesRequest, _live_pb2.GetModesResponse]
+    """Shows how far the caller's orders may go, and what is missing for live trading."""
+    SetMode: _aio.UnaryUnaryMultiCallable[_live_pb2.SetModeRequest, _live_pb2.SetModeResponse]
+    """Chooses mock or paper for the caller, or binds an account or a strategy to it. Stepping down acts at once."""
+    GetRiskText: _aio.UnaryUnaryMultiCallable[_live_pb2.GetRiskTextRequest, _live_pb2.GetRiskTextResponse]
+    """Shows the risk text that must be acknowledged before live trading."""
+    AcknowledgeRisk: _aio.UnaryUnaryMultiCallable[_live_pb2.AcknowledgeRiskRequest, _live_pb2.AcknowledgeRiskResponse]
+    """Puts on record that the caller has read the present risk text."""
+    EnrollMfa: _aio.UnaryUnaryMultiCallable[_live_pb2.EnrollMfaRequest, _live_pb2.EnrollMfaResponse]
+    """Begins the enrolment of an authenticator, and shows its secret once. Begun again before the first code it starts
+    over; after it an administrator must reset it first.
+    """
+    ConfirmMfa: _aio.UnaryUnaryMultiCallable[_live_pb2.ConfirmMfaRequest, _live_pb2.ConfirmMfaResponse]
+    """Ends the enrolment by a first code; later on it renews the proof that live orders ask for."""
+    EscalateToLive: _aio.UnaryUnaryMultiCallable[_live_pb2.EscalateToLiveRequest, _live_pb2.EscalateToLiveResponse]
+    """Takes live trading up, for the caller or, once that is done, for an account or a strategy of it."""
 
 class RiskServiceServicer(metaclass=_abc_1.ABCMeta):
     """RiskService is what a user sees of the limits and states of its own trading, and what it may set."""
@@ -43,5 +60,63 @@ class RiskServiceServicer(metaclass=_abc_1.ABCMeta):
         """Replaces the caller's own limits, or those of one of its strategies. They may be stricter than those of wider
         scopes, never looser.
         """
+
+    @_abc_1.abstractmethod
+    def GetModes(
+        self,
+        request: _live_pb2.GetModesRequest,
+        context: _aio.ServicerContext[_live_pb2.GetModesRequest, _abc.Awaitable[_live_pb2.GetModesResponse]],
+    ) -> _abc.Awaitable[_live_pb2.GetModesResponse]:
+        """Shows how far the caller's orders may go, and what is missing for live trading."""
+
+    @_abc_1.abstractmethod
+    def SetMode(
+        self,
+        request: _live_pb2.SetModeRequest,
+        context: _aio.ServicerContext[_live_pb2.SetModeRequest, _abc.Awaitable[_live_pb2.SetModeResponse]],
+    ) -> _abc.Awaitable[_live_pb2.SetModeResponse]:
+        """Chooses mock or paper for the caller, or binds an account or a strategy to it. Stepping down acts at once."""
+
+    @_abc_1.abstractmethod
+    def GetRiskText(
+        self,
+        request: _live_pb2.GetRiskTextRequest,
+        context: _aio.ServicerContext[_live_pb2.GetRiskTextRequest, _abc.Awaitable[_live_pb2.GetRiskTextResponse]],
+    ) -> _abc.Awaitable[_live_pb2.GetRiskTextResponse]:
+        """Shows the risk text that must be acknowledged before live trading."""
+
+    @_abc_1.abstractmethod
+    def AcknowledgeRisk(
+        self,
+        request: _live_pb2.AcknowledgeRiskRequest,
+        context: _aio.ServicerContext[_live_pb2.AcknowledgeRiskRequest, _abc.Awaitable[_live_pb2.AcknowledgeRiskResponse]],
+    ) -> _abc.Awaitable[_live_pb2.AcknowledgeRiskResponse]:
+        """Puts on record that the caller has read the present risk text."""
+
+    @_abc_1.abstractmethod
+    def EnrollMfa(
+        self,
+        request: _live_pb2.EnrollMfaRequest,
+        context: _aio.ServicerContext[_live_pb2.EnrollMfaRequest, _abc.Awaitable[_live_pb2.EnrollMfaResponse]],
+    ) -> _abc.Awaitable[_live_pb2.EnrollMfaResponse]:
+        """Begins the enrolment of an authenticator, and shows its secret once. Begun again before the first code it starts
+        over; after it an administrator must reset it first.
+        """
+
+    @_abc_1.abstractmethod
+    def ConfirmMfa(
+        self,
+        request: _live_pb2.ConfirmMfaRequest,
+        context: _aio.ServicerContext[_live_pb2.ConfirmMfaRequest, _abc.Awaitable[_live_pb2.ConfirmMfaResponse]],
+    ) -> _abc.Awaitable[_live_pb2.ConfirmMfaResponse]:
+        """Ends the enrolment by a first code; later on it renews the proof that live orders ask for."""
+
+    @_abc_1.abstractmethod
+    def EscalateToLive(
+        self,
+        request: _live_pb2.EscalateToLiveRequest,
+        context: _aio.ServicerContext[_live_pb2.EscalateToLiveRequest, _abc.Awaitable[_live_pb2.EscalateToLiveResponse]],
+    ) -> _abc.Awaitable[_live_pb2.EscalateToLiveResponse]:
+        """Takes live trading up, for the caller or, once that is done, for an account or a strategy of it."""
 
 def add_RiskServiceServicer_to_server(servicer: RiskServiceServicer, server: _aio.Server) -> None: ...

@@ -29,15 +29,16 @@ def create(
     user: Annotated[str, typer.Option(help="Whose key it is. A new user starts with an account at the mock broker.")],
     name: Annotated[str, typer.Option(help="What the key is for.")] = "default",
     scope: Annotated[
-        list[str] | None, typer.Option(help="What it may call; may be given again. All but operations.* when left out.")
+        list[str] | None,
+        typer.Option(help="What it may call; may be given again. All but operations.* and admin.* when left out."),
     ] = None,
     expires_in_days: Annotated[int | None, typer.Option(min=1, help="When it ends; never when left out.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key and print it, once: only a hash of it is kept.
 
-    Scopes: orders.read, orders.write, accounts.read, connections.read, connections.write, market_data.read,
-    operations.read, operations.write. The last two reach the orders of every user.
+    Scopes: orders.read, orders.write, accounts.read, connections.read, connections.write, market_data.read, risk.read,
+    risk.write, operations.read, operations.write, admin.read, admin.write. The last four reach beyond the user's own.
     """
     from brokergw.app.keys import create_key
 

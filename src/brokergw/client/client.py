@@ -13,6 +13,7 @@ from brokergw.client.channel import TlsOptions, open_channel
 from brokergw.client.errors import GatewayCallError
 from brokergw.client.fills import FillCalls
 from brokergw.client.limits import LimitCalls
+from brokergw.client.live import LiveCalls
 from brokergw.client.operations import OperationCalls
 from brokergw.client.orders import OrderCalls
 from brokergw.client.positions import PositionCalls
@@ -32,6 +33,7 @@ class Client(
     BrokerCalls,
     OperationCalls,
     LimitCalls,
+    LiveCalls,
     ReconciliationCalls,
 ):
     """A typed client of one gateway, for one API key: `async with Client("127.0.0.1:50051", key) as client`.

@@ -1,13 +1,11 @@
 """The calls about limits: a user's own, and those of the administrator."""
 
-from functools import cached_property
+from brokerapi.v1 import limits_pb2
 
-from brokerapi.v1 import admin_pb2_grpc, limits_pb2, risk_pb2_grpc
-
-from brokergw.client.base import CallGroup
+from brokergw.client.risk import RiskCalls
 
 
-class LimitCalls(CallGroup):
+class LimitCalls(RiskCalls):
     """See limits, set one's own, and, as an administrator, everybody's."""
 
     async def get_limits(
@@ -75,11 +73,3 @@ class LimitCalls(CallGroup):
         """Replace one broker's configuration, as it stood under the etag that it carries."""
         request = limits_pb2.UpdateBrokerConfigRequest(config=config, mfa_code=mfa_code)
         return (await self._caller.once(self._admin.UpdateBrokerConfig, request, timeout_s)).config
-
-    @cached_property
-    def _risk(self) -> risk_pb2_grpc.RiskServiceStub:
-        return risk_pb2_grpc.RiskServiceStub(self._channel)
-
-    @cached_property
-    def _admin(self) -> admin_pb2_grpc.AdminServiceStub:
-        return admin_pb2_grpc.AdminServiceStub(self._channel)

@@ -6,6 +6,7 @@ from brokerapi.v1.accounts_pb2 import Account, AccountSummary
 from brokerapi.v1.brokers_pb2 import Broker
 from brokerapi.v1.connections_pb2 import Connection
 from brokerapi.v1.fills_pb2 import Fill, FillEvent
+from brokerapi.v1.live_pb2 import Modes
 from brokerapi.v1.operations_pb2 import OrderInDoubt
 from brokerapi.v1.orders_pb2 import CancelResult, Order, OrderEvent, OrderSpec, SubmitOrderResponse
 from brokerapi.v1.positions_pb2 import Position, PositionEvent, Residual
@@ -27,6 +28,7 @@ __all__ = [
     "Gap",
     "Heartbeat",
     "Message",
+    "Modes",
     "Order",
     "OrderEvent",
     "OrderInDoubt",

@@ -18,6 +18,10 @@ class Modes(Protocol):
         """Read how a user stands; one of whom nothing was ever set stands at the beginning."""
         ...
 
+    async def known(self, user_id: str) -> bool:
+        """Tell whether there is such a user."""
+        ...
+
     async def change(self, user_id: str, step: Callable[[Standing], Standing], audit: AuditRow) -> Standing:
         """Change mode, grant, escalation or bindings in one transaction, which no other change of a user's crosses.
 

@@ -20,6 +20,7 @@ from brokerapi.v1 import (
 from google.protobuf.message import Message
 
 from brokergw.model.principal import Scope
+from brokergw.rpc.live_methods import EVERYBODYS_MODES, OWN_MODES
 from brokergw.rpc.policy import Decoder, MethodPolicy, Responder
 from brokergw.rpc.risk_methods import ADMIN, RISK
 from brokergw.rpc.settings import Budget
@@ -324,7 +325,9 @@ POLICIES: Final = (
     *_QUOTAS,
     *_OPERATIONS,
     *RISK,
+    *OWN_MODES,
     *ADMIN,
+    *EVERYBODYS_MODES,
     *_RECONCILIATION,
 )
 """The rows of the contract, in the order of its services."""

@@ -4,6 +4,9 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from brokergw.desk.limits.verbs import BrokerChange, LimitsChange, LimitsView
+from brokergw.desk.live.live import ModesView
+from brokergw.desk.live.mfa import Enrolment
+from brokergw.desk.live.risk_text import RiskText
 from brokergw.desk.reconcile.settling import Settled
 from brokergw.desk.results import Cleared, ConnectionStatus, OrderResult, Positions, Result, SweepResult
 from brokergw.desk.streams.watch import WatchItem, WatchRequest
@@ -234,6 +237,59 @@ class LimitsFace(Protocol):
         ...
 
 
+class LiveFace(Protocol):
+    """The desk's part for modes, the risk text and the second factor."""
+
+    @property
+    def text(self) -> RiskText:
+        """The present risk text."""
+        ...
+
+    async def view(self, user_id: str) -> ModesView:
+        """Show how a user stands."""
+        ...
+
+    async def view_of_user(self, user_id: str) -> ModesView:
+        """Show how a user stands that may not exist."""
+        ...
+
+    async def set_mode(self, caller: Caller, place: tuple[str, str], mode: Environment | None) -> ModesView:
+        """Choose mock or paper, or take a binding away."""
+        ...
+
+    async def acknowledge(self, caller: Caller, version: str) -> ModesView:
+        """Put on record that the risk text was read."""
+        ...
+
+    async def enroll(self, caller: Caller) -> Enrolment:
+        """Begin the enrolment of an authenticator."""
+        ...
+
+    async def confirm(self, caller: Caller, code: str) -> ModesView:
+        """Take a code."""
+        ...
+
+    async def escalate(self, caller: Caller, place: tuple[str, str], code: str) -> ModesView:
+        """Take live trading up."""
+        ...
+
+    async def grant(self, caller: Caller, user_id: str) -> ModesView:
+        """Let a user take the steps to live trading."""
+        ...
+
+    async def revoke(self, caller: Caller, user_id: str) -> ModesView:
+        """Take the grant away."""
+        ...
+
+    async def reset_mfa(self, caller: Caller, user_id: str) -> ModesView:
+        """Remove a user's authenticator."""
+        ...
+
+    async def unlock_mfa(self, caller: Caller, user_id: str) -> ModesView:
+        """Let a user's codes be looked at again."""
+        ...
+
+
 class Comparisons(Protocol):
     """The desk's comparisons of accounts with their brokers."""
 
@@ -270,6 +326,11 @@ class DeskFace(Mutations, Queries, Connections, Operations, Comparisons, Protoco
     @property
     def limits(self) -> LimitsFace:
         """Limits and broker configurations."""
+        ...
+
+    @property
+    def live(self) -> LiveFace:
+        """Modes, the risk text and the second factor."""
         ...
 
     def drain(self) -> None:

@@ -18,6 +18,7 @@ from brokergw.store.tables import (
     MODE_BINDINGS,
     RISK_ACKNOWLEDGEMENTS,
     USER_MODES,
+    USERS,
 )
 
 _DAY_NS: Final = 86_400_000_000_000
@@ -45,6 +46,11 @@ class SqlModes:
     async def get(self, user_id: str) -> Standing:
         """Read how a user stands."""
         return await self._reader.query(lambda database: _standing(database, user_id), at_one_moment=True)
+
+    async def known(self, user_id: str) -> bool:
+        """Tell whether there is such a user."""
+        wanted = select(USERS.c.user_id).where(USERS.c.user_id == user_id)
+        return await self._reader.query(lambda database: database.scalar(wanted) is not None)
 
     async def change(self, user_id: str, step: Callable[[Standing], Standing], audit: AuditRow) -> Standing:
         """Change mode, grant, escalation or bindings in one transaction, which no other change of a user's crosses."""

@@ -73,6 +73,12 @@ class Live:
         """Show how a user stands."""
         return self._view(await self._modes.get(user_id))
 
+    async def view_of_user(self, user_id: str) -> ModesView:
+        """Show how a user stands who may not exist; raises USER_NOT_FOUND."""
+        if not await self._modes.known(user_id):
+            raise NotFound(Reason.USER_NOT_FOUND, "user", user_id)
+        return await self.view(user_id)
+
     async def acknowledge(self, caller: Caller, version: str) -> ModesView:
         """Put the caller's word on record that it has read the present risk text; raises RISK_TEXT_OUTDATED."""
         if version != self.text.version:
@@ -175,7 +181,7 @@ class Live:
         if missing:
             raise GatewayError(
                 _REASONS[missing[0]],
-                "a step to live trading is open",
+                f"these steps to live trading are open: {' '.join(missing)}",
                 metadata={"missing": " ".join(missing), "version": self.text.version},
             )
 

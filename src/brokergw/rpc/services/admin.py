@@ -2,10 +2,12 @@
 
 from brokergw.rpc.needs import DeskFace
 from brokergw.rpc.services.limits import EverybodysLimits
+from brokergw.rpc.services.live import EverybodysModes
 
 
-class AdminService(EverybodysLimits):
+class AdminService(EverybodysLimits, EverybodysModes):
     """The platform's risk."""
 
     def __init__(self, desk: DeskFace) -> None:
         self._limits = desk.limits
+        self._live = desk.live

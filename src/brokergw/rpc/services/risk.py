@@ -2,10 +2,12 @@
 
 from brokergw.rpc.needs import DeskFace
 from brokergw.rpc.services.limits import OwnLimits
+from brokergw.rpc.services.live import OwnModes
 
 
-class RiskService(OwnLimits):
+class RiskService(OwnLimits, OwnModes):
     """A user's own risk."""
 
     def __init__(self, desk: DeskFace) -> None:
         self._limits = desk.limits
+        self._live = desk.live
