@@ -23,6 +23,7 @@ from brokergw.desk.authenticate import Authenticator
 from brokergw.desk.desk import Desk
 from brokergw.desk.feeds.upkeep import UpkeepSettings
 from brokergw.desk.gates.standard import GateSettings
+from brokergw.desk.halts.halting import Halting
 from brokergw.desk.limits.codes import CodeToRaise
 from brokergw.desk.limits.desk import LimitsDesk
 from brokergw.desk.limits.usage import UsageByLedger
@@ -35,6 +36,7 @@ from brokergw.ports.journal import Journal
 from brokergw.rpc.server import RpcServer, build_server
 from brokergw.rpc.settings import RateSettings, RpcSettings, TlsSettings
 from brokergw.store.evidence import JsonLinesEvidence
+from brokergw.store.halt_file import JsonHaltFile
 from brokergw.store.open import Store, open_store
 
 _HEALTH_EVERY_S: Final = 1.0
@@ -88,6 +90,8 @@ class Gateway:
         live = _open_live(settings, store, clock)
         alerts = open_alerts(settings, store.alerts, clock)
         limits = _open_limits(settings, store, catalog, live, clock)
+        halts_kept = JsonHaltFile(settings.data_dir / "halts")
+        halting = Halting(store.halts, clock, file=halts_kept, notify=alerts.notify)
         desk = Desk(
             journal,
             store.connections,
@@ -102,6 +106,7 @@ class Gateway:
             limits=limits,
             notifier=alerts,
             hours=hours_sources(settings, store),
+            halting=halting,
         )
         tracing = open_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
         registry = CollectorRegistry()
@@ -119,6 +124,7 @@ class Gateway:
         closing: tuple[_Closable, ...] = (
             *(factory for factory in catalog.values() if isinstance(factory, _Closable)),
             evidence,
+            halts_kept,
         )
         return cls(settings, secrets, store, desk, server, registry, closing, tracing, doubts, alerts)
 

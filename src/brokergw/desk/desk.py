@@ -17,6 +17,8 @@ from brokergw.desk.feeds.upkeep import Upkeep, UpkeepSettings
 from brokergw.desk.gates.gates import Gates
 from brokergw.desk.gates.one_at_a_time import OneAtATime
 from brokergw.desk.gates.standard import GateSettings, standard_checks
+from brokergw.desk.halts.halting import Halting
+from brokergw.desk.halts.unbooked import NoHaltBook
 from brokergw.desk.hours.parts import HoursParts, HoursSources
 from brokergw.desk.keys.recall import Recall
 from brokergw.desk.keys.retention import Retention
@@ -91,10 +93,9 @@ class Desk:
         limits: LimitsDesk | None = None,
         hours: HoursSources | None = None,
         notifier: Notifier | None = None,
+        halting: Halting | None = None,
     ) -> None:
-        self._journal = journal
-        self._clock = clock
-        self.live = live
+        self._journal, self._clock, self.live = journal, clock, live
         self._book = OrderBook(journal)
         self._sends, self._tail = Sends(), Tail(journal, clock)
         self._sessions = Sessions(directory, catalog, clock)
@@ -115,11 +116,11 @@ class Desk:
         self._hours = HoursParts(self._sessions, clock, hours or HoursSources())
         mandatory = Limits(order_notional_max=gate_settings.order_notional_max)
         self.limits = limits or LimitsDesk.of_settings(mandatory, clock)
-        checks = standard_checks(one_at_a_time, clock, gate_settings, live, self.limits, self._hours)
+        self._halting = halting or Halting(NoHaltBook(), clock)
+        checks = standard_checks(one_at_a_time, clock, gate_settings, live, self.limits, self._hours, self._halting)
         compared = ReconcileParts(journal, self._book, adoption, upkeep, self._holding, clock)
         self._reconciling = Reconciling(reconcile, compared) if reconcile is not None else None
         self._gates = Gates(self._sessions, checks if self._reconciling is None else self._reconciling.guarding(checks))
-        self._gate_settings = gate_settings
         self._admission = Admission(journal, recorder, clock)
         parts = Parts(
             journal=journal,
@@ -131,6 +132,7 @@ class Desk:
             recall=self._recall,
             resolver=self._resolver,
             one_at_a_time=one_at_a_time,
+            latch=self._halting.latch,
             clock=clock,
             instance_id=leases.instance_id,
         )
@@ -144,7 +146,7 @@ class Desk:
         """Make each verb that does something."""
         journal, clock = self._journal, self._clock
         self._submit, self._changes = Submit(parts), Changes(parts)
-        self._modify, self._cancel = Modify(self._changes, clock), Cancel(self._changes)
+        self._modify, self._cancel = Modify(self._changes, parts.latch, clock), Cancel(self._changes)
         verdicts = Verdicts(parts, journal, recorder)
         self.list_orders_in_doubt, self.settle_order = verdicts.in_doubt, verdicts.settle
         self._sweep = Sweep(journal, self._sends, self._sessions, self._recall, self._submit, self._cancel, clock)
@@ -236,6 +238,7 @@ class Desk:
         """Open the sessions, take the connections that nobody holds, and start finding out what dead senders left."""
         await self.limits.book.refresh()
         self._background.append(asyncio.create_task(self.limits.book.run(), name="limits"))
+        await self._halting.start()
         await self._sessions.open_all()
         if self._reconciling is not None:
             await self._reconciling.drift.refresh()
@@ -274,5 +277,6 @@ class Desk:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._admission.stop()
+        await self._halting.stop()
         await self._holding.stop()
         await self._sessions.stop()

@@ -6,12 +6,14 @@ from decimal import Decimal
 from brokergw.desk.gates.broker_state import BrokerStateCheck
 from brokergw.desk.gates.environment import EnvironmentCheck, StepUpCheck
 from brokergw.desk.gates.gates import GateChecks
+from brokergw.desk.gates.halts import HaltCheck
 from brokergw.desk.gates.instrument import InstrumentCheck
 from brokergw.desk.gates.limits import BrokerPermitted, LimitsLookup
 from brokergw.desk.gates.one_at_a_time import OneAtATime
 from brokergw.desk.gates.permitted import PermittedCheck
 from brokergw.desk.gates.sanity import SanityCheck
 from brokergw.desk.gates.session import SessionCheck, StillOpen
+from brokergw.desk.halts.halting import Halting
 from brokergw.desk.hours.parts import HoursParts
 from brokergw.desk.limits.desk import LimitsDesk
 from brokergw.desk.live.live import Live
@@ -32,6 +34,7 @@ def standard_checks(
     live: Live,
     limits: LimitsDesk,
     hours: HoursParts,
+    halting: Halting,
 ) -> GateChecks:
     """List the checks of each gate."""
     return GateChecks(
@@ -39,6 +42,7 @@ def standard_checks(
             LimitsLookup(limits.book, limits.days, clock),
             EnvironmentCheck(live, clock),
             BrokerPermitted(limits.book),
+            HaltCheck(halting.standing, halting.clearance),
         ),
         instrument=(
             InstrumentCheck(),

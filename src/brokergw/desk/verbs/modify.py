@@ -1,9 +1,10 @@
 """Modify: the new terms reach the broker once, and hold once the broker has taken them."""
 
-from collections.abc import Callable
 from typing import Any
 
 from brokergw.desk.gates.gates import changed_terms
+from brokergw.desk.halts.latch import Latch
+from brokergw.desk.keys.sends import sent
 from brokergw.desk.record.transitions import after_change, hold_after, merge
 from brokergw.desk.results import Cleared, OrderResult
 from brokergw.desk.sessions import Session
@@ -23,18 +24,19 @@ from brokergw.ports.permit import Permit
 class Modify:
     """Changes working orders."""
 
-    def __init__(self, changes: Changes, clock: Clock) -> None:
+    def __init__(self, changes: Changes, latch: Latch, clock: Clock) -> None:
         self._changes = changes
-        self._monotonic = clock.monotonic
+        self._latch = latch
+        self._clock = clock
 
     async def __call__(self, caller: Caller, cleared: Cleared[ModifyOrder]) -> OrderResult:
         """Change an order, or give the answer that the key stands for."""
         command = cleared.command
         order = await self._changes.owned(caller, command.order_id)
-        return await self._changes.run(caller, command, order, _plan(cleared, self._monotonic))
+        return await self._changes.run(caller, command, order, _plan(cleared, self._latch, self._clock))
 
 
-def _plan(cleared: Cleared[ModifyOrder], monotonic: Callable[[], float]) -> Plan:
+def _plan(cleared: Cleared[ModifyOrder], latch: Latch, clock: Clock) -> Plan:
     command, hold = cleared.command, cleared.hold
 
     async def send(session: Session, order: Order, granted_at: float) -> Outcome:
@@ -49,9 +51,11 @@ def _plan(cleared: Cleared[ModifyOrder], monotonic: Callable[[], float]) -> Plan
             attempt=order.attempt,
             client_order_id=new_id("ord").replace("_", "-"),
             granted_at=granted_at,
-            monotonic=monotonic,
+            monotonic=clock.monotonic,
+            stopped=latch.stopped(order, cleared.admission),
         )
-        return await session.adapter.modify_order(permit, order.broker_order_id, change)
+        with latch.sending(order, permit):
+            return await sent(session.adapter.modify_order(permit, order.broker_order_id, change))
 
     def accepted(order: Order, outcome: Accepted, now_ns: int) -> Order | None:
         if order.state not in PENDING:

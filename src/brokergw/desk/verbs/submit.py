@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any, Final
 
+from brokergw.desk.gates.halts import halted
 from brokergw.desk.keys.recall import ATTEMPTS_MAX, in_progress, key_expired, scope_of
 from brokergw.desk.keys.sends import sent
 from brokergw.desk.record import decisions
@@ -21,6 +22,7 @@ from brokergw.model.lifecycle import UNRESOLVED, State
 from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.principal import Caller
+from brokergw.ports.journal import Admission as CommitAdmission
 from brokergw.ports.journal import (
     CapsReached,
     ClientOrderIdTaken,
@@ -52,6 +54,7 @@ class Submit:
         self._clock = parts.clock
         self._instance_id = parts.instance_id
         self._admission = parts.admission
+        self._latch = parts.latch
 
     async def __call__(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> OrderResult:
         """Place a cleared order, or give the answer that its key stands for already."""
@@ -110,14 +113,16 @@ class Submit:
             client_order_id=admitted.broker_client_order_id,
             granted_at=granted_at,
             monotonic=self._clock.monotonic,
+            stopped=self._latch.stopped(admitted, cleared.admission),
         )
         rival = await self._one_at_a_time.rival(session, admitted) if self._one_at_a_time.applies(session) else ""
         outcome: Outcome
         if rival:
             outcome = NotSent(f"{rival} is on its way too, and the broker could not tell the two apart")
         else:
-            outcome = await sent(session.adapter.submit_order(permit, admitted.terms))
-        return await self._settle(caller, cleared.command, session, admitted, permit, outcome)
+            with self._latch.sending(admitted, permit):
+                outcome = await sent(session.adapter.submit_order(permit, admitted.terms))
+        return await self._settle(caller, cleared.command, session, admitted, permit, outcome, cleared.admission)
 
     async def _admit(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> Order | Result:
         """Make the intent durable: from here on the order may be sent, by this task and nobody else."""
@@ -197,6 +202,7 @@ class Submit:
         order: Order,
         permit: Permit,
         outcome: Outcome,
+        admission: CommitAdmission,
     ) -> OrderResult:
         """Make the broker's answer durable, however long that takes, and turn what stands then into the caller's."""
         written = await self._answers.record(order, outcome, lambda o: self._step(caller, command, o, permit, outcome))
@@ -205,6 +211,8 @@ class Submit:
             case State.REJECTED_BY_BROKER if isinstance(outcome, Rejected):
                 raise rejection(settled.order_id, outcome)
             case State.NOT_SENT if isinstance(outcome, NotSent):
+                if not permit.spent and (halt := self._latch.halt_of(settled, admission)) is not None:
+                    raise halted(halt, settled.order_id)
                 raise nothing_sent(outcome.why, settled.order_id, retry_after_s=outcome.retry_after_s)
             case State.SENDING | State.NOT_SENT:
                 # Another attempt has begun; the answer to this one says nothing about it.

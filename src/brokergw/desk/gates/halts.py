@@ -1,0 +1,91 @@
+"""Gate 1: does anything halt this order?"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from brokergw.desk.gates.question import Question
+from brokergw.desk.halts.clearance import Clearance
+from brokergw.desk.halts.latch import NOT_CLEARED, words
+from brokergw.desk.halts.standing import Standing
+from brokergw.model.errors import GatewayError, Objection, PreflightDenied, Reason
+from brokergw.model.terms import OrderClass, Side
+from brokergw.model.trading import Halt, HaltCause, ScopeKind, TradingScope, TradingState, scopes_of
+
+
+class HaltCheck:
+    """Whether anything that an order belongs to is halted.
+
+    What only reduces a position may pass where trading is reduce-only. Whether it does is judged here by what the
+    broker says now, and once more by the commit that admits it.
+    """
+
+    def __init__(self, standing: Standing, clearance: Clearance) -> None:
+        self._standing = standing
+        self._clearance = clearance
+
+    async def __call__(self, question: Question) -> Sequence[Objection]:
+        """Look; raises JOURNAL_UNAVAILABLE while this process must not send, RISK_DATA_UNAVAILABLE."""
+        if not self._clearance.valid:
+            # Nothing is recorded under the key, so the caller may come again with it.
+            raise GatewayError(Reason.JOURNAL_UNAVAILABLE, NOT_CLEARED, retry_after_s=self._clearance.wait_s)
+        if self._standing.free:
+            return ()
+        halt = self._standing.binding(_scopes(question))
+        if halt is None:
+            return ()
+        if halt.state is TradingState.REDUCE_ONLY and await _reduces(question):
+            question.reduces = True
+            question.admission = replace(question.admission, reduces=True)
+            return ()
+        return (objection(halt),)
+
+
+def halted(halt: Halt, order_id: str) -> PreflightDenied:
+    """Deny an order for a halt that was met after the gates."""
+    return PreflightDenied("authority", (objection(halt),), order_id=order_id)
+
+
+def objection(halt: Halt) -> Objection:
+    """Say that a halt stands in an order's way."""
+    if halt.cause is HaltCause.REJECT_STORM:
+        reason = Reason.STRATEGY_DISABLED
+    else:
+        reason = Reason.TRADING_HALTED if halt.state is TradingState.HALTED else Reason.REDUCE_ONLY_MODE
+    return Objection(
+        reason, halt.scope.key, words(halt), limit=halt.state.value, limit_name="trading_state", source=halt.cause.value
+    )
+
+
+def _scopes(question: Question) -> tuple[TradingScope, ...]:
+    connection = question.session.connection
+    scopes = scopes_of(
+        user_id=connection.user_id,
+        broker=connection.broker,
+        account_id=connection.account_id,
+        strategy_id=question.strategy_id,
+        symbol=question.terms.symbol,
+    )
+    return (*scopes, *(TradingScope(ScopeKind.SYMBOL, (leg.symbol,)) for leg in question.terms.legs))
+
+
+async def _reduces(question: Question) -> bool:
+    """Tell whether an order can only make its position smaller, or a change can only make its order smaller."""
+    terms, before = question.terms, question.before
+    if before is not None:
+        had = before.terms.quantity
+        return had is not None and terms.quantity is not None and terms.quantity < had
+    if terms.quantity is None or terms.legs or terms.order_class not in {OrderClass.SIMPLE, OrderClass.OCO}:
+        return False
+    try:
+        question.state = state = await question.session.state.get()
+    except GatewayError as error:
+        raise GatewayError(
+            Reason.RISK_DATA_UNAVAILABLE,
+            "trading is reduce-only, and the broker did not say what the order could reduce",
+            metadata={"cause": error.reason.value},
+            retry_after_s=error.retry_after_s or 1.0,
+        ) from error
+    held = state.position(terms.symbol)
+    if held is None:
+        return False
+    return terms.quantity <= (held.quantity if terms.side is Side.SELL else -held.quantity)

@@ -1,0 +1,101 @@
+"""What every send asks in the very step that lets its first byte out, and what is on its way past that step."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from brokergw.desk.halts.clearance import Clearance
+from brokergw.desk.halts.standing import Standing
+from brokergw.desk.halts.waiting import within
+from brokergw.model.order import Order
+from brokergw.model.trading import Halt, ScopeKind, TradingScope, TradingState, scopes_of
+from brokergw.ports.clock import Clock
+from brokergw.ports.journal import Admission
+from brokergw.ports.permit import Permit
+
+NOT_CLEARED: Final = "whether trading is halted cannot be told at the moment"
+
+
+class _Sending:
+    """One send from its admission to its answer."""
+
+    __slots__ = ("order", "over", "permit")
+
+    def __init__(self, order: Order, permit: Permit) -> None:
+        self.order = order
+        self.permit = permit
+        self.over: asyncio.Future[None] | None = None
+
+
+class Latch:
+    """Says no at the last moment. The check takes about a microsecond while nothing is halted."""
+
+    def __init__(self, standing: Standing, clearance: Clearance, clock: Clock) -> None:
+        self._standing = standing
+        self._clearance = clearance
+        self._clock = clock
+        self._sending: set[_Sending] = set()
+
+    def stopped(self, order: Order, admission: Admission) -> Callable[[], str]:
+        """Give what a permit asks: why nothing of the order may leave, or an empty text."""
+        standing, clearance = self._standing, self._clearance
+
+        def why() -> str:
+            if not clearance.valid:
+                return NOT_CLEARED
+            if standing.free or admission.closing:
+                return ""
+            halt = standing.binding(order_scopes(order))
+            return "" if halt is None or passes(halt, reduces=admission.reduces) else words(halt)
+
+        return why
+
+    def halt_of(self, order: Order, admission: Admission) -> Halt | None:
+        """Find the halt that keeps an order from being sent."""
+        halt = self._standing.binding(order_scopes(order))
+        return None if halt is None or admission.closing or passes(halt, reduces=admission.reduces) else halt
+
+    @contextmanager
+    def sending(self, order: Order, permit: Permit) -> Iterator[None]:
+        """Say that an order is being sent, until its answer is here."""
+        sending = _Sending(order, permit)
+        self._sending.add(sending)
+        try:
+            yield
+        finally:
+            self._sending.discard(sending)
+            if sending.over is not None and not sending.over.done():
+                sending.over.set_result(None)
+
+    async def quiet(self, timeout_s: float) -> bool:
+        """Wait, at most so long, until what has left in the scope of any halt has been answered."""
+        waiting: list[asyncio.Future[None]] = []
+        for each in self._sending:
+            if each.permit.spent and self._standing.binding(order_scopes(each.order)) is not None:
+                each.over = each.over or asyncio.get_running_loop().create_future()
+                waiting.append(each.over)
+        return await within(self._clock, timeout_s, waiting)
+
+
+def passes(halt: Halt, *, reduces: bool) -> bool:
+    """Tell whether an order that does or does not reduce a position may pass a halt."""
+    return halt.state is TradingState.REDUCE_ONLY and reduces
+
+
+def words(halt: Halt) -> str:
+    """Say of a halt what a person must know."""
+    state = "halted" if halt.state is TradingState.HALTED else "reduce-only"
+    return f"{halt.scope.key} is {state} ({halt.cause}): {halt.reason}"
+
+
+def order_scopes(order: Order) -> tuple[TradingScope, ...]:
+    """List the scopes of an order, with the symbol of each of its legs."""
+    scopes = scopes_of(
+        user_id=order.user_id,
+        broker=order.broker,
+        account_id=order.account_id,
+        strategy_id=order.strategy_id,
+        symbol=order.terms.symbol,
+    )
+    return (*scopes, *(TradingScope(ScopeKind.SYMBOL, (leg.symbol,)) for leg in order.terms.legs))
