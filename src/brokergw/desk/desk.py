@@ -101,7 +101,7 @@ class Desk:
         self._sessions = Sessions(directory, catalog, clock)
         self._notifier = notifier or LoggedAlerts()
         recorder = Recorder(journal, self._book, clock, self._notifier)
-        self._rules = rules or DeskRules()
+        self._rules, self._gate_settings = rules or DeskRules(), gate_settings
         self._resolver = Resolver(recorder, self._book, clock, self._rules, self._notifier)
         adoption = Adoption(journal, self._book, self._sends, clock)
         upkeep = Upkeep(journal, self._book, recorder, adoption, clock, upkeep_settings or UpkeepSettings())

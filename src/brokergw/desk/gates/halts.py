@@ -5,11 +5,12 @@ from dataclasses import replace
 
 from brokergw.desk.gates.question import Question
 from brokergw.desk.halts.clearance import Clearance
-from brokergw.desk.halts.latch import NOT_CLEARED, words
+from brokergw.desk.halts.denial import objection
+from brokergw.desk.halts.latch import NOT_CLEARED
 from brokergw.desk.halts.standing import Standing
-from brokergw.model.errors import GatewayError, Objection, PreflightDenied, Reason
+from brokergw.model.errors import GatewayError, Objection, Reason
 from brokergw.model.terms import OrderClass, Side
-from brokergw.model.trading import Halt, HaltCause, ScopeKind, TradingScope, TradingState, scopes_of
+from brokergw.model.trading import ScopeKind, TradingScope, TradingState, scopes_of
 
 
 class HaltCheck:
@@ -38,22 +39,6 @@ class HaltCheck:
             question.admission = replace(question.admission, reduces=True)
             return ()
         return (objection(halt),)
-
-
-def halted(halt: Halt, order_id: str) -> PreflightDenied:
-    """Deny an order for a halt that was met after the gates."""
-    return PreflightDenied("authority", (objection(halt),), order_id=order_id)
-
-
-def objection(halt: Halt) -> Objection:
-    """Say that a halt stands in an order's way."""
-    if halt.cause is HaltCause.REJECT_STORM:
-        reason = Reason.STRATEGY_DISABLED
-    else:
-        reason = Reason.TRADING_HALTED if halt.state is TradingState.HALTED else Reason.REDUCE_ONLY_MODE
-    return Objection(
-        reason, halt.scope.key, words(halt), limit=halt.state.value, limit_name="trading_state", source=halt.cause.value
-    )
 
 
 def _scopes(question: Question) -> tuple[TradingScope, ...]:

@@ -3,10 +3,10 @@
 from decimal import Decimal
 from typing import Final
 
+from brokergw.desk.halts.denial import halted
 from brokergw.model.errors import Objection, PreflightDenied, Reason
 from brokergw.model.money import format_decimal
 from brokergw.model.order import Order
-from brokergw.model.trading import Halt, TradingState
 from brokergw.ports.journal import CapReached, CapsReached, Measure, TradingStopped
 
 _REACHED: Final = {
@@ -24,20 +24,8 @@ _BROKER: Final = "BROKER"
 def denial_of(order: Order, refusal: TradingStopped | CapsReached) -> PreflightDenied:
     """Make the denial: a halt is authority's to deny, a cap exposure's."""
     if isinstance(refusal, TradingStopped):
-        return PreflightDenied("authority", (_stopped(refusal.halt),))
+        return halted(refusal.halt)
     return PreflightDenied("exposure", tuple(_reached(order, each) for each in refusal.reached))
-
-
-def _stopped(halt: Halt) -> Objection:
-    reduce_only = halt.state is TradingState.REDUCE_ONLY
-    words = "only what reduces a position is taken" if reduce_only else "trading is halted"
-    return Objection(
-        Reason.REDUCE_ONLY_MODE if reduce_only else Reason.TRADING_HALTED,
-        halt.scope.key,
-        f"{words}: {halt.reason}",
-        observed=halt.cause.value,
-        source=halt.scope.kind.value,
-    )
 
 
 def _reached(order: Order, each: CapReached) -> Objection:

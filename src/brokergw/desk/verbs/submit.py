@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, Final
 
-from brokergw.desk.gates.halts import halted
+from brokergw.desk.halts.denial import halted
 from brokergw.desk.keys.recall import ATTEMPTS_MAX, in_progress, key_expired, scope_of
 from brokergw.desk.keys.sends import sent
 from brokergw.desk.record import decisions
