@@ -276,7 +276,7 @@ class Transaction(_message.Message):
     transaction_id: _builtins.str
     """The broker's id."""
     kind: _builtins.str
-    """FILL, DIVIDEND, FEE, INTEREST, DEPOSIT, WITHDRAWAL, TRANSFER, OPTION_EVENT or OTHER."""
+    """FILL, DIVIDEND, FEE, INTEREST, DEPOSIT, WITHDRAWAL, TRANSFER, OPTION_EVENT, CORPORATE_ACTION or OTHER."""
     broker_kind: _builtins.str
     """The broker's own word."""
     symbol: _builtins.str

@@ -12,8 +12,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from brokergw.desk.limits.day import TradingDays, minutes_of
 from brokergw.desk.live.rules import LiveRules
+from brokergw.desk.reconcile.schedule import ReconcileSettings
 from brokergw.model.account import Environment
 from brokergw.model.limits import Limits
+from brokergw.model.reconciliation import CashPolicy, PositionPolicy
 from brokergw.transport.mail import MailSecurity
 
 
@@ -121,6 +123,24 @@ class Settings(BaseSettings):
     )
     sweep_blind_s: float = Field(3.0, gt=0, description="The same while the stream is down.")
 
+    reconcile_every_s: float = Field(
+        60.0,
+        gt=0,
+        description="Seconds between comparisons of an account's positions, orders and cash with its broker.",
+    )
+    reconcile_positions: Literal["HALT", "ADOPT"] = Field(
+        "HALT",
+        description="What is done about a position that changed without an order, for users without a policy of their "
+        "own: halt their strategies, or take the change over.",
+    )
+    reconcile_cash: Literal["HALT", "WARN", "IGNORE"] = Field(
+        "WARN", description="The same about cash that moved beyond what trades, fees and transactions come to."
+    )
+    reconcile_cash_tolerance: Decimal = Field(
+        Decimal(1), ge=0, description="What cash may be off in one comparison, in the account's currency."
+    )
+    reconcile_keep_days: int = Field(90, ge=1, description="Days that findings of comparisons are kept.")
+
     absence_quarantine_s: float = Field(
         900.0,
         gt=0,
@@ -207,6 +227,17 @@ class Settings(BaseSettings):
             return TradingDays(self.trading_day_zone, minutes_of(self.trading_day_start))
         except (KeyError, OSError) as error:
             raise ValueError(f"trading_day_zone {self.trading_day_zone!r} is no IANA time zone") from error
+
+    @property
+    def reconcile(self) -> ReconcileSettings:
+        """How accounts are compared."""
+        return ReconcileSettings(
+            every_s=self.reconcile_every_s,
+            positions=PositionPolicy(self.reconcile_positions),
+            cash=CashPolicy(self.reconcile_cash),
+            cash_tolerance=self.reconcile_cash_tolerance,
+            keep_days=self.reconcile_keep_days,
+        )
 
     @property
     def mandatory_limits(self) -> Limits:

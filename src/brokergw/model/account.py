@@ -72,8 +72,8 @@ class Position:
 class Transaction:
     """One line of the broker's account history.
 
-    `kind` is FILL, DIVIDEND, FEE, INTEREST, DEPOSIT, WITHDRAWAL, TRANSFER, OPTION_EVENT or OTHER; `broker_kind` the
-    broker's own word. `net_amount` is signed cash, None where the broker gives none.
+    `kind` is FILL, DIVIDEND, FEE, INTEREST, DEPOSIT, WITHDRAWAL, TRANSFER, OPTION_EVENT, CORPORATE_ACTION or
+    OTHER; `broker_kind` the broker's own word. `net_amount` is signed cash, None where the broker gives none.
     """
 
     transaction_id: str

@@ -11,7 +11,7 @@ from aiohttp import web
 from brokergw.exchange import Refused
 from brokergw.sim.faults import Faults, fault_from_json
 from brokergw.sim.journal import WireJournal
-from brokergw.sim.wire import Dialect
+from brokergw.sim.wire import Dialect, Entry
 
 PREFIX: Final = "/_sim/"
 ZERO: Final = Decimal(0)
@@ -51,6 +51,7 @@ class Control:
             ("POST", "execution"): self._execute,
             ("POST", "bust"): self._bust,
             ("POST", "correction"): self._correct,
+            ("POST", "entry"): self._enter,
             ("POST", "stream/drop"): self._drop_streams,
         }
 
@@ -160,6 +161,22 @@ class Control:
             _positive(document.get("price"), "price"),
         )
 
+    async def _enter(self, request: web.BaseRequest) -> Any:
+        document = await _document(request)
+        symbol = self._listed(document["symbol"]) if "symbol" in document else ""
+        if "quantity" in document and not symbol:
+            raise BadControl("quantity needs a symbol")
+        told = document.get("told_quantity")
+        entry = Entry(
+            symbol=symbol,
+            quantity=_number(document.get("quantity", 0), "quantity"),
+            money=_number(document.get("money", 0), "money"),
+            activity=str(document.get("activity", "")),
+            told_quantity=None if told is None else _number(told, "told_quantity"),
+            key_id=str(document.get("key_id", "")),
+        )
+        return self._dialect.enter(entry)
+
     async def _drop_streams(self, _: web.BaseRequest) -> Any:
         return {"dropped": await self._dialect.drop_streams()}
 
@@ -201,10 +218,17 @@ def _whole(value: Any, name: str) -> int:
 
 
 def _positive(value: Any, name: str) -> Decimal:
+    number = _number(value, name)
+    if number <= 0:
+        raise BadControl(f"{name} must be above 0")
+    return number
+
+
+def _number(value: Any, name: str) -> Decimal:
     try:
         number = Decimal(str(value))
     except InvalidOperation:
         raise BadControl(f"{name} must be a decimal number") from None
-    if not number.is_finite() or number <= 0:
-        raise BadControl(f"{name} must be above 0")
+    if not number.is_finite():
+        raise BadControl(f"{name} must be a decimal number")
     return number

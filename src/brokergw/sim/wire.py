@@ -41,6 +41,23 @@ class WireReply:
     content_type: str = JSON_TYPE
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Something that moves an account without an order: a split, a dividend, a deposit, or an error of the broker's.
+
+    `quantity` is what a symbol's position changes by, `money` what the cash does, both signed. `activity` is the
+    broker's word for the line of its history that tells of it; empty tells nobody. `told_quantity` is what the line says instead
+    of the quantity, where that is not the same; `key_id` names the account, the only one when empty.
+    """
+
+    symbol: str = ""
+    quantity: Decimal = Decimal(0)
+    money: Decimal = Decimal(0)
+    activity: str = ""
+    told_quantity: Decimal | None = None
+    key_id: str = ""
+
+
 class Dialect(Protocol):
     """A broker's wire protocol over the exchange."""
 
@@ -84,6 +101,10 @@ class Dialect(Protocol):
         """Change an execution of any account, the order's latest when not named, or bust it with quantity 0, tell of
         it, and describe the order; raises Refused, or ValueError without one.
         """
+        ...
+
+    def enter(self, entry: Entry) -> dict[str, Any]:
+        """Move an account without an order, and describe where that leaves it; raises ValueError."""
         ...
 
     def close(self) -> None:

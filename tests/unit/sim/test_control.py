@@ -150,3 +150,30 @@ async def test_a_port_that_is_taken_is_an_error(wire: Wire) -> None:
     """A second simulator on the same port does not start."""
     with pytest.raises(OSError, match="in use"):
         await serve_alpaca("127.0.0.1", wire.server.port)
+
+
+async def test_an_entry_moves_the_account_without_an_order(wire: Wire) -> None:
+    """A position and the cash change as told, at no cost to the average; only a named activity tells of it."""
+    await wire.placed(symbol="KO", qty=10, type="limit", limit_price=90)
+    held = (await wire.ask("GET", "/v2/positions/KO")).document
+    cash = (await wire.ask("GET", "/v2/account")).document["cash"]
+    told = await wire.ask("POST", "/_sim/entry", {"symbol": "KO", "quantity": "30", "activity": "SPLIT"})
+    assert told.document["quantity"] == "40"
+    split = (await wire.ask("GET", "/v2/positions/KO")).document
+    assert (split["qty"], split["cost_basis"]) == ("40", held["cost_basis"])
+    [line] = (await wire.ask("GET", "/v2/account/activities/SPLIT")).document
+    assert (line["symbol"], line["qty"], line["net_amount"]) == ("KO", "30", "0")
+    await wire.ask("POST", "/_sim/entry", {"money": "-2.5"})
+    assert float((await wire.ask("GET", "/v2/account")).document["cash"]) == float(cash) - 2.5
+    await wire.ask("POST", "/_sim/entry", {"symbol": "F", "quantity": "-3"})
+    assert (await wire.ask("GET", "/v2/positions/F")).document["qty"] == "-3"
+    kinds = [row["activity_type"] for row in (await wire.ask("GET", "/v2/account/activities")).document]
+    assert sorted(kinds) == ["FILL", "JNLC", "SPLIT"]
+
+
+@pytest.mark.parametrize(
+    "entry", [{"quantity": "1"}, {"symbol": "NONE"}, {"money": "x"}, {"money": "NaN"}, {"key_id": "PKNOBODY"}]
+)
+async def test_an_entry_that_makes_no_sense_is_refused(wire: Wire, entry: dict[str, Any]) -> None:
+    """A quantity of nothing, an unlisted symbol, no number, or nobody's account."""
+    assert (await wire.ask("POST", "/_sim/entry", entry)).status == 400

@@ -37,6 +37,14 @@ KINDS: Final = {
     "OPTRD": "OPTION_EVENT",
     "OPCA": "OPTION_EVENT",
     "OPCSH": "OPTION_EVENT",
+    "SPLIT": "CORPORATE_ACTION",
+    "SPIN": "CORPORATE_ACTION",
+    "MA": "CORPORATE_ACTION",
+    "NC": "CORPORATE_ACTION",
+    "REORG": "CORPORATE_ACTION",
+    "SC": "CORPORATE_ACTION",
+    "SSO": "CORPORATE_ACTION",
+    "SSP": "CORPORATE_ACTION",
 }
 """Activity types (docs, Account Activities); dividends are every type that starts with DIV."""
 

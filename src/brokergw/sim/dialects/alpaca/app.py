@@ -28,7 +28,7 @@ from brokergw.sim.dialects.alpaca.venue import Doors
 from brokergw.sim.faults import FaultName, Faults
 from brokergw.sim.journal import WireJournal
 from brokergw.sim.server import SimServer
-from brokergw.sim.wire import WireReply, WireRequest, encode_json
+from brokergw.sim.wire import Entry, WireReply, WireRequest, encode_json
 
 Endpoint = Callable[[Call], Any]
 
@@ -196,6 +196,10 @@ class AlpacaDialect:
             if self.exchange.order(room.account_id, order_id) is not None:
                 return self.brokerage.amend(room, order_id, execution_id, quantity, price)
         raise ValueError(f"no order has the id {order_id}")
+
+    def enter(self, entry: Entry) -> dict[str, Any]:
+        """Move an account without an order; raises ValueError when there is no such account."""
+        return self.brokerage.enter(entry)
 
     def close(self) -> None:
         """Drop what was to happen later."""

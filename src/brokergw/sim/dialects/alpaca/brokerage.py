@@ -26,6 +26,7 @@ from brokergw.sim.dialects.alpaca.shapes import (
 from brokergw.sim.dialects.alpaca.stream import Feed
 from brokergw.sim.dialects.alpaca.venue import Doors, Venue
 from brokergw.sim.faults import Faults
+from brokergw.sim.wire import Entry
 
 _NINE_PLACES: Final = Decimal("0.000000001")
 _MINUTE_NS: Final = 60_000_000_000
@@ -205,6 +206,23 @@ class Brokerage:
             previous_execution_id=old.execution_id,
         )
         return self.shape(room, order)
+
+    def enter(self, entry: Entry) -> JsonObject:
+        """Move an account without an order; a line of its activities tells of it where the entry names one."""
+        room = self.by_key.get(entry.key_id or next(iter(self.by_key)))
+        if room is None:
+            raise ValueError("key_id must be that of an account here")
+        if entry.symbol:
+            room.positions[entry.symbol] = self.exchange.adjust(room.account_id, entry.symbol, entry.quantity)
+        cash = self.exchange.pay(room.account_id, entry.money)
+        if entry.activity:
+            told = entry.quantity if entry.told_quantity is None else entry.told_quantity
+            facts = {"net_amount": cents(entry.money)}
+            if entry.symbol:
+                facts |= {"symbol": entry.symbol.replace("/", ""), "qty": rounded(told)}
+            now = self.now_ns()
+            room.note_activity(entry.activity, now, key=f"entry {len(room.other_activities)} {now}", **facts)
+        return {"cash": cents(cash), "quantity": rounded(room.position(entry.symbol))}
 
     def _tell(self, event: ExchangeEvent) -> None:
         order = event.order

@@ -123,6 +123,21 @@ class Venue(Exchange):
         account.position(listing).quantity -= quantity
         account.cash -= money
 
+    def adjust(self, account_id: str, symbol: str, change: Decimal) -> Decimal:
+        """Change a position at no cost, as a split does, and give the quantity after it."""
+        account = self._floor.account(account_id)
+        position = account.position(self._floor.market.path(symbol).listing)
+        cost = position.quantity * position.average_price
+        position.quantity += change
+        position.average_price = cost / position.quantity if position.quantity else Decimal(0)
+        return position.quantity
+
+    def pay(self, account_id: str, money: Decimal) -> Decimal:
+        """Move an account's cash, and give what it is after that."""
+        account = self._floor.account(account_id)
+        account.cash += money
+        return account.cash
+
     def book(self, account_id: str, symbol: str, quantity: Decimal, price: Decimal) -> Decimal:
         """Book a trade made outside the exchange's own orders, signed, and give the position after it."""
         account = self._floor.account(account_id)
