@@ -166,7 +166,7 @@ async def test_broker_configurations_are_listed_and_set(edge: Edge) -> None:
     ("field", "changes"),
     [
         ("config.fee_bps", {"fee_bps": "-1"}),
-        ("config.requests_per_minute", {"requests_per_minute": 0}),
+        ("config.requests_per_minute", {"requests_per_minute": 9}),
         ("config.regions", {"regions": pb.RegionList(regions=["eu"])}),
         ("config.live_url", {"live_url": "http://api.example.com"}),
         ("config.paper_url", {"paper_url": "https://user@api.example.com"}),

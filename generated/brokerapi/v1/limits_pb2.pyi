@@ -824,7 +824,9 @@ class BrokerConfig(_message.Message):
     fee_per_contract: _builtins.str
     """What an execution costs for each contract of an option or future, in the base currency."""
     requests_per_minute: _builtins.int
-    """How many requests one connection may make in a minute; unset leaves the adapter's own."""
+    """How many requests one connection may make in a minute at each of the broker's addresses, at least 10; unset
+    leaves the broker's own budget, which is never exceeded. It holds at once.
+    """
     paper_url: _builtins.str
     """Where its paper trading is; empty is the adapter's own. Connections take it when they are opened next."""
     live_url: _builtins.str

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from brokergw.adapters.alpaca import AlpacaBroker, AlpacaConfig
+from brokergw.adapters.alpaca import AlpacaBroker, AlpacaConfig, stream_of
 from brokergw.adapters.mock import MockBroker, MockConfig
 from brokergw.app.settings import Settings
 from brokergw.ports.broker import AdapterFactory
@@ -22,16 +22,11 @@ def _alpaca(settings: Settings) -> AlpacaConfig:
         paper_url=settings.alpaca_paper_url,
         live_url=settings.alpaca_live_url,
         data_url=settings.alpaca_data_url,
-        paper_stream_url=_stream_of(settings.alpaca_paper_url),
-        live_stream_url=_stream_of(settings.alpaca_live_url),
+        paper_stream_url=stream_of(settings.alpaca_paper_url),
+        live_stream_url=stream_of(settings.alpaca_live_url),
         requests_per_minute=settings.alpaca_requests_per_minute or None,
         data_requests_per_minute=settings.alpaca_requests_per_minute or None,
     )
-
-
-def _stream_of(url: str) -> str:
-    """Alpaca's order stream lives on the trading host under /stream."""
-    return "ws" + url.rstrip("/").removeprefix("http") + "/stream"
 
 
 def _mock(settings: Settings) -> MockConfig:

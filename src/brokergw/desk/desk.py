@@ -98,7 +98,9 @@ class Desk:
         self._journal, self._clock, self.live = journal, clock, live
         self._book = OrderBook(journal)
         self._sends, self._tail = Sends(), Tail(journal, clock)
-        self._sessions = Sessions(directory, catalog, clock)
+        mandatory = Limits(order_notional_max=gate_settings.order_notional_max)
+        self.limits = limits or LimitsDesk.of_settings(mandatory, clock)
+        self._sessions = Sessions(directory, catalog, clock, self.limits.book.broker)
         self._notifier = notifier or LoggedAlerts()
         recorder = Recorder(journal, self._book, clock, self._notifier)
         self._rules, self._gate_settings = rules or DeskRules(), gate_settings
@@ -114,8 +116,6 @@ class Desk:
         self._recall = Recall(journal, self._book, self._sends, clock, self._rules)
         one_at_a_time = OneAtATime(journal)
         self._hours = HoursParts(self._sessions, clock, hours or HoursSources())
-        mandatory = Limits(order_notional_max=gate_settings.order_notional_max)
-        self.limits = limits or LimitsDesk.of_settings(mandatory, clock)
         self._halting = halting or Halting(NoHaltBook(), clock)
         checks = standard_checks(one_at_a_time, clock, gate_settings, live, self.limits, self._hours, self._halting)
         compared = ReconcileParts(journal, self._book, adoption, upkeep, self._holding, clock)

@@ -9,11 +9,12 @@ import structlog
 
 from brokergw.desk.fresh import FreshFetch
 from brokergw.desk.results import ConnectionStatus
-from brokergw.model.account import AccountState, Connection, ConnectionHealth, Position
+from brokergw.model.account import AccountState, Connection, ConnectionHealth, Environment, Position
+from brokergw.model.broker_config import BrokerConfig
 from brokergw.model.capability import Capabilities
 from brokergw.model.errors import GatewayError, NotFound, Reason
 from brokergw.model.instrument import Instrument
-from brokergw.ports.broker import AdapterFactory, BrokerAdapter, BrokerLink, Credentials
+from brokergw.ports.broker import AdapterFactory, BrokerAdapter, BrokerLink, Credentials, Pace
 from brokergw.ports.clock import Clock
 from brokergw.ports.directory import ConnectionDirectory
 from brokergw.ports.leases import FeedStatus, Lease, LeaseGone
@@ -171,9 +172,20 @@ class Session:
 
 
 class Sessions:
-    """Every session of this process, opened when first needed."""
+    """Every session of this process, opened when first needed.
 
-    def __init__(self, directory: ConnectionDirectory, brokers: Mapping[str, AdapterFactory], clock: Clock) -> None:
+    `processes` is how many processes of the gateway live: together they make the requests of each connection.
+    """
+
+    def __init__(
+        self,
+        directory: ConnectionDirectory,
+        brokers: Mapping[str, AdapterFactory],
+        clock: Clock,
+        config_of: Callable[[str], BrokerConfig] = lambda broker: BrokerConfig(broker=broker),
+    ) -> None:
+        self.processes = 1
+        self._config_of = config_of
         self._directory = directory
         self._brokers = brokers
         self._clock = clock
@@ -243,13 +255,11 @@ class Sessions:
         known = self._by_connection.get(connection.connection_id)
         if known is not None:
             return known
-        link = BrokerLink(
-            connection_id=connection.connection_id,
-            account_id=connection.account_id,
-            environment=connection.environment,
-            credentials=credentials,
+        link = self.link(
+            connection.broker, connection.environment, credentials, connection.connection_id, connection.account_id
         )
-        session = Session(connection, self._brokers[connection.broker].open(link), self._clock)
+        adapter = self._brokers[connection.broker].open(link)
+        session = Session(connection, adapter, self._clock)
         if broken:
             session.health, session.detail = ConnectionHealth.ERROR, broken
         if connection.revoked:
@@ -258,6 +268,28 @@ class Sessions:
         self._by_account[connection.account_id] = session
         self._on_open(session)
         return session
+
+    def link(
+        self,
+        broker: str,
+        environment: Environment,
+        credentials: Credentials | None,
+        connection_id: str,
+        account_id: str,
+    ) -> BrokerLink:
+        """Tell an adapter what it speaks for, where, and how often it may."""
+        config = self._config_of(broker)
+        return BrokerLink(
+            connection_id=connection_id,
+            account_id=account_id,
+            environment=environment,
+            credentials=credentials,
+            trading_url=config.live_url if environment is Environment.LIVE else config.paper_url,
+            data_url=config.data_url,
+            pace=lambda: Pace(
+                requests_per_minute=self._config_of(broker).requests_per_minute, processes=self.processes
+            ),
+        )
 
     async def _credentials(self, connection: Connection) -> tuple[Credentials | None, str]:
         """Unseal a connection's credentials; one that does not open is broken by itself and stops no other."""

@@ -1,6 +1,6 @@
 """The one contract of every broker adapter."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -29,13 +29,36 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How many requests the platform lets one connection make in a minute (None: the adapter's own budget).
+
+    `processes` is how many processes of the gateway may be making them now, this one included.
+    """
+
+    requests_per_minute: int | None = None
+    processes: int = 1
+
+
+def own_pace() -> Pace:
+    """Leave an adapter its own budget, alone."""
+    return Pace()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerLink:
-    """What an adapter needs to speak for one connection."""
+    """What an adapter needs to speak for one connection.
+
+    Addresses are those that the platform has set; empty leaves the adapter's own. `pace` is asked before each request,
+    so that what it says holds at once.
+    """
 
     connection_id: str
     account_id: str
     environment: Environment
     credentials: Credentials | None
+    trading_url: str = ""
+    data_url: str = ""
+    pace: Callable[[], Pace] = own_pace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 import pytest
 
 from brokergw.model.outcome import Budget
-from brokergw.transport.throttle import Spent, Throttle, read_budget, retry_after_s
+from brokergw.ports.broker import Pace
+from brokergw.transport.throttle import Spent, Throttle, read_budget, retry_after_s, tells_when
 
 NOTHING = Budget(None, None, None)
 
@@ -114,3 +115,55 @@ def test_the_wait_after_a_refusal_prefers_the_brokers_own_word() -> None:
     assert retry_after_s({"x-ratelimit-reset": "1600000000"}, now_ns, default=1) == 1
     assert retry_after_s({"x-ratelimit-reset": "1900000000"}, now_ns, default=1) == 60
     assert retry_after_s({}, now_ns, default=1) == 1
+
+
+def test_the_platforms_pace_is_followed_as_it_changes() -> None:
+    """A pace below the broker's budget is the capacity, at once; above it, or gone, the broker's budget holds."""
+    pace = Pace(requests_per_minute=40)
+    throttle = Throttle(100, monotonic=Hand(), cancel_share=0, pace=lambda: pace)
+    assert spend(throttle) == 40
+    pace = Pace(requests_per_minute=70)
+    assert spend(throttle) == 30
+    pace = Pace(requests_per_minute=500)
+    assert spend(throttle) == 30
+    pace = Pace()
+    assert spend(throttle) == 0
+
+
+def test_a_pace_counts_where_nothing_was_counted() -> None:
+    """The platform may bound a broker that has no budget of its own."""
+    assert spend(Throttle(None, monotonic=Hand(), cancel_share=0, pace=lambda: Pace(requests_per_minute=30))) == 30
+
+
+@pytest.mark.parametrize(("processes", "share"), [(1, 100), (2, 50), (4, 25), (50, 5)])
+def test_processes_share_a_budget_that_the_broker_never_tells(processes: int, share: int) -> None:
+    """Each takes its part, and at least a few requests."""
+    throttle = Throttle(100, monotonic=Hand(), cancel_share=0, pace=lambda: Pace(processes=processes))
+    assert spend(throttle) == share
+
+
+def test_a_process_takes_what_the_others_leave_once_the_broker_tells() -> None:
+    """With the remainder told nothing needs to be divided; each answer says what all have left."""
+    throttle = Throttle(100, monotonic=Hand(), pace=lambda: Pace(processes=4))
+    throttle.take()
+    throttle.learn(Budget(100, 99, None))
+    assert spend(throttle) == 79
+    throttle.learn(Budget(100, 12, None))
+    assert spend(throttle) == 0
+    assert spend(throttle, cancel=True) == 12
+
+
+def test_a_ban_that_the_broker_put_no_end_to_spares_cancels() -> None:
+    """T2: a refusal without a time holds ordinary requests back for a moment, and cancels not at all."""
+    throttle = Throttle(100, monotonic=Hand())
+    throttle.ban(1, cancels=False)
+    assert spend(throttle) == 0
+    assert spend(throttle, cancel=True) == 100
+
+
+def test_an_answer_tells_when_to_come_back_or_does_not() -> None:
+    """Either header is an end; neither, or nonsense, is none."""
+    assert tells_when({"retry-after": "3"})
+    assert tells_when({"x-ratelimit-reset": "1700000000"})
+    assert not tells_when({"retry-after": "soon"})
+    assert not tells_when({})

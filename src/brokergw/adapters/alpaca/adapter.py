@@ -71,6 +71,7 @@ class AlpacaConnection:
     """One Alpaca account (a BrokerAdapter)."""
 
     def __init__(self, link: BrokerLink, config: AlpacaConfig, http: Http, clock: Clock) -> None:
+        config = config.for_link(link)
         self._session = Session(link, config, http, clock)
         self._api = Api(self._session, config.stock_feed)
         self._clock = clock

@@ -1,11 +1,17 @@
 """Where Alpaca is and how patient the adapter is with it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from brokergw.model.account import Environment
+from brokergw.ports.broker import BrokerLink
 from brokergw.transport.http import Timeouts
 from brokergw.transport.websocket import LinkPolicy
+
+
+def stream_of(url: str) -> str:
+    """Tell where the order stream is: on the trading host under /stream."""
+    return "ws" + url.rstrip("/").removeprefix("http") + "/stream"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +40,7 @@ class AlpacaConfig:
     def at(cls, url: str, *, link: LinkPolicy | None = None, timeouts: Timeouts | None = None) -> Self:
         """Point every address at one server such as `http://127.0.0.1:8080`."""
         base = url.rstrip("/")
-        stream = "ws" + base.removeprefix("http") + "/stream"
+        stream = stream_of(base)
         return cls(
             paper_url=base,
             live_url=base,
@@ -44,6 +50,16 @@ class AlpacaConfig:
             link=link or LinkPolicy(),
             timeouts=timeouts or Timeouts(),
         )
+
+    def for_link(self, link: BrokerLink) -> Self:
+        """Take the addresses that the platform has set for a connection."""
+        changes: dict[str, str] = {}
+        if link.trading_url:
+            place = "live" if link.environment is Environment.LIVE else "paper"
+            changes = {f"{place}_url": link.trading_url, f"{place}_stream_url": stream_of(link.trading_url)}
+        if link.data_url:
+            changes["data_url"] = link.data_url
+        return replace(self, **changes) if changes else self  # type: ignore[arg-type]
 
     def trading_url(self, environment: Environment) -> str:
         """Give the REST address of an environment."""

@@ -15,7 +15,7 @@ from brokergw.ports.broker import BrokerLink, BrokerUnavailable, Credentials
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport.http import Http, NotSentError, Reply, UnknownError
-from brokergw.transport.throttle import Spent, Throttle, read_budget, retry_after_s
+from brokergw.transport.throttle import Spent, Throttle, read_budget, retry_after_s, tells_when
 
 BROKER: Final = "alpaca"
 _RETRY_S: Final = 1.0
@@ -43,10 +43,12 @@ class Session:
         self._open = True
         http.retain()
         self._trading = _Door(
-            config.trading_url(link.environment), Throttle(config.requests_per_minute, monotonic=clock.monotonic)
+            config.trading_url(link.environment),
+            Throttle(config.requests_per_minute, monotonic=clock.monotonic, pace=link.pace),
         )
         self._data = _Door(
-            config.data_url.rstrip("/"), Throttle(config.data_requests_per_minute, monotonic=clock.monotonic)
+            config.data_url.rstrip("/"),
+            Throttle(config.data_requests_per_minute, monotonic=clock.monotonic, pace=link.pace),
         )
         self._headers = {
             "APCA-API-KEY-ID": link.credentials.key,
@@ -135,7 +137,8 @@ class Session:
             door.budget = told
             door.throttle.learn(told)
         if reply.status == 429:
-            door.throttle.ban(self.retry_after(reply))
+            # A ban without an end may be a hiccup; cancels keep their share of the budget through it.
+            door.throttle.ban(self.retry_after(reply), cancels=tells_when(reply.headers))
         return reply
 
 

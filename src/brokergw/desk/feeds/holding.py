@@ -160,7 +160,9 @@ class Holding:
     async def _tend(self) -> None:
         """Take up what dead senders left, tell how the feeds here fare, and learn how the others do."""
         held = {session.connection.account_id: session for session in self._sessions.all() if session.lease is not None}
-        await self._recovery.look(held, await self._leases.living())
+        living = await self._leases.living()
+        self._sessions.processes = len(living)
+        await self._recovery.look(held, living)
         told = {session.lease: session.feed_status for session in held.values() if session.lease is not None}
         news = {lease: status for lease, status in told.items() if self._told.get(lease) != status}
         if news:

@@ -8,7 +8,7 @@ from brokergw.model.capability import Authentication
 from brokergw.model.errors import FieldViolation, GatewayError, InvalidRequest, NotFound, Reason
 from brokergw.model.ids import new_id
 from brokergw.model.principal import Caller
-from brokergw.ports.broker import AdapterFactory, BrokerLink, Credentials
+from brokergw.ports.broker import AdapterFactory, Credentials
 from brokergw.ports.clock import Clock
 from brokergw.ports.directory import ConnectionDirectory
 
@@ -30,12 +30,7 @@ class Connections:
         if factory is None:
             raise NotFound(Reason.BROKER_NOT_FOUND, "broker", broker)
         _require_fitting(factory, environment, credentials)
-        link = BrokerLink(
-            connection_id=new_id("con"),
-            account_id=new_id("acc"),
-            environment=environment,
-            credentials=credentials,
-        )
+        link = self._sessions.link(broker, environment, credentials, new_id("con"), new_id("acc"))
         trial = factory.open(link)
         try:
             account = await trial.authenticate()

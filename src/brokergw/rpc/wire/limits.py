@@ -18,6 +18,7 @@ from brokergw.rpc.wire.limit_values import amount_from, limits_from_proto, limit
 from brokergw.rpc.wire.times import time_to_proto
 
 _CODE_LENGTH_MAX: Final = 16
+_REQUESTS_MIN: Final = 10
 _URL_LENGTH_MAX: Final = 200
 _REGION: Final = re.compile(r"[A-Z0-9-]{1,16}", re.ASCII)
 _URL: Final = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~\-/]*)?", re.ASCII)
@@ -80,8 +81,9 @@ def update_broker_from_proto(request: pb.UpdateBrokerConfigRequest, found: Found
     per_minute = None
     if config.HasField("requests_per_minute"):
         per_minute = config.requests_per_minute
-        if per_minute < 1:
-            found.add("config.requests_per_minute", "must be at least 1")
+        if per_minute < _REQUESTS_MIN:
+            # Fewer, and no ordinary request would ever fit beside the share that is kept for cancels.
+            found.add("config.requests_per_minute", f"must be at least {_REQUESTS_MIN}")
     return BrokerChange(
         config=BrokerConfig(
             broker=token_from(config.broker, "config.broker", found),
