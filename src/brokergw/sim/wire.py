@@ -46,8 +46,8 @@ class Entry:
     """Something that moves an account without an order: a split, a dividend, a deposit, or an error of the broker's.
 
     `quantity` is what a symbol's position changes by, `money` what the cash does, both signed. `activity` is the
-    broker's word for the line of its history that tells of it; empty tells nobody. `told_quantity` is what the line says instead
-    of the quantity, where that is not the same; `key_id` names the account, the only one when empty.
+    broker's word for the line of its history that tells of it; empty tells nobody. `told_quantity` is what the line
+    says instead of the quantity, where that is not the same; `key_id` names the account, the only one when empty.
     """
 
     symbol: str = ""
