@@ -197,7 +197,7 @@ class Markets:
                 today = local_time(zone, clock.now_ns())[0]
                 days = await adapter.get_market_days(rules.calendar, today - _BEHIND, today + _AHEAD)
                 told.days, told.days_at = tuple(days), clock.monotonic()
-                told.until_ns = _day_start_ns(today + _AHEAD)
+                told.until_ns = _day_end_ns(today + _AHEAD)
             asked_ns = clock.now_ns()
             told.clock = said = await adapter.get_market_clock(rules.calendar)
             answered_ns = clock.now_ns()
@@ -240,7 +240,7 @@ class Markets:
         today = local_time(calendar.zone, now_ns)[0]
         if told is None:
             days, until = list(calendar.days(today - _BEHIND, today + _AHEAD)), min(today + _AHEAD, calendar.last)
-            until_ns = _day_start_ns(until)
+            until_ns = _day_end_ns(until)
         else:
             days, until_ns = _filled(told.days, today), told.until_ns
         timetable = Timetable.of_days(self._overrides.applied(rules.calendar, calendar, days), until_ns)
@@ -269,7 +269,8 @@ def _place(session: Session, rules: MarketRules) -> _Place:
     return session.connection.broker, session.connection.environment, rules.calendar
 
 
-def _day_start_ns(day: date) -> int:
+def _day_end_ns(day: date) -> int:
+    day += timedelta(days=1)
     return round(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * _SECOND_NS
 
 

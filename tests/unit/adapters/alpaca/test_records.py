@@ -1,4 +1,5 @@
 import json
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -6,6 +7,7 @@ import pytest
 
 from brokergw.adapters.alpaca import records
 from brokergw.adapters.alpaca.payloads import Unusable, read_json
+from brokergw.desk.hours.calendars import house_calendars
 from brokergw.model.instrument import AssetClass
 from tests.fixtures.alpaca_wire import sample
 
@@ -103,3 +105,37 @@ def test_a_quote_without_prices_is_unusable() -> None:
     """A quote that lacks its prices is no quote."""
     with pytest.raises(Unusable):
         records.quote("AAPL", {"t": "2026-10-08T15:10:18Z"})
+
+
+def test_a_calendar_day_has_three_sessions_by_new_yorks_clocks() -> None:
+    """Extended hours surround the regular session; on a short day they end early too."""
+    row = {"date": "2026-11-27", "open": "09:30", "close": "13:00", "session_open": "0400", "session_close": "1700"}
+    day = records.market_day(row)
+    assert day == house_calendars()["XNYS"].day(date(2026, 11, 27))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("date", "27.11.2026"),
+        ("open", "9:30"),
+        ("open", "09:60"),
+        ("close", "24:01"),
+        ("close", "09:29"),
+        ("session_open", ""),
+        ("session_close", "12:00"),
+    ],
+)
+def test_a_calendar_day_that_cannot_be_is_unusable(name: str, value: str) -> None:
+    """Nothing is guessed of a day whose times make no sense."""
+    row = {"date": "2026-11-27", "open": "09:30", "close": "13:00", "session_open": "0400", "session_close": "1700"}
+    with pytest.raises(Unusable):
+        records.market_day({**row, name: value})
+
+
+def test_a_market_clock_whose_change_is_over_is_unusable() -> None:
+    """A clock that is open until a moment ago says nothing of now."""
+    row = read("http_get_clock")
+    opens = row["next_open"] if not row["is_open"] else row["next_close"]
+    with pytest.raises(Unusable):
+        records.market_clock({**row, "timestamp": opens})
