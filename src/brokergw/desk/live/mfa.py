@@ -1,5 +1,6 @@
 """The second factor: enrolled once, confirmed by a first code, and asked for before what an attacker would want."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -45,6 +46,7 @@ class Mfa:
         self._authenticators = authenticators
         self._record = record
         self._clock = clock
+        self._looks: set[asyncio.Task[None]] = set()
 
     async def enroll(self, user_id: str) -> Enrolment:
         """Begin: gives the secret, once. Begun again before the first code, it starts over with another secret.
@@ -63,11 +65,11 @@ class Mfa:
 
     async def confirm(self, user_id: str, code: str) -> None:
         """Show that the authenticator is at hand: the first time this ends the enrolment, later it renews the proof."""
-        await self._audited(user_id, code, MfaPurpose.CONFIRM)
+        await self._to_the_end(user_id, code, MfaPurpose.CONFIRM)
 
     async def require(self, user_id: str, code: str, purpose: MfaPurpose) -> None:
         """Use up a code of the user's; raises MFA_NOT_ENROLLED, MFA_CODE_INVALID or MFA_LOCKED."""
-        await self._audited(user_id, code, purpose)
+        await self._to_the_end(user_id, code, purpose)
 
     async def reset(self, user_id: str, audit: AuditRow) -> None:
         """Remove a user's authenticator; live trading ends with it. Raises MFA_NOT_ENROLLED."""
@@ -78,6 +80,19 @@ class Mfa:
         """Let a user's codes be looked at again; raises MFA_NOT_ENROLLED."""
         if not await self._authenticators.unlock(user_id, audit):
             raise _not_enrolled()
+
+    async def _to_the_end(self, user_id: str, code: str, purpose: MfaPurpose) -> None:
+        """Look at a code in a task of its own: a caller that leaves, or is cut off, takes no miss with it."""
+        look = asyncio.create_task(self._audited(user_id, code, purpose), name="look at a code")
+        self._looks.add(look)
+        look.add_done_callback(self._ended)
+        await asyncio.shield(look)
+
+    def _ended(self, look: asyncio.Task[None]) -> None:
+        self._looks.discard(look)
+        if not look.cancelled():
+            # Marks a refusal as seen where its caller has gone.
+            look.exception()
 
     async def _audited(self, user_id: str, code: str, purpose: MfaPurpose) -> None:
         try:
