@@ -7,6 +7,7 @@ from typing import Final
 
 from brokerapi.v1 import (
     accounts_pb2,
+    admin_pb2,
     brokers_pb2,
     connections_pb2,
     fills_pb2,
@@ -16,6 +17,7 @@ from brokerapi.v1 import (
     positions_pb2,
     quotas_pb2,
     reconciliation_pb2,
+    risk_pb2,
 )
 from google.protobuf.message import Message
 
@@ -334,3 +336,6 @@ POLICIES: Final = (
 
 SERVICES: Final = tuple(dict.fromkeys(policy.service for policy in POLICIES))
 """The full names of the contract's services."""
+
+SERVICE_FILES: Final = (admin_pb2.DESCRIPTOR, risk_pb2.DESCRIPTOR)
+"""Files that hold services without messages: nobody else imports them, and reflection tells only what was imported."""
