@@ -158,6 +158,7 @@ class OrderSpec(_message.Message):
     TAKE_PROFIT_FIELD_NUMBER: _builtins.int
     STOP_LOSS_FIELD_NUMBER: _builtins.int
     LEGS_FIELD_NUMBER: _builtins.int
+    REDUCE_ONLY_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     """Required. The canonical symbol, for example AAPL or BTC/USD."""
     side: _trading_pb2.Side.ValueType
@@ -184,6 +185,10 @@ class OrderSpec(_message.Message):
     """Whether it opens or closes; not set lets the broker infer it."""
     order_class: _trading_pb2.OrderClass.ValueType
     """Whether it leads a group. Not set is SIMPLE."""
+    reduce_only: _builtins.bool
+    """The order may only make a position smaller: refused when it would open one, enlarge one or turn one, open reducing
+    orders counted.
+    """
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """Required for GTD, refused otherwise. In the future."""
@@ -220,10 +225,11 @@ class OrderSpec(_message.Message):
         take_profit: Global___TakeProfit | None = ...,
         stop_loss: Global___StopLoss | None = ...,
         legs: _abc.Iterable[Global___OrderLeg] | None = ...,
+        reduce_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expire_time", b"_expire_time", "_limit_price", b"_limit_price", "_stop_loss", b"_stop_loss", "_stop_price", b"_stop_price", "_take_profit", b"_take_profit", "expire_time", b"expire_time", "limit_price", b"limit_price", "notional", b"notional", "quantity", b"quantity", "size", b"size", "stop_loss", b"stop_loss", "stop_price", b"stop_price", "take_profit", b"take_profit", "trail", b"trail", "trail_amount", b"trail_amount", "trail_percent", b"trail_percent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expire_time", b"_expire_time", "_limit_price", b"_limit_price", "_stop_loss", b"_stop_loss", "_stop_price", b"_stop_price", "_take_profit", b"_take_profit", "expire_time", b"expire_time", "extended_hours", b"extended_hours", "legs", b"legs", "limit_price", b"limit_price", "notional", b"notional", "order_class", b"order_class", "position_effect", b"position_effect", "quantity", b"quantity", "side", b"side", "size", b"size", "stop_loss", b"stop_loss", "stop_price", b"stop_price", "symbol", b"symbol", "take_profit", b"take_profit", "time_in_force", b"time_in_force", "trail", b"trail", "trail_amount", b"trail_amount", "trail_percent", b"trail_percent", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expire_time", b"_expire_time", "_limit_price", b"_limit_price", "_stop_loss", b"_stop_loss", "_stop_price", b"_stop_price", "_take_profit", b"_take_profit", "expire_time", b"expire_time", "extended_hours", b"extended_hours", "legs", b"legs", "limit_price", b"limit_price", "notional", b"notional", "order_class", b"order_class", "position_effect", b"position_effect", "quantity", b"quantity", "reduce_only", b"reduce_only", "side", b"side", "size", b"size", "stop_loss", b"stop_loss", "stop_price", b"stop_price", "symbol", b"symbol", "take_profit", b"take_profit", "time_in_force", b"time_in_force", "trail", b"trail", "trail_amount", b"trail_amount", "trail_percent", b"trail_percent", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expire_time: _TypeAlias = _typing.Literal["expire_time"]  # noqa: Y015
     _WhichOneofArgType__expire_time: _TypeAlias = _typing.Literal["_expire_time", b"_expire_time"]  # noqa: Y015
@@ -536,6 +542,8 @@ class SubmitOrderRequest(_message.Message):
     RUN_ID_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    CLIENT_TIME_FIELD_NUMBER: _builtins.int
+    ALLOW_DUPLICATE_FIELD_NUMBER: _builtins.int
     idempotency_key: _builtins.str
     """Required. A UUID of version 4 or 7, one per intent: a retry repeats it. The metadata `idempotency-key` is an alias."""
     account_id: _builtins.str
@@ -548,6 +556,10 @@ class SubmitOrderRequest(_message.Message):
     """The strategy's run, up to 64 characters."""
     validate_only: _builtins.bool
     """Runs every check and sends nothing; the key is not used up."""
+    allow_duplicate: _builtins.bool
+    """The same order (symbol, side, type, size and prices) as one of the last two seconds is meant twice. Without it the
+    second is refused with DUPLICATIVE_ORDER.
+    """
     @_builtins.property
     def order(self) -> Global___OrderSpec:
         """Required. What to trade."""
@@ -555,6 +567,10 @@ class SubmitOrderRequest(_message.Message):
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The caller's own labels: up to 16, keys and values up to 64 characters."""
+
+    @_builtins.property
+    def client_time(self) -> _timestamp_pb2.Timestamp:
+        """When the client decided on the order. One that is older than 30 s when it arrives is refused with ORDER_TOO_OLD."""
 
     def __init__(
         self,
@@ -567,12 +583,16 @@ class SubmitOrderRequest(_message.Message):
         run_id: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         validate_only: _builtins.bool = ...,
+        client_time: _timestamp_pb2.Timestamp | None = ...,
+        allow_duplicate: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_time", b"_client_time", "client_time", b"client_time", "order", b"order"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "client_order_id", b"client_order_id", "idempotency_key", b"idempotency_key", "labels", b"labels", "order", b"order", "run_id", b"run_id", "strategy_id", b"strategy_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_time", b"_client_time", "account_id", b"account_id", "allow_duplicate", b"allow_duplicate", "client_order_id", b"client_order_id", "client_time", b"client_time", "idempotency_key", b"idempotency_key", "labels", b"labels", "order", b"order", "run_id", b"run_id", "strategy_id", b"strategy_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__client_time: _TypeAlias = _typing.Literal["client_time"]  # noqa: Y015
+    _WhichOneofArgType__client_time: _TypeAlias = _typing.Literal["_client_time", b"_client_time"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__client_time) -> _WhichOneofReturnType__client_time | None: ...
 
 Global___SubmitOrderRequest: _TypeAlias = SubmitOrderRequest  # noqa: Y015
 

@@ -196,7 +196,7 @@ async def _be_refused(stage: Stage, account_id: str) -> None:
             side="BUY",
             quantity="100000",
             type="LIMIT",
-            limit_price="250",
+            limit_price="220",
             time_in_force="DAY",
         )
     except GatewayCallError as refusal:

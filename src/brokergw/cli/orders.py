@@ -49,6 +49,10 @@ async def submit(
         str | None, typer.Option("--class", help="simple, bracket, oco or oto; told from the exits when left out.")
     ] = None,
     client_order_id: Annotated[str, typer.Option(help="Your own id, unique per account.")] = "",
+    reduce_only: Annotated[bool, typer.Option("--reduce-only", help="May only make a position smaller.")] = False,
+    allow_duplicate: Annotated[
+        bool, typer.Option("--allow-duplicate", help="The same order as a moment ago is meant twice.")
+    ] = False,
     check: Annotated[bool, typer.Option("--check", help="Run every check and send nothing.")] = False,
     key: Key = None,
 ) -> Exit:
@@ -75,6 +79,8 @@ async def submit(
         take_profit_limit_price=take_profit,
         stop_loss_stop_price=stop_loss,
         stop_loss_limit_price=stop_loss_limit,
+        reduce_only=reduce_only,
+        allow_duplicate=allow_duplicate,
         client_order_id=client_order_id,
         validate_only=check,
         idempotency_key=session.begin(key),

@@ -40,6 +40,8 @@ class OrderCalls(CallGroup):
         run_id: str = "",
         labels: Mapping[str, str] | None = None,
         validate_only: bool = False,
+        client_time: Moment | None = None,
+        allow_duplicate: bool = False,
         idempotency_key: str | None = None,
         timeout_s: float | None = None,
         **terms: Unpack[OrderTerms],
@@ -47,7 +49,8 @@ class OrderCalls(CallGroup):
         """Place one order.
 
         The answer's order is in state IN_DOUBT when the broker's answer was lost: the gateway finds out; never place it
-        again under another key.
+        again under another key. `client_time` is when the order was decided on: one that arrives more than 30 s later
+        is refused. `allow_duplicate` says that the same order as one of the last two seconds is meant twice.
 
         Raises:
             GatewayCallError: it was refused, or its outcome could not be learned in time (`order_effect` tells which).
@@ -63,6 +66,8 @@ class OrderCalls(CallGroup):
             run_id=run_id,
             labels=labels,
             validate_only=validate_only,
+            client_time=encode.timestamp("client_time", client_time),
+            allow_duplicate=allow_duplicate,
         )
         return await self._caller.mutate(self._orders.SubmitOrder, request, timeout_s, request.idempotency_key)
 

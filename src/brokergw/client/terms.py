@@ -23,7 +23,8 @@ class OrderTerms(TypedDict, total=False):
 
     Exactly one of `quantity` (units) and `notional` (the instrument's currency). `type` is MARKET, LIMIT, STOP,
     STOP_LIMIT or TRAILING_STOP; `time_in_force` DAY, GTC, GTD, IOC, FOK, AT_OPEN or AT_CLOSE. `trail_percent` is in
-    percent of the price. A multi-leg order has `legs` in place of `symbol` and `side`.
+    percent of the price. A multi-leg order has `legs` in place of `symbol` and `side`. A `reduce_only` order may only
+    make a position smaller.
     """
 
     symbol: str
@@ -44,6 +45,7 @@ class OrderTerms(TypedDict, total=False):
     stop_loss_stop_price: Amount | None
     stop_loss_limit_price: Amount | None
     legs: Sequence[Leg]
+    reduce_only: bool
 
 
 def order_spec(
@@ -66,6 +68,7 @@ def order_spec(
     stop_loss_stop_price: Amount | None = None,
     stop_loss_limit_price: Amount | None = None,
     legs: Sequence[Leg] = (),
+    reduce_only: bool = False,
 ) -> orders_pb2.OrderSpec:
     """Write the terms of an order; whether they fit together is for the gateway to say.
 
@@ -89,6 +92,7 @@ def order_spec(
         take_profit=_take_profit(take_profit_limit_price),
         stop_loss=_stop_loss(stop_loss_stop_price, stop_loss_limit_price),
         legs=[_leg(leg) for leg in legs],
+        reduce_only=reduce_only,
     )
     if quantity is not None:
         spec.quantity = encode.decimal_text("quantity", quantity)

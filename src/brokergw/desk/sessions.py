@@ -8,6 +8,7 @@ from typing import Any, Final
 import structlog
 
 from brokergw.desk.fresh import FreshFetch
+from brokergw.desk.prices import Prices
 from brokergw.desk.results import ConnectionStatus
 from brokergw.model.account import AccountState, Connection, ConnectionHealth, Environment, Position
 from brokergw.model.broker_config import BrokerConfig
@@ -53,12 +54,14 @@ class Session:
     lease: Lease | None = None
     on_news: Callable[[], None] = lambda: None
     state: FreshFetch[BrokerState] = field(init=False)
+    prices: Prices = field(init=False)
     _instruments: dict[str, tuple[float, Instrument | None]] = field(default_factory=dict)
     _work: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _ending: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.state = FreshFetch(self._fetch_state, self.clock)
+        self.prices = Prices(self.adapter.get_quotes, self.clock)
 
     @property
     def capabilities(self) -> Capabilities:

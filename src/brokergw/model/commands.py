@@ -14,6 +14,8 @@ from brokergw.model.terms import OrderTerms
 
 _FINGERPRINT_VERSION: Final = "1"
 _NOT_PRINTED: Final = frozenset({"idempotency_key"})
+_PRINTED_WHEN_SET: Final = frozenset({"reduce_only", "allow_duplicate"})
+"""Flags that came later: keys of before must find their fingerprints again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,7 @@ class KeyedCommand:
 
 @dataclass(frozen=True, kw_only=True)
 class SubmitOrder(KeyedCommand):
-    """Place one order."""
+    """Place one order: decided on at `client_time_ns`; with `allow_duplicate` it may repeat the last one."""
 
     method = "SubmitOrder"
     account_id: str
@@ -42,6 +44,8 @@ class SubmitOrder(KeyedCommand):
     run_id: str = ""
     labels: tuple[tuple[str, str], ...] = ()
     validate_only: bool = False
+    client_time_ns: int | None = None
+    allow_duplicate: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +136,9 @@ def _dataclass_writer(names: tuple[str, ...]) -> Callable[[Any], str]:
     def write(value: Any) -> str:
         # What is absent is left out, so that a field added later changes no fingerprint of before.
         present = [
-            f"{name}={_canonical(each)}" for name, each in zip(names, values(value), strict=True) if each is not None
+            f"{name}={_canonical(each)}"
+            for name, each in zip(names, values(value), strict=True)
+            if each is not None and (each or name not in _PRINTED_WHEN_SET)
         ]
         return "{" + ",".join(present) + "}"
 

@@ -32,7 +32,8 @@ class Instrument:
     """One tradable thing at one broker, in the broker's own units.
 
     `symbol` is canonical (`AAPL`, `BTC/USD`); `broker_symbol` is what the broker calls it. Quantities are in
-    units, never lots. `tick_bands` are sorted by `price_from`, the first starts at 0.
+    units, never lots. `tick_bands` are sorted by `price_from`, the first starts at 0. `multiplier` is how many units of
+    the underlying one unit trades: a unit is worth its price times that.
     """
 
     symbol: str
@@ -49,6 +50,7 @@ class Instrument:
     fractionable: bool
     shortable: bool
     venue: str = ""
+    multiplier: Decimal = Decimal(1)
 
     def tick_at(self, price: Decimal) -> Decimal:
         """Give the price step that holds at a price."""

@@ -84,7 +84,8 @@ class OrderTerms:
     """What a client wants traded; exactly one of `quantity` and `notional` is set.
 
     Prices are per unit in the instrument's currency, `trail_percent` in percent (`1.5` is 1.5 %),
-    `expire_time_ns` Unix nanoseconds. `stop_loss_limit_price` turns the stop-loss into a stop-limit.
+    `expire_time_ns` Unix nanoseconds. `stop_loss_limit_price` turns the stop-loss into a stop-limit. A `reduce_only`
+    order may only make a position smaller.
     """
 
     symbol: str
@@ -105,3 +106,4 @@ class OrderTerms:
     stop_loss_stop_price: Decimal | None = None
     stop_loss_limit_price: Decimal | None = None
     legs: tuple[Leg, ...] = ()
+    reduce_only: bool = False

@@ -114,13 +114,15 @@ class Admission:
     """What an order must pass in the very commit that permits its send.
 
     `reduces` says that it only makes a position smaller; the ledger decides whether that holds, and what does passes
-    REDUCE_ONLY and every cap. `closing` marks the kill switch's own closing orders, which pass a halt. `position` is
-    the symbol's signed position as the broker told it for this order, and `mark` what a unit of it is worth now in the
-    base currency, multiplier included: the larger worst case of the broker's position and the ledger's counts.
+    REDUCE_ONLY and every cap. With `must_reduce` it is refused where it does not. `closing` marks the kill switch's own
+    closing orders, which pass a halt. `position` is the symbol's signed position as the broker told it for this order,
+    and `mark` what a unit of it is worth now in the base currency, multiplier included: the larger worst case of the
+    broker's position and the ledger's counts.
     """
 
     caps: tuple[Cap, ...] = ()
     reduces: bool = False
+    must_reduce: bool = False
     closing: bool = False
     position: Decimal | None = None
     mark: Decimal | None = None
@@ -220,9 +222,17 @@ class CapsReached:
     reached: tuple[CapReached, ...]
 
 
-CommitResult: TypeAlias = (
-    Committed | KeyTaken | ClientOrderIdTaken | Stale | FillKnown | LeaseLost | TradingStopped | CapsReached
-)
+@dataclass(frozen=True, slots=True)
+class WouldIncrease:
+    """The order had to reduce a position and would not: so much of it, by the record's count, is not spoken for yet."""
+
+    reducible: Decimal
+
+
+AdmissionRefused: TypeAlias = TradingStopped | CapsReached | WouldIncrease
+"""Why the record does not admit an order."""
+
+CommitResult: TypeAlias = Committed | KeyTaken | ClientOrderIdTaken | Stale | FillKnown | LeaseLost | AdmissionRefused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

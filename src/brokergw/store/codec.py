@@ -152,6 +152,8 @@ def _terms_extras(terms: OrderTerms) -> str:
     text = "" if terms.expire_time_ns is None else f',"expire_time_ns":{terms.expire_time_ns}'
     if terms.extended_hours:
         text += ',"extended_hours":true'
+    if terms.reduce_only:
+        text += ',"reduce_only":true'
     if terms.position_effect is not PositionEffect.AUTO:
         text += f',"position_effect":"{terms.position_effect._value_}"'
     if terms.order_class is not OrderClass.SIMPLE:
@@ -234,6 +236,7 @@ def _terms(found: dict[str, Any]) -> OrderTerms:
         time_in_force=TimeInForce(found["time_in_force"]),
         expire_time_ns=found.get("expire_time_ns"),
         extended_hours=found.get("extended_hours", False),
+        reduce_only=found.get("reduce_only", False),
         position_effect=PositionEffect(found.get("position_effect", PositionEffect.AUTO)),
         order_class=OrderClass(found.get("order_class", OrderClass.SIMPLE)),
         legs=_legs(found.get("legs", ())),

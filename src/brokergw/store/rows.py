@@ -104,6 +104,7 @@ def order_row(order: Order) -> Row:
         str(order.hold_price),
         str(order.unit_worth),
         order.trading_day,
+        terms.reduce_only,
     )
 
 
@@ -128,6 +129,7 @@ def order_from_row(row: Sequence[Any]) -> Order:
         stop_loss_stop_price=decimal_or_none(row[26]),
         stop_loss_limit_price=decimal_or_none(row[27]),
         legs=legs_from_text(row[28]),
+        reduce_only=bool(row[51]),
     )
     return Order(
         user_id=row[0],

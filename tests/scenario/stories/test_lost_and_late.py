@@ -55,7 +55,8 @@ async def test_a_later_fill_does_not_hide_the_one_that_was_lost(story: Story) ->
 async def test_a_fill_before_the_answer_belongs_to_its_order(story: Story) -> None:
     """L3: an order that fills before its own submit is answered is one order with one fill."""
     story.fault("fill_before_reply", method="POST", path="/v2/orders", seconds=0.5)
-    order = await story.submit("3", "400")
+    story.sim.control("POST", "price", {"symbol": "AAPL", "price": "200"})
+    order = await story.submit("3", "205")
     await story.reaches(order.order_id, FILLED, "3")
     assert len(await story.orders()) == 1
 

@@ -189,7 +189,9 @@ def submit_body(client_order_id: str, terms: OrderTerms) -> Row:
     else:
         body["symbol"] = terms.symbol
         body["side"] = SIDES[terms.side]
-        intent = _intent(terms.side, terms.position_effect)
+        # An order that closes by intent is refused where Alpaca infers that it would open; a pair has no intent.
+        reduces = terms.reduce_only and "/" not in terms.symbol
+        intent = _intent(terms.side, PositionEffect.CLOSE if reduces else terms.position_effect)
         if intent:
             body["position_intent"] = intent
     _put(body, "qty", terms.quantity)

@@ -53,6 +53,8 @@ _OPTION_TICKS: Final = (TickBand(Decimal(0), Decimal("0.01")),)
 _FRACTION: Final = Decimal("0.000000001")
 _ONE: Final = Decimal(1)
 _NEW_YORK: Final = ZoneInfo("America/New_York")
+_CONTRACT_SIZE: Final = Decimal(100)
+"""Shares behind one option contract."""
 _CRYPTO_NOTIONAL_MIN: Final = Decimal(10)
 
 
@@ -153,6 +155,7 @@ def contract(row: Row) -> Instrument:
         tradable=flag(row, "tradable") and text(row, "status") == "active",
         fractionable=False,
         shortable=True,
+        multiplier=_CONTRACT_SIZE,
     )
 
 

@@ -308,11 +308,12 @@ class MockConnection:
 
     def _against_position(self, terms: OrderTerms) -> Rejected | None:
         """Object to an order that would not do to the position what its terms say."""
-        if terms.position_effect is PositionEffect.AUTO:
+        effect = PositionEffect.CLOSE if terms.reduce_only else terms.position_effect
+        if effect is PositionEffect.AUTO:
             return None
         held = next((h.quantity for h in self._exchange.positions(self._account_id) if h.symbol == terms.symbol), ZERO)
         closes = held < 0 if terms.side is Side.BUY else held > 0
-        if closes == (terms.position_effect is PositionEffect.CLOSE):
+        if closes == (effect is PositionEffect.CLOSE):
             return None
         if closes:
             return Rejected(

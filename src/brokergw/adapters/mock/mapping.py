@@ -292,4 +292,5 @@ def instrument(listing: Listing) -> Instrument:
         fractionable=listing.fractionable,
         shortable=listing.shortable,
         venue=listing.venue,
+        multiplier=listing.contract_size,
     )

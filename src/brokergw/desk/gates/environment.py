@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from brokergw.desk.gates.question import Question
-from brokergw.desk.gates.sanity import estimated_notional
+from brokergw.desk.gates.size import worth_of
 from brokergw.desk.live.live import Live
 from brokergw.model.account import Environment
 from brokergw.model.errors import Objection, Reason
@@ -74,7 +74,7 @@ class StepUpCheck:
         connection, threshold = question.session.connection, self._live.rules.step_up_notional
         if threshold is None or connection.environment is not Environment.LIVE or question.reduces:
             return ()
-        worth = estimated_notional(question.terms, question.reference_price)
+        worth = worth_of(question.terms, question.instrument, question.reference_price)
         if worth is not None and worth <= threshold:
             return ()
         standing = await self._live.standings.of(connection.user_id)

@@ -8,8 +8,8 @@ from typing import Protocol
 from brokergw.desk.results import Hold
 from brokergw.desk.sessions import BrokerState, Session
 from brokergw.model.commands import ModifyOrder, SubmitOrder
-from brokergw.model.errors import Objection
-from brokergw.model.instrument import Instrument
+from brokergw.model.errors import GatewayError, Objection
+from brokergw.model.instrument import Instrument, Quote
 from brokergw.model.limits import EffectiveLimits, Limits
 from brokergw.model.order import Order
 from brokergw.model.principal import Caller
@@ -26,7 +26,11 @@ class Question:
     `trading_day` are what the gates have for the commit: caps to be checked there, and what the order holds.
     `session_now` is the session of the instrument's market, as gate 2 found it; `leaves_before_ns` when an order that
     cannot wait for the next one must be past the gates (Unix nanoseconds).
-    `state` is the broker's own word on the account for this order, where a gate has asked for it.
+    `state` is the broker's own word on the account for this order; where it did not come, `state_error` says why. By it
+    the order `reduces` or not, which is known before any check speaks; a change that only makes an order `smaller`
+    reduces too, and the broker is not asked for it. Checks that an order passes only because it reduces set `excused`:
+    the commit refuses it then if by the record's count it does not reduce. `references` are prices to judge the order
+    by, of its symbol or of each leg, None where there is none.
     """
 
     caller: Caller
@@ -41,11 +45,30 @@ class Question:
     state: BrokerState | None = None
     session_now: SessionKind = SessionKind.REGULAR
     leaves_before_ns: int | None = None
-    reference_price: Decimal | None = None
+    state_error: GatewayError | None = None
+    quote: Quote | None = None
+    references: tuple[Decimal | None, ...] = ()
     reduces: bool = False
+    smaller: bool = False
+    excused: bool = False
     hold: Hold = field(default_factory=Hold)
     admission: Admission = field(default_factory=Admission)
     trading_day: str = ""
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbol of the order, or those of its legs."""
+        return tuple(leg.symbol for leg in self.terms.legs) or (self.terms.symbol,)
+
+    @property
+    def instruments(self) -> tuple[Instrument, ...]:
+        """What the symbols are; empty where one of them is not known."""
+        return (self.instrument,) if self.instrument is not None else self.legs
+
+    @property
+    def reference_price(self) -> Decimal | None:
+        """A fresh price to judge the order by; None for several legs, and where there is none."""
+        return self.references[0] if len(self.references) == 1 else None
 
 
 class Check(Protocol):

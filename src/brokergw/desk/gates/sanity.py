@@ -1,4 +1,4 @@
-"""Gate 3: could this be a mistake?"""
+"""Gate 3, first: is the order on the instrument's grid, and does its expiry lie ahead?"""
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -12,14 +12,13 @@ from brokergw.ports.clock import Clock
 
 
 class SanityCheck:
-    """Whether size, prices and expiry make sense; what is off the instrument's grid is a malformed request."""
+    """Whether prices and expiry make sense; what is off the instrument's grid is a malformed request."""
 
-    def __init__(self, clock: Clock, notional_max: Decimal) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._notional_max = notional_max
 
     async def __call__(self, question: Question) -> Sequence[Objection]:
-        """Compare with the instrument's grid and sizes; raises InvalidRequest for what is off the grid."""
+        """Compare with the instrument's grid; raises InvalidRequest for what is off the grid."""
         terms, instrument = question.terms, question.instrument
         if instrument is None:
             return []
@@ -27,10 +26,7 @@ class SanityCheck:
         violations = tuple(grid_violations(instrument, terms.quantity, prices_of(terms), prefix))
         if violations:
             raise InvalidRequest(violations)
-        return [
-            *size_objections(terms, instrument, self._notional_max),
-            *expiry_objections(terms, self._clock.now_ns()),
-        ]
+        return list(expiry_objections(terms, self._clock.now_ns()))
 
 
 def grid_violations(
@@ -59,48 +55,7 @@ def prices_of(terms: OrderTerms) -> dict[str, Decimal | None]:
     }
 
 
-def size_objections(terms: OrderTerms, instrument: Instrument, notional_max: Decimal) -> Iterator[Objection]:
-    """Check an order's size against the least that trades and the most that the platform lets through."""
-    if terms.quantity is not None and terms.quantity < instrument.quantity_min:
-        least = format_decimal(instrument.quantity_min)
-        yield Objection(
-            Reason.QUANTITY_BELOW_MINIMUM,
-            "order.quantity",
-            f"{terms.symbol} trades from {least} upwards",
-            least,
-            format_decimal(terms.quantity),
-        )
-    worth = estimated_notional(terms)
-    if worth is not None and worth > notional_max:
-        yield Objection(
-            Reason.ORDER_NOTIONAL_EXCEEDS_LIMIT,
-            "order",
-            f"the order is worth {format_decimal(worth)}, above the platform's {format_decimal(notional_max)} an order",
-            format_decimal(notional_max),
-            format_decimal(worth),
-        )
-    if worth is not None and instrument.notional_min is not None and worth < instrument.notional_min:
-        least = format_decimal(instrument.notional_min)
-        yield Objection(
-            Reason.QUANTITY_BELOW_MINIMUM,
-            "order",
-            f"{terms.symbol} trades from a worth of {least} upwards",
-            least,
-            format_decimal(worth),
-        )
-
-
 def expiry_objections(terms: OrderTerms, now_ns: int) -> Iterator[Objection]:
     """Check that an expiry lies ahead."""
     if terms.expire_time_ns is not None and terms.expire_time_ns <= now_ns:
         yield Objection(Reason.EXPIRE_TIME_INVALID, "order.expire_time", "the expiry lies in the past")
-
-
-def estimated_notional(terms: OrderTerms, market_price: Decimal | None = None) -> Decimal | None:
-    """Give what an order is worth at its own price, or at a market price; None when neither is known."""
-    if terms.notional is not None:
-        return terms.notional
-    price = terms.limit_price or terms.stop_price or market_price
-    if price is None or terms.quantity is None:
-        return None
-    return terms.quantity * price

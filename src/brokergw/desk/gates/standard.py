@@ -3,16 +3,22 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from brokergw.desk.gates.age import AgeCheck
 from brokergw.desk.gates.broker_state import BrokerStateCheck
+from brokergw.desk.gates.collar import CollarCheck
 from brokergw.desk.gates.environment import EnvironmentCheck, StepUpCheck
+from brokergw.desk.gates.exposure import AdmissionCheck, HoldCheck, Money
 from brokergw.desk.gates.gates import GateChecks
 from brokergw.desk.gates.halts import HaltCheck
 from brokergw.desk.gates.instrument import InstrumentCheck
 from brokergw.desk.gates.limits import BrokerPermitted, LimitsLookup
 from brokergw.desk.gates.one_at_a_time import OneAtATime
 from brokergw.desk.gates.permitted import PermittedCheck
+from brokergw.desk.gates.position import PositionAsked, ReduceOnlyCheck
+from brokergw.desk.gates.reference import ReferenceCheck
 from brokergw.desk.gates.sanity import SanityCheck
 from brokergw.desk.gates.session import SessionCheck, StillOpen
+from brokergw.desk.gates.size import SizeCheck
 from brokergw.desk.halts.halting import Halting
 from brokergw.desk.hours.parts import HoursParts
 from brokergw.desk.limits.desk import LimitsDesk
@@ -22,9 +28,11 @@ from brokergw.ports.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class GateSettings:
-    """What the platform allows; amounts in the instrument's currency."""
+    """What the platform allows; amounts in the base currency, with which those in `par_currencies` are at par."""
 
     order_notional_max: Decimal
+    base_currency: str = "USD"
+    par_currencies: frozenset[str] = frozenset({"USD", "USDT", "USDC"})
 
 
 def standard_checks(
@@ -41,6 +49,7 @@ def standard_checks(
         authority=(
             LimitsLookup(limits.book, limits.days, clock),
             EnvironmentCheck(live, clock),
+            PositionAsked(),
             BrokerPermitted(limits.book),
             HaltCheck(halting.standing, halting.clearance),
         ),
@@ -49,6 +58,20 @@ def standard_checks(
             SessionCheck(hours.markets, hours.database, clock),
             PermittedCheck(clock),
         ),
-        sanity=(SanityCheck(clock, settings.order_notional_max), one_at_a_time),
-        exposure=(StepUpCheck(live, clock), BrokerStateCheck(), StillOpen(clock)),
+        sanity=(
+            SanityCheck(clock),
+            ReferenceCheck(clock),
+            CollarCheck(),
+            SizeCheck(),
+            AgeCheck(clock),
+            ReduceOnlyCheck(),
+            one_at_a_time,
+        ),
+        exposure=(
+            StepUpCheck(live, clock),
+            HoldCheck(Money(settings.base_currency, settings.par_currencies), limits.book),
+            BrokerStateCheck(clock),
+            AdmissionCheck(),
+            StillOpen(clock),
+        ),
     )

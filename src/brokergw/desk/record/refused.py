@@ -7,7 +7,7 @@ from brokergw.desk.halts.denial import halted
 from brokergw.model.errors import Objection, PreflightDenied, Reason
 from brokergw.model.money import format_decimal
 from brokergw.model.order import Order
-from brokergw.ports.journal import CapReached, CapsReached, Measure, TradingStopped
+from brokergw.ports.journal import AdmissionRefused, CapReached, Measure, TradingStopped, WouldIncrease
 
 _REACHED: Final = {
     Measure.EXPOSURE: (Reason.GROSS_EXPOSURE_EXCEEDS_LIMIT, "exposure_max", "the sum of all positions at worst"),
@@ -21,11 +21,24 @@ _REACHED: Final = {
 _BROKER: Final = "BROKER"
 
 
-def denial_of(order: Order, refusal: TradingStopped | CapsReached) -> PreflightDenied:
-    """Make the denial: a halt is authority's to deny, a cap exposure's."""
+def denial_of(order: Order, refusal: AdmissionRefused) -> PreflightDenied:
+    """Make the denial: a halt is authority's to deny, what does not reduce sanity's, a cap exposure's."""
     if isinstance(refusal, TradingStopped):
         return halted(refusal.halt)
+    if isinstance(refusal, WouldIncrease):
+        return PreflightDenied("sanity", (_increasing(order, refusal),))
     return PreflightDenied("exposure", tuple(_reached(order, each) for each in refusal.reached))
+
+
+def _increasing(order: Order, refusal: WouldIncrease) -> Objection:
+    free, terms = _text(refusal.reducible), order.terms
+    return Objection(
+        Reason.REDUCE_ONLY_WOULD_INCREASE,
+        "order.quantity",
+        f"by the record, {free} {terms.symbol} can be reduced by a {terms.side.value.lower()}, open orders counted",
+        limit=free,
+        observed=None if terms.quantity is None else _text(terms.quantity),
+    )
 
 
 def _reached(order: Order, each: CapReached) -> Objection:

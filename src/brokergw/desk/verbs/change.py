@@ -26,13 +26,12 @@ from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.principal import Caller
 from brokergw.ports.journal import (
     Admission,
-    CapsReached,
+    AdmissionRefused,
     Commit,
     Committed,
     Decision,
     KeyClaim,
     KeyTaken,
-    TradingStopped,
 )
 
 _UNCONFIRMED_NS: Final = 5_000_000_000
@@ -119,7 +118,7 @@ class Changes:
             if isinstance(result, Committed):
                 self._at.book.remember(pending)
                 return order, pending
-            if isinstance(result, TradingStopped | CapsReached):
+            if isinstance(result, AdmissionRefused):
                 raise denial_of(order, result)
             if isinstance(result, KeyTaken):
                 # Proved not sent the first time: the key is ours already, the order's version decides who goes on.

@@ -24,6 +24,7 @@ from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.principal import Caller
 from brokergw.ports.journal import Admission as CommitAdmission
 from brokergw.ports.journal import (
+    AdmissionRefused,
     CapsReached,
     ClientOrderIdTaken,
     Commit,
@@ -32,6 +33,7 @@ from brokergw.ports.journal import (
     KeyTaken,
     Stale,
     TradingStopped,
+    WouldIncrease,
 )
 from brokergw.ports.permit import Permit
 
@@ -140,7 +142,7 @@ class Submit:
                     metadata={"clientOrderId": command.client_order_id},
                     order_id=taken,
                 )
-            case TradingStopped() | CapsReached() as refusal:
+            case TradingStopped() | CapsReached() | WouldIncrease() as refusal:
                 denial = denial_of(order, refusal)
                 await self.deny(caller, command, order.broker, denial)
                 raise denial
@@ -177,7 +179,7 @@ class Submit:
         result = await self._admission.commit(unit, order, lambda o: self._unsent(caller, command, o))
         if isinstance(result, Stale):
             raise in_progress(order_id)
-        if isinstance(result, TradingStopped | CapsReached):
+        if isinstance(result, AdmissionRefused):
             # As with a gate: the key was claimed by the first attempt, and may come again once there is room.
             denial = denial_of(order, result)
             denial.order_id = order_id

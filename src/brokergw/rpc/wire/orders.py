@@ -60,6 +60,10 @@ def submit_from_proto(request: pb.SubmitOrderRequest, found: Found) -> SubmitOrd
         run_id=name_from(request.run_id, "run_id", found),
         labels=_labels(request, found) if request.labels else (),
         validate_only=request.validate_only,
+        client_time_ns=time_from(request.client_time, "client_time", found)
+        if request.HasField("client_time")
+        else None,
+        allow_duplicate=request.allow_duplicate,
     )
 
 

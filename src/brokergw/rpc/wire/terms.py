@@ -75,6 +75,7 @@ def terms_from_proto(spec: pb.OrderSpec, found: Found) -> OrderTerms:
         stop_loss_stop_price=stop_loss,
         stop_loss_limit_price=stop_loss_limit,
         legs=legs,
+        reduce_only=spec.reduce_only,
     )
 
 
@@ -101,6 +102,8 @@ def terms_to_proto(terms: OrderTerms) -> pb.OrderSpec:
         _write_trail(spec, terms)
     if terms.order_class is not OrderClass.SIMPLE:
         _write_group(spec, terms)
+    if terms.reduce_only:
+        spec.reduce_only = True
     return spec
 
 

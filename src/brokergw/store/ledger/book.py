@@ -15,7 +15,7 @@ from brokergw.model.ledger import Stake
 from brokergw.model.order import ZERO, Order
 from brokergw.model.quick import quick
 from brokergw.model.trading import Halt
-from brokergw.ports.journal import Admission, CapsReached, Subject, TradingStopped
+from brokergw.ports.journal import Admission, AdmissionRefused, Subject
 from brokergw.store.ledger.check import Around, Case, objection
 from brokergw.store.ledger.rows import (
     NOTHING_HELD,
@@ -87,9 +87,7 @@ class LedgerBook:
             usage.update(usage_keys(stake.user_id, stake.account_id, stake.strategy_id))
         self._open(positions - self._positions.keys(), usage - self._usage.keys())
 
-    def move(
-        self, moves: Sequence[Move], asking: Asking | None, halts: Sequence[Halt]
-    ) -> TradingStopped | CapsReached | None:
+    def move(self, moves: Sequence[Move], asking: Asking | None, halts: Sequence[Halt]) -> AdmissionRefused | None:
         """Move the ledger by a unit; where the unit asks to be admitted and may not be, nothing moves."""
         positions: dict[PositionKey, Position] = {}
         usage: dict[UsageKey, Used] = {}

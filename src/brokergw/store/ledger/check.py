@@ -10,7 +10,17 @@ from brokergw.model.quick import quick
 from brokergw.model.terms import Side
 from brokergw.model.trading import Halt, TradingState, scopes_of, strictest
 from brokergw.model.usage import Usage
-from brokergw.ports.journal import Admission, Cap, CapReached, CapsReached, Measure, Subject, TradingStopped
+from brokergw.ports.journal import (
+    Admission,
+    AdmissionRefused,
+    Cap,
+    CapReached,
+    CapsReached,
+    Measure,
+    Subject,
+    TradingStopped,
+    WouldIncrease,
+)
 
 
 @quick
@@ -53,9 +63,11 @@ def scope_keys(order: Order) -> frozenset[str]:
     )
 
 
-def objection(case: Case, halts: Sequence[Halt]) -> TradingStopped | CapsReached | None:
+def objection(case: Case, halts: Sequence[Halt]) -> AdmissionRefused | None:
     """Give what stands in the order's way; None where it may go."""
     reduces = _reduces(case)
+    if case.admission.must_reduce and not reduces:
+        return WouldIncrease(_reducible(case))
     stopped = _stopped(case, halts, reduces=reduces) if halts else None
     if stopped is not None or reduces or not case.admission.caps:
         return stopped
@@ -78,12 +90,19 @@ def _reduces(case: Case) -> bool:
         return False
     if before.held and after.held <= before.held and after.price <= before.price:
         return True
+    return ZERO < after.held <= _reducible(case)
+
+
+def _reducible(case: Case) -> Decimal:
+    """Give how much of the position the order could take, beside all the others on its side."""
+    admission, after = case.admission, case.stake
     holding = case.around[Subject.ACCOUNT].after
     sign = 1 if after.side is Side.SELL else -1
     held = sign * holding.quantity
     if admission.position is not None:
         held = min(held, sign * admission.position)
-    return held > 0 and (holding.sell_quantity if after.side is Side.SELL else holding.buy_quantity) <= held
+    on_its_side = holding.sell_quantity if after.side is Side.SELL else holding.buy_quantity
+    return max(ZERO, held - (on_its_side - after.held))
 
 
 def _reached(case: Case) -> Iterator[CapReached]:

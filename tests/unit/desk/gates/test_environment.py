@@ -158,9 +158,9 @@ async def test_an_order_of_unknown_worth_is_held_to_be_large(still_clock: FakeCl
     check = StepUpCheck(gate.live, gate.clock)
     question = gate.question(LIVE, quantity=D(10), type=OrderType.MARKET, limit_price=None)
     assert [each.reason for each in await check(question)] == [Reason.MFA_REQUIRED]
-    question.reference_price = D(50)
+    question.references = (D(50),)
     assert not await check(question)
-    question.reference_price, question.reduces = D(5_000), True
+    question.references, question.reduces = (D(5_000),), True
     assert not await check(question)
 
 
