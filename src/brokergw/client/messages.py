@@ -6,6 +6,7 @@ from brokerapi.v1.accounts_pb2 import Account, AccountSummary
 from brokerapi.v1.brokers_pb2 import Broker
 from brokerapi.v1.connections_pb2 import Connection
 from brokerapi.v1.fills_pb2 import Fill, FillEvent
+from brokerapi.v1.limits_pb2 import BrokerConfig, EffectiveLimit, GetLimitsResponse, Limits, StoredLimits
 from brokerapi.v1.live_pb2 import Modes
 from brokerapi.v1.operations_pb2 import OrderInDoubt
 from brokerapi.v1.orders_pb2 import CancelResult, Order, OrderEvent, OrderSpec, SubmitOrderResponse
@@ -20,13 +21,17 @@ __all__ = [
     "Account",
     "AccountSummary",
     "Broker",
+    "BrokerConfig",
     "CancelResult",
     "Connection",
     "Difference",
+    "EffectiveLimit",
     "Fill",
     "FillEvent",
     "Gap",
+    "GetLimitsResponse",
     "Heartbeat",
+    "Limits",
     "Message",
     "Modes",
     "Order",
@@ -38,6 +43,7 @@ __all__ = [
     "Reconciliation",
     "Residual",
     "SnapshotComplete",
+    "StoredLimits",
     "SubmitOrderResponse",
     "Subscribed",
     "Terminating",
