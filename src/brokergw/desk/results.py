@@ -36,7 +36,7 @@ class Cleared(Generic[C_co]):
     """A command that every gate has let through, with what the gates learned on the way.
 
     `order` is the present order for a change, None for a submit. `hold`, `admission` and `trading_day` belong to the
-    commit that permits its send.
+    commit that permits its send; `limits_version` is that of the limits it was judged by.
     """
 
     command: C_co
@@ -46,6 +46,7 @@ class Cleared(Generic[C_co]):
     hold: Hold = field(default_factory=Hold)
     admission: Admission = field(default_factory=Admission)
     trading_day: str = ""
+    limits_version: int = 0
 
 
 @quick

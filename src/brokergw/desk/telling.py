@@ -70,6 +70,11 @@ def order_audit(caller: Caller, time_ns: int, action: str, order: Order, *, deta
     )
 
 
+def judged_by(limits_version: int) -> str:
+    """Say for the audit which limits an order was judged by."""
+    return f"limits={limits_version}"
+
+
 def broker_refusal(reason: Reason, what: str, outcome: Rejected, order_id: str) -> GatewayError:
     """Say that the broker refused, with its own words shortened; `what` follows "the broker refused"."""
     return GatewayError(

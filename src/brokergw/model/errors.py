@@ -243,9 +243,11 @@ class InvalidRequest(GatewayError):
 
 
 class PreflightDenied(GatewayError):
-    """A gate said no; `objections` are all its failed checks."""
+    """A gate said no; `objections` are all its failed checks, by the limits of a version."""
 
-    def __init__(self, gate: str, objections: tuple[Objection, ...], *, order_id: str | None = None) -> None:
+    def __init__(
+        self, gate: str, objections: tuple[Objection, ...], *, order_id: str | None = None, limits_version: int = 0
+    ) -> None:
         super().__init__(
             objections[0].reason,
             "; ".join(o.description for o in objections[:5]),
@@ -254,6 +256,7 @@ class PreflightDenied(GatewayError):
         )
         self.gate = gate
         self.objections = objections
+        self.limits_version = limits_version
 
 
 class NotFound(GatewayError):

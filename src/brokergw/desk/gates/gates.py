@@ -72,7 +72,7 @@ class Gates:
             for check in checks:
                 objections.extend(await check(question))
             if objections:
-                raise PreflightDenied(name, tuple(objections[:_OBJECTIONS_MAX]))
+                raise PreflightDenied(name, tuple(objections[:_OBJECTIONS_MAX]), limits_version=question.limits.version)
 
 
 def _cleared(command: C, question: Question) -> Cleared[C]:
@@ -84,6 +84,7 @@ def _cleared(command: C, question: Question) -> Cleared[C]:
         question.hold,
         question.admission,
         question.trading_day,
+        question.limits.version,
     )
 
 

@@ -46,7 +46,7 @@ class Plan:
     acceptance makes of the order (None: nothing yet).
 
     Where it may add to what the order holds, `admission` is what it must pass, and `holds` gives what the order holds
-    while the change is on its way.
+    while the change is on its way; `judged_by` says for the audit by which limits.
     """
 
     verb: str
@@ -56,6 +56,7 @@ class Plan:
     send: Callable[[Session, Order, float], Awaitable[Outcome]]
     accepted: Callable[[Order, Accepted, int], Order | None]
     admission: Admission | None = None
+    judged_by: str = ""
     holds: Callable[[Order], dict[str, Any]] = lambda _: {}
 
 
@@ -109,7 +110,7 @@ class Changes:
                 claim=claim,
                 updates=(pending,),
                 events=(order_event(pending, Origin.LIVE, now, now),),
-                audit=(self._audit(caller, pending, plan, "admitted"),),
+                audit=(self._audit(caller, pending, plan, "admitted", plan.judged_by),),
                 # Whatever becomes of a second attempt: that the first was not sent allows no third.
                 decision=Decision(scope, decisions.UNDECIDED, now) if claim is None else None,
                 admission=plan.admission,
@@ -177,8 +178,8 @@ class Changes:
             raise nothing_sent(outcome.why, written.order.order_id, retry_after_s=outcome.retry_after_s)
         return OrderResult(order=written.order, positions=written.positions)
 
-    def _audit(self, caller: Caller, order: Order, plan: Plan, ending: str) -> AuditRow:
-        return order_audit(caller, self._at.clock.now_ns(), f"order.{plan.verb}.{ending}", order)
+    def _audit(self, caller: Caller, order: Order, plan: Plan, ending: str, detail: str = "") -> AuditRow:
+        return order_audit(caller, self._at.clock.now_ns(), f"order.{plan.verb}.{ending}", order, detail=detail)
 
 
 def _conclude(

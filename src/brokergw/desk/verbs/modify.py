@@ -8,6 +8,7 @@ from brokergw.desk.keys.sends import sent
 from brokergw.desk.record.transitions import after_change, hold_after, merge
 from brokergw.desk.results import Cleared, OrderResult
 from brokergw.desk.sessions import Session
+from brokergw.desk.telling import judged_by
 from brokergw.desk.verbs.change import PENDING, Changes, Plan
 from brokergw.model.commands import ModifyOrder
 from brokergw.model.errors import Reason
@@ -83,5 +84,6 @@ def _plan(cleared: Cleared[ModifyOrder], latch: Latch, clock: Clock) -> Plan:
         send=send,
         accepted=accepted,
         admission=cleared.admission,
+        judged_by=judged_by(cleared.limits_version),
         holds=holds,
     )

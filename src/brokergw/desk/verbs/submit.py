@@ -13,7 +13,14 @@ from brokergw.desk.record.refused import denial_of
 from brokergw.desk.record.transitions import leg_orders, merge, move, order_event
 from brokergw.desk.results import Cleared, OrderResult, Result
 from brokergw.desk.sessions import Session
-from brokergw.desk.telling import BROKER_MESSAGE_LENGTH_MAX, broker_refusal, not_placed, nothing_sent, order_audit
+from brokergw.desk.telling import (
+    BROKER_MESSAGE_LENGTH_MAX,
+    broker_refusal,
+    judged_by,
+    not_placed,
+    nothing_sent,
+    order_audit,
+)
 from brokergw.desk.verbs.parts import Parts
 from brokergw.model.commands import SubmitOrder
 from brokergw.model.errors import GatewayError, PreflightDenied, Reason, Retry
@@ -84,7 +91,7 @@ class Submit:
             broker_message="",
         )
         denial.order_id = order.order_id
-        unit = self._first(caller, command, order, now)
+        unit = self._first(caller, command, order, now, denial.limits_version)
         scope = scope_of(caller, command)
         unit = replace(unit, decision=Decision(scope, decisions.of_error(denial), now))
         result = await self._journal.commit(unit)
@@ -130,7 +137,8 @@ class Submit:
         """Make the intent durable: from here on the order may be sent, by this task and nobody else."""
         command = cleared.command
         order = self._intent(caller, cleared, State.SENDING).changed(**_holding(cleared))
-        unit = replace(self._first(caller, command, order, order.create_time_ns), admission=cleared.admission)
+        unit = self._first(caller, command, order, order.create_time_ns, cleared.limits_version)
+        unit = replace(unit, admission=cleared.admission)
         match await self._admission.commit(unit, order, lambda o: self._unsent(caller, command, o)):
             case KeyTaken(record=record):
                 known = await self._recall.of_record(record, command.fingerprint)
@@ -144,6 +152,7 @@ class Submit:
                 )
             case TradingStopped() | CapsReached() | WouldIncrease() as refusal:
                 denial = denial_of(order, refusal)
+                denial.limits_version = cleared.limits_version
                 await self.deny(caller, command, order.broker, denial)
                 raise denial
             case _:
@@ -171,7 +180,7 @@ class Submit:
         unit = Commit(
             updates=(order,),
             events=(order_event(order, Origin.LIVE, now, now),),
-            audit=(order_audit(caller, now, "order.admitted", order),),
+            audit=(order_audit(caller, now, "order.admitted", order, detail=judged_by(cleared.limits_version)),),
             # Whatever becomes of this attempt: that the last one was not sent allows no third.
             decision=Decision(scope_of(caller, command), decisions.UNDECIDED, now),
             admission=cleared.admission,
@@ -278,7 +287,7 @@ class Submit:
             sender=self._instance_id if state is State.SENDING else "",
         )
 
-    def _first(self, caller: Caller, command: SubmitOrder, order: Order, now: int) -> Commit:
+    def _first(self, caller: Caller, command: SubmitOrder, order: Order, now: int, limits_version: int) -> Commit:
         claim = KeyClaim(
             scope=scope_of(caller, command), fingerprint=command.fingerprint, subject=order.order_id, time_ns=now
         )
@@ -287,7 +296,7 @@ class Submit:
             claim=claim,
             inserts=(order,),
             events=(order_event(order, Origin.LIVE, now, now),),
-            audit=(order_audit(caller, now, action, order),),
+            audit=(order_audit(caller, now, action, order, detail=judged_by(limits_version)),),
         )
 
 

@@ -1,6 +1,8 @@
 """Gate 1: the broker's configuration, the user's region, and limits that nobody can judge by."""
 
+import uuid
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from brokergw.desk.gates.question import Question
 from brokergw.desk.limits.book import LimitsBook
 from brokergw.desk.limits.day import TradingDays
 from brokergw.model.broker_config import BrokerConfig
+from brokergw.model.commands import ModifyOrder
 from brokergw.model.errors import PreflightDenied, Reason
 from brokergw.model.limits import Limits, LimitsFault, LimitSource, LimitsScope, ScopeLimits
 from tests.fixtures.clock import FakeClock
@@ -104,3 +107,24 @@ async def test_a_gateway_asks_its_record_before_any_order(bench: Bench) -> None:
         await bench.desk.clear(bench.caller, bench.order())
     assert denial.value.reason is Reason.BROKER_DISABLED
     assert denial.value.gate == "authority"
+
+
+async def test_the_audit_names_the_limits_that_an_order_was_judged_by(bench: Bench) -> None:
+    """An admitted order's row, a denied one's and an admitted change's have the version that held at the gates."""
+    store = MemoryLimits()
+    store.limits[OWN] = ScopeLimits(scope=OWN, version=41)
+    bench.desk.limits.book._store = store
+    await bench.desk.limits.book.refresh()
+    placed = await bench.submit(bench.order())
+    store.brokers["scripted"] = BrokerConfig(broker="scripted", version=1)
+    await bench.desk.limits.book.refresh()
+    change = ModifyOrder(
+        idempotency_key=str(uuid.uuid4()), order_id=placed.order.order_id, limit_price=Decimal("49.50")
+    )
+    await bench.desk.modify(bench.caller, await bench.desk.clear(bench.caller, change))  # type: ignore[arg-type]
+    store.brokers["scripted"] = BrokerConfig(broker="scripted", enabled=False, version=2)
+    await bench.desk.limits.book.refresh()
+    with pytest.raises(PreflightDenied):
+        await bench.desk.clear(bench.caller, bench.order())
+    told = {row.action: row.detail for row in bench.journal.audit if row.detail.startswith("limits=")}
+    assert told == {"order.admitted": "limits=41", "order.modify.admitted": "limits=42", "order.denied": "limits=43"}
