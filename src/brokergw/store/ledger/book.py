@@ -62,8 +62,8 @@ class Remembered:
 
     def learn(self, book: "LedgerBook") -> None:
         """Take note of a batch that is durable."""
-        _renew(self.positions, book.positions_after())
-        _renew(self.usage, book.usage_after())
+        _renew(self.positions, book.positions)
+        _renew(self.usage, book.usage)
 
 
 class LedgerBook:
@@ -77,6 +77,16 @@ class LedgerBook:
         self._usage: dict[UsageKey, Used] = {}
         self._moved_positions: set[PositionKey] = set()
         self._moved_usage: set[UsageKey] = set()
+
+    @property
+    def positions(self) -> dict[PositionKey, Position]:
+        """Every position at hand, as it is on record once this batch is."""
+        return self._positions
+
+    @property
+    def usage(self) -> dict[UsageKey, Used]:
+        """All usage at hand, as it is on record once this batch is."""
+        return self._usage
 
     def open(self, stakes: Iterable[Stake]) -> None:
         """Bring the rows that some stakes move to hand, locked where there are locks."""
@@ -100,10 +110,7 @@ class LedgerBook:
             refusal = objection(self._case(asking, before, after, positions, usage), halts)
             if refusal is not None:
                 return refusal
-        self._positions.update(positions)
-        self._usage.update(usage)
-        self._moved_positions.update(positions)
-        self._moved_usage.update(usage)
+        self._keep(positions, usage)
         return None
 
     def anchor(self, user_id: str, key: PositionKey, quantity: Decimal, cost: Decimal, expected: Decimal) -> bool:
@@ -114,13 +121,10 @@ class LedgerBook:
         if old.holding.quantity != expected:
             return False
         holding = old.holding.anchored(quantity, cost)
-        self._positions[key] = Position(user_id, holding, old.anchored + quantity - expected, old.version)
-        self._moved_positions.add(key)
-        for each in keys:
-            used = self._usage[each]
-            more = used.usage.exposed(holding.worst - old.holding.worst)
-            self._usage[each] = Used(more, used.version)
-            self._moved_usage.add(each)
+        more = holding.worst - old.worst
+        anchored = Position(user_id, holding, holding.worst, old.anchored + quantity - expected, old.version + 1)
+        used = {each: self._usage[each] for each in keys}
+        self._keep({key: anchored}, {each: Used(u.usage.exposed(more), u.version + 1) for each, u in used.items()})
         return True
 
     def halts(self, orders: Sequence[Order]) -> list[Halt]:
@@ -129,22 +133,17 @@ class LedgerBook:
 
     def rows(self) -> tuple[list[Row], list[Row]]:
         """Give the rows of positions and of usage that must be written, in order."""
-        positions = self.positions_after()
-        usage = self.usage_after()
         return (
-            [position_row(key, positions[key]) for key in sorted(self._moved_positions)],
-            [usage_row(key, usage[key]) for key in sorted(self._moved_usage)],
+            [position_row(key, self._positions[key]) for key in sorted(self._moved_positions)],
+            [usage_row(key, self._usage[key]) for key in sorted(self._moved_usage)],
         )
 
-    def positions_after(self) -> dict[PositionKey, Position]:
-        """Give every position at hand as it is on record once this batch is."""
-        moved = self._moved_positions
-        return {key: _next_position(each) if key in moved else each for key, each in self._positions.items()}
-
-    def usage_after(self) -> dict[UsageKey, Used]:
-        """Give all usage at hand as it is on record once this batch is."""
-        moved = self._moved_usage
-        return {key: Used(each.usage, each.version + 1) if key in moved else each for key, each in self._usage.items()}
+    def _keep(self, positions: dict[PositionKey, Position], usage: dict[UsageKey, Used]) -> None:
+        """Take over what has moved; a row is one version on, however often a batch moves it."""
+        self._positions.update(positions)
+        self._usage.update(usage)
+        self._moved_positions.update(positions)
+        self._moved_usage.update(usage)
 
     def _move(
         self,
@@ -172,15 +171,19 @@ class LedgerBook:
                 admitted_s=admitted_s,
                 acknowledging=subject == Subject.ACCOUNT,
             )
-            usage[key] = Used(counts, old.version)
+            moved = key in usage or key in self._moved_usage
+            usage[key] = Used(counts, old.version if moved else old.version + 1)
 
     def _move_position(
         self, key: PositionKey, before: Stake, after: Stake, positions: dict[PositionKey, Position]
     ) -> Decimal:
         old = positions.get(key) or self._position_at(key)
         holding = old.holding.moved(before, after)
-        positions[key] = Position(after.user_id, holding, old.anchored, old.version)
-        return holding.worst - old.holding.worst
+        worst = holding.worst
+        moved = key in positions or key in self._moved_positions
+        version = old.version if moved else old.version + 1
+        positions[key] = Position(after.user_id, holding, worst, old.anchored, version)
+        return worst - old.worst
 
     def _case(
         self,
@@ -197,9 +200,7 @@ class LedgerBook:
             held = keys[-1] if subject is Subject.STRATEGY else keys[0]
             was = self._position_at(held)
             used = self._usage_at(key)
-            around[subject] = Around(
-                used.usage, usage.get(key, used).usage, was.holding, positions.get(held, was).holding
-            )
+            around[subject] = Around(used.usage, usage.get(key, used).usage, was, positions.get(held, was))
         return Case(asking.order, asking.admission, before, after, around, asking.now_s)
 
     def _position_at(self, key: PositionKey) -> Position:
@@ -226,11 +227,7 @@ class LedgerBook:
             self._usage.update(map(usage_from_row, found))
 
 
-_NO_POSITION: Final = Position("", NOTHING_HELD, ZERO, 0)
-
-
-def _next_position(position: Position) -> Position:
-    return Position(position.user_id, position.holding, position.anchored, position.version + 1)
+_NO_POSITION: Final = Position("", NOTHING_HELD, ZERO, ZERO, 0)
 
 
 def _take(at_hand: dict[Key, Value], wanted: set[Key], remembered: dict[Key, Value]) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final, TypeAlias
 
-from brokergw.model.ledger import Holding, Stake
+from brokergw.model.ledger import Stake
 from brokergw.model.order import ZERO, Order
 from brokergw.model.quick import quick
 from brokergw.model.terms import Side
@@ -21,6 +22,12 @@ from brokergw.ports.journal import (
     TradingStopped,
     WouldIncrease,
 )
+from brokergw.store.ledger.rows import Position
+
+Asked: TypeAlias = tuple[Decimal, Decimal]
+"""What a measure stands at, and what an order adds to it."""
+
+_ONE: Final = Decimal(1)
 
 
 @quick
@@ -30,8 +37,8 @@ class Around:
 
     usage_before: Usage
     usage_after: Usage
-    before: Holding
-    after: Holding
+    before: Position
+    after: Position
 
 
 @quick
@@ -96,7 +103,7 @@ def _reduces(case: Case) -> bool:
 def _reducible(case: Case) -> Decimal:
     """Give how much of the position the order could take, beside all the others on its side."""
     admission, after = case.admission, case.stake
-    holding = case.around[Subject.ACCOUNT].after
+    holding = case.around[Subject.ACCOUNT].after.holding
     sign = 1 if after.side is Side.SELL else -1
     held = sign * holding.quantity
     if admission.position is not None:
@@ -112,48 +119,74 @@ def _reached(case: Case) -> Iterator[CapReached]:
             yield CapReached(cap, used, requested)
 
 
-def _asked(case: Case, cap: Cap) -> tuple[Decimal, Decimal]:
+def _asked(case: Case, cap: Cap) -> Asked:
     """Give what a cap's measure stands at, and what the order adds to it."""
-    day, around = case.stake.trading_day, case.around[cap.subject]
-    before, after = around.usage_before, around.usage_after
-    match cap.measure:
-        case Measure.POSITION:
-            return _worst(case, around, cap.subject)
-        case Measure.EXPOSURE:
-            used, requested = _worst(case, around, cap.subject)
-            return before.exposure - around.before.worst + used, requested
-        case Measure.OPEN_ORDERS:
-            return Decimal(before.open_orders), Decimal(after.open_orders - before.open_orders)
-        case Measure.DAY_ORDERS:
-            used_orders = before.of_day(day)[0]
-            return Decimal(used_orders), Decimal(after.of_day(day)[0] - used_orders)
-        case Measure.MINUTE_ORDERS:
-            return Decimal(before.minute_orders(case.now_s)), Decimal(1)
-        case Measure.DAY_VOLUME:
-            used = before.of_day(day)[1]
-            return used, after.of_day(day)[1] - used
-        case Measure.UNACKNOWLEDGED:
-            account = case.around[Subject.ACCOUNT]
-            used = account.usage_before.unacknowledged
-            return used, account.usage_after.unacknowledged - used
+    return _ASKED[cap.measure](case, cap.subject)
 
 
-def _worst(case: Case, around: Around, subject: Subject) -> tuple[Decimal, Decimal]:
+def _exposure(case: Case, subject: Subject) -> Asked:
+    used, requested = _position(case, subject)
+    around = case.around[subject]
+    return around.usage_before.exposure - around.before.worst + used, requested
+
+
+def _position(case: Case, subject: Subject) -> Asked:
     """Give the symbol's worst case without the order, and what the order adds to it.
 
     Of what the ledger knows and what the broker told, the worse counts; of a strategy's part the broker knows nothing.
     """
+    around = case.around[subject]
     if subject is Subject.STRATEGY:
         return around.before.worst, around.after.worst - around.before.worst
     used = _worse_of(around.before, case)
     return used, _worse_of(around.after, case) - used
 
 
-def _worse_of(holding: Holding, case: Case) -> Decimal:
+def _open_orders(case: Case, subject: Subject) -> Asked:
+    around = case.around[subject]
+    used = around.usage_before.open_orders
+    return Decimal(used), Decimal(around.usage_after.open_orders - used)
+
+
+def _day_orders(case: Case, subject: Subject) -> Asked:
+    around, day = case.around[subject], case.stake.trading_day
+    used = around.usage_before.of_day(day)[0]
+    return Decimal(used), Decimal(around.usage_after.of_day(day)[0] - used)
+
+
+def _minute_orders(case: Case, subject: Subject) -> Asked:
+    return Decimal(case.around[subject].usage_before.minute_orders(case.now_s)), _ONE
+
+
+def _day_volume(case: Case, subject: Subject) -> Asked:
+    around, day = case.around[subject], case.stake.trading_day
+    used = around.usage_before.of_day(day)[1]
+    return used, around.usage_after.of_day(day)[1] - used
+
+
+def _unacknowledged(case: Case, _subject: Subject) -> Asked:
+    account = case.around[Subject.ACCOUNT]
+    used = account.usage_before.unacknowledged
+    return used, account.usage_after.unacknowledged - used
+
+
+_ASKED: Final = {
+    Measure.EXPOSURE: _exposure,
+    Measure.POSITION: _position,
+    Measure.OPEN_ORDERS: _open_orders,
+    Measure.DAY_ORDERS: _day_orders,
+    Measure.MINUTE_ORDERS: _minute_orders,
+    Measure.DAY_VOLUME: _day_volume,
+    Measure.UNACKNOWLEDGED: _unacknowledged,
+}
+
+
+def _worse_of(position: Position, case: Case) -> Decimal:
+    holding, told = position.holding, case.admission.position
     mark = case.admission.mark if case.admission.mark is not None else ZERO
     quantity = holding.quantity
-    worst = holding.worst_at(quantity, max(holding.cost, abs(quantity) * mark))
-    told = case.admission.position
+    dearer = abs(quantity) * mark
+    worst = position.worst if dearer <= holding.cost else holding.worst_at(quantity, dearer)
     if told is None or told == quantity:
         return worst
     unit = max(mark, holding.cost / abs(quantity) if quantity else ZERO) or case.stake.price

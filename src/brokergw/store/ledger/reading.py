@@ -68,7 +68,7 @@ def positions(account_id: str) -> Callable[[Connection], list[PositionOnRecord]]
                     average_cost=each.holding.average_cost,
                     open_buys=each.holding.buy_quantity,
                     open_sells=each.holding.sell_quantity,
-                    worst=each.holding.worst,
+                    worst=each.worst,
                 )
                 for key, each in found
                 if each.holding != NOTHING_HELD
@@ -88,7 +88,7 @@ def recount(connection: Connection) -> list[LedgerDifference]:
             for each in usage_keys(position.user_id, key.account_id, key.strategy_id):
                 # A strategy's rows count for the strategy alone: everybody's have them already.
                 if bool(key.strategy_id) is (each.subject == Subject.STRATEGY):
-                    counts[each] = counts.get(each, Usage()).exposed(position.holding.worst)
+                    counts[each] = counts.get(each, Usage()).exposed(position.worst)
         differences = [
             *_of_positions({key: each.holding for key, each in held.items()}, holdings),
             *_of_usage({key: each.usage for key, each in used.items()}, counts),

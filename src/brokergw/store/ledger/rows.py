@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from brokergw.model.ledger import Holding
@@ -10,6 +11,8 @@ from brokergw.model.quick import quick
 from brokergw.model.usage import Usage
 from brokergw.ports.journal import Subject
 from brokergw.store.rows import Row
+
+_KEYS_KEPT: Final = 4_096
 
 
 class PositionKey(NamedTuple):
@@ -31,10 +34,11 @@ class UsageKey(NamedTuple):
 @quick
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A holding as the ledger has it; version 0 is not on record yet."""
+    """A holding as the ledger has it, and its worst case; version 0 is not on record yet."""
 
     user_id: str
     holding: Holding
+    worst: Decimal
     anchored: Decimal
     version: int
 
@@ -52,8 +56,9 @@ NOTHING_HELD: Final = Holding()
 NOTHING_USED: Final = Used(Usage(), 0)
 
 
+@lru_cache(_KEYS_KEPT)
 def usage_keys(user_id: str, account_id: str, strategy_id: str) -> tuple[UsageKey, ...]:
-    """List whose counts an order moves."""
+    """List whose counts an order moves: the account's first, then the user's, then the strategy's."""
     account = UsageKey(user_id, Subject.ACCOUNT._value_, account_id)
     user = UsageKey(user_id, Subject.USER._value_, "")
     if not strategy_id:
@@ -61,8 +66,9 @@ def usage_keys(user_id: str, account_id: str, strategy_id: str) -> tuple[UsageKe
     return (account, user, UsageKey(user_id, Subject.STRATEGY._value_, strategy_id))
 
 
+@lru_cache(_KEYS_KEPT)
 def position_keys(account_id: str, symbol: str, strategy_id: str) -> tuple[PositionKey, ...]:
-    """List which holdings an order moves."""
+    """List which holdings an order moves: everybody's first, then the strategy's."""
     everybody = PositionKey(account_id, symbol, "")
     return (everybody, PositionKey(account_id, symbol, strategy_id)) if strategy_id else (everybody,)
 
@@ -90,7 +96,8 @@ def position_from_row(row: Row) -> tuple[PositionKey, Position]:
     """Read a row of `risk_positions`."""
     user_id, account_id, symbol, strategy_id, *amounts, anchored, version = row
     holding = Holding(*map(_decimal, amounts))
-    return PositionKey(account_id, symbol, strategy_id), Position(user_id, holding, _decimal(anchored), version)
+    position = Position(user_id, holding, holding.worst, _decimal(anchored), version)
+    return PositionKey(account_id, symbol, strategy_id), position
 
 
 def usage_row(key: UsageKey, used: Used) -> Row:
