@@ -12,7 +12,9 @@ from brokergw.model.errors import OrderEffect
 from brokergw.model.events import EventKind, LogEvent
 from brokergw.model.lifecycle import State, may_move
 from brokergw.model.order import Fill, Order
+from brokergw.model.terms import Side
 from brokergw.ports.journal import KeyRecord
+from brokergw.ports.ledger import LedgerDifference
 from brokergw.sim.journal import WireEntry
 
 UNTOUCHED: Final = frozenset({State.DENIED, State.NOT_SENT, State.REJECTED_BY_BROKER})
@@ -46,6 +48,8 @@ class History:
     wire: list[WireEntry] = field(default_factory=list)
     broker_orders: list[dict[str, Any]] = field(default_factory=list)
     executions: dict[str, Decimal] = field(default_factory=dict)
+    differences: list[LedgerDifference] = field(default_factory=list)
+    held: dict[str, Decimal] = field(default_factory=dict)
 
     def faults(self) -> Iterator[str]:
         """Tell everything that must not be, one sentence each; nothing is the proof."""
@@ -56,6 +60,7 @@ class History:
         yield from self._the_record_is_whole()
         yield from self._fills_agree()
         yield from self._subscribers_saw_everything()
+        yield from self._the_ledger_is_true()
 
     def _one_order_per_key(self) -> Iterator[str]:
         per_key = Counter(
@@ -179,6 +184,18 @@ class History:
                 yield f"{name} saw {seen[:50]}… instead of {expected[:50]}…"
             elif len(seen) < len(expected):
                 yield f"{name} missed the last {len(expected) - len(seen)} events"
+
+    def _the_ledger_is_true(self) -> Iterator[str]:
+        """I6: what counts as open is what the open orders hold, and positions are what all orders traded."""
+        for each in self.differences:
+            yield f"the ledger has {each.measure} {each.recorded} for {each.subject}, its orders {each.counted}"
+        traded: dict[str, Decimal] = defaultdict(Decimal)
+        for order in self.orders:
+            traded[order.terms.symbol] += order.cum_quantity * (1 if order.terms.side is Side.BUY else -1)
+        for symbol in traded.keys() | self.held.keys():
+            held = self.held.get(symbol, Decimal(0))
+            if held != traded.get(symbol, Decimal(0)):
+                yield f"the ledger holds {held} {symbol}, its orders traded {traded.get(symbol)}"
 
     def _all_events(self) -> Iterator[LogEvent]:
         for events in self.events.values():

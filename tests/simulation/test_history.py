@@ -12,6 +12,7 @@ from brokergw.model.events import EventKind, LogEvent
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Fill, Order, Origin
 from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
+from brokergw.ports.ledger import LedgerDifference
 from brokergw.sim.journal import WireEntry
 from tests.simulation.history import Answer, History
 
@@ -95,6 +96,7 @@ def _whole() -> History:
             {"id": "b1", "client_order_id": "ord-1", "status": "filled", "filled_qty": "5", "replaces": None}
         ],
         executions={"b1": Decimal(5)},
+        held={"AAPL": Decimal(5)},
     )
     history.told["subscriber"] = history.events["acc_1"][:2]
     return history
@@ -160,6 +162,20 @@ def _another_total_at_the_broker(history: History) -> None:
     history.executions["b1"] = Decimal(4)
 
 
+def _ledger_above_its_orders(history: History) -> None:
+    history.differences.append(
+        LedgerDifference(subject="USER/usr_1", measure="exposure", recorded=Decimal(5), counted=Decimal(4))
+    )
+
+
+def _position_of_nobody(history: History) -> None:
+    history.held["MSFT"] = Decimal(1)
+
+
+def _position_lost(history: History) -> None:
+    history.held.clear()
+
+
 def _subscriber_missed_one(history: History) -> None:
     history.told["subscriber"] = history.told["subscriber"][1:]
 
@@ -195,6 +211,9 @@ def test_a_whole_history_passes() -> None:
         _filled_twice,
         _fill_missing,
         _another_total_at_the_broker,
+        _ledger_above_its_orders,
+        _position_of_nobody,
+        _position_lost,
         _subscriber_missed_one,
         _subscriber_saw_one_twice,
         _shared_broker_order,

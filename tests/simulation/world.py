@@ -32,6 +32,7 @@ from brokergw.sim.dialects.alpaca.options import DEFAULT_KEY, DEFAULT_SECRET, Al
 from brokergw.sim.faults import Fault, FaultName, Faults
 from brokergw.sim.journal import WireJournal
 from brokergw.store import queries
+from brokergw.store.ledger.reading import positions, recount
 from tests.simulation.clients import Client
 from tests.simulation.database import SimDatabase, Weather
 from tests.simulation.history import History
@@ -219,6 +220,8 @@ class World:
             history.events = {ACCOUNT: queries.events_after(ACCOUNT, 0, _ALL, None)(connection)}
             fills = queries.list_fills((ACCOUNT,), order_id="", since_ns=None, after_fill_id="", limit=_ALL)
             history.fills = fills(connection)
+            history.differences = recount(connection)
+            history.held = {each.symbol: each.quantity for each in positions(ACCOUNT)(connection)}
         history.wire = list(self._wire)
         (account,) = self._dialect.state()["accounts"]
         history.broker_orders = account["orders"]

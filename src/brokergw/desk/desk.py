@@ -29,6 +29,7 @@ from brokergw.desk.reconcile.wiring import ReconcileNeeds, ReconcileParts, Recon
 from brokergw.desk.record.admission import Admission
 from brokergw.desk.record.answers import Answers
 from brokergw.desk.record.book import OrderBook
+from brokergw.desk.record.ledger_sweep import LedgerSweep
 from brokergw.desk.record.recorder import Recorder
 from brokergw.desk.results import Cleared, OrderResult, Result, SweepResult
 from brokergw.desk.rules import DeskRules
@@ -113,6 +114,7 @@ class Desk:
         )  # fmt: skip
         recovery = Recovery(journal, self._book, self._sends, self._resolver, clock)
         self._holding = Holding(leases, self._sessions, self._feeds, recovery, clock)
+        self._ledger_sweep = LedgerSweep(journal, leases, self._notifier, clock)
         self._recall = Recall(journal, self._book, self._sends, clock, self._rules)
         one_at_a_time = OneAtATime(journal)
         self._hours = HoursParts(self._sessions, clock, hours or HoursSources())
@@ -248,6 +250,7 @@ class Desk:
         self._background.append(asyncio.create_task(self._discover(), name="discover connections"))
         retention = Retention(self._journal, self._sessions, self._clock, self._rules)
         self._background.append(asyncio.create_task(retention.run(), name="key retention"))
+        self._background.append(asyncio.create_task(self._ledger_sweep.run(), name="ledger sweep"))
         if self._left is not None:
             self._background.append(asyncio.create_task(self._left.take_up(), name="answers left over"))
 
