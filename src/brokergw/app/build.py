@@ -28,6 +28,7 @@ from brokergw.desk.limits.codes import CodeToRaise
 from brokergw.desk.limits.desk import LimitsDesk
 from brokergw.desk.limits.usage import UsageByLedger
 from brokergw.desk.live.live import Live, LiveParts
+from brokergw.desk.reconcile.wiring import ReconcileNeeds
 from brokergw.desk.rules import DeskRules
 from brokergw.model.account import ConnectionHealth
 from brokergw.model.errors import GatewayError
@@ -107,6 +108,7 @@ class Gateway:
             notifier=alerts,
             hours=hours_sources(settings, store),
             halting=halting,
+            reconcile=ReconcileNeeds(store.reconciliations, halting.switch, alerts, settings.reconcile),
         )
         tracing = open_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
         registry = CollectorRegistry()

@@ -12,6 +12,6 @@ class Switch(Protocol):
         """Stop a scope for a cause, durably and in every process."""
         ...
 
-    async def lift(self, scope: TradingScope, cause: HaltCause, reason: str, by: str) -> object:
+    async def resume(self, scope: TradingScope, cause: HaltCause, reason: str, by: str) -> object:
         """Lift the halt of a scope for a cause; raises HALT_NOT_FOUND where there is none."""
         ...

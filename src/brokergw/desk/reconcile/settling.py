@@ -95,7 +95,7 @@ class Settling:
             return False
         scope = TradingScope(ScopeKind.USER, (mismatch.user_id,))
         try:
-            await self._switch.lift(scope, HaltCause.RECONCILIATION, evidence, by)
+            await self._switch.resume(scope, HaltCause.RECONCILIATION, evidence, by)
         except GatewayError as error:
             if error.reason is Reason.HALT_NOT_FOUND:
                 return False

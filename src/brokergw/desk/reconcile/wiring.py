@@ -34,7 +34,7 @@ _DAY_NS: Final = 24 * 3600 * 1_000_000_000
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ReconcileNeeds:
     """What comparing takes from outside the desk."""
 
