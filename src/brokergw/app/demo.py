@@ -106,7 +106,6 @@ async def _gateway(directory: Path, alpaca_url: str) -> AsyncIterator[tuple[Gate
         alpaca_data_url=alpaca_url,
         alpaca_requests_per_minute=0,
         drain_grace_s=5.0,
-        initial_mode="PAPER",
     )
     gateway = Gateway.build(settings)
     port = await gateway.start()
@@ -130,6 +129,7 @@ async def _strategy(stage: Stage) -> None:
     await asyncio.wait_for(stage.watching.wait(), _FILL_WAIT_S)
     try:
         await _trade_at_mock(stage, mock.account_id)
+        await _promote(stage, connection.account_id)
         await _trade_at_alpaca(stage, connection.account_id)
         await _be_refused(stage, connection.account_id)
         await _work_a_limit(stage, connection.account_id)
@@ -162,6 +162,21 @@ async def _trade_at_mock(stage: Stage, account_id: str) -> None:
     )
     stage.show("submitted", answer.order)
     await stage.fill_of(answer.order.order_id)
+
+
+async def _promote(stage: Stage, account_id: str) -> None:
+    _title(stage.console, "From mock to paper: every user starts with the mock broker only")
+    try:
+        await stage.client.submit(
+            account_id, symbol="MSFT", side="BUY", quantity="5", type="MARKET", time_in_force="DAY"
+        )
+    except GatewayCallError as refusal:
+        stage.check(refusal.reason == "ENVIRONMENT_MISMATCH", f"the first gate said {refusal.reason}")
+        stage.say(f"[yellow]{refusal.reason}[/] order_effect={refusal.order_effect}: {refusal.message}")
+    else:
+        raise DemoFailed("a user in mock reached a broker")
+    modes = await stage.client.set_mode("paper")
+    stage.say(f"promoted itself to [bold]{words(modes, 'mode')}[/]; open steps to live: {words(modes, 'missing')}")
 
 
 async def _trade_at_alpaca(stage: Stage, account_id: str) -> None:

@@ -3,14 +3,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, inspect, select, text
 
+from brokergw.model.account import Environment
 from brokergw.store import StoreOutdated, StoreUrlInvalid
+from brokergw.store.directory import _connection_row
 from brokergw.store.engine import parse_url, writer_engine
-from brokergw.store.migrations import current_revision, is_current, newest_revision, read_epoch, renew_epoch, upgrade
-from brokergw.store.tables import METADATA
+from brokergw.store.migrations import (
+    _config,
+    current_revision,
+    is_current,
+    newest_revision,
+    read_epoch,
+    renew_epoch,
+    upgrade,
+)
+from brokergw.store.tables import CONNECTIONS, METADATA, USER_MODES, USERS
+from tests.conformance.store.making import connection_for
 from tests.fixtures.stores import open_for_test
 
 
@@ -79,6 +91,26 @@ def test_processes_may_upgrade_at_once(empty: Engine) -> None:
         thread.join()
     assert failures == []
     assert is_current(empty)
+
+
+def test_who_was_at_a_broker_before_there_were_modes_is_on_paper(empty: Engine) -> None:
+    """Paper trading goes on after the upgrade, live does not, and who had the mock broker only starts as anybody."""
+    config = _config()
+    with empty.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+        for user, environments in {"ann": ("MOCK", "PAPER"), "bob": ("MOCK",), "eve": ("LIVE", "LIVE")}.items():
+            connection.execute(USERS.insert().values(user_id=user, create_time_ns=1))
+            for number, environment in enumerate(environments):
+                old = connection_for(f"acc_{user}_{number}", user_id=user, environment=Environment(environment))
+                connection.execute(CONNECTIONS.insert().values(_connection_row(old)))
+    upgrade(empty)
+    with empty.connect() as connection:
+        found = connection.execute(select(USER_MODES).order_by(USER_MODES.c.user_id)).all()
+    assert [(row.user_id, row.mode, row.grant_time_ns, row.change) for row in found] == [
+        ("ann", "PAPER", None, 1),
+        ("eve", "PAPER", None, 2),
+    ]
 
 
 async def test_outdated_store_is_not_opened(empty: Engine, empty_url: str) -> None:
