@@ -1,6 +1,6 @@
 """Gate 1: which limits an order is judged by, and whether its broker may be traded at."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from brokergw.desk.gates.question import Question
 from brokergw.desk.limits.book import LimitsBook
@@ -28,7 +28,7 @@ class LimitsLookup:
 class BrokerPermitted:
     """Whether the platform trades at the broker, and for the user's region; and whether the limits can be judged by.
 
-    What makes a position smaller passes: nobody is to be caught in one.
+    What makes a position smaller is excused: nobody is to be caught in one. The commit then sees to it that it does.
     """
 
     def __init__(self, book: LimitsBook) -> None:
@@ -36,22 +36,23 @@ class BrokerPermitted:
 
     async def __call__(self, question: Question) -> Sequence[Objection]:
         """Compare with the broker's configuration."""
-        if question.reduces:
+        found = list(self._objections(question))
+        if found and question.reduces:
+            question.excused = True
             return ()
+        return found
+
+    def _objections(self, question: Question) -> Iterator[Objection]:
         connection = question.session.connection
         config = self._book.broker(connection.broker)
-        found = []
         if not config.enabled:
             description = f"the platform takes no orders for {connection.broker} now that add to a position"
-            found.append(Objection(Reason.BROKER_DISABLED, "broker", description, source="BROKER"))
+            yield Objection(Reason.BROKER_DISABLED, "broker", description, source="BROKER")
         region = self._book.region(connection.user_id)
         if not config.permits(region):
             told = f"users of {region}" if region else "users without a region"
             description = f"{connection.broker} is not for {told}"
-            found.append(
-                Objection(Reason.REGION_NOT_PERMITTED, "broker", description, observed=region, source="BROKER")
-            )
+            yield Objection(Reason.REGION_NOT_PERMITTED, "broker", description, observed=region, source="BROKER")
         fault = question.limits.fault
         if fault is not None:
-            found.append(Objection(fault.reason, "limits", fault.description))
-        return found
+            yield Objection(fault.reason, "limits", fault.description)
