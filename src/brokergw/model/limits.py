@@ -125,7 +125,7 @@ class LimitsFault:
     description: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EffectiveLimits:
     """What all scopes come to for one user, broker and strategy.
 
@@ -133,7 +133,8 @@ class EffectiveLimits:
     `sources` names the source that binds, by the field's name. `hours` are schedules, each of which must be open.
     `strategy` is what the strategy's own limits say of what is counted for it alone (`COUNTED`); `values` has nothing
     of those, because they are measured against all that the user does.
-    `version` changes whenever any limit behind it does. With a `fault` only what reduces a position may pass.
+    Each is equal to itself alone, so that what is made of it can be kept. `version` changes whenever any limit behind
+    it does. With a `fault` only what reduces a position may pass.
     """
 
     values: Limits

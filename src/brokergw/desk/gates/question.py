@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Protocol
+from typing import Final, Protocol
 
 from brokergw.desk.results import Hold
 from brokergw.desk.sessions import BrokerState, Session
@@ -16,6 +16,8 @@ from brokergw.model.principal import Caller
 from brokergw.model.sessions import SessionKind
 from brokergw.model.terms import OrderTerms
 from brokergw.ports.journal import Admission
+
+_NOT_LOOKED_UP: Final = EffectiveLimits(values=Limits(), sources={})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,7 +43,7 @@ class Question:
     before: Order | None = None
     instrument: Instrument | None = None
     legs: tuple[Instrument, ...] = ()
-    limits: EffectiveLimits = field(default_factory=lambda: EffectiveLimits(values=Limits(), sources={}))
+    limits: EffectiveLimits = _NOT_LOOKED_UP
     state: BrokerState | None = None
     session_now: SessionKind = SessionKind.REGULAR
     leaves_before_ns: int | None = None

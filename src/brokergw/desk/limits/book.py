@@ -9,6 +9,7 @@ may be behind a limit that was lowered meanwhile, and says so: its limits then h
 
 import asyncio
 from dataclasses import replace
+from functools import cache
 from typing import Final
 
 import structlog
@@ -38,6 +39,7 @@ class LimitsBook:
         self._scopes: dict[LimitsScope, ScopeLimits] = {}
         self._faults: dict[tuple[str, str], str] = {}
         self._brokers: dict[str, BrokerConfig] = {}
+        self._regions: dict[str, str] = {}
         self._made: dict[tuple[str, str, str], EffectiveLimits] = {}
         self._revision = -1
         self._read_at = self._seen_at = clock.monotonic() - STALE_AFTER_S
@@ -83,11 +85,11 @@ class LimitsBook:
 
     def broker(self, broker: str) -> BrokerConfig:
         """Give a broker's configuration as it stands."""
-        return self._brokers.get(broker) or BrokerConfig(broker=broker)
+        return self._brokers.get(broker) or _untouched(broker)
 
     def region(self, user_id: str) -> str:
         """Give a user's region; empty is none."""
-        return self.scope(LimitsScope(source=LimitSource.ADMIN, user_id=user_id)).region
+        return self._regions.get(user_id, "")
 
     async def refresh(self) -> None:
         """Read everything now; raises JOURNAL_UNAVAILABLE."""
@@ -132,6 +134,7 @@ class LimitsBook:
         for (user_id, strategy_id), fault in faults.items():
             log.error("limits cannot be read", user_id=user_id, strategy_id=strategy_id, fault=fault)
         self._scopes, self._faults, self._brokers = scopes, faults, brokers
+        self._regions = {scope.user_id: each.region for scope, each in scopes.items() if each.region}
         self._revision = record.revision
         self._made.clear()
 
@@ -157,6 +160,11 @@ class LimitsBook:
 _STALE: Final = LimitsFault(
     Reason.RISK_DATA_STALE, f"the limits were not read for {STALE_AFTER_S:g} s; they may have been lowered meanwhile"
 )
+
+
+@cache
+def _untouched(broker: str) -> BrokerConfig:
+    return BrokerConfig(broker=broker)
 
 
 def _scope(source: LimitSource, user_id: str = "") -> LimitsScope:

@@ -1,6 +1,7 @@
 """The limits that the record itself holds to, as caps of the commit that admits an order."""
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from brokergw.model.limits import EffectiveLimits, Limits, LimitSource
@@ -21,6 +22,7 @@ _NONE_AT_ALL: Final = tuple(
 )
 
 
+@lru_cache(maxsize=4_096)
 def caps_of(limits: EffectiveLimits) -> tuple[Cap, ...]:
     """Give the caps of an order's user, and of its strategy where that has limits of its own.
 
