@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from brokerapi.v1 import halts_pb2 as brokerapi_dot_v1_dot_halts__pb2
 from brokerapi.v1 import limits_pb2 as brokerapi_dot_v1_dot_limits__pb2
 from brokerapi.v1 import live_pb2 as brokerapi_dot_v1_dot_live__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x62rokerapi/v1/admin.proto\x12\x0c\x62rokerapi.v1\x1a\x19\x62rokerapi/v1/limits.proto\x1a\x17\x62rokerapi/v1/live.proto2\xd1\x07\n\x0c\x41\x64minService\x12i\n\x11ListBrokerConfigs\x12&.brokerapi.v1.ListBrokerConfigsRequest\x1a\'.brokerapi.v1.ListBrokerConfigsResponse\"\x03\x90\x02\x01\x12g\n\x12UpdateBrokerConfig\x12\'.brokerapi.v1.UpdateBrokerConfigRequest\x1a(.brokerapi.v1.UpdateBrokerConfigResponse\x12]\n\rGetUserLimits\x12\".brokerapi.v1.GetUserLimitsRequest\x1a#.brokerapi.v1.GetUserLimitsResponse\"\x03\x90\x02\x01\x12\x61\n\x10UpdateUserLimits\x12%.brokerapi.v1.UpdateUserLimitsRequest\x1a&.brokerapi.v1.UpdateUserLimitsResponse\x12m\n\x14UpdatePlatformLimits\x12).brokerapi.v1.UpdatePlatformLimitsRequest\x1a*.brokerapi.v1.UpdatePlatformLimitsResponse\x12Z\n\x0cGetUserModes\x12!.brokerapi.v1.GetUserModesRequest\x1a\".brokerapi.v1.GetUserModesResponse\"\x03\x90\x02\x01\x12\x61\n\x10GrantLiveTrading\x12%.brokerapi.v1.GrantLiveTradingRequest\x1a&.brokerapi.v1.GrantLiveTradingResponse\x12\x64\n\x11RevokeLiveTrading\x12&.brokerapi.v1.RevokeLiveTradingRequest\x1a\'.brokerapi.v1.RevokeLiveTradingResponse\x12I\n\x08ResetMfa\x12\x1d.brokerapi.v1.ResetMfaRequest\x1a\x1e.brokerapi.v1.ResetMfaResponse\x12L\n\tUnlockMfa\x12\x1e.brokerapi.v1.UnlockMfaRequest\x1a\x1f.brokerapi.v1.UnlockMfaResponseB7\n\x0c\x62rokerapi.v1P\x01Z%brokergw/gen/brokerapi/v1;brokerapiv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x62rokerapi/v1/admin.proto\x12\x0c\x62rokerapi.v1\x1a\x18\x62rokerapi/v1/halts.proto\x1a\x19\x62rokerapi/v1/limits.proto\x1a\x17\x62rokerapi/v1/live.proto2\x86\x0b\n\x0c\x41\x64minService\x12i\n\x11ListBrokerConfigs\x12&.brokerapi.v1.ListBrokerConfigsRequest\x1a\'.brokerapi.v1.ListBrokerConfigsResponse\"\x03\x90\x02\x01\x12g\n\x12UpdateBrokerConfig\x12\'.brokerapi.v1.UpdateBrokerConfigRequest\x1a(.brokerapi.v1.UpdateBrokerConfigResponse\x12]\n\rGetUserLimits\x12\".brokerapi.v1.GetUserLimitsRequest\x1a#.brokerapi.v1.GetUserLimitsResponse\"\x03\x90\x02\x01\x12\x61\n\x10UpdateUserLimits\x12%.brokerapi.v1.UpdateUserLimitsRequest\x1a&.brokerapi.v1.UpdateUserLimitsResponse\x12m\n\x14UpdatePlatformLimits\x12).brokerapi.v1.UpdatePlatformLimitsRequest\x1a*.brokerapi.v1.UpdatePlatformLimitsResponse\x12Z\n\x0cGetUserModes\x12!.brokerapi.v1.GetUserModesRequest\x1a\".brokerapi.v1.GetUserModesResponse\"\x03\x90\x02\x01\x12\x61\n\x10GrantLiveTrading\x12%.brokerapi.v1.GrantLiveTradingRequest\x1a&.brokerapi.v1.GrantLiveTradingResponse\x12\x64\n\x11RevokeLiveTrading\x12&.brokerapi.v1.RevokeLiveTradingRequest\x1a\'.brokerapi.v1.RevokeLiveTradingResponse\x12I\n\x08ResetMfa\x12\x1d.brokerapi.v1.ResetMfaRequest\x1a\x1e.brokerapi.v1.ResetMfaResponse\x12L\n\tUnlockMfa\x12\x1e.brokerapi.v1.UnlockMfaRequest\x1a\x1f.brokerapi.v1.UnlockMfaResponse\x12]\n\rGetKillSwitch\x12\".brokerapi.v1.GetKillSwitchRequest\x1a#.brokerapi.v1.GetKillSwitchResponse\"\x03\x90\x02\x01\x12X\n\rSetKillSwitch\x12\".brokerapi.v1.SetKillSwitchRequest\x1a#.brokerapi.v1.SetKillSwitchResponse\x12^\n\x0f\x43learKillSwitch\x12$.brokerapi.v1.ClearKillSwitchRequest\x1a%.brokerapi.v1.ClearKillSwitchResponse\x12I\n\x08HaltUser\x12\x1d.brokerapi.v1.HaltUserRequest\x1a\x1e.brokerapi.v1.HaltUserResponse\x12O\n\nResumeUser\x12\x1f.brokerapi.v1.ResumeUserRequest\x1a .brokerapi.v1.ResumeUserResponseB7\n\x0c\x62rokerapi.v1P\x01Z%brokergw/gen/brokerapi/v1;brokerapiv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,6 +41,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADMINSERVICE'].methods_by_name['GetUserLimits']._serialized_options = b'\220\002\001'
   _globals['_ADMINSERVICE'].methods_by_name['GetUserModes']._loaded_options = None
   _globals['_ADMINSERVICE'].methods_by_name['GetUserModes']._serialized_options = b'\220\002\001'
-  _globals['_ADMINSERVICE']._serialized_start=95
-  _globals['_ADMINSERVICE']._serialized_end=1072
+  _globals['_ADMINSERVICE'].methods_by_name['GetKillSwitch']._loaded_options = None
+  _globals['_ADMINSERVICE'].methods_by_name['GetKillSwitch']._serialized_options = b'\220\002\001'
+  _globals['_ADMINSERVICE']._serialized_start=121
+  _globals['_ADMINSERVICE']._serialized_end=1535
 # @@protoc_insertion_point(module_scope)

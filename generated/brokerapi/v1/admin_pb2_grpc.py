@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from brokerapi.v1 import halts_pb2 as brokerapi_dot_v1_dot_halts__pb2
 from brokerapi.v1 import limits_pb2 as brokerapi_dot_v1_dot_limits__pb2
 from brokerapi.v1 import live_pb2 as brokerapi_dot_v1_dot_live__pb2
 
@@ -86,6 +87,31 @@ class AdminServiceStub:
                 request_serializer=brokerapi_dot_v1_dot_live__pb2.UnlockMfaRequest.SerializeToString,
                 response_deserializer=brokerapi_dot_v1_dot_live__pb2.UnlockMfaResponse.FromString,
                 _registered_method=True)
+        self.GetKillSwitch = channel.unary_unary(
+                '/brokerapi.v1.AdminService/GetKillSwitch',
+                request_serializer=brokerapi_dot_v1_dot_halts__pb2.GetKillSwitchRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_halts__pb2.GetKillSwitchResponse.FromString,
+                _registered_method=True)
+        self.SetKillSwitch = channel.unary_unary(
+                '/brokerapi.v1.AdminService/SetKillSwitch',
+                request_serializer=brokerapi_dot_v1_dot_halts__pb2.SetKillSwitchRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_halts__pb2.SetKillSwitchResponse.FromString,
+                _registered_method=True)
+        self.ClearKillSwitch = channel.unary_unary(
+                '/brokerapi.v1.AdminService/ClearKillSwitch',
+                request_serializer=brokerapi_dot_v1_dot_halts__pb2.ClearKillSwitchRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_halts__pb2.ClearKillSwitchResponse.FromString,
+                _registered_method=True)
+        self.HaltUser = channel.unary_unary(
+                '/brokerapi.v1.AdminService/HaltUser',
+                request_serializer=brokerapi_dot_v1_dot_halts__pb2.HaltUserRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_halts__pb2.HaltUserResponse.FromString,
+                _registered_method=True)
+        self.ResumeUser = channel.unary_unary(
+                '/brokerapi.v1.AdminService/ResumeUser',
+                request_serializer=brokerapi_dot_v1_dot_halts__pb2.ResumeUserRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_halts__pb2.ResumeUserResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -162,6 +188,42 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetKillSwitch(self, request, context):
+        """Shows everything that is halted, and how far the clearing away of resting orders and positions has come.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetKillSwitch(self, request, context):
+        """Throws the kill switch: once this answers, within a second, no order of the scope leaves the gateway any more. Then
+        resting orders are cancelled, and positions closed where that is asked for; GetKillSwitch shows how far that is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClearKillSwitch(self, request, context):
+        """Lifts a halt, with a fresh code and the epoch that was seen.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def HaltUser(self, request, context):
+        """Halts one user, everywhere or at one broker.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeUser(self, request, context):
+        """Lifts a halt that HaltUser set.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -214,6 +276,31 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.UnlockMfa,
                     request_deserializer=brokerapi_dot_v1_dot_live__pb2.UnlockMfaRequest.FromString,
                     response_serializer=brokerapi_dot_v1_dot_live__pb2.UnlockMfaResponse.SerializeToString,
+            ),
+            'GetKillSwitch': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetKillSwitch,
+                    request_deserializer=brokerapi_dot_v1_dot_halts__pb2.GetKillSwitchRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_halts__pb2.GetKillSwitchResponse.SerializeToString,
+            ),
+            'SetKillSwitch': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetKillSwitch,
+                    request_deserializer=brokerapi_dot_v1_dot_halts__pb2.SetKillSwitchRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_halts__pb2.SetKillSwitchResponse.SerializeToString,
+            ),
+            'ClearKillSwitch': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClearKillSwitch,
+                    request_deserializer=brokerapi_dot_v1_dot_halts__pb2.ClearKillSwitchRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_halts__pb2.ClearKillSwitchResponse.SerializeToString,
+            ),
+            'HaltUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.HaltUser,
+                    request_deserializer=brokerapi_dot_v1_dot_halts__pb2.HaltUserRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_halts__pb2.HaltUserResponse.SerializeToString,
+            ),
+            'ResumeUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeUser,
+                    request_deserializer=brokerapi_dot_v1_dot_halts__pb2.ResumeUserRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_halts__pb2.ResumeUserResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -487,6 +574,141 @@ class AdminService:
             '/brokerapi.v1.AdminService/UnlockMfa',
             brokerapi_dot_v1_dot_live__pb2.UnlockMfaRequest.SerializeToString,
             brokerapi_dot_v1_dot_live__pb2.UnlockMfaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetKillSwitch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.AdminService/GetKillSwitch',
+            brokerapi_dot_v1_dot_halts__pb2.GetKillSwitchRequest.SerializeToString,
+            brokerapi_dot_v1_dot_halts__pb2.GetKillSwitchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetKillSwitch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.AdminService/SetKillSwitch',
+            brokerapi_dot_v1_dot_halts__pb2.SetKillSwitchRequest.SerializeToString,
+            brokerapi_dot_v1_dot_halts__pb2.SetKillSwitchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClearKillSwitch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.AdminService/ClearKillSwitch',
+            brokerapi_dot_v1_dot_halts__pb2.ClearKillSwitchRequest.SerializeToString,
+            brokerapi_dot_v1_dot_halts__pb2.ClearKillSwitchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HaltUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.AdminService/HaltUser',
+            brokerapi_dot_v1_dot_halts__pb2.HaltUserRequest.SerializeToString,
+            brokerapi_dot_v1_dot_halts__pb2.HaltUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.AdminService/ResumeUser',
+            brokerapi_dot_v1_dot_halts__pb2.ResumeUserRequest.SerializeToString,
+            brokerapi_dot_v1_dot_halts__pb2.ResumeUserResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from brokerapi.v1 import halts_pb2 as _halts_pb2
 from brokerapi.v1 import limits_pb2 as _limits_pb2
 from brokerapi.v1 import live_pb2 as _live_pb2
 from collections import abc as _abc
@@ -37,6 +38,18 @@ class AdminServiceStub:
     """Removes a user's authenticator, and ends its live trading; the user enrolls anew."""
     UnlockMfa: _aio.UnaryUnaryMultiCallable[_live_pb2.UnlockMfaRequest, _live_pb2.UnlockMfaResponse]
     """Lets a user's codes be looked at again, after too many wrong ones."""
+    GetKillSwitch: _aio.UnaryUnaryMultiCallable[_halts_pb2.GetKillSwitchRequest, _halts_pb2.GetKillSwitchResponse]
+    """Shows everything that is halted, and how far the clearing away of resting orders and positions has come."""
+    SetKillSwitch: _aio.UnaryUnaryMultiCallable[_halts_pb2.SetKillSwitchRequest, _halts_pb2.SetKillSwitchResponse]
+    """Throws the kill switch: once this answers, within a second, no order of the scope leaves the gateway any more. Then
+    resting orders are cancelled, and positions closed where that is asked for; GetKillSwitch shows how far that is.
+    """
+    ClearKillSwitch: _aio.UnaryUnaryMultiCallable[_halts_pb2.ClearKillSwitchRequest, _halts_pb2.ClearKillSwitchResponse]
+    """Lifts a halt, with a fresh code and the epoch that was seen."""
+    HaltUser: _aio.UnaryUnaryMultiCallable[_halts_pb2.HaltUserRequest, _halts_pb2.HaltUserResponse]
+    """Halts one user, everywhere or at one broker."""
+    ResumeUser: _aio.UnaryUnaryMultiCallable[_halts_pb2.ResumeUserRequest, _halts_pb2.ResumeUserResponse]
+    """Lifts a halt that HaltUser set."""
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """AdminService is for those who are responsible for the risk of the whole platform."""
@@ -120,5 +133,47 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_live_pb2.UnlockMfaRequest, _abc.Awaitable[_live_pb2.UnlockMfaResponse]],
     ) -> _abc.Awaitable[_live_pb2.UnlockMfaResponse]:
         """Lets a user's codes be looked at again, after too many wrong ones."""
+
+    @_abc_1.abstractmethod
+    def GetKillSwitch(
+        self,
+        request: _halts_pb2.GetKillSwitchRequest,
+        context: _aio.ServicerContext[_halts_pb2.GetKillSwitchRequest, _abc.Awaitable[_halts_pb2.GetKillSwitchResponse]],
+    ) -> _abc.Awaitable[_halts_pb2.GetKillSwitchResponse]:
+        """Shows everything that is halted, and how far the clearing away of resting orders and positions has come."""
+
+    @_abc_1.abstractmethod
+    def SetKillSwitch(
+        self,
+        request: _halts_pb2.SetKillSwitchRequest,
+        context: _aio.ServicerContext[_halts_pb2.SetKillSwitchRequest, _abc.Awaitable[_halts_pb2.SetKillSwitchResponse]],
+    ) -> _abc.Awaitable[_halts_pb2.SetKillSwitchResponse]:
+        """Throws the kill switch: once this answers, within a second, no order of the scope leaves the gateway any more. Then
+        resting orders are cancelled, and positions closed where that is asked for; GetKillSwitch shows how far that is.
+        """
+
+    @_abc_1.abstractmethod
+    def ClearKillSwitch(
+        self,
+        request: _halts_pb2.ClearKillSwitchRequest,
+        context: _aio.ServicerContext[_halts_pb2.ClearKillSwitchRequest, _abc.Awaitable[_halts_pb2.ClearKillSwitchResponse]],
+    ) -> _abc.Awaitable[_halts_pb2.ClearKillSwitchResponse]:
+        """Lifts a halt, with a fresh code and the epoch that was seen."""
+
+    @_abc_1.abstractmethod
+    def HaltUser(
+        self,
+        request: _halts_pb2.HaltUserRequest,
+        context: _aio.ServicerContext[_halts_pb2.HaltUserRequest, _abc.Awaitable[_halts_pb2.HaltUserResponse]],
+    ) -> _abc.Awaitable[_halts_pb2.HaltUserResponse]:
+        """Halts one user, everywhere or at one broker."""
+
+    @_abc_1.abstractmethod
+    def ResumeUser(
+        self,
+        request: _halts_pb2.ResumeUserRequest,
+        context: _aio.ServicerContext[_halts_pb2.ResumeUserRequest, _abc.Awaitable[_halts_pb2.ResumeUserResponse]],
+    ) -> _abc.Awaitable[_halts_pb2.ResumeUserResponse]:
+        """Lifts a halt that HaltUser set."""
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _aio.Server) -> None: ...

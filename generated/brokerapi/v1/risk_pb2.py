@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from brokerapi.v1 import halts_pb2 as brokerapi_dot_v1_dot_halts__pb2
 from brokerapi.v1 import limits_pb2 as brokerapi_dot_v1_dot_limits__pb2
 from brokerapi.v1 import live_pb2 as brokerapi_dot_v1_dot_live__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x62rokerapi/v1/risk.proto\x12\x0c\x62rokerapi.v1\x1a\x19\x62rokerapi/v1/limits.proto\x1a\x17\x62rokerapi/v1/live.proto2\x84\x06\n\x0bRiskService\x12Q\n\tGetLimits\x12\x1e.brokerapi.v1.GetLimitsRequest\x1a\x1f.brokerapi.v1.GetLimitsResponse\"\x03\x90\x02\x01\x12U\n\x0cUpdateLimits\x12!.brokerapi.v1.UpdateLimitsRequest\x1a\".brokerapi.v1.UpdateLimitsResponse\x12N\n\x08GetModes\x12\x1d.brokerapi.v1.GetModesRequest\x1a\x1e.brokerapi.v1.GetModesResponse\"\x03\x90\x02\x01\x12\x46\n\x07SetMode\x12\x1c.brokerapi.v1.SetModeRequest\x1a\x1d.brokerapi.v1.SetModeResponse\x12W\n\x0bGetRiskText\x12 .brokerapi.v1.GetRiskTextRequest\x1a!.brokerapi.v1.GetRiskTextResponse\"\x03\x90\x02\x01\x12^\n\x0f\x41\x63knowledgeRisk\x12$.brokerapi.v1.AcknowledgeRiskRequest\x1a%.brokerapi.v1.AcknowledgeRiskResponse\x12L\n\tEnrollMfa\x12\x1e.brokerapi.v1.EnrollMfaRequest\x1a\x1f.brokerapi.v1.EnrollMfaResponse\x12O\n\nConfirmMfa\x12\x1f.brokerapi.v1.ConfirmMfaRequest\x1a .brokerapi.v1.ConfirmMfaResponse\x12[\n\x0e\x45scalateToLive\x12#.brokerapi.v1.EscalateToLiveRequest\x1a$.brokerapi.v1.EscalateToLiveResponseB7\n\x0c\x62rokerapi.v1P\x01Z%brokergw/gen/brokerapi/v1;brokerapiv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x62rokerapi/v1/risk.proto\x12\x0c\x62rokerapi.v1\x1a\x18\x62rokerapi/v1/halts.proto\x1a\x19\x62rokerapi/v1/limits.proto\x1a\x17\x62rokerapi/v1/live.proto2\x97\x08\n\x0bRiskService\x12Q\n\tGetLimits\x12\x1e.brokerapi.v1.GetLimitsRequest\x1a\x1f.brokerapi.v1.GetLimitsResponse\"\x03\x90\x02\x01\x12U\n\x0cUpdateLimits\x12!.brokerapi.v1.UpdateLimitsRequest\x1a\".brokerapi.v1.UpdateLimitsResponse\x12N\n\x08GetModes\x12\x1d.brokerapi.v1.GetModesRequest\x1a\x1e.brokerapi.v1.GetModesResponse\"\x03\x90\x02\x01\x12\x46\n\x07SetMode\x12\x1c.brokerapi.v1.SetModeRequest\x1a\x1d.brokerapi.v1.SetModeResponse\x12W\n\x0bGetRiskText\x12 .brokerapi.v1.GetRiskTextRequest\x1a!.brokerapi.v1.GetRiskTextResponse\"\x03\x90\x02\x01\x12^\n\x0f\x41\x63knowledgeRisk\x12$.brokerapi.v1.AcknowledgeRiskRequest\x1a%.brokerapi.v1.AcknowledgeRiskResponse\x12L\n\tEnrollMfa\x12\x1e.brokerapi.v1.EnrollMfaRequest\x1a\x1f.brokerapi.v1.EnrollMfaResponse\x12O\n\nConfirmMfa\x12\x1f.brokerapi.v1.ConfirmMfaRequest\x1a .brokerapi.v1.ConfirmMfaResponse\x12[\n\x0e\x45scalateToLive\x12#.brokerapi.v1.EscalateToLiveRequest\x1a$.brokerapi.v1.EscalateToLiveResponse\x12\x63\n\x0fGetTradingState\x12$.brokerapi.v1.GetTradingStateRequest\x1a%.brokerapi.v1.GetTradingStateResponse\"\x03\x90\x02\x01\x12R\n\x0bHaltTrading\x12 .brokerapi.v1.HaltTradingRequest\x1a!.brokerapi.v1.HaltTradingResponse\x12X\n\rResumeTrading\x12\".brokerapi.v1.ResumeTradingRequest\x1a#.brokerapi.v1.ResumeTradingResponseB7\n\x0c\x62rokerapi.v1P\x01Z%brokergw/gen/brokerapi/v1;brokerapiv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,6 +41,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RISKSERVICE'].methods_by_name['GetModes']._serialized_options = b'\220\002\001'
   _globals['_RISKSERVICE'].methods_by_name['GetRiskText']._loaded_options = None
   _globals['_RISKSERVICE'].methods_by_name['GetRiskText']._serialized_options = b'\220\002\001'
-  _globals['_RISKSERVICE']._serialized_start=94
-  _globals['_RISKSERVICE']._serialized_end=866
+  _globals['_RISKSERVICE'].methods_by_name['GetTradingState']._loaded_options = None
+  _globals['_RISKSERVICE'].methods_by_name['GetTradingState']._serialized_options = b'\220\002\001'
+  _globals['_RISKSERVICE']._serialized_start=120
+  _globals['_RISKSERVICE']._serialized_end=1167
 # @@protoc_insertion_point(module_scope)

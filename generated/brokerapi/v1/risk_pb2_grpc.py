@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from brokerapi.v1 import halts_pb2 as brokerapi_dot_v1_dot_halts__pb2
 from brokerapi.v1 import limits_pb2 as brokerapi_dot_v1_dot_limits__pb2
 from brokerapi.v1 import live_pb2 as brokerapi_dot_v1_dot_live__pb2
 
@@ -81,6 +82,21 @@ class RiskServiceStub:
                 request_serializer=brokerapi_dot_v1_dot_live__pb2.EscalateToLiveRequest.SerializeToString,
                 response_deserializer=brokerapi_dot_v1_dot_live__pb2.EscalateToLiveResponse.FromString,
                 _registered_method=True)
+        self.GetTradingState = channel.unary_unary(
+                '/brokerapi.v1.RiskService/GetTradingState',
+                request_serializer=brokerapi_dot_v1_dot_halts__pb2.GetTradingStateRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_halts__pb2.GetTradingStateResponse.FromString,
+                _registered_method=True)
+        self.HaltTrading = channel.unary_unary(
+                '/brokerapi.v1.RiskService/HaltTrading',
+                request_serializer=brokerapi_dot_v1_dot_halts__pb2.HaltTradingRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_halts__pb2.HaltTradingResponse.FromString,
+                _registered_method=True)
+        self.ResumeTrading = channel.unary_unary(
+                '/brokerapi.v1.RiskService/ResumeTrading',
+                request_serializer=brokerapi_dot_v1_dot_halts__pb2.ResumeTradingRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_halts__pb2.ResumeTradingResponse.FromString,
+                _registered_method=True)
 
 
 class RiskServiceServicer:
@@ -152,6 +168,27 @@ class RiskServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTradingState(self, request, context):
+        """Shows what is halted for the caller, and why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def HaltTrading(self, request, context):
+        """Halts the caller's own trading, or a part of it. Once this answers, nothing of it leaves the gateway any more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeTrading(self, request, context):
+        """Lifts a halt that the caller has set.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RiskServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -199,6 +236,21 @@ def add_RiskServiceServicer_to_server(servicer, server):
                     servicer.EscalateToLive,
                     request_deserializer=brokerapi_dot_v1_dot_live__pb2.EscalateToLiveRequest.FromString,
                     response_serializer=brokerapi_dot_v1_dot_live__pb2.EscalateToLiveResponse.SerializeToString,
+            ),
+            'GetTradingState': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTradingState,
+                    request_deserializer=brokerapi_dot_v1_dot_halts__pb2.GetTradingStateRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_halts__pb2.GetTradingStateResponse.SerializeToString,
+            ),
+            'HaltTrading': grpc.unary_unary_rpc_method_handler(
+                    servicer.HaltTrading,
+                    request_deserializer=brokerapi_dot_v1_dot_halts__pb2.HaltTradingRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_halts__pb2.HaltTradingResponse.SerializeToString,
+            ),
+            'ResumeTrading': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeTrading,
+                    request_deserializer=brokerapi_dot_v1_dot_halts__pb2.ResumeTradingRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_halts__pb2.ResumeTradingResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -445,6 +497,87 @@ class RiskService:
             '/brokerapi.v1.RiskService/EscalateToLive',
             brokerapi_dot_v1_dot_live__pb2.EscalateToLiveRequest.SerializeToString,
             brokerapi_dot_v1_dot_live__pb2.EscalateToLiveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTradingState(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.RiskService/GetTradingState',
+            brokerapi_dot_v1_dot_halts__pb2.GetTradingStateRequest.SerializeToString,
+            brokerapi_dot_v1_dot_halts__pb2.GetTradingStateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HaltTrading(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.RiskService/HaltTrading',
+            brokerapi_dot_v1_dot_halts__pb2.HaltTradingRequest.SerializeToString,
+            brokerapi_dot_v1_dot_halts__pb2.HaltTradingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeTrading(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.RiskService/ResumeTrading',
+            brokerapi_dot_v1_dot_halts__pb2.ResumeTradingRequest.SerializeToString,
+            brokerapi_dot_v1_dot_halts__pb2.ResumeTradingResponse.FromString,
             options,
             channel_credentials,
             insecure,

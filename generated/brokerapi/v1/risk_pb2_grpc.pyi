@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from brokerapi.v1 import halts_pb2 as _halts_pb2
 from brokerapi.v1 import limits_pb2 as _limits_pb2
 from brokerapi.v1 import live_pb2 as _live_pb2
 from collections import abc as _abc
@@ -39,6 +40,12 @@ class RiskServiceStub:
     """Ends the enrolment by a first code; later on it renews the proof that live orders ask for."""
     EscalateToLive: _aio.UnaryUnaryMultiCallable[_live_pb2.EscalateToLiveRequest, _live_pb2.EscalateToLiveResponse]
     """Takes live trading up, for the caller or, once that is done, for an account or a strategy of it."""
+    GetTradingState: _aio.UnaryUnaryMultiCallable[_halts_pb2.GetTradingStateRequest, _halts_pb2.GetTradingStateResponse]
+    """Shows what is halted for the caller, and why."""
+    HaltTrading: _aio.UnaryUnaryMultiCallable[_halts_pb2.HaltTradingRequest, _halts_pb2.HaltTradingResponse]
+    """Halts the caller's own trading, or a part of it. Once this answers, nothing of it leaves the gateway any more."""
+    ResumeTrading: _aio.UnaryUnaryMultiCallable[_halts_pb2.ResumeTradingRequest, _halts_pb2.ResumeTradingResponse]
+    """Lifts a halt that the caller has set."""
 
 class RiskServiceServicer(metaclass=_abc_1.ABCMeta):
     """RiskService is what a user sees of the limits and states of its own trading, and what it may set."""
@@ -118,5 +125,29 @@ class RiskServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_live_pb2.EscalateToLiveRequest, _abc.Awaitable[_live_pb2.EscalateToLiveResponse]],
     ) -> _abc.Awaitable[_live_pb2.EscalateToLiveResponse]:
         """Takes live trading up, for the caller or, once that is done, for an account or a strategy of it."""
+
+    @_abc_1.abstractmethod
+    def GetTradingState(
+        self,
+        request: _halts_pb2.GetTradingStateRequest,
+        context: _aio.ServicerContext[_halts_pb2.GetTradingStateRequest, _abc.Awaitable[_halts_pb2.GetTradingStateResponse]],
+    ) -> _abc.Awaitable[_halts_pb2.GetTradingStateResponse]:
+        """Shows what is halted for the caller, and why."""
+
+    @_abc_1.abstractmethod
+    def HaltTrading(
+        self,
+        request: _halts_pb2.HaltTradingRequest,
+        context: _aio.ServicerContext[_halts_pb2.HaltTradingRequest, _abc.Awaitable[_halts_pb2.HaltTradingResponse]],
+    ) -> _abc.Awaitable[_halts_pb2.HaltTradingResponse]:
+        """Halts the caller's own trading, or a part of it. Once this answers, nothing of it leaves the gateway any more."""
+
+    @_abc_1.abstractmethod
+    def ResumeTrading(
+        self,
+        request: _halts_pb2.ResumeTradingRequest,
+        context: _aio.ServicerContext[_halts_pb2.ResumeTradingRequest, _abc.Awaitable[_halts_pb2.ResumeTradingResponse]],
+    ) -> _abc.Awaitable[_halts_pb2.ResumeTradingResponse]:
+        """Lifts a halt that the caller has set."""
 
 def add_RiskServiceServicer_to_server(servicer: RiskServiceServicer, server: _aio.Server) -> None: ...

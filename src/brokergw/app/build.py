@@ -60,13 +60,14 @@ class Gateway:
     secrets: Secrets
     store: Store
     desk: Desk
+    authenticator: Authenticator
     server: RpcServer
     registry: CollectorRegistry
     closing: tuple[_Closable, ...]
     tracing: TracerProvider | None
     doubts: Doubts
     alerts: Alerts
-    _health: asyncio.Task[None] | None = None
+    _watching: tuple[asyncio.Task[None], ...] = ()
 
     @classmethod
     def build(cls, settings: Settings) -> Self:
@@ -113,10 +114,11 @@ class Gateway:
         tracing = open_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
         registry = CollectorRegistry()
         doubts = Doubts(registry, store.journal, clock)
+        authenticator = Authenticator(store.keys, secrets.api_key_pepper, clock)
         server = build_server(
             desk if crashes is None else crashes.desk(desk),
             store.journal,
-            Authenticator(store.keys, secrets.api_key_pepper, clock),
+            authenticator,
             rpc_settings(settings),
             cursor_key=secrets.cursor_key,
             clock=clock,
@@ -128,7 +130,7 @@ class Gateway:
             evidence,
             halts_kept,
         )
-        return cls(settings, secrets, store, desk, server, registry, closing, tracing, doubts, alerts)
+        return cls(settings, secrets, store, desk, authenticator, server, registry, closing, tracing, doubts, alerts)
 
     async def start(self) -> int:
         """Recover, open the sessions, then listen; gives the port. Raises StoreServed."""
@@ -138,7 +140,10 @@ class Gateway:
         self.alerts.start()
         await self.desk.start()
         port = await self.server.start()
-        self._health = asyncio.create_task(self._watch_health(), name="watch health")
+        self._watching = (
+            asyncio.create_task(self._watch_health(), name="watch health"),
+            asyncio.create_task(self.authenticator.watch(), name="watch the operators' keys"),
+        )
         return port
 
     async def drain(self) -> None:
@@ -150,8 +155,8 @@ class Gateway:
 
     async def stop(self) -> None:
         """Give up everything."""
-        if self._health is not None:
-            self._health.cancel()
+        for task in self._watching:
+            task.cancel()
         await self.desk.stop()
         await self.alerts.stop()
         for part in self.closing:

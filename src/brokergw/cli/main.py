@@ -4,7 +4,20 @@ from typing import Final
 
 import typer
 
-from brokergw.cli import brokers, connections, doubts, holdings, keys, limits, live, orders, reconcile, server, watch
+from brokergw.cli import (
+    brokers,
+    connections,
+    doubts,
+    halts,
+    holdings,
+    keys,
+    limits,
+    live,
+    orders,
+    reconcile,
+    server,
+    watch,
+)
 from brokergw.cli.exits import MEANINGS
 
 _STATUSES: Final = "\n\n".join(f"{status.value}  {meaning}" for status, meaning in MEANINGS.items())
@@ -32,6 +45,8 @@ app.add_typer(connections.app, name="connections")
 app.add_typer(reconcile.app, name="reconcile")
 app.add_typer(limits.app, name="limits")
 app.add_typer(live.app, name="live")
+app.add_typer(halts.app, name="kill")
+halts.register(app)
 app.add_typer(live.mfa_app, name="mfa")
 
 

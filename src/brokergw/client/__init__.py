@@ -5,6 +5,7 @@ from brokergw.client.client import NOT_REACHED, Client
 from brokergw.client.encode import Amount, BadArgument, Moment, Start
 from brokergw.client.errors import FieldViolation, GatewayCallError, PreflightViolation, StreamBroken
 from brokergw.client.fills import FillMessage
+from brokergw.client.halts import halt_scope
 from brokergw.client.keys import new_idempotency_key
 from brokergw.client.orders import OrderMessage
 from brokergw.client.positions import PositionMessage
@@ -32,5 +33,6 @@ __all__ = [
     "Subscription",
     "Timing",
     "TlsOptions",
+    "halt_scope",
     "new_idempotency_key",
 ]

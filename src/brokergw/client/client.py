@@ -12,6 +12,7 @@ from brokergw.client.calls import Caller
 from brokergw.client.channel import TlsOptions, open_channel
 from brokergw.client.errors import GatewayCallError
 from brokergw.client.fills import FillCalls
+from brokergw.client.halts import HaltCalls
 from brokergw.client.limits import LimitCalls
 from brokergw.client.live import LiveCalls
 from brokergw.client.operations import OperationCalls
@@ -34,6 +35,7 @@ class Client(
     OperationCalls,
     LimitCalls,
     LiveCalls,
+    HaltCalls,
     ReconciliationCalls,
 ):
     """A typed client of one gateway, for one API key: `async with Client("127.0.0.1:50051", key) as client`.

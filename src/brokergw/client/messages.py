@@ -6,6 +6,7 @@ from brokerapi.v1.accounts_pb2 import Account, AccountSummary
 from brokerapi.v1.brokers_pb2 import Broker
 from brokerapi.v1.connections_pb2 import Connection
 from brokerapi.v1.fills_pb2 import Fill, FillEvent
+from brokerapi.v1.halts_pb2 import Halt, HaltPropagation, HaltScope, HaltSweep
 from brokerapi.v1.limits_pb2 import BrokerConfig, EffectiveLimit, GetLimitsResponse, Limits, StoredLimits
 from brokerapi.v1.live_pb2 import Modes
 from brokerapi.v1.operations_pb2 import OrderInDoubt
@@ -30,6 +31,10 @@ __all__ = [
     "FillEvent",
     "Gap",
     "GetLimitsResponse",
+    "Halt",
+    "HaltPropagation",
+    "HaltScope",
+    "HaltSweep",
     "Heartbeat",
     "Limits",
     "Message",

@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 
 from brokergw.desk.alerts.logged import LoggedAlerts
+from brokergw.desk.clearing.clearing import Clearing
 from brokergw.desk.doubt.left_answers import LeftAnswers
 from brokergw.desk.doubt.recovery import Recovery
 from brokergw.desk.doubt.resolver import Resolver
@@ -18,6 +19,7 @@ from brokergw.desk.gates.gates import Gates
 from brokergw.desk.gates.one_at_a_time import OneAtATime
 from brokergw.desk.gates.standard import GateSettings, standard_checks
 from brokergw.desk.halts.halting import Halting
+from brokergw.desk.halts.states import TradingStates
 from brokergw.desk.halts.unbooked import NoHaltBook
 from brokergw.desk.hours.parts import HoursParts, HoursSources
 from brokergw.desk.keys.recall import Recall
@@ -153,6 +155,8 @@ class Desk:
         self.list_orders_in_doubt, self.settle_order = verdicts.in_doubt, verdicts.settle
         self._sweep = Sweep(journal, self._sends, self._sessions, self._recall, self._submit, self._cancel, clock)
         self._watch = Watch(journal, self._tail, self._sessions, clock)
+        self._clearing = Clearing(self._halting, self._sessions, journal, self._cancel, self._submit, clock)
+        self.halts = TradingStates(self._halting, self.live.mfa, self._sessions, self._clearing, clock)
 
     def _wire_questions(self, journal: Journal, directory: ConnectionDirectory) -> None:
         """Put each question under its name."""
@@ -247,6 +251,7 @@ class Desk:
             self._background.append(asyncio.create_task(self._reconciling.run(), name="comparisons"))
         self._background.extend(await self._hours.start())
         await self._holding.start()
+        self._background.append(asyncio.create_task(self._clearing.run(), name="clear halted scopes"))
         self._background.append(asyncio.create_task(self._discover(), name="discover connections"))
         retention = Retention(self._journal, self._sessions, self._clock, self._rules)
         self._background.append(asyncio.create_task(retention.run(), name="key retention"))

@@ -1,10 +1,10 @@
 """Who is who: users, keys, connections and their sealed credentials."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from brokergw.model.account import Connection
-from brokergw.model.principal import ApiKey
+from brokergw.model.principal import ApiKey, Scope
 from brokergw.ports.broker import Credentials
 
 
@@ -17,6 +17,10 @@ class KeyDirectory(Protocol):
 
     async def by_hash(self, key_hash: str) -> ApiKey | None:
         """Find the key behind a hash, also when it is revoked or expired."""
+        ...
+
+    async def holders(self, scope: Scope) -> Mapping[str, ApiKey]:
+        """Give the keys that have a scope and are not revoked, by their hashes."""
         ...
 
     async def list(self, user_id: str | None = None) -> Sequence[ApiKey]:

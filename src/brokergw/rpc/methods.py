@@ -22,6 +22,7 @@ from brokerapi.v1 import (
 from google.protobuf.message import Message
 
 from brokergw.model.principal import Scope
+from brokergw.rpc.halt_methods import EVERYBODYS_HALTS, OWN_HALTS
 from brokergw.rpc.live_methods import EVERYBODYS_MODES, OWN_MODES
 from brokergw.rpc.policy import Decoder, MethodPolicy, Responder
 from brokergw.rpc.risk_methods import ADMIN, RISK
@@ -328,8 +329,10 @@ POLICIES: Final = (
     *_OPERATIONS,
     *RISK,
     *OWN_MODES,
+    *OWN_HALTS,
     *ADMIN,
     *EVERYBODYS_MODES,
+    *EVERYBODYS_HALTS,
     *_RECONCILIATION,
 )
 """The rows of the contract, in the order of its services."""

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
+from brokergw.desk.halts.states import HaltRequest, KillSwitchView, ResumeRequest, TradingStateView
+from brokergw.desk.halts.switch import Halted
 from brokergw.desk.limits.verbs import BrokerChange, LimitsChange, LimitsView
 from brokergw.desk.live.live import ModesView
 from brokergw.desk.live.mfa import Enrolment
@@ -32,6 +34,7 @@ from brokergw.model.order import Fill, Order
 from brokergw.model.outcome import Budget
 from brokergw.model.principal import Caller, Principal
 from brokergw.model.reconciliation import Reconciliation, ReconciliationPolicy
+from brokergw.model.trading import Halt
 from brokergw.ports.broker import Credentials
 from brokergw.ports.journal import OrderQuery
 from brokergw.ports.reconciliations import ReconciliationQuery
@@ -40,8 +43,11 @@ from brokergw.ports.reconciliations import ReconciliationQuery
 class Authenticator(Protocol):
     """Knows whose a credential is."""
 
-    async def authenticate(self, token: str) -> Principal:
-        """Give the principal; raises API_KEY_INVALID, API_KEY_EXPIRED or API_KEY_REVOKED."""
+    async def authenticate(self, token: str, *, lately: bool = False) -> Principal:
+        """Give the principal; raises API_KEY_INVALID, API_KEY_EXPIRED or API_KEY_REVOKED.
+
+        With `lately` it is enough that the key was good lately, where the record does not say at once how it is now.
+        """
         ...
 
 
@@ -290,6 +296,42 @@ class LiveFace(Protocol):
         ...
 
 
+class HaltsFace(Protocol):
+    """The desk's part for halts and the kill switch."""
+
+    async def state(self, caller: Caller, account_id: str, strategy_id: str) -> TradingStateView:
+        """Show a user what is halted for it."""
+        ...
+
+    async def halt_own(self, caller: Caller, request: HaltRequest) -> Halted:
+        """Halt something of the caller's."""
+        ...
+
+    async def resume_own(self, caller: Caller, request: ResumeRequest) -> TradingStateView:
+        """Lift a halt that the caller has set."""
+        ...
+
+    async def kill_switch(self) -> KillSwitchView:
+        """Show everything that is halted and swept."""
+        ...
+
+    async def set_kill_switch(self, caller: Caller, request: HaltRequest) -> Halted:
+        """Throw the switch."""
+        ...
+
+    async def clear_kill_switch(self, caller: Caller, request: ResumeRequest) -> Sequence[Halt]:
+        """Lift a halt of any cause."""
+        ...
+
+    async def halt_user(self, caller: Caller, request: HaltRequest) -> Halted:
+        """Halt a user."""
+        ...
+
+    async def resume_user(self, caller: Caller, request: ResumeRequest) -> Sequence[Halt]:
+        """Lift a halt of a user."""
+        ...
+
+
 class Comparisons(Protocol):
     """The desk's comparisons of accounts with their brokers."""
 
@@ -331,6 +373,11 @@ class DeskFace(Mutations, Queries, Connections, Operations, Comparisons, Protoco
     @property
     def live(self) -> LiveFace:
         """Modes, the risk text and the second factor."""
+        ...
+
+    @property
+    def halts(self) -> HaltsFace:
+        """Halts and the kill switch."""
         ...
 
     def drain(self) -> None:

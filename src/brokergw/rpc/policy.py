@@ -23,7 +23,8 @@ class MethodPolicy:
 
     `method` is the full name, `/package.Service/Method`. `public` needs no credential; otherwise one is needed, with
     `scope` if it is set. `cost` is what a call takes from its budget. `keyed` methods change something at a broker once
-    per idempotency key, and `respond` writes their answer, also for replays.
+    per idempotency key, and `respond` writes their answer, also for replays. What `stops` trading must work while the
+    database does not, so a key that was good lately is good enough for it.
     """
 
     method: str
@@ -37,6 +38,7 @@ class MethodPolicy:
     audited: bool = False
     preflight: bool = False
     streams: bool = False
+    stops: bool = False
     respond: Responder | None = None
 
     @property

@@ -3,7 +3,7 @@
 They write rarely, so their writes ride with the journal's next group; on SQLite there is then only ever one writer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection as Database
@@ -64,6 +64,14 @@ class SqlKeyDirectory:
         wanted = select(API_KEYS).where(API_KEYS.c.key_hash == key_hash)
         row = await self._reader.query(lambda database: database.execute(wanted).one_or_none())
         return None if row is None else _key(row)
+
+    async def holders(self, scope: Scope) -> Mapping[str, ApiKey]:
+        """Give the keys that have a scope and are not revoked, by their hashes."""
+        wanted = select(API_KEYS).where(
+            API_KEYS.c.revoke_time_ns.is_(None), API_KEYS.c.scopes.contains(scope.value, autoescape=True)
+        )
+        rows = await self._reader.query(lambda database: database.execute(wanted).all())
+        return {row.key_hash: key for row in rows if scope in (key := _key(row)).scopes}
 
     async def list(self, user_id: str | None = None) -> Sequence[ApiKey]:
         """List keys, newest first."""

@@ -27,6 +27,9 @@ class Keys:
         self.asked += 1
         return self.by.get(key_hash)
 
+    async def holders(self, scope: Scope) -> dict[str, ApiKey]:
+        return {each: key for each, key in self.by.items() if scope in key.scopes}
+
     async def list(self, user_id: str | None = None) -> list[ApiKey]:
         return list(self.by.values())
 

@@ -7,28 +7,26 @@ order has an id, a key and a place in the log, and is found again if its answer 
 import asyncio
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
-from decimal import Decimal
 from typing import Any, Final
 
 from brokergw.desk.keys.recall import Recall, in_progress, scope_of
 from brokergw.desk.keys.sends import Sends
 from brokergw.desk.record import decisions
-from brokergw.desk.results import CancelItem, Cleared, Hold, OrderResult, Positions, ResidualItem, SweepResult
+from brokergw.desk.results import CancelItem, Cleared, OrderResult, Positions, ResidualItem, SweepResult
 from brokergw.desk.sessions import Session, Sessions
 from brokergw.desk.telling import audit_row
 from brokergw.desk.verbs.cancel import Cancel
+from brokergw.desk.verbs.closing import closing_admission, closing_hold, closing_terms
 from brokergw.desk.verbs.submit import Submit
 from brokergw.model.account import Position
 from brokergw.model.commands import CancelAllOrders, CancelOrder, CloseAll, Flatten, KeyedCommand, SubmitOrder
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import AuditRow
-from brokergw.model.instrument import AssetClass
 from brokergw.model.lifecycle import AT_BROKER
-from brokergw.model.order import ZERO, Order
+from brokergw.model.order import Order
 from brokergw.model.principal import Caller
-from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
 from brokergw.ports.clock import Clock
-from brokergw.ports.journal import Admission, Commit, Decision, Journal, KeyClaim, KeyTaken
+from brokergw.ports.journal import Commit, Decision, Journal, KeyClaim, KeyTaken
 
 _CANCELS_WAIT_S: Final = 5.0
 _CANCELS_POLL_S: Final = 0.05
@@ -190,15 +188,14 @@ class Sweep:
         submit = SubmitOrder(
             idempotency_key=_closing_key(command, account_id, position.symbol),
             account_id=account_id,
-            terms=_closing_terms(position),
+            terms=closing_terms(position),
         )
-        worth = _unit_worth(position)
         cleared = Cleared(
             submit,
             session.connection,
             None,
-            hold=Hold(abs(position.quantity), worth),
-            admission=Admission(reduces=True, position=position.quantity, mark=worth),
+            hold=closing_hold(position),
+            admission=closing_admission(position, through_halts=False),
         )
         try:
             return await self._submit(caller, cleared)
@@ -208,23 +205,6 @@ class Sweep:
     def _audit(self, caller: Caller, command: KeyedCommand, subject: str, outcome: str) -> AuditRow:
         account_id = subject if subject != caller.user_id else ""
         return audit_row(caller, self._clock.now_ns(), f"sweep.{command.method}", outcome, account_id=account_id)
-
-
-def _unit_worth(position: Position) -> Decimal:
-    """Give what a unit is worth by what the broker told of the position; zero where it told nothing."""
-    worth = position.market_value if position.market_value is not None else position.cost_basis
-    return ZERO if worth is None or not position.quantity else abs(worth / position.quantity)
-
-
-def _closing_terms(position: Position) -> OrderTerms:
-    around_the_clock = position.asset_class is AssetClass.CRYPTO
-    return OrderTerms(
-        symbol=position.symbol,
-        side=Side.SELL if position.quantity > 0 else Side.BUY,
-        type=OrderType.MARKET,
-        time_in_force=TimeInForce.GTC if around_the_clock else TimeInForce.DAY,
-        quantity=abs(position.quantity),
-    )
 
 
 def _closing_key(command: KeyedCommand, account_id: str, symbol: str) -> str:

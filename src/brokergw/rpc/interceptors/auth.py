@@ -27,7 +27,7 @@ class Auth:
             if self._failures is not None:
                 self._slow_down(call)
             try:
-                principal = await self._authenticator.authenticate(token)
+                principal = await self._authenticator.authenticate(token, lately=policy.stops)
             except GatewayError as error:
                 # While the record is away nobody's key is known to be wrong.
                 if self._failures is not None and error.reason is not Reason.JOURNAL_UNAVAILABLE:
