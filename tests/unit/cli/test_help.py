@@ -29,6 +29,7 @@ def test_the_verbs_of_the_product_are_there() -> None:
         *("orders submit", "orders modify", "orders cancel", "orders cancel-all", "orders list", "orders get"),
         *("orders in-doubt", "orders settle"),
         *("live status", "live mode", "live text", "live acknowledge", "live escalate", "live grant", "live revoke"),
+        *("limits show", "limits set", "limits user", "limits platform", "limits broker"),
         *("kill set", "kill show", "kill clear", "halt", "resume"),
         *("mfa enroll", "mfa confirm", "mfa reset", "mfa unlock"),
         *("connections list", "connections create", "connections test", "connections revoke"),
