@@ -110,6 +110,7 @@ class Gateway:
             hours=hours_sources(settings, store),
             halting=halting,
             reconcile=ReconcileNeeds(store.reconciliations, halting.switch, alerts, settings.reconcile),
+            risk_days=store.risk_days,
         )
         tracing = open_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
         registry = CollectorRegistry()

@@ -27,6 +27,7 @@ from brokergw.desk.keys.retention import Retention
 from brokergw.desk.keys.sends import Sends
 from brokergw.desk.limits.desk import LimitsDesk
 from brokergw.desk.live.live import Live
+from brokergw.desk.loss.losses import Losses, LossParts
 from brokergw.desk.reconcile.wiring import ReconcileNeeds, ReconcileParts, Reconciling
 from brokergw.desk.record.admission import Admission
 from brokergw.desk.record.answers import Answers
@@ -66,6 +67,7 @@ from brokergw.ports.directory import ConnectionDirectory
 from brokergw.ports.evidence import EvidenceFile
 from brokergw.ports.journal import Journal
 from brokergw.ports.leases import Leases
+from brokergw.ports.losses import RiskDays
 from brokergw.ports.notifier import Notifier
 
 _DISCOVER_EVERY_S: Final = 0.5
@@ -97,6 +99,7 @@ class Desk:
         hours: HoursSources | None = None,
         notifier: Notifier | None = None,
         halting: Halting | None = None,
+        risk_days: RiskDays | None = None,
     ) -> None:
         self._journal, self._clock, self.live = journal, clock, live
         self._book = OrderBook(journal)
@@ -121,7 +124,11 @@ class Desk:
         one_at_a_time = OneAtATime(journal)
         self._hours = HoursParts(self._sessions, clock, hours or HoursSources())
         self._halting = halting or Halting(NoHaltBook(), clock)
-        checks = standard_checks(one_at_a_time, clock, gate_settings, live, self.limits, self._hours, self._halting)
+        followed = LossParts(journal, self._sessions, self._holding, self.limits, self._halting, self._notifier, clock)
+        self.losses = Losses(risk_days, followed) if risk_days is not None else None
+        checks = standard_checks(
+            one_at_a_time, clock, gate_settings, live, self.limits, self._hours, self._halting, self.losses
+        )
         compared = ReconcileParts(journal, self._book, adoption, upkeep, self._holding, clock)
         self._reconciling = Reconciling(reconcile, compared) if reconcile is not None else None
         self._gates = Gates(self._sessions, checks if self._reconciling is None else self._reconciling.guarding(checks))
@@ -249,6 +256,8 @@ class Desk:
         if self._reconciling is not None:
             await self._reconciling.drift.refresh()
             self._background.append(asyncio.create_task(self._reconciling.run(), name="comparisons"))
+        if self.losses is not None:
+            self._background.extend(await self.losses.start())
         self._background.extend(await self._hours.start())
         await self._holding.start()
         self._background.append(asyncio.create_task(self._clearing.run(), name="clear halted scopes"))

@@ -336,6 +336,11 @@ class Sessions:
         await session.adapter.disconnect()
         return True
 
+    def is_revoked(self, account_id: str) -> bool:
+        """Tell whether an account's connection was revoked, as far as this process knows."""
+        session = self._by_account.get(account_id)
+        return session is not None and session.connection.revoked
+
     async def stop(self) -> None:
         """End every session."""
         for session in self._by_connection.values():

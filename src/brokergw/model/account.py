@@ -33,7 +33,8 @@ class Balance:
 class AccountState:
     """An account as of the broker's reply; money in `currency`.
 
-    `masked_number` shows at most the last four characters of the broker's account number.
+    `masked_number` shows at most the last four characters of the broker's account number. `last_close_equity` is what
+    the equity was when the session before ended, None where the broker does not tell.
     """
 
     masked_number: str
@@ -46,6 +47,7 @@ class AccountState:
     shorting_enabled: bool
     multiplier: Decimal
     as_of_ns: int
+    last_close_equity: Decimal | None = None
 
 
 @quick

@@ -166,8 +166,8 @@ class BrokerAdapter(Protocol):
         """Give the executions of one order as reports, oldest first."""
         ...
 
-    async def transactions(self, since_ns: int, until_ns: int) -> Sequence[Transaction]:
-        """Give the account's history in a span of time, newest first."""
+    async def transactions(self, since_ns: int, until_ns: int, *, trades: bool = True) -> Sequence[Transaction]:
+        """Give the account's history in a span of time, newest first; without its trades where they are not wanted."""
         ...
 
     async def get_quotes(self, symbols: Sequence[str]) -> Sequence[Quote]:

@@ -28,6 +28,7 @@ from brokergw.store.journal import SqlJournal
 from brokergw.store.leases import SqlLeases
 from brokergw.store.limits import SqlLimits
 from brokergw.store.lookups import Lookups
+from brokergw.store.losses import SqlRiskDays
 from brokergw.store.mfa import SqlAuthenticators
 from brokergw.store.migrations import is_current, read_epoch, upgrade
 from brokergw.store.modes import SqlModes
@@ -100,6 +101,7 @@ class Store:
         self.reconciliations: Final = SqlReconciliations(run, self._reader)
         self.limits: Final = SqlLimits(self._writer, self._reader)
         self.alerts: Final = SqlAlertOutbox(run, self._reader)
+        self.risk_days: Final = SqlRiskDays(run, self._reader)
 
     async def claim(self) -> None:
         """Become the process, or one of those, that serve this store; call it before serving.

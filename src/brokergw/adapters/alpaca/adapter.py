@@ -214,9 +214,9 @@ class AlpacaConnection:
         """Give the executions of one order, oldest first."""
         return await self._feed.fills_of(order)
 
-    async def transactions(self, since_ns: int, until_ns: int) -> Sequence[Transaction]:
+    async def transactions(self, since_ns: int, until_ns: int, *, trades: bool = True) -> Sequence[Transaction]:
         """Give the account's activities in a span of time, newest first; a sold quantity is negative."""
-        rows = await self._api.activities(since_ns - 1, until_ns, newest_first=True)
+        rows = await self._api.activities(since_ns - 1, until_ns, newest_first=True, trades=trades)
         with understood():
             return [records.transaction(row) for row in rows]
 

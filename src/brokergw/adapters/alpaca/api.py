@@ -116,7 +116,9 @@ class Api:
             with understood():
                 after_ns = parse_time(text(page[-1], "submitted_at")) - _OVERLAP_NS
 
-    async def activities(self, since_ns: int, until_ns: int | None, *, kind: str = "", newest_first: bool) -> list[Row]:
+    async def activities(
+        self, since_ns: int, until_ns: int | None, *, kind: str = "", newest_first: bool, trades: bool = True
+    ) -> list[Row]:
         """GET /v2/account/activities after `since_ns` (exclusive) until `until_ns`, every page."""
         found: dict[str, Row] = {}
         query = {
@@ -126,6 +128,8 @@ class Api:
         }
         if until_ns is not None:
             query["until"] = rfc3339(until_ns)
+        if not trades:
+            query["category"] = "non_trade_activity"
         path = f"/v2/account/activities/{kind}" if kind else "/v2/account/activities"
         while True:
             page = await self._list(f"{path}?{urlencode(query)}")

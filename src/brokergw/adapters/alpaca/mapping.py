@@ -95,6 +95,7 @@ def account(row: Row, now_ns: int) -> AccountState:
         shorting_enabled=payloads.flag(row, "shorting_enabled"),
         multiplier=decimal(row, "multiplier"),
         as_of_ns=now_ns,
+        last_close_equity=optional_decimal(row, "last_equity"),
     )
 
 

@@ -213,13 +213,13 @@ class MockConnection:
         known = self._exchange.order(self._account_id, order.broker_order_id)
         return [] if known is None else self._fill_reports(known)
 
-    async def transactions(self, since_ns: int, until_ns: int) -> Sequence[Transaction]:
+    async def transactions(self, since_ns: int, until_ns: int, *, trades: bool = True) -> Sequence[Transaction]:
         """Give trades and the opening deposit from `since_ns` until before `until_ns`, newest first."""
         await self._query()
         lines = [
             mapping.deposit(self._exchange.account(self._account_id), self._exchange.opening(self._account_id).cash)
         ]
-        for execution in self._exchange.executions(self._account_id):
+        for execution in self._exchange.executions(self._account_id) if trades else ():
             listing = self._exchange.listing(execution.symbol)
             lines.append(mapping.trade(execution, listing.contract_size if listing is not None else ZERO))
         return [line for line in reversed(lines) if since_ns <= line.time_ns < until_ns]

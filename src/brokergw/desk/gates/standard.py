@@ -12,6 +12,7 @@ from brokergw.desk.gates.gates import GateChecks
 from brokergw.desk.gates.halts import HaltCheck
 from brokergw.desk.gates.instrument import InstrumentCheck
 from brokergw.desk.gates.limits import BrokerPermitted, LimitsLookup
+from brokergw.desk.gates.loss import LossCheck
 from brokergw.desk.gates.one_at_a_time import OneAtATime
 from brokergw.desk.gates.permitted import PermittedCheck
 from brokergw.desk.gates.position import PositionAsked, ReduceOnlyCheck
@@ -23,6 +24,7 @@ from brokergw.desk.halts.halting import Halting
 from brokergw.desk.hours.parts import HoursParts
 from brokergw.desk.limits.desk import LimitsDesk
 from brokergw.desk.live.live import Live
+from brokergw.desk.loss.losses import Losses
 from brokergw.ports.clock import Clock
 
 
@@ -43,6 +45,7 @@ def standard_checks(
     limits: LimitsDesk,
     hours: HoursParts,
     halting: Halting,
+    losses: Losses | None = None,
 ) -> GateChecks:
     """List the checks of each gate."""
     return GateChecks(
@@ -71,6 +74,7 @@ def standard_checks(
             StepUpCheck(live, clock),
             HoldCheck(Money(settings.base_currency, settings.par_currencies), limits.book),
             BrokerStateCheck(clock),
+            *([LossCheck(losses, clock)] if losses is not None else []),
             AdmissionCheck(),
             StillOpen(clock),
         ),

@@ -22,6 +22,7 @@ from brokergw.store.tables.core import (
 from brokergw.store.tables.halts import HALT_FINDINGS, HALT_SWEEPS, HALT_WATCHERS, TRADING_HALTS
 from brokergw.store.tables.ledger import RISK_POSITIONS, RISK_USAGE
 from brokergw.store.tables.limits import BROKER_CONFIGS, LIMITS_HISTORY, USER_BROKER_LIMITS
+from brokergw.store.tables.losses import RISK_DAYS
 from brokergw.store.tables.modes import MFA_AUTHENTICATORS, MODE_BINDINGS, RISK_ACKNOWLEDGEMENTS, USER_MODES
 from brokergw.store.tables.reconciliations import (
     RECONCILIATION_POLICIES,
@@ -57,6 +58,7 @@ __all__ = [
     "RECONCILIATION_POLICIES",
     "RECONCILIATION_REQUESTS",
     "RISK_ACKNOWLEDGEMENTS",
+    "RISK_DAYS",
     "RISK_POSITIONS",
     "RISK_USAGE",
     "TRADING_HALTS",

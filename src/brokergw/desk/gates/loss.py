@@ -1,0 +1,98 @@
+"""Gate 4: has the user lost today what it may lose?"""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Final
+
+from brokergw.desk.gates.question import Question
+from brokergw.desk.loss.book import FRESH_S
+from brokergw.desk.loss.looking import is_plausible
+from brokergw.desk.loss.losses import Losses
+from brokergw.desk.sessions import BrokerState
+from brokergw.model.errors import GatewayError, Objection, Reason
+from brokergw.model.loss import RiskDay
+from brokergw.model.money import format_decimal
+from brokergw.ports.clock import Clock
+
+_NAME: Final = "daily_loss_max"
+
+
+class LossCheck:
+    """Whether the day's loss over all of the user's accounts is below the limit, this account's as of this moment.
+
+    Orders of unknown outcome count at their worst. What makes a position smaller passes: nobody is to be caught in one.
+    """
+
+    def __init__(self, losses: Losses, clock: Clock) -> None:
+        self._losses = losses
+        self._clock = clock
+
+    async def __call__(self, question: Question) -> Sequence[Objection]:
+        """Compare; raises RISK_DATA_UNAVAILABLE when the broker does not tell what that takes.
+
+        Without the broker's word on the account the check before this one has refused the order.
+        """
+        cap, state = question.limits.values.daily_loss_max, question.state
+        if cap is None or state is None or question.reduces:
+            return ()
+        try:
+            row = await self._today(question, state, cap)
+        except GatewayError as error:
+            raise GatewayError(
+                Reason.RISK_DATA_UNAVAILABLE,
+                "what the account has lost today is not known",
+                metadata={"cause": error.reason.value},
+                retry_after_s=error.retry_after_s or 1.0,
+            ) from error
+        return list(self._objections(question, cap, row, state))
+
+    async def _today(self, question: Question, state: BrokerState, cap: Decimal) -> RiskDay | None:
+        account_id = question.session.connection.account_id
+        known = self._losses.book.of(account_id, self._losses.today())
+        if known is None:
+            return await self._losses.looker.look(question.session, state)
+        if not is_plausible(state):
+            return None
+        # Money that went is no loss: before an order is refused for one, what moved the cash is asked for.
+        asked = self._losses.looker.has_asked_since(account_id, state.account.cash)
+        if asked or self._used(question, known, state) < cap:
+            return known
+        return await self._losses.looker.look(question.session, state, sure=True)
+
+    def _used(self, question: Question, row: RiskDay, state: BrokerState) -> Decimal:
+        user_id, book = question.session.connection.user_id, self._losses.book
+        loss = book.loss(user_id, row.trading_day, {row.account_id: row.loss_at(state.account.equity)})
+        return loss + book.doubt(user_id, row.trading_day)
+
+    def _objections(
+        self, question: Question, cap: Decimal, row: RiskDay | None, state: BrokerState
+    ) -> Iterator[Objection]:
+        connection = question.session.connection
+        if row is None:
+            description = "the broker's equity is not what cash and positions come to; what was lost today is not known"
+            yield Objection(Reason.RISK_DATA_STALE, "account", description)
+            return
+        now = self._clock.now_ns()
+        stale = self._losses.book.stale(connection.user_id, now, but=connection.account_id)
+        if stale:
+            description = f"no equity of account {stale[0]} is younger than {FRESH_S} s; what was lost is not known"
+            yield Objection(Reason.RISK_DATA_STALE, stale[0], description, str(FRESH_S))
+        used = self._used(question, row, state)
+        if used >= cap:
+            yield _reached(question, cap, used)
+
+
+def _reached(question: Question, cap: Decimal, used: Decimal) -> Objection:
+    source = question.limits.sources.get(_NAME)
+    lost, most = format_decimal(used), format_decimal(cap)
+    return Objection(
+        Reason.DAILY_LOSS_LIMIT_REACHED,
+        "user",
+        f"{lost} is lost today, of {most} that may be",
+        limit=most,
+        observed=lost,
+        limit_name=_NAME,
+        source=source.value if source is not None else "",
+        used=lost,
+        requested="0",
+    )

@@ -1,0 +1,414 @@
+"""The daily loss: what it is, whom it stops, and for how long."""
+
+from decimal import Decimal
+
+import pytest
+
+from brokergw.model.account import Environment
+from brokergw.model.alerts import AlertKind
+from brokergw.model.broker_config import BrokerConfig
+from brokergw.model.limits import LimitSource
+from brokergw.model.loss import OpeningSource
+from brokergw.model.trading import TradingState
+from tests.fixtures.clock import FakeClock
+from tests.fixtures.loss_world import D, LossWorld
+from tests.unit.desk.loss.days import at, world_at
+
+STOPPED_WITHIN_S = 5
+
+
+@pytest.fixture
+def world() -> LossWorld:
+    """Give a world on a Friday at 03:00 in New York; the platform allows a loss of 5,000."""
+    return LossWorld(FakeClock(auto=False))
+
+
+@pytest.mark.parametrize(
+    ("price", "stopped"), [(D("40.01"), False), (D("40.00"), True), (D("39.99"), True)], ids=["below", "at", "above"]
+)
+async def test_a_user_is_stopped_at_its_own_limit_and_not_below(
+    world: LossWorld, price: Decimal, *, stopped: bool
+) -> None:
+    """T12: a loss of 999 stops nobody; 1,000 of 1,000 stops the user in five seconds while the platform allows more."""
+    account = world.account("acc_a")
+    account.hold(D(100))
+    world.limit("alice", D(1_000))
+    async with world.living() as life:
+        account.price = price
+        if not stopped:
+            await world.clock.pass_time(60)
+            assert world.halted() is None
+            assert life.desk.losses is not None
+            assert life.desk.losses.of_user("alice") == D(999)
+            return
+        await life.until(lambda: world.halted() is not None, STOPPED_WITHIN_S)
+    halt = world.halted()
+    assert halt is not None
+    assert halt.state is TradingState.REDUCE_ONLY
+
+
+async def test_a_stop_states_its_numbers(world: LossWorld) -> None:
+    """K4b: reason and alert name the limit, its source, the loss, and what it was reckoned from."""
+    account = world.account("acc_a")
+    account.hold(D(100))
+    world.limit("alice", D(1_000))
+    async with world.living() as life:
+        account.price = D("39.50")
+        await life.until(lambda: world.halted() is not None, STOPPED_WITHIN_S)
+    halt = world.halted()
+    assert halt is not None
+    for number in ("1000 (USER)", "loss 1050", "opening 100000", "equity 98950", "flows 0", "fees 0"):
+        assert number in halt.reason
+    [alert] = [each for each in world.heard.alerts if each.kind is AlertKind.LIMIT_REACHED]
+    assert (alert.user_id, dict(alert.facts)["loss"]) == ("alice", "1050")
+
+
+async def test_others_trade_on(world: LossWorld) -> None:
+    """T12: one user's loss stops that user; another one's orders pass."""
+    alices, bobs = world.account("acc_a"), world.account("acc_b", "bob")
+    alices.hold(D(100))
+    bobs.hold(D(100))
+    world.limit("alice", D(1_000))
+    async with world.living() as life:
+        alices.price = bobs.price = D(40)
+        await life.until(lambda: world.halted() is not None, STOPPED_WITHIN_S)
+        await life.order("acc_b", "bob")
+        assert len(bobs.sent) == 1
+        assert world.halted("bob") is None
+
+
+async def test_the_platforms_limit_stops_whom_nothing_else_stops(world: LossWorld) -> None:
+    """A user without a limit of its own is stopped at the platform's."""
+    account = world.account("acc_a")
+    account.hold(D(100))
+    async with world.living() as life:
+        account.price = D("0.01")
+        await world.clock.pass_time(10)
+        assert world.halted() is None
+        account.price = D(0)
+        await life.until(lambda: world.halted() is not None, STOPPED_WITHIN_S)
+
+
+async def test_a_deposit_hides_no_loss(world: LossWorld) -> None:
+    """Money that comes during the day is taken off again: a loss of 1,000 behind a deposit of 5,000 stops the user."""
+    account = world.account("acc_a")
+    account.hold(D(100))
+    world.limit("alice", D(1_000))
+    async with world.living() as life:
+        account.flow(D(5_000), "DEPOSIT")
+        await world.clock.pass_time(10)
+        assert world.halted() is None
+        account.price = D(40)
+        await life.until(lambda: world.halted() is not None, STOPPED_WITHIN_S)
+    assert (world.day("acc_a").flows, world.day("acc_a").loss) == (D(5_000), D(1_000))
+
+
+@pytest.mark.parametrize("kind", ["WITHDRAWAL", "TRANSFER"])
+async def test_a_withdrawal_fakes_none(world: LossWorld, kind: str) -> None:
+    """Money that goes is no loss, and what is lost besides still counts."""
+    account = world.account("acc_a")
+    account.hold(D(100))
+    world.limit("alice", D(1_000))
+    async with world.living() as life:
+        account.flow(D(-5_000), kind)
+        await world.clock.pass_time(120)
+        assert world.halted() is None
+        await life.order("acc_a")
+        account.price = D(40)
+        await life.until(lambda: world.halted() is not None, STOPPED_WITHIN_S)
+
+
+async def test_money_that_went_before_anybody_told_stops_nobody(world: LossWorld) -> None:
+    """A withdrawal that the history tells a while after the cash has gone is waited for, a minute long."""
+    account = world.account("acc_a")
+    account.hold(D(100))
+    world.limit("alice", D(1_000))
+    async with world.living():
+        account.flow(D(-5_000), "WITHDRAWAL", told=False)
+        await world.clock.pass_time(40)
+        assert world.halted() is None
+        account.tell(D(-5_000), "WITHDRAWAL")
+        await world.clock.pass_time(120)
+        assert world.halted() is None
+
+
+async def test_cash_that_goes_and_is_never_explained_stops_in_the_end(world: LossWorld) -> None:
+    """What nobody explains within a minute is a loss."""
+    account = world.account("acc_a")
+    account.hold(D(100))
+    world.limit("alice", D(1_000))
+    async with world.living() as life:
+        account.flow(D(-5_000), "WITHDRAWAL", told=False)
+        took = await life.until(lambda: world.halted() is not None, 75)
+    assert took > 55
+
+
+async def test_money_of_before_the_day_counts_for_nothing(world: LossWorld) -> None:
+    """A deposit that was in the opening equity already is not taken off again."""
+    account = world.account("acc_a")
+    account.flow(D(5_000), "DEPOSIT")
+    account.hold(D(100))
+    async with world.living():
+        await world.clock.pass_time(10)
+    assert (world.day("acc_a").flows, world.day("acc_a").loss) == (D(0), D(0))
+
+
+async def test_two_accounts_are_summed_and_no_gain_makes_up_for_a_loss(world: LossWorld) -> None:
+    """600 and 400 lost are 1,000, whatever a third account has gained."""
+    first, second, third = (world.account(name) for name in ("acc_a", "acc_b", "acc_c"))
+    for account in (first, second, third):
+        account.hold(D(100))
+    world.limit("alice", D(1_000))
+    async with world.living() as life:
+        first.price, second.price, third.price = D(44), D("46.01"), D(90)
+        await world.clock.pass_time(10)
+        assert world.halted() is None
+        second.price = D(46)
+        await life.until(lambda: world.halted() is not None, STOPPED_WITHIN_S)
+
+
+async def test_pretended_money_is_summed_apart(world: LossWorld) -> None:
+    """Losses of a paper account and of a mock one are not added up."""
+    paper, mock = world.account("acc_a", environment=Environment.PAPER), world.account("acc_b")
+    for account in (paper, mock):
+        account.hold(D(100))
+    world.limit("alice", D(1_000))
+    async with world.living() as life:
+        paper.price = mock.price = D("40.01")
+        await world.clock.pass_time(10)
+        assert world.halted() is None
+        paper.price = D(40)
+        await life.until(lambda: world.halted() is not None, STOPPED_WITHIN_S)
+
+
+async def test_a_negative_equity_is_a_loss_like_any_other(world: LossWorld) -> None:
+    """An account that owes more than it has has lost all of it and more."""
+    account = world.account("acc_a", cash=D(1_000))
+    account.hold(D(-100), D(50))
+    async with world.living() as life:
+        account.price = D(111)
+        await life.until(lambda: world.halted() is not None, STOPPED_WITHIN_S)
+    assert world.day("acc_a").equity == D(-5_100)
+    assert world.day("acc_a").loss == D(6_100)
+
+
+async def test_nothing_lost_stops_nobody_even_where_nothing_may_be(world: LossWorld) -> None:
+    """K4b: a limit of zero refuses orders, and stops nobody who has lost nothing; a cent more does."""
+    account = world.account("acc_a")
+    account.hold(D(100))
+    world.limit("alice", D(0))
+    async with world.living() as life:
+        await world.clock.pass_time(30)
+        assert world.halted() is None
+        account.price = D("49.9999")
+        await life.until(lambda: world.halted() is not None, STOPPED_WITHIN_S)
+
+
+@pytest.mark.parametrize("told", [D(0), D(94_000), D("NaN")], ids=["nothing", "less", "no number"])
+async def test_an_equity_that_nothing_bears_out_stops_nobody(world: LossWorld, told: Decimal) -> None:
+    """K4b: an equity that is not what cash and positions come to is no loss, however long it is told."""
+    account = world.account("acc_a")
+    account.hold(D(100))
+    async with world.living():
+        account.told = told
+        await world.clock.pass_time(300)
+    assert world.halted() is None
+    assert not [alert for alert in world.heard.alerts if alert.kind is AlertKind.LIMIT_REACHED]
+
+
+async def test_one_wrong_answer_stops_nobody(world: LossWorld) -> None:
+    """K4b: a loss that a second look does not find is none."""
+    account = world.account("acc_a")
+    account.hold(D(100))
+    async with world.living():
+        account.price = D(0)
+        asked = account.account_asked
+        while account.account_asked == asked:
+            await world.clock.pass_time(0.05)
+        account.price = D(50)
+        await world.clock.pass_time(60)
+    assert world.halted() is None
+
+
+async def test_fees_that_the_broker_has_not_taken_yet_are_taken_off(world: LossWorld) -> None:
+    """An execution's fee by the platform's schedule counts at once, and not twice once the broker has taken it."""
+    account = world.account("acc_a")
+    world.limits.brokers["scripted"] = BrokerConfig(broker="scripted", fee_bps=D(10), fee_per_contract=D(1), version=1)
+    async with world.living() as life:
+        order = (await life.order("acc_a", quantity=D(100))).order
+        account.hold(D(100))
+        await life.fill(order)
+        await world.clock.pass_time(6)
+        # 100 units of 50: 5 of 5,000 and 1 each.
+        assert (world.day("acc_a").fees, world.day("acc_a").loss) == (D(105), D(105))
+        account.flow(D(-100), "FEE")
+        await world.clock.pass_time(30)
+        assert (world.day("acc_a").fees, world.day("acc_a").loss) == (D(5), D(105))
+        assert world.day("acc_a").flows == 0
+
+
+async def test_a_stop_outlives_gains_and_restarts(world: LossWorld) -> None:
+    """Whatever is gained back, and however often the gateway restarts, the user stays stopped on that day."""
+    account = world.account("acc_a")
+    account.hold(D(100))
+    world.limit("alice", D(1_000))
+    async with world.living() as life:
+        account.price = D(40)
+        await life.until(lambda: world.halted() is not None, STOPPED_WITHIN_S)
+        account.price = D(60)
+        await world.clock.pass_time(60)
+    async with world.living():
+        await world.clock.pass_time(60)
+    assert world.halted() is not None
+    assert world.day("acc_a").opening_equity == D(100_000)
+    assert world.day("acc_a").crossed_time_ns is not None
+
+
+async def test_a_restart_hides_no_loss(world: LossWorld) -> None:
+    """What was lost before a restart counts after it."""
+    account = world.account("acc_a")
+    account.hold(D(100))
+    world.limit("alice", D(1_000))
+    async with world.living():
+        account.price = D(45)
+        await world.clock.pass_time(10)
+    async with world.living() as life:
+        account.price = D(40)
+        await life.until(lambda: world.halted() is not None, STOPPED_WITHIN_S)
+
+
+async def test_the_next_day_begins_anew_with_what_is_held_over_night() -> None:
+    """Positions stay open over the start of a day: its opening equity is what they are worth then, and the user goes
+    on.
+    """
+    world = world_at("2027-01-15T23:59:00-05:00")
+    account = world.account("acc_a")
+    account.hold(D(100))
+    world.limit("alice", D(1_000))
+    async with world.living() as life:
+        account.price = D(40)
+        await life.until(lambda: world.halted() is not None, STOPPED_WITHIN_S)
+        await world.clock.pass_time(40)
+        assert world.halted() is not None
+        await world.clock.pass_time(20)
+        assert world.halted() is None
+        account.price = D(31)
+        await world.clock.pass_time(10)
+        assert world.halted() is None
+        account.price = D(30)
+        await life.until(lambda: world.halted() is not None, STOPPED_WITHIN_S)
+    day = world.day("acc_a")
+    assert (day.trading_day, day.opening_equity, day.opening_source) == ("2027-01-16", D(99_000), OpeningSource.BROKER)
+
+
+async def test_a_day_that_begins_with_the_limit_reached_lets_nobody_go() -> None:
+    """Where the new day's loss is at the limit when it is first known, the stop stays, gains or not."""
+    world = world_at("2027-01-15T23:00:00-05:00")
+    account = world.account("acc_a")
+    account.hold(D(100))
+    world.limit("alice", D(1_000))
+    async with world.living() as life:
+        account.price = D(40)
+        await life.until(lambda: world.halted() is not None, STOPPED_WITHIN_S)
+    # Nobody looks as the next day begins; its loss is reckoned from the close.
+    account.last_close, account.price = D(99_500), D(25)
+    world.clock.advance(2 * 3600)
+    async with world.living():
+        await world.clock.pass_time(20)
+        assert world.halted() is not None
+        account.price = D(50)
+        await world.clock.pass_time(60)
+    assert world.halted() is not None
+    assert world.day("acc_a").crossed_time_ns is not None
+
+
+async def test_an_account_that_cannot_be_seen_on_the_new_day_keeps_its_user_stopped() -> None:
+    """While a broker is away the new day is not known to be free of losses."""
+    world = world_at("2027-01-15T23:59:00-05:00")
+    account, other = world.account("acc_a"), world.account("acc_b")
+    account.hold(D(100))
+    other.hold(D(100))
+    world.limit("alice", D(1_000))
+    async with world.living() as life:
+        account.price = D(40)
+        await life.until(lambda: world.halted() is not None, STOPPED_WITHIN_S)
+        other.dark = True
+        await world.clock.pass_time(120)
+        assert world.halted() is not None
+        other.dark = False
+        await life.until(lambda: world.halted() is None, 10)
+
+
+async def test_a_day_of_twenty_five_hours_lasts_as_long() -> None:
+    """When clocks go back a stop lasts until the clocks of New York begin the next day, an hour later than usual."""
+    world = world_at("2026-11-01T00:00:30-04:00")
+    account = world.account("acc_a")
+    account.hold(D(100))
+    world.limit("alice", D(1_000))
+    async with world.living() as life:
+        account.price = D(40)
+        await life.until(lambda: world.halted() is not None, STOPPED_WITHIN_S)
+    world.clock.advance((at("2026-11-01T23:59:30-05:00") - world.clock.now_ns()) / 1e9)
+    async with world.living():
+        await world.clock.pass_time(20)
+        assert world.halted() is not None
+        assert world.day("acc_a").trading_day == "2026-11-01"
+        await world.clock.pass_time(20)
+        assert world.halted() is None
+    assert world.day("acc_a").trading_day == "2026-11-02"
+
+
+@pytest.mark.parametrize(
+    ("last_close", "flow", "source", "opening"),
+    [
+        (D(101_000), False, OpeningSource.BROKER_CLOSE, D(101_000)),
+        (None, False, OpeningSource.LATE, D(100_000)),
+        (D(101_000), True, OpeningSource.LATE, D(105_000)),
+    ],
+    ids=["told by the broker", "not told", "mixed with a deposit"],
+)
+async def test_a_day_that_nobody_saw_begin(
+    last_close: Decimal | None, source: OpeningSource, opening: Decimal, *, flow: bool
+) -> None:
+    """A first look in the middle of a day takes the broker's word for what it began with, and flags where it cannot."""
+    world = world_at("2027-01-15T11:00:00-05:00")
+    account = world.account("acc_a", last_close=last_close)
+    if flow:
+        account.flow(D(5_000), "DEPOSIT")
+    async with world.living():
+        pass
+    day = world.day("acc_a")
+    assert (day.opening_source, day.opening_equity) == (source, opening)
+
+
+async def test_an_early_release_holds_only_while_the_loss_is_below_the_limit(world: LossWorld) -> None:
+    """An administrator's release is undone at once while the limit is still reached, and lasts once it is raised."""
+    account = world.account("acc_a")
+    account.hold(D(100))
+    world.limit("alice", D(1_000))
+    async with world.living() as life:
+        account.price = D(40)
+        await life.until(lambda: world.halted() is not None, STOPPED_WITHIN_S)
+        halt = world.halted()
+        assert halt is not None
+        switch = life.desk._halting.switch
+        await switch.resume(halt.scope, halt.cause, "looked into", "admin")
+        await life.until(lambda: world.halted() is not None, STOPPED_WITHIN_S)
+        world.limit("alice", D(3_000))
+        await world.clock.pass_time(1)
+        await switch.resume(halt.scope, halt.cause, "limit raised", "admin")
+        await world.clock.pass_time(30)
+        assert world.halted() is None
+
+
+async def test_limits_that_cannot_be_read_stop_no_user(world: LossWorld) -> None:
+    """K4b: while the limits are unknown nobody is stopped for passing one; the gates refuse orders by themselves."""
+    account = world.account("acc_a")
+    account.hold(D(100))
+    world.limit("alice", D(1_000), LimitSource.ADMIN)
+    async with world.living():
+        world.limits.down = True
+        await world.clock.pass_time(15)
+        account.price = D(10)
+        await world.clock.pass_time(30)
+    assert world.halted() is None
