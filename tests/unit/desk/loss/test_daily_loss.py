@@ -72,7 +72,7 @@ async def test_others_trade_on(world: LossWorld) -> None:
     async with world.living() as life:
         alices.price = bobs.price = D(40)
         await life.until(lambda: world.halted() is not None, STOPPED_WITHIN_S)
-        await life.order("acc_b", "bob")
+        await life.order("acc_b", "bob", limit_price=D(40))
         assert len(bobs.sent) == 1
         assert world.halted("bob") is None
 
