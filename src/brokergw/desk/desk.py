@@ -102,8 +102,7 @@ class Desk:
         risk_days: RiskDays | None = None,
     ) -> None:
         self._journal, self._clock, self.live = journal, clock, live
-        self._book = OrderBook(journal)
-        self._sends, self._tail = Sends(), Tail(journal, clock)
+        self._book, self._sends, self._tail = OrderBook(journal), Sends(), Tail(journal, clock)
         mandatory = Limits(order_notional_max=gate_settings.order_notional_max)
         self.limits = limits or LimitsDesk.of_settings(mandatory, clock)
         self._sessions = Sessions(directory, catalog, clock, self.limits.book.broker)
