@@ -10,12 +10,15 @@ import pytest
 from brokerapi.v1 import live_pb2 as pb
 from brokerapi.v1 import trading_pb2
 
-from brokergw.model.principal import OPERATORS, Scope
+from brokergw.model.principal import OPERATORS, Principal, Scope
 from tests.fixtures.edge import KEY, Edge, numbered, refused
 from tests.fixtures.edge_samples import ACCOUNT
 from tests.fixtures.memory_modes import MemoryModes
 
 PAPER, LIVE = trading_pb2.ENVIRONMENT_PAPER, trading_pb2.ENVIRONMENT_LIVE
+
+
+ROOT = (("authorization", "Bearer brk_root"),)
 
 
 class Phone:
@@ -86,6 +89,7 @@ async def test_an_open_step_is_refused_with_what_is_missing(edge: Edge) -> None:
 
 async def test_wrong_codes_lock_until_an_administrator_unlocks(edge: Edge) -> None:
     """Ten wrong codes, then the right one gets the same answer as another wrong one; reset starts over."""
+    edge.authenticator.keys["brk_root"] = Principal("root", "key_root", frozenset(Scope))
     phone = await enrolled(edge)
     right = phone.code()
     wrong = f"{(int(right) + 1) % 1_000_000:06}"
@@ -94,12 +98,12 @@ async def test_wrong_codes_lock_until_an_administrator_unlocks(edge: Edge) -> No
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.PERMISSION_DENIED, "MFA_CODE_INVALID")
     answers = [await refused(edge.risk.ConfirmMfa(pb.ConfirmMfaRequest(code=c), metadata=KEY)) for c in (right, wrong)]
     assert [(each.reason, each.text) for each in answers] == [("MFA_LOCKED", answers[0].text)] * 2
-    unlocked = await edge.admin.UnlockMfa(pb.UnlockMfaRequest(user_id="ann"), metadata=KEY)
+    unlocked = await edge.admin.UnlockMfa(pb.UnlockMfaRequest(user_id="ann"), metadata=ROOT)
     assert not unlocked.modes.mfa_locked
     await edge.risk.ConfirmMfa(pb.ConfirmMfaRequest(code=right), metadata=KEY)
     refusal = await refused(edge.risk.EnrollMfa(pb.EnrollMfaRequest(), metadata=KEY))
     assert refusal.reason == "MFA_ALREADY_ENROLLED"
-    reset = await edge.admin.ResetMfa(pb.ResetMfaRequest(user_id="ann"), metadata=KEY)
+    reset = await edge.admin.ResetMfa(pb.ResetMfaRequest(user_id="ann"), metadata=ROOT)
     assert not reset.modes.mfa_enrolled
     await enrolled(edge)
 
@@ -186,6 +190,18 @@ async def test_administrators_act_on_users_there_are(edge: Edge, user_id: str) -
     ):
         refusal = await refused(cast("Any", method)(request, metadata=KEY))
         assert refusal.reason == ("USER_NOT_FOUND" if user_id else "FIELD_INVALID")
+
+
+async def test_nobody_replaces_its_own_authenticator(edge: Edge) -> None:
+    """An administrator's stolen key neither resets nor unlocks the authenticator that stands before what it may do."""
+    await enrolled(edge)
+    for call in (
+        edge.admin.ResetMfa(pb.ResetMfaRequest(user_id="ann"), metadata=KEY),
+        edge.admin.UnlockMfa(pb.UnlockMfaRequest(user_id="ann"), metadata=KEY),
+    ):
+        refusal = await refused(call)
+        assert (refusal.reason, refusal.fields) == ("FIELD_INVALID", ["user_id"])
+    assert (await edge.risk.GetModes(pb.GetModesRequest(), metadata=KEY)).modes.mfa_enrolled
 
 
 async def test_every_change_is_audited_and_no_secret_is(edge: Edge) -> None:

@@ -23,7 +23,7 @@ async def create_key(
     Raises ValueError that names an unknown scope. No scopes means all but those of operators.
     """
     granted = frozenset(Scope(scope) for scope in scopes) or frozenset(Scope) - OPERATORS
-    async with _store(settings) as (store, secrets):
+    async with store_of(settings) as (store, secrets):
         return await add_key(store, secrets, user_id, name, granted, expires_in_days)
 
 
@@ -66,18 +66,19 @@ def _mock_connection(user_id: str, now_ns: int) -> Connection:
 
 async def list_keys(settings: Settings, user_id: str | None) -> Sequence[ApiKey]:
     """List keys, newest first."""
-    async with _store(settings) as (store, _):
+    async with store_of(settings) as (store, _):
         return await store.keys.list(user_id)
 
 
 async def revoke_key(settings: Settings, key_id: str) -> bool:
     """Revoke a key; False when there is none."""
-    async with _store(settings) as (store, _):
+    async with store_of(settings) as (store, _):
         return await store.keys.revoke(key_id, SystemClock().now_ns())
 
 
 @asynccontextmanager
-async def _store(settings: Settings) -> AsyncIterator[tuple[Store, Secrets]]:
+async def store_of(settings: Settings) -> AsyncIterator[tuple[Store, Secrets]]:
+    """Open the store that the settings name, for a verb that works on it beside the gateway."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     secrets = load_secrets(settings)
     store = open_store(

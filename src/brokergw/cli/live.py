@@ -1,12 +1,18 @@
 """`brokergw live` and `brokergw mfa`: how far one's orders may go, and the way to live trading."""
 
-from typing import Annotated
+# ruff: noqa: PLC0415 - the gateway is imported by the verbs that run it, so that the others start fast
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Annotated, Any
 
 import typer
 from rich.console import RenderableType
 
-from brokergw.cli.screen import table
+from brokergw.cli.exits import Exit
+from brokergw.cli.screen import Screen, table
 from brokergw.cli.session import Session, gateway_verb
+from brokergw.cli.settings import load_settings, plain_failures
 from brokergw.cli.tables import card, styled
 from brokergw.client.messages import Modes, Timestamp, words
 
@@ -112,7 +118,7 @@ async def confirm(session: Session, *, code: Code = "") -> None:
 @mfa_app.command(epilog="Example: brokergw mfa reset alice --yes")
 @gateway_verb
 async def reset(session: Session, *, user: User, yes: Yes = False) -> None:
-    """Remove a user's authenticator, and end its live trading (scope admin.write)."""
+    """Remove another user's authenticator, and end its live trading (scope admin.write)."""
     if not yes:
         typer.confirm(f"Remove the authenticator of {user}, and end its live trading?", abort=True, err=True)
     _show(session, await session.client.reset_mfa(user))
@@ -121,8 +127,34 @@ async def reset(session: Session, *, user: User, yes: Yes = False) -> None:
 @mfa_app.command(epilog="Example: brokergw mfa unlock alice")
 @gateway_verb
 async def unlock(session: Session, *, user: User) -> None:
-    """Let a user's codes be looked at again, after too many wrong ones (scope admin.write)."""
+    """Let another user's codes be looked at again, after too many wrong ones (scope admin.write)."""
     _show(session, await session.client.unlock_mfa(user))
+
+
+@mfa_app.command("local-reset", epilog="Example: brokergw mfa local-reset root")
+def local_reset(*, user: User) -> None:
+    """Remove a user's authenticator in the database that the settings name: for the only administrator."""
+    from brokergw.app.mfa import reset_mfa
+
+    _locally(reset_mfa(load_settings(), user), user, "the authenticator is removed")
+
+
+@mfa_app.command("local-unlock", epilog="Example: brokergw mfa local-unlock root")
+def local_unlock(*, user: User) -> None:
+    """Let a user's codes be looked at again, in the database that the settings name: for the only administrator."""
+    from brokergw.app.mfa import unlock_mfa
+
+    _locally(unlock_mfa(load_settings(), user), user, "codes are looked at again")
+
+
+def _locally(work: Coroutine[Any, Any, bool], user: str, done: str) -> None:
+    screen = Screen(json=False)
+    with plain_failures():
+        there = asyncio.run(work)
+    if not there:
+        screen.say(f"{user} has no authenticator", "bold red")
+        raise typer.Exit(Exit.REFUSED)
+    screen.say(done, "green")
 
 
 def _asked(code: str) -> str:

@@ -31,7 +31,7 @@ def test_the_verbs_of_the_product_are_there() -> None:
         *("live status", "live mode", "live text", "live acknowledge", "live escalate", "live grant", "live revoke"),
         *("limits show", "limits set", "limits user", "limits platform", "limits broker"),
         *("kill set", "kill show", "kill clear", "halt", "resume"),
-        *("mfa enroll", "mfa confirm", "mfa reset", "mfa unlock"),
+        *("mfa enroll", "mfa confirm", "mfa reset", "mfa unlock", "mfa local-reset", "mfa local-unlock"),
         *("connections list", "connections create", "connections test", "connections revoke"),
         *("reconcile run", "reconcile list", "reconcile settle", "reconcile policy"),
     }

@@ -10,10 +10,10 @@ from brokergw.desk.live.risk_text import RiskText, present_text
 from brokergw.desk.live.rules import LiveRules
 from brokergw.desk.live.standings import Standings
 from brokergw.model.account import Environment
-from brokergw.model.errors import GatewayError, NotFound, Reason
+from brokergw.model.errors import FieldViolation, GatewayError, InvalidRequest, NotFound, Reason
 from brokergw.model.events import AuditRow
 from brokergw.model.mfa import MfaPurpose
-from brokergw.model.modes import Acknowledgement, LiveStep, ModeBinding, Standing, above
+from brokergw.model.modes import Acknowledgement, LiveStep, ModeBinding, PaperHistory, Standing, above
 from brokergw.model.principal import Caller
 from brokergw.ports.clock import Clock
 from brokergw.ports.directory import ConnectionDirectory
@@ -27,6 +27,7 @@ _REASONS: Final = {
     LiveStep.GRANT: Reason.LIVE_NOT_GRANTED,
     LiveStep.RISK_ACKNOWLEDGEMENT: Reason.RISK_NOT_ACKNOWLEDGED,
     LiveStep.MFA: Reason.MFA_NOT_ENROLLED,
+    LiveStep.PAPER_HISTORY: Reason.PAPER_HISTORY_MISSING,
     LiveStep.ESCALATION: Reason.LIVE_NOT_ENABLED,
 }
 
@@ -71,7 +72,7 @@ class Live:
 
     async def view(self, user_id: str) -> ModesView:
         """Show how a user stands."""
-        return self._view(await self._modes.get(user_id))
+        return await self._view(await self._modes.get(user_id))
 
     async def view_of_user(self, user_id: str) -> ModesView:
         """Show how a user stands who may not exist; raises USER_NOT_FOUND."""
@@ -131,15 +132,13 @@ class Live:
         the first step that is open, with all of them in `missing`; then what a code is refused with.
         """
         await self._require_own(caller, place)
+        history = await self._history_of(caller.user_id)
         # A code is not used up while another step is open.
-        self._require_ready(await self._modes.get(caller.user_id), place)
-        await self._require_history(caller.user_id)
+        self._require_ready(await self._modes.get(caller.user_id), place, history)
         await self.mfa.require(caller.user_id, code, MfaPurpose.ESCALATE_TO_LIVE)
-        now_ns = self._clock.now_ns()
         audit = self._audit(caller, "mode.escalated", caller.user_id, _told(place, "LIVE"))
-        step = partial(self._escalated, place=place, now_ns=now_ns)
-        standing = await self._modes.change(caller.user_id, step, audit)
-        return await self._changed(standing)
+        step = partial(self._escalated, place=place, history=history, now_ns=self._clock.now_ns())
+        return await self._changed(await self._modes.change(caller.user_id, step, audit))
 
     async def grant(self, caller: Caller, user_id: str) -> ModesView:
         """Let a user take the steps to live trading; granted again it stays as it was. Raises USER_NOT_FOUND."""
@@ -159,12 +158,14 @@ class Live:
         return await self._changed(standing)
 
     async def reset_mfa(self, caller: Caller, user_id: str) -> ModesView:
-        """Remove a user's authenticator, and live trading with it; raises MFA_NOT_ENROLLED."""
+        """Remove another user's authenticator, and live trading with it; raises MFA_NOT_ENROLLED."""
+        _require_another(caller, user_id)
         await self.mfa.reset(user_id, self._audit(caller, "mfa.reset", user_id))
         return await self._changed(await self._modes.get(user_id))
 
     async def unlock_mfa(self, caller: Caller, user_id: str) -> ModesView:
-        """Let a user's codes be looked at again; raises MFA_NOT_ENROLLED."""
+        """Let another user's codes be looked at again; raises MFA_NOT_ENROLLED."""
+        _require_another(caller, user_id)
         await self.mfa.unlock(user_id, self._audit(caller, "mfa.unlocked", user_id))
         return await self._changed(await self._modes.get(user_id))
 
@@ -176,50 +177,56 @@ class Live:
         if connection is None or connection.user_id != caller.user_id:
             raise NotFound(Reason.ACCOUNT_NOT_FOUND, "account", account_id)
 
-    def _require_ready(self, standing: Standing, place: tuple[str, str]) -> None:
-        missing = standing.steps_before(self.text.version) if place == EVERYTHING else self._missing(standing)
-        if missing:
-            raise GatewayError(
-                _REASONS[missing[0]],
-                f"these steps to live trading are open: {' '.join(missing)}",
-                metadata={"missing": " ".join(missing), "version": self.text.version},
-            )
-
-    async def _require_history(self, user_id: str) -> None:
-        wanted = self.rules
-        if not wanted.paper_orders_min and not wanted.paper_days_min:
+    def _require_ready(self, standing: Standing, place: tuple[str, str], history: PaperHistory | None) -> None:
+        version = self.text.version
+        missing = standing.steps_before(version) if place == EVERYTHING else standing.open_steps(version)
+        if self._too_little(history):
+            missing = (*missing, LiveStep.PAPER_HISTORY)
+        if not missing:
             return
-        history = await self._modes.paper_history(user_id)
-        if history.orders < wanted.paper_orders_min or history.days < wanted.paper_days_min:
-            needed = f"{wanted.paper_orders_min} orders on {wanted.paper_days_min} days"
-            raise GatewayError(
-                Reason.PAPER_HISTORY_MISSING,
-                f"filled on paper are {history.orders} orders on {history.days} days; {needed} are asked for",
-                metadata={"missing": needed, "orders": str(history.orders), "days": str(history.days)},
-            )
+        metadata = {"missing": " ".join(missing), "version": version}
+        if history is not None:
+            wanted = {"paperOrdersMin": self.rules.paper_orders_min, "paperDaysMin": self.rules.paper_days_min}
+            counted = {"paperOrders": history.orders, "paperDays": history.days}
+            metadata |= {name: str(number) for name, number in {**wanted, **counted}.items()}
+        names = " ".join(missing)
+        raise GatewayError(_REASONS[missing[0]], f"these steps to live trading are open: {names}", metadata=metadata)
 
-    def _escalated(self, before: Standing, place: tuple[str, str], now_ns: int) -> Standing:
+    async def _history_of(self, user_id: str) -> PaperHistory | None:
+        """Count what a user has traded on paper, where the platform asks for it."""
+        asked = self.rules.paper_orders_min or self.rules.paper_days_min
+        return await self._modes.paper_history(user_id) if asked else None
+
+    def _too_little(self, history: PaperHistory | None) -> bool:
+        return history is not None and (
+            history.orders < self.rules.paper_orders_min or history.days < self.rules.paper_days_min
+        )
+
+    def _escalated(
+        self, before: Standing, place: tuple[str, str], history: PaperHistory | None, now_ns: int
+    ) -> Standing:
         # Looked at again where nobody else can change it: a grant may have been revoked since.
-        self._require_ready(before, place)
+        self._require_ready(before, place, history)
         live = Environment.LIVE
         if place == EVERYTHING:
             return replace(before, mode=live, live_risk_version=self.text.version)
         return before.bind(ModeBinding(account_id=place[0], strategy_id=place[1], mode=live, set_time_ns=now_ns))
 
-    def _missing(self, standing: Standing) -> tuple[LiveStep, ...]:
-        return standing.open_steps(self.text.version)
-
     async def _changed(self, standing: Standing) -> ModesView:
         """Let this process's gates know at once; the other processes find out within a second."""
         await self.standings.refresh()
-        return self._view(standing)
+        return await self._view(standing)
 
-    def _view(self, standing: Standing) -> ModesView:
+    async def _view(self, standing: Standing) -> ModesView:
         code_ns = standing.code_time_ns
+        missing = standing.open_steps(self.text.version)
+        # What was taken up is not asked for again.
+        if LiveStep.ESCALATION in missing and self._too_little(await self._history_of(standing.user_id)):
+            missing = (*missing[:-1], LiveStep.PAPER_HISTORY, LiveStep.ESCALATION)
         return ModesView(
             standing,
             standing.reach(self.text.version, self.rules.initial_mode),
-            self._missing(standing),
+            missing,
             self.text.version,
             None if code_ns is None else code_ns + round(self.rules.code_age_max_s * 1_000_000_000),
         )
@@ -254,6 +261,13 @@ def _chosen(before: Standing, place: tuple[str, str], mode: Environment | None, 
             metadata={"missing": LiveStep.ESCALATION.value},
         )
     return before.unbind(place)
+
+
+def _require_another(caller: Caller, user_id: str) -> None:
+    """Keep an administrator's stolen key from replacing the second factor that stands before what it may do."""
+    if user_id == caller.user_id:
+        rule = "must be another's; one's own authenticator is reset on the server, by `brokergw mfa local-reset`"
+        raise InvalidRequest((FieldViolation("user_id", rule),))
 
 
 def _ungranted(before: Standing) -> Standing:

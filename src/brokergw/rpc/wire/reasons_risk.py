@@ -45,7 +45,8 @@ RISK: Final[dict[Reason, Row]] = {
     ),
     Reason.LIVE_NOT_GRANTED: denied("The administrator has not granted live trading.", "Ask for it."),
     Reason.PAPER_HISTORY_MISSING: denied(
-        "There is not enough paper trading on record; `missing` says what is needed.", "Trade on paper first."
+        "There is not enough paper trading on record; the metadata say what is there and what is needed.",
+        "Trade on paper first.",
     ),
     Reason.RECONCILIATION_NOT_FOUND: never(
         StatusCode.NOT_FOUND, "There is no such mismatch.", "ListMismatches shows what stands."

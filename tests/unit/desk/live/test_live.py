@@ -228,10 +228,14 @@ async def test_paper_history_counts_from_its_least_on(
     error = await refused(way.live.escalate(ANN, EVERYTHING, way.code()))
     assert error.reason is Reason.PAPER_HISTORY_MISSING
     assert error.metadata == {
-        "missing": "20 orders on 5 days",
-        "orders": str(history.orders),
-        "days": str(history.days),
+        "missing": "PAPER_HISTORY",
+        "version": way.live.text.version,
+        "paperOrdersMin": "20",
+        "paperDaysMin": "5",
+        "paperOrders": str(history.orders),
+        "paperDays": str(history.days),
     }
+    assert (await way.live.view("ann")).missing == (LiveStep.PAPER_HISTORY, LiveStep.ESCALATION)
 
 
 async def test_administrators_act_on_users_there_are(way: Way) -> None:
