@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from brokergw.model.errors import GatewayError, OrderEffect, Reason, Retry
+from brokergw.model.errors import GatewayError, Objection, OrderEffect, PreflightDenied, Reason, Retry
 from brokergw.model.events import AuditRow
 from brokergw.model.lifecycle import is_terminal
 from brokergw.model.order import Order
@@ -10,6 +10,7 @@ from brokergw.model.outcome import Rejected
 from brokergw.model.principal import Caller
 
 BROKER_MESSAGE_LENGTH_MAX: Final = 200
+_DENIAL_LENGTH_MAX: Final = 2_000
 _RETRY_AFTER_S: Final = 1.0
 _ABSENT_RETRY_AFTER_S: Final = 60.0
 
@@ -73,6 +74,25 @@ def order_audit(caller: Caller, time_ns: int, action: str, order: Order, *, deta
 def judged_by(limits_version: int) -> str:
     """Say for the audit which limits an order was judged by."""
     return f"limits={limits_version}"
+
+
+def denial_in_words(denial: PreflightDenied) -> str:
+    """Write which limits judged an order, and every objection with what it compared, for the audit."""
+    objections = map(_objection_in_words, denial.objections)
+    return "; ".join((judged_by(denial.limits_version), *objections))[:_DENIAL_LENGTH_MAX]
+
+
+def _objection_in_words(objection: Objection) -> str:
+    facts = {
+        "limit": objection.limit,
+        "observed": objection.observed,
+        "name": objection.limit_name,
+        "source": objection.source,
+        "used": objection.used,
+        "requested": objection.requested,
+    }
+    told = [f"{name}={value}" for name, value in facts.items() if value]
+    return " ".join((objection.reason.value, objection.subject, *told))
 
 
 def broker_refusal(reason: Reason, what: str, outcome: Rejected, order_id: str) -> GatewayError:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from brokergw.desk.gates.question import Check, Question
 from brokergw.desk.results import Cleared
@@ -12,8 +12,6 @@ from brokergw.model.errors import Objection, PreflightDenied
 from brokergw.model.order import Order
 from brokergw.model.principal import Caller
 from brokergw.model.terms import OrderTerms
-
-_OBJECTIONS_MAX: Final = 10
 
 C = TypeVar("C", SubmitOrder, ModifyOrder)
 
@@ -72,7 +70,7 @@ class Gates:
             for check in checks:
                 objections.extend(await check(question))
             if objections:
-                raise PreflightDenied(name, tuple(objections[:_OBJECTIONS_MAX]), limits_version=question.limits.version)
+                raise PreflightDenied(name, tuple(objections), limits_version=question.limits.version)
 
 
 def _cleared(command: C, question: Question) -> Cleared[C]:

@@ -1,7 +1,6 @@
 """Gate 1: does anything halt this order?"""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from brokergw.desk.gates.question import Question
 from brokergw.desk.halts.clearance import Clearance
@@ -9,7 +8,6 @@ from brokergw.desk.halts.denial import objection
 from brokergw.desk.halts.latch import NOT_CLEARED
 from brokergw.desk.halts.standing import Standing
 from brokergw.model.errors import GatewayError, Objection, Reason
-from brokergw.model.terms import OrderClass, Side
 from brokergw.model.trading import ScopeKind, TradingScope, TradingState, scopes_of
 
 
@@ -34,9 +32,7 @@ class HaltCheck:
         halt = self._standing.binding(_scopes(question))
         if halt is None:
             return ()
-        if halt.state is TradingState.REDUCE_ONLY and await _reduces(question):
-            question.reduces = True
-            question.admission = replace(question.admission, reduces=True)
+        if halt.state is TradingState.REDUCE_ONLY and _reduces(question):
             return ()
         return (objection(halt),)
 
@@ -53,24 +49,14 @@ def _scopes(question: Question) -> tuple[TradingScope, ...]:
     return (*scopes, *(TradingScope(ScopeKind.SYMBOL, (leg.symbol,)) for leg in question.terms.legs))
 
 
-async def _reduces(question: Question) -> bool:
-    """Tell whether an order can only make its position smaller, or a change can only make its order smaller."""
-    terms, before = question.terms, question.before
-    if before is not None:
-        had = before.terms.quantity
-        return had is not None and terms.quantity is not None and terms.quantity < had
-    if terms.quantity is None or terms.legs or terms.order_class not in {OrderClass.SIMPLE, OrderClass.OCO}:
-        return False
-    try:
-        question.state = state = await question.session.state.get()
-    except GatewayError as error:
+def _reduces(question: Question) -> bool:
+    """Tell whether the order may pass where only what reduces may; raises where the broker did not say."""
+    error = question.state_error
+    if error is not None:
         raise GatewayError(
             Reason.RISK_DATA_UNAVAILABLE,
             "trading is reduce-only, and the broker did not say what the order could reduce",
             metadata={"cause": error.reason.value},
             retry_after_s=error.retry_after_s or 1.0,
         ) from error
-    held = state.position(terms.symbol)
-    if held is None:
-        return False
-    return terms.quantity <= (held.quantity if terms.side is Side.SELL else -held.quantity)
+    return question.reduces

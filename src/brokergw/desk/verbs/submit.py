@@ -17,6 +17,7 @@ from brokergw.desk.telling import (
     BROKER_MESSAGE_LENGTH_MAX,
     broker_refusal,
     judged_by,
+    denial_in_words,
     not_placed,
     nothing_sent,
     order_audit,
@@ -91,7 +92,7 @@ class Submit:
             broker_message="",
         )
         denial.order_id = order.order_id
-        unit = self._first(caller, command, order, now, denial.limits_version)
+        unit = self._first(caller, command, order, now, denial_in_words(denial))
         scope = scope_of(caller, command)
         unit = replace(unit, decision=Decision(scope, decisions.of_error(denial), now))
         result = await self._journal.commit(unit)
@@ -137,7 +138,7 @@ class Submit:
         """Make the intent durable: from here on the order may be sent, by this task and nobody else."""
         command = cleared.command
         order = self._intent(caller, cleared, State.SENDING).changed(**_holding(cleared))
-        unit = self._first(caller, command, order, order.create_time_ns, cleared.limits_version)
+        unit = self._first(caller, command, order, order.create_time_ns, judged_by(cleared.limits_version))
         unit = replace(unit, admission=cleared.admission)
         match await self._admission.commit(unit, order, lambda o: self._unsent(caller, command, o)):
             case KeyTaken(record=record):
@@ -287,7 +288,7 @@ class Submit:
             sender=self._instance_id if state is State.SENDING else "",
         )
 
-    def _first(self, caller: Caller, command: SubmitOrder, order: Order, now: int, limits_version: int) -> Commit:
+    def _first(self, caller: Caller, command: SubmitOrder, order: Order, now: int, detail: str) -> Commit:
         claim = KeyClaim(
             scope=scope_of(caller, command), fingerprint=command.fingerprint, subject=order.order_id, time_ns=now
         )
@@ -296,7 +297,7 @@ class Submit:
             claim=claim,
             inserts=(order,),
             events=(order_event(order, Origin.LIVE, now, now),),
-            audit=(order_audit(caller, now, action, order, detail=judged_by(limits_version)),),
+            audit=(order_audit(caller, now, action, order, detail=detail),),
         )
 
 

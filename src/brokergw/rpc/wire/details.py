@@ -44,7 +44,16 @@ class _Room:
     text_bytes: int
 
 
-_ROOMS: Final = (_Room(20, 24, 256), _Room(20, 24, 96), _Room(10, 16, 64), _Room(4, 12, 64), _Room(0, 8, 32))
+_ROOMS: Final = (
+    _Room(20, 24, 256),
+    _Room(20, 24, 96),
+    _Room(10, 16, 64),
+    _Room(6, 12, 64),
+    _Room(3, 12, 64),
+    _Room(0, 8, 32),
+)
+_OBJECTIONS_MAX: Final = 10
+"""How many failed checks of a gate are told at most."""
 
 
 def status_of(error: GatewayError, request_id: str, *, mutation: bool) -> Status:
@@ -97,22 +106,32 @@ def _metadata(error: GatewayError, row: Row, room: _Room, *, mutation: bool) -> 
         known.setdefault(name[:64], _cut(value, room.text_bytes))
     if isinstance(error, PreflightDenied):
         known.update(_compared(error, room))
-    cut = _count(error) - room.violations
+    cut = _count(error) - _told(error, room)
     if cut > 0:
         known["violations_cut"] = str(cut)
     return known
 
 
 def _compared(error: PreflightDenied, room: _Room) -> dict[str, str]:
-    """Give what each failed check compared, and which steps it misses, numbered from the second on."""
+    """Give what each failed check compared: limit, who set it, what is used; numbered from the second on."""
     found: dict[str, str] = {}
-    for index, objection in enumerate(error.objections[: room.violations]):
+    for index, objection in enumerate(error.objections[: _told(error, room)]):
         suffix = f"_{index + 1}" if index else ""
-        missing = " ".join(objection.missing) or None
-        for name, value in (("limit", objection.limit), ("observed", objection.observed), ("missing", missing)):
-            if value is not None:
-                found[f"{name}{suffix}"] = _cut(value, room.text_bytes)
+        facts = {
+            "limit": objection.limit,
+            "observed": objection.observed,
+            "limit_name": objection.limit_name or None,
+            "source": objection.source or None,
+            "used": objection.used,
+            "requested": objection.requested,
+            "missing": " ".join(objection.missing) or None,
+        }
+        found |= {f"{name}{suffix}": _cut(value, room.text_bytes) for name, value in facts.items() if value is not None}
     return found
+
+
+def _told(error: GatewayError, room: _Room) -> int:
+    return min(room.violations, _OBJECTIONS_MAX) if isinstance(error, PreflightDenied) else room.violations
 
 
 def _count(error: GatewayError) -> int:
@@ -153,12 +172,13 @@ def _objections(error: PreflightDenied, room: _Room) -> list[Message]:
                     subject=_cut(objection.subject, room.text_bytes),
                     description=_cut(objection.description, room.text_bytes),
                 )
-                for objection in error.objections[: room.violations]
+                for objection in error.objections[: _told(error, room)]
             ]
         )
     ]
     if ROWS[error.reason].code is StatusCode.INVALID_ARGUMENT:
-        parts.append(_bad_request([(o.subject, o.description, o.reason) for o in error.objections], room))
+        told = error.objections[:_OBJECTIONS_MAX]
+        parts.append(_bad_request([(o.subject, o.description, o.reason) for o in told], room))
     return parts
 
 
