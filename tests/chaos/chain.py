@@ -195,6 +195,7 @@ class _Run:
             "BROKERGW_MOCK_PERSISTENT": "false",
             "BROKERGW_ORDERS_PER_MINUTE": "1000000",
             "BROKERGW_INITIAL_MODE": "PAPER",
+            "BROKERGW_DUPLICATE_WINDOW_S": "0",
             "BROKERGW_READS_PER_MINUTE": "1000000",
             "BROKERGW_ALPACA_PAPER_URL": self._broker.server.url,
             "BROKERGW_ALPACA_DATA_URL": self._broker.server.url,

@@ -22,7 +22,6 @@ from brokergw.desk.alerts.delivery import Alerts
 from brokergw.desk.authenticate import Authenticator
 from brokergw.desk.desk import Desk
 from brokergw.desk.feeds.upkeep import UpkeepSettings
-from brokergw.desk.gates.standard import GateSettings
 from brokergw.desk.halts.halting import Halting
 from brokergw.desk.limits.codes import CodeToRaise
 from brokergw.desk.limits.desk import LimitsDesk
@@ -86,7 +85,7 @@ class Gateway:
         crashes = crashes_of(settings)
         if crashes is not None:
             journal, catalog = crashes.journal(journal), crashes.catalog(catalog)
-        gates = GateSettings(order_notional_max=settings.order_notional_max)
+        gates = settings.gate_settings
         upkeep = UpkeepSettings(live_s=settings.sweep_live_s, blind_s=settings.sweep_blind_s)
         evidence = JsonLinesEvidence(settings.data_dir / "evidence")
         live = _open_live(settings, store, clock)

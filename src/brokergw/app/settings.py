@@ -10,6 +10,7 @@ from typing import Literal, Self
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from brokergw.desk.gates.standard import GateSettings
 from brokergw.desk.limits.day import TradingDays, minutes_of
 from brokergw.desk.live.rules import LiveRules
 from brokergw.desk.reconcile.schedule import ReconcileSettings
@@ -105,6 +106,15 @@ class Settings(BaseSettings):
     open_orders_max: int = Field(100_000, ge=1, description="Orders of one user that may be open at once.")
     price_collar_percent: Decimal = Field(
         Decimal(10), gt=0, description="How far a price may lie from the reference price for the worse, in percent."
+    )
+    duplicate_window_s: float = Field(
+        2.0,
+        ge=0,
+        description="Seconds in which the same order again is taken for a mistake; 0 does not look.",
+    )
+    base_currency: str = Field("USD", description="Currency that limits and amounts of risk are in.")
+    par_currencies: str = Field(
+        "USD,USDT,USDC", description="Currencies, by comma, that count one for one with each other."
     )
     trading_day_zone: str = Field("America/New_York", description="Time zone whose clocks begin a trading day.")
     trading_day_start: str = Field(
@@ -237,6 +247,16 @@ class Settings(BaseSettings):
             cash=CashPolicy(self.reconcile_cash),
             cash_tolerance=self.reconcile_cash_tolerance,
             keep_days=self.reconcile_keep_days,
+        )
+
+    @property
+    def gate_settings(self) -> GateSettings:
+        """What the gates go by."""
+        return GateSettings(
+            order_notional_max=self.order_notional_max,
+            base_currency=self.base_currency,
+            par_currencies=frozenset(self.par_currencies.split(",")),
+            duplicate_window_s=self.duplicate_window_s,
         )
 
     @property

@@ -17,6 +17,7 @@ from brokergw.desk.feeds.holding import Holding
 from brokergw.desk.feeds.upkeep import Upkeep, UpkeepSettings
 from brokergw.desk.gates.gates import Gates
 from brokergw.desk.gates.one_at_a_time import OneAtATime
+from brokergw.desk.gates.own_orders import OwnOrders
 from brokergw.desk.gates.standard import GateSettings, standard_checks
 from brokergw.desk.halts.halting import Halting
 from brokergw.desk.halts.states import TradingStates
@@ -123,10 +124,19 @@ class Desk:
         one_at_a_time = OneAtATime(journal)
         self._hours = HoursParts(self._sessions, clock, hours or HoursSources())
         self._halting = halting or Halting(NoHaltBook(), clock)
+        self._own_orders = OwnOrders(journal, self._sessions, clock, gate_settings.duplicate_window_s)
         followed = LossParts(journal, self._sessions, self._holding, self.limits, self._halting, self._notifier, clock)
         self.losses = Losses(risk_days, followed) if risk_days is not None else None
         checks = standard_checks(
-            one_at_a_time, clock, gate_settings, live, self.limits, self._hours, self._halting, self.losses
+            one_at_a_time,
+            clock,
+            gate_settings,
+            live,
+            self.limits,
+            self._hours,
+            self._halting,
+            self._own_orders,
+            self.losses,
         )
         compared = ReconcileParts(journal, self._book, adoption, upkeep, self._holding, clock)
         self._reconciling = Reconciling(reconcile, compared) if reconcile is not None else None
@@ -261,6 +271,7 @@ class Desk:
         await self._holding.start()
         self._background.append(asyncio.create_task(self._clearing.run(), name="clear halted scopes"))
         self._background.append(asyncio.create_task(self._discover(), name="discover connections"))
+        self._background.append(asyncio.create_task(self._own_orders.run(), name="own orders"))
         retention = Retention(self._journal, self._sessions, self._clock, self._rules)
         self._background.append(asyncio.create_task(retention.run(), name="key retention"))
         self._background.append(asyncio.create_task(self._ledger_sweep.run(), name="ledger sweep"))

@@ -65,6 +65,14 @@ class Gates:
         return _cleared(command, question)
 
     async def _pass(self, question: Question) -> None:
+        try:
+            await self._ask_all(question)
+        except BaseException:
+            for undo in question.undo:
+                undo()
+            raise
+
+    async def _ask_all(self, question: Question) -> None:
         for name, checks in self._gates:
             objections: list[Objection] = []
             for check in checks:

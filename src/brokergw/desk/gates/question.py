@@ -1,6 +1,6 @@
 """One order before the gates: what is asked, by whom, and what the gates learn on the way."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, Protocol
@@ -32,7 +32,8 @@ class Question:
     the order `reduces` or not, which is known before any check speaks; a change that only makes an order `smaller`
     reduces too, and the broker is not asked for it. Checks that an order passes only because it reduces set `excused`:
     the commit refuses it then if by the record's count it does not reduce. `references` are prices to judge the order
-    by, of its symbol or of each leg, None where there is none.
+    by, of its symbol or of each leg, None where there is none. A check that keeps something for the order adds to
+    `undo` how to take it back, for when the order does not get past the gates.
     """
 
     caller: Caller
@@ -56,6 +57,7 @@ class Question:
     hold: Hold = field(default_factory=Hold)
     admission: Admission = field(default_factory=Admission)
     trading_day: str = ""
+    undo: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def symbols(self) -> tuple[str, ...]:

@@ -14,9 +14,11 @@ from brokergw.desk.gates.instrument import InstrumentCheck
 from brokergw.desk.gates.limits import BrokerPermitted, LimitsLookup
 from brokergw.desk.gates.loss import LossCheck
 from brokergw.desk.gates.one_at_a_time import OneAtATime
+from brokergw.desk.gates.own_orders import OwnOrders
 from brokergw.desk.gates.permitted import PermittedCheck
 from brokergw.desk.gates.position import PositionAsked, ReduceOnlyCheck
 from brokergw.desk.gates.reference import ReferenceCheck
+from brokergw.desk.gates.repeats import RepeatCheck, SelfMatchCheck
 from brokergw.desk.gates.sanity import SanityCheck
 from brokergw.desk.gates.session import SessionCheck, StillOpen
 from brokergw.desk.gates.size import SizeCheck
@@ -30,11 +32,15 @@ from brokergw.ports.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class GateSettings:
-    """What the platform allows; amounts in the base currency, with which those in `par_currencies` are at par."""
+    """What the platform allows; amounts in the base currency, with which those in `par_currencies` are at par.
+
+    The same order again within `duplicate_window_s` is taken for a mistake; 0 takes everything.
+    """
 
     order_notional_max: Decimal
     base_currency: str = "USD"
     par_currencies: frozenset[str] = frozenset({"USD", "USDT", "USDC"})
+    duplicate_window_s: float = 0.0
 
 
 def standard_checks(
@@ -45,6 +51,7 @@ def standard_checks(
     limits: LimitsDesk,
     hours: HoursParts,
     halting: Halting,
+    own_orders: OwnOrders,
     losses: Losses | None = None,
 ) -> GateChecks:
     """List the checks of each gate."""
@@ -68,6 +75,8 @@ def standard_checks(
             SizeCheck(),
             AgeCheck(clock),
             ReduceOnlyCheck(),
+            SelfMatchCheck(own_orders),
+            RepeatCheck(own_orders, clock, settings.duplicate_window_s),
             one_at_a_time,
         ),
         exposure=(

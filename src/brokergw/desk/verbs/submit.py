@@ -16,8 +16,8 @@ from brokergw.desk.sessions import Session
 from brokergw.desk.telling import (
     BROKER_MESSAGE_LENGTH_MAX,
     broker_refusal,
-    judged_by,
     denial_in_words,
+    judged_by,
     not_placed,
     nothing_sent,
     order_audit,

@@ -21,9 +21,9 @@ async def test_nothing_joins_an_order_in_doubt_that_could_not_be_told_apart_from
 ) -> None:
     """Classes B and C: while an order is in doubt, any other of its symbol is denied, whatever its side."""
     order = await doubtful(bench, way)
-    for side in Side:
+    for side, price in ((Side.BUY, D(50)), (Side.SELL, D(51))):
         with pytest.raises(PreflightDenied) as caught:
-            await bench.submit(bench.order(side=side))
+            await bench.submit(bench.order(side=side, limit_price=price))
         (objection,) = caught.value.objections
         assert (objection.reason, objection.observed) == (Reason.IN_DOUBT_ORDER_EXISTS, order.order_id)
     bench.broker.open_now = lambda: [seen(bench, order, client_order_id=order.broker_client_order_id)]

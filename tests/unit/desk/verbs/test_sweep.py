@@ -52,7 +52,7 @@ async def test_cancel_all_asks_for_both_sides_and_replays_its_answer(bench: Benc
 
     bench.broker.cancel = cancel
     await bench.submit(bench.order())
-    await bench.submit(bench.order(side=Side.SELL))
+    await bench.submit(bench.order(side=Side.SELL, limit_price=Decimal(51)))
     command = CancelAllOrders(idempotency_key=str(uuid.uuid4()), account_id="acc_1")
     first = await bench.desk.cancel_all(bench.caller, command)
     again = await bench.desk.recall(bench.caller, command)

@@ -1,0 +1,136 @@
+"""What the users' own orders are right now, in memory: the resting ones, and those of the last moments.
+
+The first order of a user has the open orders of all of the user's accounts read, once. From then on the journal tells
+of every change that this process commits, at once; what other processes commit is read when they ring, for all accounts
+together, and at most a few times a second. No order waits for that: two processes that take the same order within
+the few milliseconds that a ring takes do not see each other's.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final
+
+import structlog
+
+from brokergw.desk.gates.recent import Recent, likeness
+from brokergw.desk.gates.resting import Place, Resting
+from brokergw.desk.sessions import Session, Sessions
+from brokergw.model.errors import GatewayError
+from brokergw.model.events import LogEvent
+from brokergw.model.lifecycle import State, is_terminal
+from brokergw.model.order import Order
+from brokergw.model.terms import OrderTerms
+from brokergw.ports.clock import Clock
+from brokergw.ports.journal import Journal
+
+_PAGE: Final = 500
+_APART_S: Final = 0.1
+_ENDED_KEPT: Final = 50_000
+_CAME_TO_NOTHING: Final = frozenset({State.DENIED, State.NOT_SENT, State.REJECTED_BY_BROKER})
+
+log = structlog.get_logger(__name__)
+
+
+class OwnOrders:
+    """The orders of the users that trade through this process."""
+
+    def __init__(self, journal: Journal, sessions: Sessions, clock: Clock, repeat_window_s: float) -> None:
+        self._journal = journal
+        self._sessions = sessions
+        self._clock = clock
+        self._resting = Resting()
+        self.recent = Recent(round(repeat_window_s * 1e9))
+        self._families: dict[str, str] = {}
+        self._read_to: dict[str, int] = {}
+        self._ended: dict[str, None] = {}
+        self._loading: dict[str, asyncio.Task[None]] = {}
+        self._loaded: set[str] = set()
+        self._rung = asyncio.Event()
+        journal.on_events(self._take)
+        if journal.shared:
+            journal.on_wake(self._rung.set)
+
+    async def met_by(self, session: Session, terms: OrderTerms, price: Decimal | None, but: str = "") -> Place | None:
+        """Give the user's own resting order that an order would meet; see `Resting.met_by`."""
+        family = await self._family(session)
+        return self._resting.met_by(family, terms.symbol, terms.side, price, but)
+
+    async def run(self) -> None:
+        """Read what other processes write, for ever; where there are none, there is nothing to do."""
+        while self._journal.shared:
+            await self._rung.wait()
+            self._rung.clear()
+            try:
+                await self._catch_up()
+            except GatewayError as error:
+                log.warning("own orders could not be followed", reason=error.reason.value)
+                self._rung.set()
+            await self._clock.sleep(_APART_S)
+
+    async def _family(self, session: Session) -> str:
+        """Give the family of an account, its orders read."""
+        connection = session.connection
+        known = self._families.get(connection.account_id)
+        if known is not None and connection.account_id in self._loaded:
+            return known
+        task = self._loading.get(connection.account_id)
+        if task is None:
+            task = asyncio.create_task(self._load_user(session), name=f"own orders of {connection.user_id}")
+            self._loading[connection.account_id] = task
+            task.add_done_callback(lambda _: self._loading.pop(connection.account_id, None))
+        await asyncio.shield(task)
+        return self._families[connection.account_id]
+
+    async def _load_user(self, session: Session) -> None:
+        own = session.connection
+        for each in (session, *await self._sessions.of_user(own.user_id)):
+            connection = each.connection
+            if connection.environment is own.environment and connection.account_id not in self._loaded:
+                # Those of one environment may meet at a venue, whichever brokers they are at.
+                self._families[connection.account_id] = f"{own.user_id}/{own.environment}"
+                await self._load(connection.account_id)
+
+    async def _load(self, account_id: str) -> None:
+        snapshot = await self._journal.snapshot((account_id,))
+        for order in snapshot.orders:
+            if order.order_id not in self._ended:
+                self._resting.take(self._families[account_id], order)
+        self._read_to[account_id] = max(snapshot.sequences.get(account_id, 0), self._read_to.get(account_id, 0))
+        self._loaded.add(account_id)
+
+    def _take(self, events: Sequence[LogEvent]) -> None:
+        for event in events:
+            order, family = event.payload, self._families.get(event.account_id)
+            if family is None or not isinstance(order, Order):
+                continue
+            if event.sequence == self._read_to.get(event.account_id, 0) + 1:
+                self._read_to[event.account_id] = event.sequence
+            if is_terminal(order.state):
+                self._end(order.order_id)
+            # What has ended must not come back by an older version that is read late.
+            if order.order_id not in self._ended or is_terminal(order.state):
+                self._resting.take(family, order)
+            self._note(order)
+
+    def _end(self, order_id: str) -> None:
+        self._ended[order_id] = None
+        if len(self._ended) > _ENDED_KEPT:
+            del self._ended[next(iter(self._ended))]
+
+    def _note(self, order: Order) -> None:
+        alike = likeness(order.account_id, order.terms)
+        if order.state in _CAME_TO_NOTHING:
+            self.recent.take_back(alike, order.idempotency_key)
+        elif order.version == 1 and not order.external and order.idempotency_key:
+            self.recent.place(alike, order.idempotency_key, order.create_time_ns)
+
+    async def _catch_up(self) -> None:
+        latest = await self._journal.sequences(tuple(self._loaded))
+        for account_id, sequence in latest.items():
+            while self._read_to.get(account_id, 0) < sequence:
+                events = await self._journal.events(account_id, self._read_to.get(account_id, 0), _PAGE)
+                if not events:
+                    break
+                self._take(events)
+                self._read_to[account_id] = events[-1].sequence
