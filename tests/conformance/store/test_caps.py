@@ -152,3 +152,17 @@ async def test_worse_of_two_positions_counts(store: Store) -> None:
     result = await store.journal.commit(asking(second, cap(Measure.POSITION, 249), **dearer))
     assert result == CapsReached((CapReached(cap(Measure.POSITION, 249), Decimal(150), Decimal(100)),))
     assert isinstance(await store.journal.commit(asking(second, cap(Measure.POSITION, 250), **dearer)), Committed)
+
+
+async def test_no_view_of_the_position_hides_what_an_order_adds_in_another(store: Store) -> None:
+    """A short position that only the broker knows of makes a buy look harmless; the open orders are above all the same.
+
+    With two open sells and two open buys of one symbol, a third buy adds to the worst case unless something is short.
+    """
+    for side in (Side.SELL, Side.SELL, Side.BUY, Side.BUY):
+        await committed(store, asking(holding(10, 100, side=side)))
+    short = {"position": Decimal(-10), "mark": Decimal(100)}
+    third = holding(10, 100)
+    for limit, admitted in ((2999, False), (3000, True)):
+        result = await store.journal.commit(asking(third, cap(Measure.EXPOSURE, limit), **short))
+        assert isinstance(result, Committed if admitted else CapsReached)

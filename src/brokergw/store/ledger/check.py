@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, TypeAlias
 
-from brokergw.model.ledger import Stake
+from brokergw.model.ledger import Holding, Stake
 from brokergw.model.order import ZERO, Order
 from brokergw.model.quick import quick
 from brokergw.model.terms import Side
@@ -14,7 +14,6 @@ from brokergw.model.usage import Usage
 from brokergw.ports.journal import (
     Admission,
     AdmissionRefused,
-    Cap,
     CapReached,
     CapsReached,
     Measure,
@@ -114,60 +113,72 @@ def _reducible(case: Case) -> Decimal:
 
 def _reached(case: Case) -> Iterator[CapReached]:
     for cap in case.admission.caps:
-        used, requested = _asked(case, cap)
-        if requested > 0 and used + requested > cap.limit:
-            yield CapReached(cap, used, requested)
+        asked = _ASKED[cap.measure](case, cap.subject)
+        above = [each for each in asked if each[1] > 0 and each[0] + each[1] > cap.limit]
+        if above:
+            yield CapReached(cap, *max(above, key=sum))
 
 
-def _asked(case: Case, cap: Cap) -> Asked:
-    """Give what a cap's measure stands at, and what the order adds to it."""
-    return _ASKED[cap.measure](case, cap.subject)
-
-
-def _exposure(case: Case, subject: Subject) -> Asked:
-    used, requested = _position(case, subject)
+def _exposure(case: Case, subject: Subject) -> Sequence[Asked]:
     around = case.around[subject]
-    return around.usage_before.exposure - around.before.worst + used, requested
+    others = around.usage_before.exposure - around.before.worst
+    return [(others + used, requested) for used, requested in _position(case, subject)]
 
 
-def _position(case: Case, subject: Subject) -> Asked:
-    """Give the symbol's worst case without the order, and what the order adds to it.
+def _position(case: Case, subject: Subject) -> Sequence[Asked]:
+    """Give the symbol's worst case without the order, and what the order adds to it, by every view of the position.
 
-    Of what the ledger knows and what the broker told, the worse counts; of a strategy's part the broker knows nothing.
+    The cap must hold in each of them by itself: what the order adds in one may be hidden in a worse one. The ledger has
+    one, at what the position cost; another is at its price now, where that is dearer; the broker may tell a third. Of a
+    strategy's part the broker knows nothing.
     """
     around = case.around[subject]
-    if subject is Subject.STRATEGY:
-        return around.before.worst, around.after.worst - around.before.worst
-    used = _worse_of(around.before, case)
-    return used, _worse_of(around.after, case) - used
+    before, after = around.before, around.after
+    asked = [(before.worst, after.worst - before.worst)]
+    if subject is not Subject.STRATEGY:
+        for quantity, cost in _views(before.holding, case):
+            used = before.holding.worst_at(quantity, cost)
+            asked.append((used, after.holding.worst_at(quantity, cost) - used))
+    return asked
 
 
-def _open_orders(case: Case, subject: Subject) -> Asked:
+def _views(holding: Holding, case: Case) -> Iterator[tuple[Decimal, Decimal]]:
+    """Give the positions that may be the true one, beside the ledger's, with what each is worth."""
+    told, mark = case.admission.position, case.admission.mark
+    quantity, cost = holding.quantity, holding.cost
+    if mark is not None and abs(quantity) * mark > cost:
+        yield quantity, abs(quantity) * mark
+    if told is not None and told != quantity:
+        unit = max(mark or ZERO, cost / abs(quantity) if quantity else ZERO) or case.stake.price
+        yield told, abs(told) * unit
+
+
+def _open_orders(case: Case, subject: Subject) -> Sequence[Asked]:
     around = case.around[subject]
     used = around.usage_before.open_orders
-    return Decimal(used), Decimal(around.usage_after.open_orders - used)
+    return ((Decimal(used), Decimal(around.usage_after.open_orders - used)),)
 
 
-def _day_orders(case: Case, subject: Subject) -> Asked:
+def _day_orders(case: Case, subject: Subject) -> Sequence[Asked]:
     around, day = case.around[subject], case.stake.trading_day
     used = around.usage_before.of_day(day)[0]
-    return Decimal(used), Decimal(around.usage_after.of_day(day)[0] - used)
+    return ((Decimal(used), Decimal(around.usage_after.of_day(day)[0] - used)),)
 
 
-def _minute_orders(case: Case, subject: Subject) -> Asked:
-    return Decimal(case.around[subject].usage_before.minute_orders(case.now_s)), _ONE
+def _minute_orders(case: Case, subject: Subject) -> Sequence[Asked]:
+    return ((Decimal(case.around[subject].usage_before.minute_orders(case.now_s)), _ONE),)
 
 
-def _day_volume(case: Case, subject: Subject) -> Asked:
+def _day_volume(case: Case, subject: Subject) -> Sequence[Asked]:
     around, day = case.around[subject], case.stake.trading_day
     used = around.usage_before.of_day(day)[1]
-    return used, around.usage_after.of_day(day)[1] - used
+    return ((used, around.usage_after.of_day(day)[1] - used),)
 
 
-def _unacknowledged(case: Case, _subject: Subject) -> Asked:
+def _unacknowledged(case: Case, _subject: Subject) -> Sequence[Asked]:
     account = case.around[Subject.ACCOUNT]
     used = account.usage_before.unacknowledged
-    return used, account.usage_after.unacknowledged - used
+    return ((used, account.usage_after.unacknowledged - used),)
 
 
 _ASKED: Final = {
@@ -179,15 +190,3 @@ _ASKED: Final = {
     Measure.DAY_VOLUME: _day_volume,
     Measure.UNACKNOWLEDGED: _unacknowledged,
 }
-
-
-def _worse_of(position: Position, case: Case) -> Decimal:
-    holding, told = position.holding, case.admission.position
-    mark = case.admission.mark if case.admission.mark is not None else ZERO
-    quantity = holding.quantity
-    dearer = abs(quantity) * mark
-    worst = position.worst if dearer <= holding.cost else holding.worst_at(quantity, dearer)
-    if told is None or told == quantity:
-        return worst
-    unit = max(mark, holding.cost / abs(quantity) if quantity else ZERO) or case.stake.price
-    return max(worst, holding.worst_at(told, abs(told) * unit))
