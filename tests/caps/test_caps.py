@@ -46,7 +46,7 @@ def test_judge_counts_what_is_open_and_what_is_held() -> None:
     assert account.exposure() == 26 * 100
     told(account, state="CANCELED", cum_quantity="4", average_price="90")
     told(account, order_id="ord_2", terms={"symbol": "AAPL", "side": "SELL"}, state="DENIED")
-    assert (account.exposure(), account.held["AAPL"]) == (360, 4)
+    assert [account.exposure(), account.held["AAPL"]] == [360, 4]
 
 
 def test_judge_turns_a_position_as_its_trades_do() -> None:
@@ -54,6 +54,6 @@ def test_judge_turns_a_position_as_its_trades_do() -> None:
     account = told(Account("acc_1"), state="FILLED", cum_quantity="10", average_price="10")
     sell = {"symbol": "AAPL", "side": "SELL"}
     told(account, order_id="ord_2", terms=sell, state="FILLED", cum_quantity="25", average_price="20")
-    assert (account.held["AAPL"], account.exposure()) == (-15, 300)
+    assert [account.held["AAPL"], account.exposure()] == [-15, 300]
     told(account, order_id="ord_3", state="WORKING", hold_quantity="20")
     assert account.exposure() == Fraction(500)
