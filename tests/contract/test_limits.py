@@ -1,6 +1,7 @@
 """Limits over a real channel: who may, what is asked, what is answered."""
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import grpc
@@ -9,7 +10,9 @@ from brokerapi.v1 import limits_pb2 as pb
 from brokerapi.v1 import trading_pb2
 from google.protobuf.message import Message
 
+from brokergw.desk.limits.verbs import Usage
 from brokergw.model.principal import OPERATORS, Scope
+from brokergw.ports.journal import Measure
 from tests.fixtures.edge import KEY, Edge, numbered, refused
 
 WEEK = pb.TradingHours(zone="America/New_York", days=[pb.WEEKDAY_MONDAY, pb.WEEKDAY_FRIDAY], start="09:30", end="16:00")
@@ -103,6 +106,29 @@ async def test_limits_and_etag_are_required(edge: Edge) -> None:
     """Nobody clears all limits by forgetting them, or without having read them."""
     refusal = await refused(edge.risk.UpdateLimits(pb.UpdateLimitsRequest(), metadata=KEY))
     assert refusal.fields == ["limits", "etag"]
+
+
+async def test_what_is_used_is_shown_beside_what_holds(edge: Edge) -> None:
+    """Where the gateway counts, use and rest are there, the rest never below zero; elsewhere neither is."""
+
+    async def usage(_user_id: str, strategy_id: str) -> Usage:
+        of_strategy = {Measure.EXPOSURE: Decimal(7)} if strategy_id else {}
+        return Usage({Measure.EXPOSURE: Decimal("100000.5"), Measure.OPEN_ORDERS: Decimal(2)}, of_strategy)
+
+    edge.desk.limits._usage = usage
+    edge.desk.limits.loss_of = lambda _: Decimal(1_200)
+    own = pb.UpdateLimitsRequest(strategy_id="s1", limits=pb.Limits(exposure_max="10"), etag='"0"')
+    await edge.risk.UpdateLimits(own, metadata=KEY)
+    shown = await edge.risk.GetLimits(pb.GetLimitsRequest(strategy_id="s1"), metadata=KEY)
+    found = {each.name: (each.used, each.remaining) for each in shown.effective}
+    assert found["exposure_max"] == ("100000.5", "0")
+    assert found["open_orders_max"] == ("2", "498")
+    assert found["daily_loss_max"] == ("1200", "3800")
+    (strategy,) = shown.strategy_effective
+    assert (strategy.used, strategy.remaining) == ("7", "3")
+    (uncounted,) = [each for each in shown.effective if each.name == "order_notional_max"]
+    assert not uncounted.HasField("used")
+    assert not uncounted.HasField("remaining")
 
 
 @pytest.mark.parametrize(("asked", "refusals"), [("9999.99", 0), ("10000", 0), ("10000.01", 5)])

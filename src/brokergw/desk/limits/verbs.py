@@ -27,7 +27,7 @@ CodeCheck = Callable[[str, str, str], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What is used now: by the user, and by the strategy that was asked for."""
+    """What is used now: by the user, by the strategy that was asked for, and what the user has lost today."""
 
     user: Mapping[Measure, Decimal]
     strategy: Mapping[Measure, Decimal]
@@ -72,7 +72,7 @@ class BrokerChange:
 
 
 class LimitsVerbs:
-    """The desk's part for limits and broker configurations."""
+    """The desk's part for limits and broker configurations; `loss_of` tells what a user has lost today."""
 
     def __init__(
         self,
@@ -89,6 +89,7 @@ class LimitsVerbs:
         self._clock = clock
         self._codes = codes
         self._usage = usage
+        self.loss_of: Callable[[str], Decimal | None] = lambda _: None
 
     async def view(self, user_id: str, broker: str, strategy_id: str) -> LimitsView:
         """Show a user's limits as the record has them now; raises NotFound for an unknown broker."""
@@ -103,7 +104,7 @@ class LimitsVerbs:
             user=scope(LimitsScope(source=LimitSource.USER, user_id=user_id)),
             strategy=scope(LimitsScope(source=LimitSource.STRATEGY, user_id=user_id, strategy_id=strategy_id)),
             effective=self._book.effective(user_id, broker, strategy_id),
-            usage=await self._usage(user_id, strategy_id),
+            usage=replace(await self._usage(user_id, strategy_id), loss=self.loss_of(user_id)),
         )
 
     async def view_of_user(self, user_id: str, broker: str, strategy_id: str) -> LimitsView:
