@@ -73,7 +73,10 @@ class Settings(BaseSettings):
         43_200.0, gt=0, description="Seconds that a code of the authenticator is good for orders at live accounts."
     )
     live_step_up_notional: Decimal | None = Field(
-        None, ge=0, description="Worth of a live order above which the code must be fresher; not set asks for no such."
+        None,
+        ge=0,
+        description="What a live order may cost at worst, in the base currency, before the code must be fresher; not "
+        "set asks for no such.",
     )
     live_step_up_age_max_s: float = Field(
         300.0, gt=0, description="Seconds that a code is good for live orders above that worth."

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from brokergw.desk.gates.question import Question
-from brokergw.desk.gates.size import worth_of
 from brokergw.desk.live.live import Live
 from brokergw.model.account import Environment
 from brokergw.model.errors import Objection, Reason
 from brokergw.model.modes import LiveStep, Standing, above
 from brokergw.model.money import format_decimal
+from brokergw.model.order import ZERO
 from brokergw.ports.clock import Clock
 
 _S: Final = 1_000_000_000
@@ -18,8 +18,9 @@ _S: Final = 1_000_000_000
 class EnvironmentCheck:
     """Whether the account's environment is within the mode that holds for the order.
 
-    Looks at this process's memory, a second old at most. Orders that reduce are no exception, since they are orders at
-    real accounts; who has lost live closes by Flatten and CloseAll, which pass no gate.
+    Looks at this process's memory, a second old at most. A code that has grown old keeps nobody in a position: orders
+    that reduce one pass. Of the mode they are no exception, since they are orders at real accounts; who has lost live
+    closes by Flatten and CloseAll, which pass no gate.
     """
 
     def __init__(self, live: Live, clock: Clock) -> None:
@@ -34,7 +35,7 @@ class EnvironmentCheck:
         standing = await self._live.standings.of(connection.user_id)
         bound = standing.bound(connection.account_id, question.strategy_id)
         if connection.environment is Environment.LIVE:
-            return self._at_live(standing, bound)
+            return self._at_live(question, standing, bound)
         mode = standing.reach(self._live.text.version, self._live.rules.initial_mode)
         return [
             Objection(
@@ -48,7 +49,7 @@ class EnvironmentCheck:
             if held is not None and above(connection.environment, held)
         ]
 
-    def _at_live(self, standing: Standing, bound: Environment | None) -> Sequence[Objection]:
+    def _at_live(self, question: Question, standing: Standing, bound: Environment | None) -> Sequence[Objection]:
         missing = standing.open_steps(self._live.text.version)
         if bound is not None and above(Environment.LIVE, bound):
             missing = (*missing, LiveStep.BINDING)
@@ -56,13 +57,14 @@ class EnvironmentCheck:
             names = " ".join(missing)
             description = f"the account trades live money, and these steps to it are open: {names}"
             return [Objection(Reason.LIVE_NOT_ENABLED, "account", description, missing=missing)]
-        return code_objections(standing, self._live.rules.code_age_max_s, self._clock.now_ns())
+        found = code_objections(standing, self._live.rules.code_age_max_s, self._clock.now_ns())
+        return _unless_it_reduces(question, found)
 
 
 class StepUpCheck:
-    """Whether a code is fresh enough for a large live order; one whose worth nobody knows is held to be large.
+    """Whether a code is fresh enough for a large live order, by the worst that it may cost in the base currency.
 
-    Orders that reduce a position pass, lest somebody is held in it.
+    One of which nobody knows that is held to be large. Orders that reduce a position pass, lest somebody is held in it.
     """
 
     def __init__(self, live: Live, clock: Clock) -> None:
@@ -72,14 +74,21 @@ class StepUpCheck:
     async def __call__(self, question: Question) -> Sequence[Objection]:
         """Compare, where the platform asks for it; raises JOURNAL_UNAVAILABLE as `EnvironmentCheck` does."""
         connection, threshold = question.session.connection, self._live.rules.step_up_notional
-        if threshold is None or connection.environment is not Environment.LIVE or question.reduces:
+        if threshold is None or connection.environment is not Environment.LIVE:
             return ()
-        worth = worth_of(question.terms, question.instrument, question.reference_price)
-        if worth is not None and worth <= threshold:
+        if ZERO < question.hold.quantity * question.hold.price <= threshold:
             return ()
         standing = await self._live.standings.of(connection.user_id)
         why = f"orders above {format_decimal(threshold)} need"
-        return code_objections(standing, self._live.rules.step_up_age_max_s, self._clock.now_ns(), why)
+        found = code_objections(standing, self._live.rules.step_up_age_max_s, self._clock.now_ns(), why)
+        return _unless_it_reduces(question, found)
+
+
+def _unless_it_reduces(question: Question, found: Sequence[Objection]) -> Sequence[Objection]:
+    if found and question.reduces:
+        question.excused = True
+        return ()
+    return found
 
 
 def code_objections(

@@ -58,8 +58,8 @@ def standard_checks(
     return GateChecks(
         authority=(
             LimitsLookup(limits.book, limits.days, clock),
-            EnvironmentCheck(live, clock),
             PositionAsked(),
+            EnvironmentCheck(live, clock),
             BrokerPermitted(limits.book),
             HaltCheck(halting.standing, halting.clearance),
         ),
@@ -80,8 +80,8 @@ def standard_checks(
             one_at_a_time,
         ),
         exposure=(
-            StepUpCheck(live, clock),
             HoldCheck(Money(settings.base_currency, settings.par_currencies), limits.book),
+            StepUpCheck(live, clock),
             BrokerStateCheck(clock),
             *([LossCheck(losses, clock)] if losses is not None else []),
             AdmissionCheck(),

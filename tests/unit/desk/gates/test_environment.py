@@ -8,13 +8,13 @@ import pytest
 from brokergw.desk.gates.environment import EnvironmentCheck, StepUpCheck
 from brokergw.desk.gates.question import Question
 from brokergw.desk.live.rules import LiveRules
+from brokergw.desk.results import Hold
 from brokergw.desk.sessions import Session
 from brokergw.model.account import Environment
 from brokergw.model.commands import SubmitOrder
 from brokergw.model.errors import GatewayError, Objection, PreflightDenied, Reason
 from brokergw.model.mfa import Authenticator
 from brokergw.model.modes import ModeBinding, Standing
-from brokergw.model.terms import OrderType
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.edge_samples import a_connection
 from tests.fixtures.memory_authenticators import MemoryAuthenticators
@@ -131,6 +131,19 @@ async def test_a_code_is_good_for_twelve_hours(gate: Gate, by_ns: int, *, taken:
     assert [each.reason for each in found] == ([] if taken else [Reason.MFA_REQUIRED])
 
 
+async def test_an_old_code_keeps_nobody_in_a_position(gate: Gate) -> None:
+    """K2: what reduces a position passes with an old code, and the commit holds it to that; not without live."""
+    gate.code_age(50_000)
+    question = gate.question(LIVE)
+    question.reduces = True
+    check = EnvironmentCheck(gate.live, gate.clock)
+    assert not await check(question)
+    assert question.excused
+    gate.stand(mode=PAPER)
+    gate.clock.advance(1)
+    assert [each.reason for each in await check(question)] == [Reason.LIVE_NOT_ENABLED]
+
+
 async def test_paper_asks_for_no_code(gate: Gate) -> None:
     """However old the last code is, orders on paper pass."""
     gate.code_age(10_000_000)
@@ -138,36 +151,41 @@ async def test_paper_asks_for_no_code(gate: Gate) -> None:
 
 
 @pytest.mark.parametrize(("by_ns", "fresh"), [(-1, True), (0, True), (1, False)])
-@pytest.mark.parametrize(("quantity", "large"), [(D("199.99"), False), (D(200), False), (D("200.01"), True)], ids=str)
+@pytest.mark.parametrize(("price", "large"), [(D("999.99"), False), (D(1000), False), (D("1000.01"), True)], ids=str)
 async def test_a_large_live_order_needs_a_fresher_code(
-    still_clock: FakeClock, bench: Bench, quantity: Decimal, by_ns: int, *, large: bool, fresh: bool
+    still_clock: FakeClock, bench: Bench, price: Decimal, by_ns: int, *, large: bool, fresh: bool
 ) -> None:
-    """Above the platform's worth a code of five minutes is needed; at it and below, not."""
+    """Above the platform's worth a code of five minutes is needed; at it and below, not, nor on paper."""
     gate = Gate(still_clock, bench, step_up_notional=D(10_000))
     gate.code_age(300, by_ns)
     check = StepUpCheck(gate.live, gate.clock)
-    found = await check(gate.question(LIVE, quantity=quantity, limit_price=D(50)))
-    assert [each.reason for each in found] == ([Reason.MFA_REQUIRED] if large and not fresh else [])
-    assert not await check(gate.question(PAPER, quantity=quantity, limit_price=D(50)))
+    live, paper = gate.question(LIVE), gate.question(PAPER)
+    live.hold = paper.hold = Hold(D(10), price)
+    assert [each.reason for each in await check(live)] == ([Reason.MFA_REQUIRED] if large and not fresh else [])
+    assert not await check(paper)
 
 
-async def test_an_order_of_unknown_worth_is_held_to_be_large(still_clock: FakeClock, bench: Bench) -> None:
-    """Without any price the fresher code is needed; with a reference price its worth decides; what reduces passes."""
+async def test_an_order_of_unknown_cost_is_held_to_be_large(still_clock: FakeClock, bench: Bench) -> None:
+    """Where nobody knows what it may cost the fresher code is needed; what reduces passes, and is held to that."""
     gate = Gate(still_clock, bench, step_up_notional=D(10_000))
     gate.code_age(301)
     check = StepUpCheck(gate.live, gate.clock)
-    question = gate.question(LIVE, quantity=D(10), type=OrderType.MARKET, limit_price=None)
+    question = gate.question(LIVE)
     assert [each.reason for each in await check(question)] == [Reason.MFA_REQUIRED]
-    question.references = (D(50),)
+    question.hold = Hold(D(1), D(1))
     assert not await check(question)
-    question.references, question.reduces = (D(5_000),), True
+    assert not question.excused
+    question.hold, question.reduces = Hold(D(1), D(10_001)), True
     assert not await check(question)
+    assert question.excused
 
 
 async def test_nothing_is_asked_for_where_no_step_up_is_set(gate: Gate) -> None:
     """Without a worth that is large no order is."""
     gate.code_age(40_000)
-    assert not await StepUpCheck(gate.live, gate.clock)(gate.question(LIVE, quantity=D(10**9), limit_price=D(50)))
+    question = gate.question(LIVE)
+    question.hold = Hold(D(10**9), D(50))
+    assert not await StepUpCheck(gate.live, gate.clock)(question)
 
 
 async def test_nobody_passes_while_it_cannot_be_told_how_users_stand(gate: Gate) -> None:
