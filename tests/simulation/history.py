@@ -50,6 +50,8 @@ class History:
     executions: dict[str, Decimal] = field(default_factory=dict)
     differences: list[LedgerDifference] = field(default_factory=list)
     held: dict[str, Decimal] = field(default_factory=dict)
+    findings: Counter[str] = field(default_factory=Counter)
+    halts: list[str] = field(default_factory=list)
 
     def faults(self) -> Iterator[str]:
         """Tell everything that must not be, one sentence each; nothing is the proof."""
@@ -61,6 +63,13 @@ class History:
         yield from self._fills_agree()
         yield from self._subscribers_saw_everything()
         yield from self._the_ledger_is_true()
+        yield from self._nobody_was_halted()
+
+    def _nobody_was_halted(self) -> Iterator[str]:
+        """The broker is honest here, so that no comparison may end in a mismatch, and calm weather in an agreement."""
+        yield from (f"halted without a reason: {reason}" for reason in self.halts)
+        if not self.findings["AGREED"] and not self.findings["WARNED"]:
+            yield f"the account never agreed with its broker: {dict(self.findings)}"
 
     def _one_order_per_key(self) -> Iterator[str]:
         per_key = Counter(

@@ -8,25 +8,30 @@ from brokergw.adapters.alpaca.adapter import AlpacaBroker
 from brokergw.adapters.alpaca.config import AlpacaConfig
 from brokergw.desk.desk import Desk
 from brokergw.desk.gates.standard import GateSettings
+from brokergw.desk.reconcile.schedule import ReconcileSettings
+from brokergw.desk.reconcile.wiring import ReconcileNeeds
 from brokergw.desk.results import Result
 from brokergw.model.commands import CancelOrder, KeyedCommand, ModifyOrder, SubmitOrder
 from brokergw.model.principal import Caller, Principal
 from brokergw.store.leases import SqlLeases
+from brokergw.store.reconciliations import SqlReconciliations
 from brokergw.transport.http import Http
 from tests.fixtures.memory_modes import live_in_memory
+from tests.fixtures.memory_reconciliations import NotedAlerts, NotedSwitch
 from tests.simulation.database import SimDatabase
 from tests.simulation.life import CURRENT, Life
 from tests.simulation.network import SimNetwork
 from tests.simulation.virtual import VirtualClock
 
 USER: Final = "usr_simulation"
+_COMPARED_EVERY_S: Final = 20.0
 CALLER: Final = Caller(Principal(USER, "key_simulation", frozenset()), "req_simulation")
 
 
 class Process:
     """A gateway, from its start to its death."""
 
-    def __init__(self, name: str, database: SimDatabase, network: SimNetwork) -> None:
+    def __init__(self, name: str, database: SimDatabase, network: SimNetwork, switch: NotedSwitch) -> None:
         self.life = Life(name)
         self._store = database.open(self.life)
         clock = VirtualClock(self.life)
@@ -34,7 +39,21 @@ class Process:
         catalog = {"alpaca": AlpacaBroker(clock, AlpacaConfig.at("http://alpaca.simulated"), http=http)}
         leases = SqlLeases(self._store.writer.run, self._store.reader, clock, name, shared=False)  # type: ignore[arg-type]
         gates, live = GateSettings(order_notional_max=Decimal(1_000_000)), live_in_memory(clock)
-        self.desk = Desk(self._store.journal, self._store.connections, catalog, clock, gates, leases, live)
+        self.desk = Desk(
+            self._store.journal,
+            self._store.connections,
+            catalog,
+            clock,
+            gates,
+            leases,
+            live,
+            reconcile=ReconcileNeeds(
+                SqlReconciliations(self._store.writer.run, self._store.reader),  # type: ignore[arg-type]
+                switch,
+                NotedAlerts(),
+                ReconcileSettings(every_s=_COMPARED_EVERY_S),
+            ),
+        )
 
     async def start(self) -> None:
         """Recover, then serve; raises GatewayError while the database is away."""

@@ -1,6 +1,7 @@
 """The checks themselves: each one speaks when its promise is broken."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -97,6 +98,7 @@ def _whole() -> History:
         ],
         executions={"b1": Decimal(5)},
         held={"AAPL": Decimal(5)},
+        findings=Counter(AGREED=2),
     )
     history.told["subscriber"] = history.events["acc_1"][:2]
     return history
@@ -188,6 +190,14 @@ def _shared_broker_order(history: History) -> None:
     history.orders.append(replace(_FILLED, order_id="ord_2", idempotency_key="key-2"))
 
 
+def _halted_for_nothing(history: History) -> None:
+    history.halts.append("record 5, broker 4")
+
+
+def _never_compared(history: History) -> None:
+    history.findings = Counter(FAILED=3)
+
+
 def test_a_whole_history_passes() -> None:
     """An order that was sent once, filled, recorded and told has nothing to object to."""
     assert not list(_whole().faults())
@@ -212,6 +222,8 @@ def test_a_whole_history_passes() -> None:
         _fill_missing,
         _another_total_at_the_broker,
         _ledger_above_its_orders,
+        _halted_for_nothing,
+        _never_compared,
         _position_of_nobody,
         _position_lost,
         _subscriber_missed_one,

@@ -9,7 +9,7 @@ import gc
 import random as global_random
 import shutil
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
@@ -19,6 +19,7 @@ from typing import Any, Final
 from unittest import mock
 
 import aiohttp
+from sqlalchemy import select
 
 from brokergw.desk.streams.watch import EventPage, FromPositions, WatchRequest
 from brokergw.model import ids
@@ -33,6 +34,8 @@ from brokergw.sim.faults import Fault, FaultName, Faults
 from brokergw.sim.journal import WireJournal
 from brokergw.store import queries
 from brokergw.store.ledger.reading import positions, recount
+from brokergw.store.tables import RECONCILIATIONS
+from tests.fixtures.memory_reconciliations import NotedSwitch
 from tests.simulation.clients import Client
 from tests.simulation.database import SimDatabase, Weather
 from tests.simulation.history import History
@@ -65,6 +68,7 @@ class World:
         self.network = SimNetwork(self._dialect, self._wire, self._random)
         self._serving: list[Process] = []
         self._started = 0
+        self._switch = NotedSwitch()
 
     async def run(self) -> History:
         """Let everything happen, then let it settle, then write down what was."""
@@ -172,7 +176,7 @@ class World:
     async def _start(self) -> Process:
         while True:
             self._started += 1
-            process = Process(f"ins_{self._started}", self._database, self.network)
+            process = Process(f"ins_{self._started}", self._database, self.network, self._switch)
             try:
                 await asyncio.create_task(process.start())
             except GatewayError:
@@ -222,6 +226,8 @@ class World:
             history.fills = fills(connection)
             history.differences = recount(connection)
             history.held = {each.symbol: each.quantity for each in positions(ACCOUNT)(connection)}
+            history.findings = Counter(connection.scalars(select(RECONCILIATIONS.c.finding)))
+        history.halts = [reason for *_, reason in self._switch.halts]
         history.wire = list(self._wire)
         (account,) = self._dialect.state()["accounts"]
         history.broker_orders = account["orders"]

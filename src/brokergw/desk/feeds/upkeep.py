@@ -106,7 +106,7 @@ class Upkeep:
                 now = self._clock.monotonic()
                 every_s = self._every_s(session, memory)
                 due_at = min(due_at, now + every_s)
-                whole = now >= due_at and not _budget_is_short(session, self._clock.now_ns())
+                whole = now >= due_at and not budget_is_short(session, self._clock.now_ns())
                 if await self._try(session, memory, whole=whole) and whole:
                     due_at = self._clock.monotonic() + every_s
         finally:
@@ -303,7 +303,7 @@ def _head_of(order: Order) -> OrderHead:
     return OrderHead(order.order_id, order.version, order.state, order.broker_order_ids, order.broker_client_order_id)
 
 
-def _budget_is_short(session: Session, now_ns: int) -> bool:
+def budget_is_short(session: Session, now_ns: int) -> bool:
     """Tell whether what is left of the broker's budget had better be kept for orders.
 
     A figure from before the budget was reset says nothing any more.

@@ -31,6 +31,7 @@ _LOOKS_MAX: Final = 4
 _MOVING_LOOKS: Final = 3
 _FILLS_COUNTED_MAX: Final = 5_000
 _LOOK_BACK_NS: Final = 300 * 1_000_000_000
+_HISTORY_NS: Final = 7 * 24 * 3600 * 1_000_000_000
 _AHEAD_NS: Final = 60 * 1_000_000_000
 
 
@@ -176,9 +177,12 @@ class Comparison:
         asked_ns = self._clock.now_ns()
         await self._upkeep.sweep(session)
         symbols = {each.subject for each in judged.differences if each.kind is DifferenceKind.POSITION}
-        if baseline is None or not symbols:
+        if not symbols:
             return
-        entered = await session.adapter.order_history(baseline.as_of_ns - _LOOK_BACK_NS, asked_ns + _AHEAD_NS)
+        since_ns = max(asked_ns - _HISTORY_NS, session.connection.create_time_ns)
+        if baseline is not None:
+            since_ns = baseline.as_of_ns
+        entered = await session.adapter.order_history(since_ns - _LOOK_BACK_NS, asked_ns + _AHEAD_NS)
         for seen in _about(entered, symbols):
             await self._upkeep.take_in(session, seen, asked_ns)
 

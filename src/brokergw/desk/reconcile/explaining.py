@@ -1,6 +1,6 @@
 """What explains a difference that stands, so that nobody has to be stopped for it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
@@ -14,6 +14,7 @@ from brokergw.model.account import Transaction
 from brokergw.model.instrument import AssetClass
 from brokergw.model.lifecycle import UNRESOLVED, State
 from brokergw.model.order import ZERO, Fill, Order
+from brokergw.model.outcome import BrokerOrder
 from brokergw.model.reconciliation import (
     Baseline,
     CashPolicy,
@@ -54,8 +55,7 @@ class Explaining:
         self, session: Session, seen: Seen, baseline: Baseline | None, policy: ReconciliationPolicy
     ) -> Explained:
         """Explain what stands; raises GatewayError when the history cannot be read."""
-        doubts = await self._journal.open_orders(seen.look.account_id, _DOUBTFUL)
-        doubtful = tuple(each.subject for each in seen.standing if _in_doubt(each, doubts))
+        doubtful = await self._doubtful(seen)
         rest = [each for each in seen.standing if each.subject not in doubtful]
         if baseline is None:
             # The history of an account before its first comparison explains nothing that follows.
@@ -66,6 +66,16 @@ class Explaining:
         news = News.of(await self._history(session, baseline.as_of_ns), baseline.transactions)
         found = [await self._explain(session, seen, each, news, baseline, policy) for each in rest]
         return Explained(tuple(each for each in found if each is not None), doubtful, news)
+
+    async def _doubtful(self, seen: Seen) -> tuple[str, ...]:
+        """Name the symbols that orders may account for of which the record does not know all."""
+        positions = [each for each in seen.standing if each.kind is DifferenceKind.POSITION]
+        if not positions:
+            return ()
+        listed = {name: told for told in seen.look.open_orders for name in (told.broker_order_id, told.client_order_id)}
+        orders = await self._journal.open_orders(seen.look.account_id)
+        doubts = [order for order in orders if order.state in _DOUBTFUL or _has_moved(order, listed)]
+        return tuple(each.subject for each in positions if _in_doubt(each, doubts))
 
     async def _history(self, session: Session, since_ns: int) -> Sequence[Transaction]:
         until_ns = self._clock.now_ns() + _MINUTE_NS
@@ -137,10 +147,14 @@ def _by_policy(difference: Difference, policy: ReconciliationPolicy) -> Differen
     return replace(difference, explanation=Explanation.TOLERATED, detail="taken over, as the user's policy has it")
 
 
+def _has_moved(order: Order, listed: Mapping[str, BrokerOrder]) -> bool:
+    """Tell whether the broker shows an open order otherwise than the record has it, or no longer as open."""
+    told = next((listed[n] for n in (*order.broker_order_ids, order.broker_client_order_id) if n in listed), None)
+    return told is None or told.cum_quantity != order.cum_quantity
+
+
 def _in_doubt(difference: Difference, doubts: Sequence[Order]) -> bool:
-    """Tell whether an order of unknown outcome may be what a position differs by."""
-    if difference.kind is not DifferenceKind.POSITION:
-        return False
+    """Tell whether an order of which not all is known may be what a position differs by."""
     excess = Decimal(difference.broker) - Decimal(difference.record)
     side = Side.BUY if excess > ZERO else Side.SELL
     own = [order for order in doubts if order.terms.symbol == difference.subject and order.terms.side is side]

@@ -22,6 +22,7 @@ GATEWAY: Final = "gateway:reconciliation"
 """Who halts, in the gateway's own name."""
 
 _AGREEING_ROUNDS: Final = 2
+_UNDECIDED_ROUNDS: Final = 5
 _NAMED_MAX: Final = 5
 
 log = structlog.get_logger(__name__)
@@ -102,6 +103,8 @@ class Findings:
             baseline=fresh.baseline,
         )
         await self._reconciliations.put(again)
+        if again.rounds == _UNDECIDED_ROUNDS and again.finding in {Finding.INCONCLUSIVE, Finding.FAILED}:
+            self._tell(again, Severity.WARNING)
         return again
 
     async def _act(self, session: Session, fresh: Reconciliation, standing: Reconciliation | None) -> None:
@@ -109,7 +112,7 @@ class Findings:
         log.log(_LEVELS[fresh.finding], "account compared", account_id=account_id, **_facts(fresh))
         if fresh.finding is Finding.MISMATCH:
             await self._switch.halt(
-                _scope(session), HaltCause.RECONCILIATION, TradingState.HALTED, _sentence(session, fresh), GATEWAY
+                _scope(session), HaltCause.RECONCILIATION, TradingState.HALTED, _sentence(fresh), GATEWAY
             )
         await self._reconciliations.put(fresh)
         self._journal.record(_audit(session, fresh))
@@ -119,17 +122,20 @@ class Findings:
             await self._changed()
         severity = _severity(fresh)
         if severity is not None:
-            self._notifier.notify(
-                Alert(
-                    kind=AlertKind.RECONCILIATION_MISMATCH,
-                    severity=severity,
-                    subject=account_id,
-                    message=_sentence(session, fresh),
-                    time_ns=self._clock.now_ns(),
-                    user_id=session.connection.user_id,
-                    facts=tuple(_told(fresh.differences)),
-                )
+            self._tell(fresh, severity)
+
+    def _tell(self, finding: Reconciliation, severity: Severity) -> None:
+        self._notifier.notify(
+            Alert(
+                kind=AlertKind.RECONCILIATION_MISMATCH,
+                severity=severity,
+                subject=finding.account_id,
+                message=_sentence(finding),
+                time_ns=self._clock.now_ns(),
+                user_id=finding.user_id,
+                facts=tuple(_told(finding.differences)),
             )
+        )
 
     async def _close_if_agreed(self, session: Session, agreed: Reconciliation, standing: Reconciliation | None) -> None:
         """Close a mismatch once two comparisons in a row found nothing; the halt is left to a person."""
@@ -176,11 +182,13 @@ def _severity(fresh: Reconciliation) -> Severity | None:
     return Severity.INFO if older else Severity.WARNING
 
 
-def _sentence(session: Session, fresh: Reconciliation) -> str:
-    """Say what differs, a few things by name."""
+def _sentence(fresh: Reconciliation) -> str:
+    """Say what differs, a few things by name, or why that is not known."""
+    if fresh.finding in {Finding.INCONCLUSIVE, Finding.FAILED}:
+        return f"account {fresh.account_id} could not be compared {fresh.rounds} times in a row: {fresh.detail}"
     shown = [_in_words(each) for each in fresh.differences if fresh.finding is Finding.WARNED or not each.explained]
     more = f" and {len(shown) - _NAMED_MAX} more" if len(shown) > _NAMED_MAX else ""
-    return f"account {session.connection.account_id}: {'; '.join(shown[:_NAMED_MAX])}{more}"
+    return f"account {fresh.account_id}: {'; '.join(shown[:_NAMED_MAX])}{more}"
 
 
 def _in_words(difference: Difference) -> str:

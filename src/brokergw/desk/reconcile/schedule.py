@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from brokergw.desk.feeds.upkeep import budget_is_short
 from brokergw.desk.reconcile.rounds import Rounds
 from brokergw.desk.sessions import Session
 from brokergw.model.errors import GatewayError, Reason
@@ -98,7 +99,10 @@ class Schedule:
             await self._clock.sleep(min(_LOOK_S, self._settings.every_s))
             asked_ns = self._wanted.get(account_id)
             now = self._clock.monotonic()
-            if asked_ns is None and now < due_at:
+            late_s = now - due_at
+            # What is left of a short budget is for orders, though not for ever.
+            waits = late_s < 0 or (late_s < self._settings.every_s and budget_is_short(session, self._clock.now_ns()))
+            if asked_ns is None and waits:
                 continue
             due_at = now + self._settings.every_s
             await self._try(session, Trigger.PERIODIC if asked_ns is None else Trigger.ON_DEMAND)

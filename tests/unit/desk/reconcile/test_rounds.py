@@ -9,6 +9,7 @@ from brokergw.model.account import Transaction
 from brokergw.model.alerts import AlertKind, Severity
 from brokergw.model.errors import PreflightDenied, Reason
 from brokergw.model.lifecycle import State
+from brokergw.model.outcome import Budget
 from brokergw.model.reconciliation import (
     DifferenceKind,
     Explanation,
@@ -290,3 +291,28 @@ async def test_an_anchor_that_comes_too_late_is_refused(books: Books, monkeypatc
         assert (await books.cycle(8)).finding is Finding.INCONCLUSIVE
     await books.cycle()
     assert await books.held() == {"ACME": D(7)}
+
+
+async def test_an_account_that_is_never_decided_on_is_told_of(books: Books) -> None:
+    """Five comparisons in a row without a result are a warning, since a difference could hide there; four are not."""
+    await begun(books)
+    books.broker.away = BrokerUnavailable(Reason.BROKER_UNREACHABLE, "no answer")
+    while books.latest.rounds < 4 or books.latest.finding is not Finding.FAILED:
+        await books.cycle(EVERY_S / 2)
+    assert books.told.alerts == []
+    await books.cycle()
+    [alert] = books.told.alerts
+    assert alert.severity is Severity.WARNING
+    assert "no answer" in alert.message
+
+
+@pytest.mark.parametrize(("remaining", "more"), [(49, 0), (50, 1), (51, 1)])
+async def test_a_short_budget_is_left_to_orders(books: Books, remaining: int, more: int) -> None:
+    """With less than a quarter of the broker's budget left a comparison waits, a whole cycle at most."""
+    await begun(books)
+    rounds = books.latest.rounds
+    books.broker.budgeted = Budget(200, remaining, None)
+    await books.cycle()
+    assert books.latest.rounds == rounds + more
+    await books.cycle()
+    assert books.latest.rounds > rounds + more
