@@ -1,6 +1,8 @@
 """Limits and broker configurations in the database, each version kept."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -28,27 +30,41 @@ from brokergw.store.writer import Writer
 _AUDIT_NAMES: Final = [column.name for column in AUDIT.columns if column.name != "audit_id"]
 
 
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """What was read, before anything is made of it."""
+
+    limits: Sequence[Any]
+    brokers: Sequence[Any]
+    revision: int
+
+
 class SqlLimits:
     """Implements `ports.limits.LimitsStore`. No row is ever removed, so the versions' sum only rises."""
 
     def __init__(self, writer: Writer, reader: Reader) -> None:
         self._writer = writer
         self._reader = reader
+        self._raw = _Raw([], [], 0)
+        self._record = LimitsRecord()
 
     async def revision(self) -> int:
         """Tell how far changes have come."""
         return await self._reader.query(_revision)
 
     async def load(self) -> LimitsRecord:
-        """Read everything as of one moment."""
+        """Read everything as of one moment; gives the very record of before while nothing has changed."""
 
-        def read(database: Connection) -> LimitsRecord:
-            revision = _revision(database)
+        def read(database: Connection) -> _Raw:
             limits = database.execute(select(USER_BROKER_LIMITS)).all()
             brokers = database.execute(select(BROKER_CONFIGS)).all()
-            return LimitsRecord(tuple(map(_scope_limits, limits)), tuple(map(_broker_config, brokers)), revision)
+            return _Raw(limits, brokers, _revision(database))
 
-        return await self._reader.query(read, at_one_moment=True)
+        raw = await self._reader.query(read, at_one_moment=True)
+        if raw != self._raw:
+            limits, brokers = tuple(map(_scope_limits, raw.limits)), tuple(map(_broker_config, raw.brokers))
+            self._raw, self._record = raw, LimitsRecord(limits, brokers, raw.revision)
+        return self._record
 
     async def knows_user(self, user_id: str) -> bool:
         """Tell whether there is such a user."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import fields
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,7 @@ def limits_to_text(limits: Limits) -> str:
     return json.dumps({name: _plain(value) for name, value in values.items() if value is not None}, sort_keys=True)
 
 
+@lru_cache(maxsize=50_000)
 def limits_from_text(text: str) -> Limits:
     """Read limits; raises Unreadable for anything negative, not finite, unknown or of another kind."""
     try:

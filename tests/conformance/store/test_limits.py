@@ -189,3 +189,15 @@ async def test_a_source_that_nobody_is_blocks_its_user(store: Store) -> None:
     )
     (found,) = (await store.limits.load()).limits
     assert (found.scope.user_id, found.fault) == (USER, "'OWNER' is nobody who sets limits")
+
+
+async def test_a_record_that_has_not_changed_is_the_same_one(store: Store) -> None:
+    """Reading again costs those who hold it nothing; any change, by hand too, gives another."""
+    await store.limits.put_limits(a_version(1), an_audit())
+    first = await store.limits.load()
+    assert await store.limits.load() is first
+    change = text("UPDATE user_broker_limits SET region = 'EU'")
+    await store._writer.run(lambda database: database.execute(change) and None)
+    second = await store.limits.load()
+    assert second is not first
+    assert second.limits[0].region == "EU"

@@ -41,6 +41,7 @@ class LimitsBook:
         self._brokers: dict[str, BrokerConfig] = {}
         self._regions: dict[str, str] = {}
         self._made: dict[tuple[str, str, str], EffectiveLimits] = {}
+        self._record: LimitsRecord | None = None
         self._revision = -1
         self._read_at = self._seen_at = clock.monotonic() - STALE_AFTER_S
         self._reading = asyncio.Lock()
@@ -126,16 +127,16 @@ class LimitsBook:
         return self._store is not None and self._clock.monotonic() - self._seen_at >= STALE_AFTER_S
 
     def _take(self, record: LimitsRecord) -> None:
+        if record is self._record:
+            return
         scopes = {each.scope: each for each in record.limits}
         faults = {(each.scope.user_id, each.scope.strategy_id): each.fault for each in record.limits if each.fault}
         brokers = {each.broker: each for each in record.brokers}
-        if (scopes, faults, brokers, record.revision) == (self._scopes, self._faults, self._brokers, self._revision):
-            return
         for (user_id, strategy_id), fault in faults.items():
             log.error("limits cannot be read", user_id=user_id, strategy_id=strategy_id, fault=fault)
         self._scopes, self._faults, self._brokers = scopes, faults, brokers
         self._regions = {scope.user_id: each.region for scope, each in scopes.items() if each.region}
-        self._revision = record.revision
+        self._record, self._revision = record, record.revision
         self._made.clear()
 
     def _put_together(self, user_id: str, broker: str, strategy_id: str) -> EffectiveLimits:

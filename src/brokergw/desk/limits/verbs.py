@@ -95,7 +95,7 @@ class LimitsVerbs:
         """Show a user's limits as the record has them now; raises NotFound for an unknown broker."""
         if broker:
             self._require_broker(broker)
-        await self._book.refresh()
+        await self._book.look()
         scope = self._book.scope
         return LimitsView(
             mandatory=self._book.hard,
@@ -120,7 +120,7 @@ class LimitsVerbs:
         scope = change.scope
         if scope.source is LimitSource.ADMIN:
             await self._require_user(scope.user_id)
-        await self._book.refresh()
+        await self._book.look()
         before = self._book.scope(scope)
         _require_etag(before.etag, change.etag)
         self._require_bounded(change.limits, scope)
@@ -149,13 +149,13 @@ class LimitsVerbs:
 
     async def broker_configs(self) -> Sequence[BrokerConfig]:
         """List every broker's configuration, by id."""
-        await self._book.refresh()
+        await self._book.look()
         return [self._book.broker(broker) for broker in sorted(self._brokers)]
 
     async def set_broker(self, caller: Caller, change: BrokerChange) -> BrokerConfig:
         """Replace a broker's configuration; raises as `set_limits` does, and BROKER_NOT_FOUND."""
         self._require_broker(change.config.broker)
-        await self._book.refresh()
+        await self._book.look()
         before = self._book.broker(change.config.broker)
         _require_etag(before.etag, change.etag)
         self._require_bounded(change.config.limits, LimitsScope(source=LimitSource.BROKER))

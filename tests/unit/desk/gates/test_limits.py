@@ -13,8 +13,10 @@ from brokergw.desk.limits.book import LimitsBook
 from brokergw.desk.limits.day import TradingDays
 from brokergw.model.broker_config import BrokerConfig
 from brokergw.model.commands import ModifyOrder
-from brokergw.model.errors import PreflightDenied, Reason
+from brokergw.model.errors import GatewayError, PreflightDenied, Reason
 from brokergw.model.limits import Limits, LimitsFault, LimitSource, LimitsScope, ScopeLimits
+from brokergw.model.outcome import Rejected
+from brokergw.ports.broker import Change
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.memory_limits import MANDATORY, MemoryLimits
 from tests.fixtures.scripted_broker import Bench
@@ -111,6 +113,11 @@ async def test_a_gateway_asks_its_record_before_any_order(bench: Bench) -> None:
     assert denial.value.gate == "authority"
 
 
+async def refuse(_order_id: str, _change: Change) -> Rejected:
+    """Refuse every change."""
+    return Rejected("TOO_LATE")
+
+
 async def test_the_audit_names_the_limits_that_an_order_was_judged_by(bench: Bench) -> None:
     """An admitted order's row, a denied one's and an admitted change's have the version that held at the gates."""
     store = MemoryLimits()
@@ -120,13 +127,16 @@ async def test_the_audit_names_the_limits_that_an_order_was_judged_by(bench: Ben
     placed = await bench.submit(bench.order())
     store.brokers["scripted"] = BrokerConfig(broker="scripted", version=1)
     await bench.desk.limits.book.refresh()
+    bench.broker.modify = refuse
     change = ModifyOrder(
         idempotency_key=str(uuid.uuid4()), order_id=placed.order.order_id, limit_price=Decimal("49.50")
     )
-    await bench.desk.modify(bench.caller, await bench.desk.clear(bench.caller, change))  # type: ignore[arg-type]
+    cleared = await bench.desk.clear(bench.caller, change)
+    with pytest.raises(GatewayError, match="refused"):
+        await bench.desk.modify(bench.caller, cleared)  # type: ignore[arg-type]
     store.brokers["scripted"] = BrokerConfig(broker="scripted", enabled=False, version=2)
     await bench.desk.limits.book.refresh()
     with pytest.raises(PreflightDenied):
         await bench.desk.clear(bench.caller, bench.order())
-    told = {row.action: row.detail for row in bench.journal.audit if row.detail.startswith("limits=")}
+    told = {row.action: row.detail.partition(";")[0] for row in bench.journal.audit if "limits=" in row.detail}
     assert told == {"order.admitted": "limits=41", "order.modify.admitted": "limits=42", "order.denied": "limits=43"}
