@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from brokergw.desk.alerts.logged import LoggedAlerts
+from brokergw.desk.breaker import Contact
 from brokergw.desk.doubt.absence import Absence, delays_in_doubt, delays_in_quarantine, quarantine_ends_ns
 from brokergw.desk.doubt.search import Ambiguous, Search
 from brokergw.desk.record.book import OrderBook
@@ -193,6 +194,8 @@ class Resolver:
             legs = leg_orders(current, seen, now)
             return Step(order=after, fills=fills, told=seen, inserts=legs, origin=Origin.RECONCILED)
 
+        # The broker takes orders, if it does not always say so.
+        session.breaker.succeeded(Contact.ORDER)
         written = await self._recorder.write(order, step, guard=session.guard)
         log.info("order in doubt was found", order_id=order.order_id, state=written.order.state.value)
 

@@ -101,6 +101,8 @@ class Upkeep:
         memory = self._memories[account_id] = _Memory()
         due_at = self._clock.monotonic()
         try:
+            if await self._first(session):
+                due_at += self._every_s(session, memory)
             while True:
                 await self._clock.sleep(min(_LOOK_S, self._settings.live_s, self._settings.blind_s))
                 now = self._clock.monotonic()
@@ -111,6 +113,27 @@ class Upkeep:
                     due_at = self._clock.monotonic() + every_s
         finally:
             del self._memories[account_id]
+
+    async def _first(self, session: Session) -> bool:
+        """Compare at once what a former life or another process has left open; no new order leaves before that.
+
+        Tells whether the broker was asked.
+        """
+        account_id = session.connection.account_id
+        try:
+            if not await self._journal.open_heads(account_id):
+                session.reconciled()
+                return False
+            await self.sweep(session)
+        except LeaseGone:
+            raise
+        except Exception as error:
+            known = isinstance(error, GatewayError)
+            log.warning("open orders not compared", account_id=account_id, exc_info=None if known else error)
+        finally:
+            # Whoever waits learns how it stands; the next sweep comes anyway.
+            session.looked.set()
+        return True
 
     async def sweep(self, session: Session) -> None:
         """Compare once; raises GatewayError when the broker cannot be asked."""
@@ -125,6 +148,7 @@ class Upkeep:
             if head.order_id not in listed and head.state in AT_BROKER and not moved:
                 await self._look_up(session, memory, head)
         memory.doubts = {order_id: doubt for order_id, doubt in memory.doubts.items() if order_id in heads}
+        session.reconciled()
 
     async def take_in(self, session: Session, seen: BrokerOrder, asked_ns: int) -> None:
         """Put what the broker shows of an order on the record, and the order too where nobody knows it."""

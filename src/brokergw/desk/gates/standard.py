@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from brokergw.desk.gates.age import AgeCheck
+from brokergw.desk.gates.answering import BrokerAnswering
 from brokergw.desk.gates.broker_state import BrokerStateCheck
 from brokergw.desk.gates.collar import CollarCheck
 from brokergw.desk.gates.environment import EnvironmentCheck, StepUpCheck
@@ -57,6 +58,7 @@ def standard_checks(
     """List the checks of each gate."""
     return GateChecks(
         authority=(
+            BrokerAnswering(),
             LimitsLookup(limits.book, limits.days, clock),
             PositionAsked(),
             EnvironmentCheck(live, clock),

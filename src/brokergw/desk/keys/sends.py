@@ -9,9 +9,10 @@ from typing import Any
 
 import structlog
 
+from brokergw.desk.breaker import Breaker, Contact
 from brokergw.desk.results import Result
 from brokergw.model.errors import GatewayError, Reason
-from brokergw.model.outcome import Outcome, Unknown
+from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.ports.journal import KeyScope
 
 log = structlog.get_logger(__name__)
@@ -140,13 +141,27 @@ def _tasks(sends: Iterable[Send]) -> set[asyncio.Task[None]]:
     return {send.task for send in sends if send.task is not None}
 
 
-async def sent(command: Awaitable[Outcome]) -> Outcome:
-    """Wait for a command's outcome; an adapter that fails in the middle leaves it unknown, never undone."""
+async def sent(command: Awaitable[Outcome], breaker: Breaker | None = None) -> Outcome:
+    """Wait for a command's outcome; an adapter that fails in the middle leaves it unknown, never undone.
+
+    A `breaker` counts what the broker answers to it.
+    """
+    outcome: Outcome
     try:
-        return await command
+        outcome = await command
     except Exception:
         log.exception("an adapter failed in the middle of a command")
-        return Unknown("the adapter failed")
+        outcome = Unknown("the adapter failed")
+    if breaker is not None:
+        match outcome:
+            case Unknown():
+                breaker.failed(Contact.ORDER)
+            case Accepted() | Rejected():
+                breaker.succeeded(Contact.ORDER)
+            case NotSent():
+                # The broker was not even asked; questions tell whether it can be reached.
+                pass
+    return outcome
 
 
 def key_reused(order_id: str) -> GatewayError:
