@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from brokergw.desk.breaker import FAILURES_MAX, OPEN_S, Breaker, Contact
+from brokergw.desk.sessions import Session
 from brokergw.model.errors import GatewayError, PreflightDenied, Reason
 from brokergw.model.outcome import Accepted, BrokerOrder, Outcome, Unknown
 from brokergw.model.terms import OrderTerms
@@ -146,8 +147,7 @@ async def test_orders_wait_for_the_first_comparison_after_a_start(bench: Bench) 
         return [told]
 
     bench.broker.open_orders = slowly
-    session = await bench.desk._sessions.usable("alice", "acc_1")
-    await again(bench)
+    session = await again(bench)
     await asked.wait()
     order = asyncio.create_task(bench.submit(bench.order()))
     for _ in range(50):
@@ -178,9 +178,18 @@ async def test_a_first_comparison_that_fails_refuses_orders_and_lets_cancels_pas
     assert await reason_of(bench) is None
 
 
-async def again(bench: Bench) -> None:
-    """Let the process lose the connection and take it anew."""
+async def test_a_process_that_trades_already_waits_for_no_comparison(bench: Bench) -> None:
+    """That it takes a dead process's connection over holds none of its own orders back."""
+    await bench.submit(bench.order())
+    session = await again(bench, trading=True)
+    assert not session.reconciling
+    assert await reason_of(bench) is None
+
+
+async def again(bench: Bench, *, trading: bool = False) -> Session:
+    """Let the connection be taken anew, by a process that has sent nothing yet or by one that trades."""
     session = await bench.desk._sessions.usable("alice", "acc_1")
+    session.trading = trading
     lease = session.guard
     session.let_go()
     await session.ended()
@@ -188,3 +197,4 @@ async def again(bench: Bench) -> None:
     bench.desk._feeds.start(session)
     for _ in range(50):
         await asyncio.sleep(0)
+    return session
