@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import structlog
 
-from brokergw.desk.breaker import Breaker, Contact
+from brokergw.desk.breaker import Contact
 from brokergw.desk.fresh import FreshFetch
 from brokergw.desk.prices import Prices
+from brokergw.desk.readiness import Readiness
 from brokergw.desk.results import ConnectionStatus
 from brokergw.model.account import AccountState, Connection, ConnectionHealth, Environment, Position
 from brokergw.model.broker_config import BrokerConfig
@@ -54,10 +55,7 @@ class Session:
     last_message_ns: int | None = None
     lease: Lease | None = None
     on_news: Callable[[], None] = lambda: None
-    breaker: Breaker = field(init=False)
-    trading: bool = False
-    reconciling: bool = False
-    looked: asyncio.Event = field(default_factory=asyncio.Event)
+    ready: Readiness = field(init=False)
     state: FreshFetch[BrokerState] = field(init=False)
     prices: Prices = field(init=False)
     _instruments: dict[str, tuple[float, Instrument | None]] = field(default_factory=dict)
@@ -67,7 +65,7 @@ class Session:
     def __post_init__(self) -> None:
         self.state = FreshFetch(self._fetch_state, self.clock)
         self.prices = Prices(self.adapter.get_quotes, self.clock)
-        self.breaker = Breaker(self.clock)
+        self.ready = Readiness(self.clock)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -127,36 +125,12 @@ class Session:
         """Become the process that does the connection's background work; how its feed fares is to be seen."""
         self.lease, self.stream_up = lease, False
         self.health, self.detail = ConnectionHealth.CONNECTING, ""
-        # Where orders have left already, another process's death is no reason to hold the next one back.
-        self.reconciling = not self.trading
-        if self.reconciling:
-            self.looked.clear()
-
-    def reconciled(self) -> None:
-        """Say that the open orders have been compared since this process took the connection, or need not be."""
-        self.reconciling = False
-        self.looked.set()
-
-    async def require_answering(self) -> None:
-        """Raise BROKER_SESSION_DOWN unless a new order may be sent: nothing is to be recorded under its key.
-
-        Waits for the first comparison of the open orders where this process has sent none yet.
-        """
-        if self.reconciling:
-            await self.looked.wait()
-            if self.reconciling:
-                raise _down(
-                    "the open orders have not been compared with the broker's since the connection was taken", 1.0
-                )
-        wait_s = self.breaker.wait_s()
-        self.trading = True
-        if wait_s > 0:
-            raise _down("the broker has failed again and again, and is left alone for a moment", wait_s)
+        self.ready.taken()
 
     def let_go(self) -> None:
         """Stop the background work: another process does it from here on, or nobody."""
         self.lease, self.stream_up = None, False
-        self.reconciled()
+        self.ready.reconciled()
         for task in self._work.values():
             task.cancel()
         self._ending.update(self._work.values())
@@ -199,9 +173,9 @@ class Session:
             state = await self._ask_state()
         except GatewayError as error:
             if error.reason in _FAILURES:
-                self.breaker.failed(Contact.QUESTION)
+                self.ready.breaker.failed(Contact.QUESTION)
             raise
-        self.breaker.succeeded(Contact.QUESTION)
+        self.ready.breaker.succeeded(Contact.QUESTION)
         return state
 
     async def _ask_state(self) -> BrokerState:
@@ -217,10 +191,6 @@ class Session:
 
 
 _FAILURES: Final = frozenset({Reason.BROKER_UNREACHABLE, Reason.BROKER_ANSWER_UNUSABLE})
-
-
-def _down(message: str, wait_s: float) -> GatewayError:
-    return GatewayError(Reason.BROKER_SESSION_DOWN, message, retry_after_s=wait_s)
 
 
 class Sessions:

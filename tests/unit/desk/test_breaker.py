@@ -152,7 +152,7 @@ async def test_orders_wait_for_the_first_comparison_after_a_start(bench: Bench) 
     order = asyncio.create_task(bench.submit(bench.order()))
     for _ in range(50):
         await asyncio.sleep(0)
-    assert (session.reconciling, order.done(), len(bench.broker.sent)) == (True, False, 1)
+    assert (session.ready.reconciling, order.done(), len(bench.broker.sent)) == (True, False, 1)
     listing.set()
     await order
     assert len(bench.broker.sent) == 2
@@ -182,14 +182,14 @@ async def test_a_process_that_trades_already_waits_for_no_comparison(bench: Benc
     """That it takes a dead process's connection over holds none of its own orders back."""
     await bench.submit(bench.order())
     session = await again(bench, trading=True)
-    assert not session.reconciling
+    assert not session.ready.reconciling
     assert await reason_of(bench) is None
 
 
 async def again(bench: Bench, *, trading: bool = False) -> Session:
     """Let the connection be taken anew, by a process that has sent nothing yet or by one that trades."""
     session = await bench.desk._sessions.usable("alice", "acc_1")
-    session.trading = trading
+    session.ready._trading = trading
     lease = session.guard
     session.let_go()
     await session.ended()

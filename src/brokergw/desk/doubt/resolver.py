@@ -195,7 +195,7 @@ class Resolver:
             return Step(order=after, fills=fills, told=seen, inserts=legs, origin=Origin.RECONCILED)
 
         # The broker takes orders, if it does not always say so.
-        session.breaker.succeeded(Contact.ORDER)
+        session.ready.breaker.succeeded(Contact.ORDER)
         written = await self._recorder.write(order, step, guard=session.guard)
         log.info("order in doubt was found", order_id=order.order_id, state=written.order.state.value)
 

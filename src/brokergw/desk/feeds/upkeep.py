@@ -122,7 +122,7 @@ class Upkeep:
         account_id = session.connection.account_id
         try:
             if not await self._journal.open_heads(account_id):
-                session.reconciled()
+                session.ready.reconciled()
                 return False
             await self.sweep(session)
         except LeaseGone:
@@ -132,7 +132,7 @@ class Upkeep:
             log.warning("open orders not compared", account_id=account_id, exc_info=None if known else error)
         finally:
             # Whoever waits learns how it stands; the next sweep comes anyway.
-            session.looked.set()
+            session.ready.looked()
         return True
 
     async def sweep(self, session: Session) -> None:
@@ -148,7 +148,7 @@ class Upkeep:
             if head.order_id not in listed and head.state in AT_BROKER and not moved:
                 await self._look_up(session, memory, head)
         memory.doubts = {order_id: doubt for order_id, doubt in memory.doubts.items() if order_id in heads}
-        session.reconciled()
+        session.ready.reconciled()
 
     async def take_in(self, session: Session, seen: BrokerOrder, asked_ns: int) -> None:
         """Put what the broker shows of an order on the record, and the order too where nobody knows it."""

@@ -11,5 +11,5 @@ class BrokerAnswering:
 
     async def __call__(self, question: Question) -> Sequence[Objection]:
         """Object to nothing; raises BROKER_SESSION_DOWN, under which no key is used up."""
-        await question.session.require_answering()
+        await question.session.ready.require()
         return ()

@@ -131,7 +131,7 @@ class Submit:
             outcome = NotSent(f"{rival} is on its way too, and the broker could not tell the two apart")
         else:
             with self._latch.sending(admitted, permit):
-                outcome = await sent(session.adapter.submit_order(permit, admitted.terms), session.breaker)
+                outcome = await sent(session.adapter.submit_order(permit, admitted.terms), session.ready.breaker)
         return await self._settle(caller, cleared.command, session, admitted, permit, outcome, cleared.admission)
 
     async def _admit(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> Order | Result:

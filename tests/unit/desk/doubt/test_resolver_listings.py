@@ -131,7 +131,7 @@ async def test_orders_in_doubt_share_their_listings(bench: Bench) -> None:
     for _ in range(20):
         orders.append(await doubtful(bench))
         # Other orders are answered in between, so that the breaker stays closed.
-        session.breaker.succeeded(Contact.ORDER)
+        session.ready.breaker.succeeded(Contact.ORDER)
     bench.broker.capabilities = replace(bench.broker.capabilities, resolution=ResolutionClass.BY_TAG)
     await bench.clock.pass_time(120)
     assert all(stands(bench, order).state is State.RESOLVED_ABSENT for order in orders)
