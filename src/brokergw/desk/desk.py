@@ -15,7 +15,7 @@ from brokergw.desk.feeds.adoption import Adoption
 from brokergw.desk.feeds.feed import Feeds
 from brokergw.desk.feeds.holding import Holding
 from brokergw.desk.feeds.upkeep import Upkeep, UpkeepSettings
-from brokergw.desk.gates.gates import Gates
+from brokergw.desk.gates.gates import GateChecks, Gates
 from brokergw.desk.gates.one_at_a_time import OneAtATime
 from brokergw.desk.gates.own_orders import OwnOrders
 from brokergw.desk.gates.standard import GateSettings, standard_checks
@@ -129,20 +129,9 @@ class Desk:
         self.losses = Losses(risk_days, followed) if risk_days is not None else None
         if self.losses is not None:
             self.limits.loss_of = self.losses.of_user
-        checks = standard_checks(
-            one_at_a_time,
-            clock,
-            gate_settings,
-            live,
-            self.limits,
-            self._hours,
-            self._halting,
-            self._own_orders,
-            self.losses,
-        )
         compared = ReconcileParts(journal, self._book, adoption, upkeep, self._holding, clock)
         self._reconciling = Reconciling(reconcile, compared) if reconcile is not None else None
-        self._gates = Gates(self._sessions, checks if self._reconciling is None else self._reconciling.guarding(checks))
+        self._gates = Gates(self._sessions, self._checks(one_at_a_time))
         self._admission = Admission(journal, recorder, clock)
         parts = Parts(
             journal=journal,
@@ -163,6 +152,21 @@ class Desk:
         self._left = LeftAnswers(journal, recorder, self._sessions, evidence, clock) if evidence is not None else None
         self._background: list[asyncio.Task[None]] = []
         self._wire_questions(journal, directory)
+
+    def _checks(self, one_at_a_time: OneAtATime) -> GateChecks:
+        """List what an order must pass."""
+        checks = standard_checks(
+            one_at_a_time,
+            self._clock,
+            self._gate_settings,
+            self.live,
+            self.limits,
+            self._hours,
+            self._halting,
+            self._own_orders,
+            self.losses,
+        )
+        return checks if self._reconciling is None else self._reconciling.guarding(checks)
 
     def _wire_verbs(self, parts: Parts, recorder: Recorder) -> None:
         """Make each verb that does something."""
