@@ -54,6 +54,10 @@ async def test_every_limit_comes_back_as_it_was_set(edge: Edge) -> None:
     assert shown.platform.limits == pb.Limits()
     assert shown.mandatory.order_notional_max == "10000"
     assert not shown.HasField("strategy")
+    words = {each.name: each.value for each in shown.effective}
+    assert words["trading_hours"] == "MON,FRI 09:30-16:00 America/New_York"
+    assert words["asset_classes"] == "CRYPTO,STOCK"
+    assert (words["market_orders"], words["symbols_restricted"]) == ("false", "none")
 
 
 async def test_what_binds_is_shown_with_its_source(edge: Edge) -> None:

@@ -436,7 +436,7 @@ class EffectiveLimit(_message.Message):
     name: _builtins.str
     """The limit's name: a field of Limits."""
     value: _builtins.str
-    """Its value: a decimal, a whole number, true or false, or a list with commas."""
+    """Its value: a decimal, a whole number, true or false, a list with commas (none for an empty one), or windows."""
     source: Global___LimitSource.ValueType
     """Who set it; of equals the widest scope."""
     used: _builtins.str

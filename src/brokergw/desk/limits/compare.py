@@ -6,10 +6,11 @@ from decimal import Decimal
 from typing import Any, Final
 
 from brokergw.model.broker_config import BrokerConfig
-from brokergw.model.limits import NUMBERS, EffectiveLimits, Limits, LimitSource
+from brokergw.model.limits import NUMBERS, EffectiveLimits, Limits, LimitSource, TradingHours
 from brokergw.model.money import format_decimal
 
 _LISTS: Final = ("asset_classes", "symbols_allowed")
+_DAYS: Final = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _PLAIN: Final = ("enabled", "fee_bps", "fee_per_contract", "requests_per_minute", "regions")
 _ADDRESSES: Final = ("paper_url", "live_url", "data_url")
 
@@ -59,7 +60,7 @@ def config_differences(before: BrokerConfig, after: BrokerConfig) -> list[str]:
 
 
 def shown(value: Any) -> str:
-    """Write a limit's value: a plain number, true or false, or a list with commas; `unset` for None."""
+    """Write a limit's value: a plain number, true or false, a list with commas, or windows; `unset` for None."""
     if value is None:
         return "unset"
     if isinstance(value, bool):
@@ -69,8 +70,14 @@ def shown(value: Any) -> str:
     if isinstance(value, Decimal | int):
         return format_decimal(Decimal(value))
     if isinstance(value, frozenset):
-        return ",".join(sorted(value))
-    return f"{len(value)} windows"
+        return ",".join(sorted(value)) or "none"
+    return "; ".join(map(_window, value)) or "never"
+
+
+def _window(hours: TradingHours) -> str:
+    days = ",".join(_DAYS[day] for day in sorted(hours.days))
+    start, end = (f"{minute // 60:02d}:{minute % 60:02d}" for minute in (hours.start_minute, hours.end_minute))
+    return f"{days} {start}-{end} {hours.zone}"
 
 
 def _looser(name: str, before: Limits, after: Limits) -> bool:
