@@ -144,6 +144,7 @@ class Desk:
             resolver=self._resolver,
             one_at_a_time=one_at_a_time,
             latch=self._halting.latch,
+            storms=self._halting.storms,
             clock=clock,
             instance_id=leases.instance_id,
         )

@@ -9,6 +9,7 @@ import structlog
 from brokergw.desk.halts.clearance import Clearance
 from brokergw.desk.halts.latch import Latch
 from brokergw.desk.halts.standing import Standing
+from brokergw.desk.halts.storms import RejectStorms
 from brokergw.desk.halts.switch import Switch
 from brokergw.model.alerts import Alert
 from brokergw.model.errors import GatewayError
@@ -36,6 +37,7 @@ class Halting:
         self.clearance: Final = Clearance(clock.monotonic, expires=book.shared)
         self.latch: Final = Latch(self.standing, self.clearance, clock)
         self.switch: Final = Switch(book, file, self.standing, self.latch, clock, notify)
+        self.storms: Final = RejectStorms(self.switch, self.standing, clock)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._confirmed = -1
         self._confirming: asyncio.Task[None] | None = None

@@ -64,7 +64,7 @@ class Submit:
         self._clock = parts.clock
         self._instance_id = parts.instance_id
         self._admission = parts.admission
-        self._latch = parts.latch
+        self._latch, self._storms = parts.latch, parts.storms
 
     async def __call__(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> OrderResult:
         """Place a cleared order, or give the answer that its key stands for already."""
@@ -221,6 +221,7 @@ class Submit:
         settled = written.order
         match settled.state:
             case State.REJECTED_BY_BROKER if isinstance(outcome, Rejected):
+                self._storms.refused(settled)
                 raise rejection(settled.order_id, outcome)
             case State.NOT_SENT if isinstance(outcome, NotSent):
                 if not permit.spent and (halt := self._latch.halt_of(settled, admission)) is not None:
