@@ -143,8 +143,7 @@ class Desk:
             recall=self._recall,
             resolver=self._resolver,
             one_at_a_time=one_at_a_time,
-            latch=self._halting.latch,
-            storms=self._halting.storms,
+            halting=self._halting,
             clock=clock,
             instance_id=leases.instance_id,
         )
@@ -173,7 +172,7 @@ class Desk:
         """Make each verb that does something."""
         journal, clock = self._journal, self._clock
         self._submit, self._changes = Submit(parts), Changes(parts)
-        self._modify, self._cancel = Modify(self._changes, parts.latch, clock), Cancel(self._changes)
+        self._modify, self._cancel = Modify(self._changes, parts.halting.latch, clock), Cancel(self._changes)
         verdicts = Verdicts(parts, journal, recorder)
         self.list_orders_in_doubt, self.settle_order = verdicts.in_doubt, verdicts.settle
         self._sweep = Sweep(journal, self._sends, self._sessions, self._recall, self._submit, self._cancel, clock)

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from brokergw.desk.doubt.resolver import Resolver
 from brokergw.desk.gates.one_at_a_time import OneAtATime
-from brokergw.desk.halts.latch import Latch
-from brokergw.desk.halts.storms import RejectStorms
+from brokergw.desk.halts.halting import Halting
 from brokergw.desk.keys.recall import Recall
 from brokergw.desk.keys.sends import Sends
 from brokergw.desk.record.admission import Admission
@@ -29,7 +28,6 @@ class Parts:
     recall: Recall
     resolver: Resolver
     one_at_a_time: OneAtATime
-    latch: Latch
-    storms: RejectStorms
+    halting: Halting
     clock: Clock
     instance_id: str

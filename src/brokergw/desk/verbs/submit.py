@@ -64,7 +64,7 @@ class Submit:
         self._clock = parts.clock
         self._instance_id = parts.instance_id
         self._admission = parts.admission
-        self._latch, self._storms = parts.latch, parts.storms
+        self._latch, self._storms = parts.halting.latch, parts.halting.storms
 
     async def __call__(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> OrderResult:
         """Place a cleared order, or give the answer that its key stands for already."""
