@@ -34,7 +34,8 @@ class AccountState:
     """An account as of the broker's reply; money in `currency`.
 
     `masked_number` shows at most the last four characters of the broker's account number. `last_close_equity` is what
-    the equity was when the session before ended, None where the broker does not tell.
+    the equity was when the session before ended, None where the broker does not tell. `close_only` says that the broker
+    takes nothing but what makes a position smaller.
     """
 
     masked_number: str
@@ -48,6 +49,7 @@ class AccountState:
     multiplier: Decimal
     as_of_ns: int
     last_close_equity: Decimal | None = None
+    close_only: bool = False
 
 
 @quick

@@ -96,7 +96,18 @@ def account(row: Row, now_ns: int) -> AccountState:
         multiplier=decimal(row, "multiplier"),
         as_of_ns=now_ns,
         last_close_equity=optional_decimal(row, "last_equity"),
+        close_only=_only_liquidates(row),
     )
+
+
+def _only_liquidates(row: Row) -> bool:
+    """Tell whether Alpaca has restricted the account to liquidation, for whatever reason; a healthy one lists none.
+
+    Account, admin_configurations.restrict_to_liquidation_reasons: a boolean for each reason.
+    """
+    configurations = row.get("admin_configurations")
+    reasons = configurations.get("restrict_to_liquidation_reasons") if isinstance(configurations, dict) else None
+    return isinstance(reasons, dict) and any(value is True for value in reasons.values())
 
 
 def position(row: Row, now_ns: int) -> Position:

@@ -58,8 +58,6 @@ class BrokerStateCheck:
 def state_objections(question: Question, state: BrokerState) -> Iterator[Objection]:
     """Compare an order with the account and the positions."""
     terms, instrument = question.terms, question.instrument
-    if state.account.trading_blocked:
-        yield Objection(Reason.ACCOUNT_DISABLED, "account", "the broker has blocked trading on this account")
     if instrument is None or terms.order_class is OrderClass.OCO:
         # Exits hold what is there already, and the cost of a spread is the broker's to say.
         return

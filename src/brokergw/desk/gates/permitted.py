@@ -1,7 +1,7 @@
 """Gate 2: may this be traded, and at this hour, by the limits that somebody set?
 
-What reduces a position passes allow-lists and hours, which must not trap anybody in it. A restricted symbol stays
-restricted.
+What reduces a position passes allow-lists and hours, which must not trap anybody in it; the commit sees to it that it
+does reduce. A restricted symbol stays restricted.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,18 +30,26 @@ class PermittedCheck:
 
 def permission_objections(question: Question, now_ns: int) -> Iterator[Objection]:
     """Compare an order with the lists and hours of the limits."""
+    yield from _restrictions(question)
+    refused = list(_not_allowed(question, now_ns))
+    if refused and question.reduces:
+        question.excused = True
+    else:
+        yield from refused
+
+
+def _restrictions(question: Question) -> Iterator[Objection]:
     limits = question.limits
-    values = limits.values
-    symbols = [leg.symbol for leg in question.terms.legs] or [question.terms.symbol]
-    if values.symbols_restricted is not None:
-        for symbol in symbols:
-            if symbol in values.symbols_restricted:
-                description = f"{symbol} is restricted"
-                yield _no(limits, "symbols_restricted", Reason.INSTRUMENT_RESTRICTED, description, symbol)
-    if question.reduces:
-        return
+    for symbol in question.symbols:
+        if symbol in (limits.values.symbols_restricted or ()):
+            description = f"{symbol} is restricted"
+            yield _no(limits, "symbols_restricted", Reason.INSTRUMENT_RESTRICTED, description, symbol)
+
+
+def _not_allowed(question: Question, now_ns: int) -> Iterator[Objection]:
+    limits, values = question.limits, question.limits.values
     if values.symbols_allowed is not None:
-        for symbol in symbols:
+        for symbol in question.symbols:
             if symbol not in values.symbols_allowed:
                 description = f"{symbol} is not among the symbols that are allowed"
                 yield _no(limits, "symbols_allowed", Reason.INSTRUMENT_RESTRICTED, description, symbol)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from typing import Final
 
 from brokergw.desk.gates.question import Question
 from brokergw.model.errors import FieldViolation, InvalidRequest, Objection, Reason
@@ -9,6 +10,8 @@ from brokergw.model.instrument import Instrument
 from brokergw.model.money import format_decimal, is_multiple
 from brokergw.model.terms import OrderTerms
 from brokergw.ports.clock import Clock
+
+_DAY_NS: Final = 86_400_000_000_000
 
 
 class SanityCheck:
@@ -26,7 +29,8 @@ class SanityCheck:
         violations = tuple(grid_violations(instrument, terms.quantity, prices_of(terms), prefix))
         if violations:
             raise InvalidRequest(violations)
-        return list(expiry_objections(terms, self._clock.now_ns()))
+        days_max = question.session.capabilities.expiry_days_max
+        return list(expiry_objections(terms, self._clock.now_ns(), days_max))
 
 
 def grid_violations(
@@ -55,7 +59,12 @@ def prices_of(terms: OrderTerms) -> dict[str, Decimal | None]:
     }
 
 
-def expiry_objections(terms: OrderTerms, now_ns: int) -> Iterator[Objection]:
-    """Check that an expiry lies ahead."""
-    if terms.expire_time_ns is not None and terms.expire_time_ns <= now_ns:
+def expiry_objections(terms: OrderTerms, now_ns: int, days_max: int | None = None) -> Iterator[Objection]:
+    """Check that an expiry lies ahead, and not farther than the broker takes it."""
+    if terms.expire_time_ns is None:
+        return
+    if terms.expire_time_ns <= now_ns:
         yield Objection(Reason.EXPIRE_TIME_INVALID, "order.expire_time", "the expiry lies in the past")
+    if days_max is not None and terms.expire_time_ns > now_ns + days_max * _DAY_NS:
+        description = f"the broker takes expiries up to {days_max} days ahead"
+        yield Objection(Reason.EXPIRE_TIME_INVALID, "order.expire_time", description, str(days_max))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from brokergw.desk.gates.account import AccountCheck
 from brokergw.desk.gates.age import AgeCheck
 from brokergw.desk.gates.answering import BrokerAnswering
 from brokergw.desk.gates.broker_state import BrokerStateCheck
@@ -61,6 +62,7 @@ def standard_checks(
             BrokerAnswering(),
             LimitsLookup(limits.book, limits.days, clock),
             PositionAsked(),
+            AccountCheck(),
             EnvironmentCheck(live, clock),
             BrokerPermitted(limits.book),
             HaltCheck(halting.standing, halting.clearance),

@@ -70,7 +70,6 @@ INSTRUMENT: Final[dict[Reason, Row]] = {
     Reason.INSTRUMENT_RESTRICTED: denied(
         "The symbol is restricted, or not on an allow-list that holds.", "See GetLimits."
     ),
-    Reason.INSTRUMENT_HALTED: denied("Trading in the symbol is halted.", "Wait until it trades again."),
     Reason.ASSET_CLASS_NOT_ALLOWED: denied("The limits do not allow this class of assets.", "See GetLimits."),
     Reason.OUTSIDE_TRADING_HOURS: denied(
         "The order comes outside the trading hours that somebody set.", "See GetLimits; cancels are taken at any time."

@@ -224,3 +224,18 @@ def test_the_limit_of_an_oco_is_its_take_profit() -> None:
     assert pair.terms.take_profit_limit_price == Decimal("180.25")
     assert mapping.same_terms(by_limit, pair)
     assert mapping.same_terms(by_profit, pair)
+
+
+@pytest.mark.parametrize(
+    ("configurations", "close_only"),
+    [
+        ({}, False),
+        (None, False),
+        ({"restrict_to_liquidation_reasons": {"ach_return": False, "pattern_day_trading": False}}, False),
+        ({"restrict_to_liquidation_reasons": {"ach_return": True, "pattern_day_trading": False}}, True),
+    ],
+)
+def test_an_account_restricted_to_liquidation_only_closes(configurations: object, *, close_only: bool) -> None:
+    """Any reason that is true restricts it; a healthy account lists none."""
+    row = sample("http_get_account")
+    assert mapping.account({**row, "admin_configurations": configurations}, 0).close_only is close_only
