@@ -49,11 +49,13 @@ class Account:
         """Go on through the log, and tell of every event at which the exposure is above the cap."""
         for sequence, text in database.execute(_EVENTS, (self.account_id, self.sequence)).fetchall():
             self.sequence = sequence
-            self.take(json.loads(text))
+            order = json.loads(text)
+            self.take(order)
             exposure = self.exposure()
             self.highest = max(self.highest, exposure)
             if exposure > cap:
-                yield f"{self.account_id} at {sequence}: exposure {float(exposure)} above {float(cap)}"
+                name = f"{order['order_id']} version {order['version']} {order['state']} {order['terms']}"
+                yield f"{self.account_id} at {sequence}: exposure {float(exposure)} above {float(cap)} by {name}"
 
     def take(self, order: dict[str, Any]) -> None:
         """Take an order's next version."""

@@ -56,10 +56,6 @@ class Stake:
         """What the order adds to its trading day's volume: what it traded, and what it still may."""
         return self.worth + self.held * self.price
 
-    def untraded(self) -> "Stake":
-        """Give the open part of the stake alone."""
-        return replace(self, traded=ZERO, worth=ZERO, rounding=ZERO)
-
     def none(self) -> "Stake":
         """Give the stake of the same order before it began."""
         return Stake(

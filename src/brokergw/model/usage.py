@@ -60,6 +60,10 @@ class Usage:
         """Give the counts with so much more exposure, which no order made."""
         return replace(self, exposure=self.exposure + exposure)
 
+    def unacknowledging(self, worth: Decimal) -> "Usage":
+        """Give the counts with so much more that the broker has not acknowledged."""
+        return replace(self, unacknowledged=self.unacknowledged + worth)
+
     def _day(self, before: Stake, after: Stake, admitted: int) -> tuple[str, int, Decimal]:
         """Count for the latest day only: what belongs to an earlier one is nobody's limit any more."""
         day, orders, volume = self.trading_day, self.day_orders, self.day_volume

@@ -114,15 +114,17 @@ class Admission:
     """What an order must pass in the very commit that permits its send.
 
     `reduces` says that it only makes a position smaller; the ledger decides whether that holds, and what does passes
-    REDUCE_ONLY and every cap. With `must_reduce` it is refused where it does not. `closing` marks the kill switch's own
-    closing orders, which pass a halt. `position` is the symbol's signed position as the broker told it for this order,
-    and `mark` what a unit of it is worth now in the base currency, multiplier included: the larger worst case of the
-    broker's position and the ledger's counts.
+    REDUCE_ONLY and every cap. With `must_reduce` it is refused where it does not. With `broker_decides` the broker's
+    position alone is what can be reduced: a ledger behind the broker is to keep nobody in a position. `closing` marks
+    the kill switch's own closing orders, which pass a halt. `position` is the symbol's signed position as the broker
+    told it for this order, and `mark` what a unit of it is worth now in the base currency, multiplier included: the
+    larger worst case of the broker's position and the ledger's counts.
     """
 
     caps: tuple[Cap, ...] = ()
     reduces: bool = False
     must_reduce: bool = False
+    broker_decides: bool = False
     closing: bool = False
     position: Decimal | None = None
     mark: Decimal | None = None

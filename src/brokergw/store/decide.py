@@ -20,6 +20,7 @@ from brokergw.model.lifecycle import State, may_move
 from brokergw.model.order import Order
 from brokergw.model.trading import Halt
 from brokergw.ports.journal import (
+    CapsReached,
     ClientOrderIdTaken,
     CommitResult,
     FillKnown,
@@ -134,14 +135,15 @@ class Decider:
             self._read_fills(units)
             self._halts = self._read_halts(units)
         verdicts = [self._check(unit) for unit in units]
-        if not self._careful and not all(verdict is None or isinstance(verdict, _SURE) for verdict in verdicts):
-            raise Race
+        if not self._careful:
+            self._require_sure(units, verdicts)
         current = self._current_orders([v.order_id for v in verdicts if isinstance(v, _StaleInDatabase)])
         return [Stale(current[v.order_id]) if isinstance(v, _StaleInDatabase) else v for v in verdicts]
 
     def _check(self, prepared: PreparedUnit) -> Refusal | _StaleInDatabase | None:
-        # A hopeful pass that refuses a unit for anything it has staged is given up altogether.
-        staged = _State() if self._careful else self._state
+        # A hopeful pass that refuses a unit for anything it has staged is given up, but for what no cap lets through.
+        apart = self._careful or prepared.unit.admission is not None
+        staged = _State() if apart else self._state
         self._moves = []
         refusal = (
             self._check_guard(prepared)
@@ -152,9 +154,28 @@ class Decider:
             or self._check_decision(prepared, staged)
             or self._check_ledger(prepared)
         )
-        if refusal is None and self._careful:
+        if refusal is None and apart:
             self._state.take_over(staged)
         return refusal
+
+    def _require_sure(
+        self, units: Sequence[PreparedUnit], verdicts: Sequence[Refusal | _StaleInDatabase | None]
+    ) -> None:
+        """Raise Race unless every refusal stands, whatever the pass has not read.
+
+        A new order that no cap lets through need not cost its neighbours the careful pass, where the ledger's rows were
+        read and locked for it: only its key comes before.
+        """
+        unsure = [each for each in zip(units, verdicts, strict=True) if each[1] is not None]
+        unsure = [(unit, verdict) for unit, verdict in unsure if not isinstance(verdict, _SURE)]
+        if not unsure:
+            return
+        capped = (isinstance(verdict, CapsReached) and unit.claim is not None for unit, verdict in unsure)
+        if not self._statements.locks_rows or not all(capped):
+            raise Race
+        keys = {unit.claim[:3] for unit, _ in unsure if unit.claim is not None}
+        if self._fetch(self._statements.find_keys, keys):
+            raise Race
 
     def _check_guard(self, prepared: PreparedUnit) -> LeaseLost | None:
         guard = prepared.unit.guard

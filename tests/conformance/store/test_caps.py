@@ -12,6 +12,7 @@ from brokergw.ports.journal import (
     Committed,
     Measure,
     Subject,
+    WouldIncrease,
 )
 from brokergw.store import Store
 from tests.conformance.store.ledgers import (
@@ -166,3 +167,15 @@ async def test_no_view_of_the_position_hides_what_an_order_adds_in_another(store
     for limit, admitted in ((2999, False), (3000, True)):
         result = await store.journal.commit(asking(third, cap(Measure.EXPOSURE, limit), **short))
         assert isinstance(result, Committed if admitted else CapsReached)
+
+
+@pytest.mark.parametrize(("units", "admitted"), [(6, True), (7, True), (8, False)])
+async def test_closing_order_takes_what_the_broker_shows_and_nobody_closes_already(
+    store: Store, units: int, *, admitted: bool
+) -> None:
+    """K3. A position that only the broker knows of can be closed, once: orders that close it already count."""
+    closing = {"reduces": True, "must_reduce": True, "broker_decides": True, "position": Decimal(10)}
+    first = holding(3, 100, side=Side.SELL)
+    assert isinstance(await store.journal.commit(asking(first, **closing)), Committed)
+    result = await store.journal.commit(asking(holding(units, 100, side=Side.SELL), **closing))
+    assert isinstance(result, Committed if admitted else WouldIncrease)

@@ -4,6 +4,7 @@ A report may overtake the answer to the very call that caused it. So an order th
 the sends in flight have ended, before it is adopted.
 """
 
+from decimal import Decimal
 from typing import Final
 
 import structlog
@@ -17,7 +18,7 @@ from brokergw.model.capability import ResolutionClass
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.ids import new_id
 from brokergw.model.lifecycle import UNRESOLVED, State, is_terminal
-from brokergw.model.order import ZERO, Order, Origin
+from brokergw.model.order import ONE, ZERO, Order, Origin
 from brokergw.model.outcome import BrokerOrder
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Commit, Committed, Journal, LeaseLost
@@ -85,6 +86,7 @@ class Adoption:
     async def adopt(self, session: Session, seen: BrokerOrder, event_time_ns: int) -> Order:
         """Put an order on the record that was made outside the gateway, as it was before it traded."""
         now, connection = self._clock.now_ns(), session.connection
+        worth = await _unit_worth(session, seen)
         # Its executions are counted as they are told; until then it has the state of an order without any.
         state = seen.state if seen.cum_quantity == 0 else State.WORKING
         ended = is_terminal(state)
@@ -107,7 +109,8 @@ class Adoption:
             external=True,
             # No gate has seen it: it holds what it says it may trade, at the price that it names.
             hold_quantity=seen.terms.quantity or ZERO,
-            hold_price=max(seen.terms.limit_price or ZERO, seen.terms.stop_price or ZERO),
+            hold_price=max(seen.terms.limit_price or ZERO, seen.terms.stop_price or ZERO) * worth,
+            unit_worth=worth,
         )
         audit = own_audit(order, now, "order.adopted")
         event = order_event(order, Origin.RECONCILED, event_time_ns, now)
@@ -131,3 +134,13 @@ class Adoption:
         if order is None and seen.replaces:
             order = await self._book.by_broker(account_id, seen.replaces, "")
         return order
+
+
+async def _unit_worth(session: Session, seen: BrokerOrder) -> Decimal:
+    """Give what a unit is worth at a price of one; where the broker does not say, as much as that."""
+    try:
+        instrument = await session.instrument(seen.terms.symbol) if seen.terms.symbol else None
+    except GatewayError as error:
+        log.warning("an adopted order's instrument is not known", reason=error.reason.value)
+        instrument = None
+    return instrument.multiplier if instrument is not None else ONE

@@ -93,7 +93,8 @@ def _hold_of_legs(
         if reference is None:
             return None
         total += _leg_cost(leg, instrument, reference * margin, fees)
-    return Hold(terms.quantity or ZERO, total)
+    # The legs are orders of their own once the broker has made them, and count with their contract's multiplier.
+    return Hold(terms.quantity or ZERO, total, max(instrument.multiplier for instrument in instruments))
 
 
 def _leg_cost(leg: Leg, instrument: Instrument, price: Decimal, fees: Fees) -> Decimal:

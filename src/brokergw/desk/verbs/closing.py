@@ -29,7 +29,14 @@ def closing_hold(position: Position) -> Hold:
 
 def closing_admission(position: Position, *, through_halts: bool) -> Admission:
     """Give what a closing order must pass; only the kill switch's own go through halts."""
-    return Admission(reduces=True, closing=through_halts, position=position.quantity, mark=unit_worth(position))
+    return Admission(
+        reduces=True,
+        must_reduce=True,
+        broker_decides=True,
+        closing=through_halts,
+        position=position.quantity,
+        mark=unit_worth(position),
+    )
 
 
 def unit_worth(position: Position) -> Decimal:

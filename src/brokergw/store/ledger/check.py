@@ -106,7 +106,8 @@ def _reducible(case: Case) -> Decimal:
     sign = 1 if after.side is Side.SELL else -1
     held = sign * holding.quantity
     if admission.position is not None:
-        held = min(held, sign * admission.position)
+        told = sign * admission.position
+        held = told if admission.broker_decides else min(held, told)
     on_its_side = holding.sell_quantity if after.side is Side.SELL else holding.buy_quantity
     return max(ZERO, held - (on_its_side - after.held))
 

@@ -1,13 +1,16 @@
 """What the ledger says, and whether it is what the orders on record come to."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal, localcontext
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
 from brokergw.model.ledger import EXACT, Holding, stake_of
-from brokergw.model.order import ZERO, Order
+from brokergw.model.lifecycle import AT_BROKER, OPEN, State
+from brokergw.model.order import ZERO
+from brokergw.model.terms import Side
 from brokergw.model.usage import Usage
 from brokergw.ports.journal import Subject
 from brokergw.ports.ledger import LedgerDifference, PositionOnRecord, UsageOnRecord
@@ -22,9 +25,20 @@ from brokergw.store.ledger.rows import (
     usage_keys,
 )
 from brokergw.store.queries import open_orders
-from brokergw.store.tables import RISK_POSITIONS, RISK_USAGE
+from brokergw.store.tables import ORDERS, RISK_POSITIONS, RISK_USAGE
 
 _SECOND_NS: Final = 1_000_000_000
+_UNACKNOWLEDGED: Final = OPEN - AT_BROKER | {State.PENDING_MODIFY}
+_OPEN: Final = select(
+    ORDERS.c.user_id,
+    ORDERS.c.account_id,
+    ORDERS.c.symbol,
+    ORDERS.c.strategy_id,
+    ORDERS.c.side,
+    ORDERS.c.hold_quantity,
+    ORDERS.c.hold_price,
+    ORDERS.c.cum_quantity,
+).where(ORDERS.c.is_open, ORDERS.c.hold_quantity != "0")
 _OPEN_MEASURES: Final = ("buy_quantity", "buy_worth", "sell_quantity", "sell_worth")
 
 
@@ -80,10 +94,13 @@ def positions(account_id: str) -> Callable[[Connection], list[PositionOnRecord]]
 def recount(connection: Connection) -> list[LedgerDifference]:
     """Count what is open from the open orders, and exposures from the positions; all must be seen at one moment."""
     with localcontext(EXACT):
-        orders = open_orders(None)(connection)
+        orders = open_orders(None, _UNACKNOWLEDGED)(connection)
         held = dict(map(position_from_row, map(tuple, connection.execute(select(RISK_POSITIONS)))))
         used = dict(map(usage_from_row, map(tuple, connection.execute(select(RISK_USAGE)))))
-        holdings, counts = _counted(orders)
+        holdings, counts = _counted(connection.execute(_OPEN))
+        for order in orders:
+            account = usage_keys(order.user_id, order.account_id, "")[0]
+            counts[account] = counts.get(account, Usage()).unacknowledging(stake_of(order).unacknowledged)
         for key, position in held.items():
             for each in usage_keys(position.user_id, key.account_id, key.strategy_id):
                 # A strategy's rows count for the strategy alone: everybody's have them already.
@@ -96,20 +113,21 @@ def recount(connection: Connection) -> list[LedgerDifference]:
     return sorted(differences, key=lambda each: (each.subject, each.measure))
 
 
-def _counted(orders: Iterable[Order]) -> tuple[dict[PositionKey, Holding], dict[UsageKey, Usage]]:
-    holdings: dict[PositionKey, Holding] = {}
-    counts: dict[UsageKey, Usage] = {}
-    for order in orders:
-        stake = stake_of(order)
-        only_open = stake.untraded()
-        for key in position_keys(stake.account_id, stake.symbol, stake.strategy_id):
-            holdings[key] = holdings.get(key, NOTHING_HELD).moved(stake.none(), only_open)
-        for each in usage_keys(stake.user_id, stake.account_id, stake.strategy_id):
-            acknowledging = each.subject == Subject.ACCOUNT
-            counts[each] = counts.get(each, Usage()).moved(
-                stake.none(), stake, ZERO, admitted_s=None, acknowledging=acknowledging
-            )
-    return holdings, counts
+def _counted(rows: Iterable[Any]) -> tuple[dict[PositionKey, Holding], dict[UsageKey, Usage]]:
+    """Add up what open orders hold; by hand and from few columns, since there may be many thousand of them."""
+    open_units: dict[PositionKey, list[Decimal]] = {}
+    numbers: Counter[UsageKey] = Counter()
+    for user_id, account_id, symbol, strategy_id, side, quantity, price, done in rows:
+        held, unit = max(ZERO, Decimal(quantity) - Decimal(done)), Decimal(price)
+        first = 0 if side == Side.BUY else 3
+        for key in position_keys(account_id, symbol, strategy_id):
+            sums = open_units.setdefault(key, [ZERO] * 6)
+            sums[first] += held
+            sums[first + 1] += held * unit
+            sums[first + 2] = max(sums[first + 2], unit) if held else sums[first + 2]
+        numbers.update(usage_keys(user_id, account_id, strategy_id))
+    holdings = {key: Holding(ZERO, ZERO, *sums) for key, sums in open_units.items()}
+    return holdings, {key: Usage(open_orders=number) for key, number in numbers.items()}
 
 
 def _of_positions(
