@@ -1,0 +1,131 @@
+"""Clearing away what rests in a halted scope."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import pytest
+
+from brokergw.desk.results import Cleared
+from brokergw.model.account import Position
+from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.instrument import AssetClass
+from brokergw.model.lifecycle import State
+from brokergw.model.order import Order
+from brokergw.model.outcome import Accepted, BrokerOrder, Outcome
+from brokergw.model.terms import OrderType, Side
+from brokergw.model.trading import PLATFORM, HaltCause, TradingState
+from brokergw.ports.broker import BrokerUnavailable
+from brokergw.ports.halts import Finding, FindingState
+from tests.fixtures.memory_halts import MemoryHaltBook
+from tests.fixtures.scripted_broker import Bench, broker_order
+
+
+async def resting(bench: Bench) -> Order:
+    """Place an order that rests."""
+
+    async def accept(client_order_id: str, terms: object) -> Outcome:
+        return Accepted(broker_order(client_order_id, terms, State.WORKING))  # type: ignore[arg-type]
+
+    bench.broker.submit = accept
+    cleared = await bench.desk.clear(bench.caller, bench.order())
+    assert isinstance(cleared, Cleared)
+    return (await bench.desk.submit(bench.caller, cleared)).order  # type: ignore[arg-type]
+
+
+async def kill(bench: Bench, *, flatten: bool = False) -> MemoryHaltBook:
+    """Throw the switch, with a sweep."""
+    halting = bench.desk._halting
+    book = MemoryHaltBook(bench.clock)
+    halting.book = halting.switch._book = book  # type: ignore[misc]
+    await halting.switch.halt(
+        PLATFORM, HaltCause.KILL_SWITCH, TradingState.HALTED, "enough", "root", sweep=True, flatten=flatten
+    )
+    return book
+
+
+async def one_pass(bench: Bench, book: MemoryHaltBook) -> Finding:
+    """Do one pass over the only account."""
+    (session,) = bench.desk.sessions()
+    await bench.desk._clearing._pass(session, await book.sweeps())
+    (finding,) = await book.findings()
+    return finding
+
+
+async def test_an_order_is_left_until_the_broker_no_longer_has_it(bench: Bench) -> None:
+    """K3: the cancel is asked for, and the account is not done before record and broker both say that nothing rests."""
+    order = await resting(bench)
+    canceled: list[str] = []
+
+    async def cancel(broker_order_id: str) -> Outcome:
+        canceled.append(broker_order_id)
+        return Accepted()
+
+    bench.broker.cancel = cancel
+    book = await kill(bench)
+    finding = await one_pass(bench, book)
+    assert canceled == [order.broker_order_id]
+    assert finding.state is FindingState.WORKING
+    assert [(left.order_id, left.symbol) for left in finding.residuals] == [(order.order_id, "ACME")]
+    assert not bench.desk._clearing.done((await book.sweeps())[0], [finding])
+    finding = await one_pass(bench, book)
+    assert len(canceled) == 1, "a cancel that is on its way is not asked for again"
+
+
+async def test_a_broker_that_is_down_is_said_to_block(bench: Bench) -> None:
+    """K6: while the broker does not answer, nothing counts as gone, and what is left is listed with the reason."""
+    order = await resting(bench)
+
+    async def down() -> Sequence[BrokerOrder]:
+        raise BrokerUnavailable(Reason.BROKER_UNREACHABLE, "it is down")
+
+    bench.broker.open_orders = down
+    book = await kill(bench)
+    finding = await one_pass(bench, book)
+    assert finding.state is FindingState.BLOCKED
+    assert finding.why == "BROKER_UNREACHABLE: it is down"
+    assert [left.order_id for left in finding.residuals] == [order.order_id]
+
+
+async def test_an_account_where_nothing_rests_is_done(bench: Bench) -> None:
+    """Only the broker's own empty list makes an account done, and all accounts done make the sweep."""
+    book = await kill(bench)
+    finding = await one_pass(bench, book)
+    assert (finding.state, finding.residuals) == (FindingState.DONE, ())
+    assert bench.desk._clearing.done((await book.sweeps())[0], [finding])
+
+
+async def test_positions_are_closed_once_by_orders_that_pass_the_halt(bench: Bench) -> None:
+    """Flattening sends one market order for what is held; the next pass, by whomever, sends no second one."""
+    held = Decimal(7)
+    bench.broker.positions = [
+        Position(
+            symbol="ACME",
+            asset_class=AssetClass.STOCK,
+            quantity=held,
+            available_quantity=held,
+            average_price=Decimal(50),
+            cost_basis=held * 50,
+            market_price=Decimal(50),
+            market_value=held * 50,
+            unrealized_profit=Decimal(0),
+            as_of_ns=0,
+        )
+    ]
+    book = await kill(bench, flatten=True)
+    for _ in range(2):
+        finding = await one_pass(bench, book)
+        assert finding.state is FindingState.WORKING
+        assert [(left.symbol, left.quantity) for left in finding.residuals] == [("ACME", "7")]
+    ((_, terms),) = bench.broker.sent
+    assert (terms.side, terms.type, terms.quantity) == (Side.SELL, OrderType.MARKET, held)
+    bench.broker.positions = []
+    steps = [(row.user_id, row.action) for row in bench.journal.audit if row.action.startswith("sweep.")]
+    assert steps == [("root", "sweep.close")]
+
+
+async def test_nothing_but_the_sweep_passes_the_halt(bench: Bench) -> None:
+    """T16: while the sweep works, a caller's own order is denied."""
+    await kill(bench, flatten=True)
+    with pytest.raises(GatewayError) as refusal:
+        await bench.desk.clear(bench.caller, bench.order())
+    assert refusal.value.reason is Reason.TRADING_HALTED
