@@ -99,6 +99,8 @@ class Explaining:
                 explanation, detail = news.explains(suspect, baseline.as_of_ns)
                 if explanation is Explanation.NONE and await self._is_coin_fee(session, seen, suspect, baseline):
                     explanation, detail = Explanation.TOLERATED, "a fee that was taken in coins"
+                if explanation is Explanation.NONE and suspect.excess in await self._spreads(seen, suspect, baseline):
+                    explanation, detail = Explanation.TRANSACTION, "the legs of a spread traded it"
                 if explanation is not Explanation.NONE:
                     return replace(difference, explanation=explanation, detail=detail)
                 return _by_policy(difference, policy)
@@ -106,6 +108,23 @@ class Explaining:
                 return _by_policy(difference, policy)
             case _:
                 return difference
+
+    async def _spreads(self, seen: Seen, suspect: Suspect, baseline: Baseline) -> set[Decimal]:
+        """Give what multi-leg orders may have traded of a symbol since the baseline: of all fills, or of the latest.
+
+        Such an order fills as one, and its legs are no orders of their own where the broker does not make them so.
+        """
+        moved, sums = ZERO, set[Decimal]()
+        for event in reversed(await self._looker.fills(seen.look.account_id, baseline.sequence)):
+            fill = event.payload
+            if not isinstance(fill, Fill) or fill.symbol:
+                continue
+            order = await self._journal.order(fill.order_id)
+            for leg in order.terms.legs if order is not None else ():
+                if leg.symbol == suspect.symbol:
+                    moved += fill.quantity * leg.ratio * (1 if leg.side is Side.BUY else -1)
+            sums.add(moved)
+        return sums
 
     async def _is_coin_fee(self, session: Session, seen: Seen, suspect: Suspect, baseline: Baseline) -> bool:
         """Tell whether coins are missing by no more than what buying them since the baseline may have cost.

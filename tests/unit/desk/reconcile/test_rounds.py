@@ -17,7 +17,7 @@ from brokergw.model.reconciliation import (
     PositionPolicy,
     ReconciliationPolicy,
 )
-from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
+from brokergw.model.terms import Leg, OrderClass, OrderTerms, OrderType, Side, TimeInForce
 from brokergw.model.trading import HaltCause, TradingState
 from brokergw.ports.broker import BrokerUnavailable
 from tests.fixtures.books import ALICE, EVERY_S, Books, a_position, begun, no_anchor
@@ -316,3 +316,30 @@ async def test_a_short_budget_is_left_to_orders(books: Books, remaining: int, mo
     assert books.latest.rounds == rounds + more
     await books.cycle()
     assert books.latest.rounds > rounds + more
+
+
+async def test_the_legs_of_a_spread_are_its_fills(books: Books) -> None:
+    """What a multi-leg order traded of each leg is no mismatch, though it fills as one order without a symbol."""
+    await begun(books)
+    legs = (
+        Leg(symbol="ACME261218C00100000", ratio=1, side=Side.BUY),
+        Leg(symbol="ACME261218C00110000", ratio=2, side=Side.SELL),
+    )
+    terms = OrderTerms(
+        symbol="",
+        side=Side.BUY,
+        type=OrderType.MARKET,
+        time_in_force=TimeInForce.DAY,
+        quantity=D(3),
+        order_class=OrderClass.MULTI_LEG,
+        legs=legs,
+    )
+    order, fill = filled("elsewhere", terms, "x9")
+    await books.bench.tell(report(order, fill))
+    books.broker.positions = [a_position(legs[0].symbol, "3"), a_position(legs[1].symbol, "-6")]
+    warned = await books.cycle()
+    assert warned.finding is Finding.WARNED
+    assert {each.detail for each in warned.differences} == {"the legs of a spread traded it"}
+    assert await books.held() == {legs[0].symbol: D(3), legs[1].symbol: D(-6)}
+    books.broker.positions = [a_position(legs[0].symbol, "3"), a_position(legs[1].symbol, "-5")]
+    assert (await books.cycle()).finding is Finding.MISMATCH
