@@ -332,3 +332,30 @@ async def test_coins_come_with_their_fee(story: Story) -> None:
     found = await compared(story)
     assert found.finding in {AGREED, WARNED}
     assert (await compared(story)).finding == AGREED
+
+
+async def test_a_spread_is_no_mismatch(story: Story) -> None:
+    """The positions that the legs of a multi-leg order bring are its fills', and the books agree with them."""
+    await begun(story)
+    call, put = "AAPL270115C00230000", "AAPL270115P00230000"
+    for symbol, price in ((call, "20"), (put, "10")):
+        story.sim.control("POST", "price", {"symbol": symbol, "price": price})
+    buy, opens = trading_pb2.SIDE_BUY, trading_pb2.POSITION_EFFECT_OPEN
+    legs = [orders_pb2.OrderLeg(symbol=symbol, side=buy, ratio=1, position_effect=opens) for symbol in (call, put)]
+    request = orders_pb2.SubmitOrderRequest(
+        account_id=story.account,
+        idempotency_key=str(uuid.uuid4()),
+        order=orders_pb2.OrderSpec(
+            quantity="1",
+            type=trading_pb2.ORDER_TYPE_LIMIT,
+            limit_price="31",
+            time_in_force=trading_pb2.TIME_IN_FORCE_DAY,
+            order_class=trading_pb2.ORDER_CLASS_MULTI_LEG,
+            legs=legs,
+        ),
+    )
+    order = (await story.client.submit(request, 40.0)).order
+    await story.reaches(order.order_id, orders_pb2.ORDER_STATE_FILLED, "1")
+    assert (await compared(story)).finding in {AGREED, WARNED}
+    assert (await compared(story)).finding == AGREED
+    assert await refusal(story.client, story.account) == ""

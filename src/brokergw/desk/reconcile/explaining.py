@@ -24,7 +24,7 @@ from brokergw.model.reconciliation import (
     PositionPolicy,
     ReconciliationPolicy,
 )
-from brokergw.model.terms import Side
+from brokergw.model.terms import OrderClass, Side
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Journal
 
@@ -73,7 +73,7 @@ class Explaining:
         if not positions:
             return ()
         listed = {name: told for told in seen.look.open_orders for name in (told.broker_order_id, told.client_order_id)}
-        orders = await self._journal.open_orders(seen.look.account_id)
+        orders = [each for each in await self._journal.open_orders(seen.look.account_id) if not _is_leg(each)]
         doubts = [order for order in orders if order.state in _DOUBTFUL or _has_moved(order, listed)]
         return tuple(each.subject for each in positions if _in_doubt(each, doubts))
 
@@ -164,6 +164,11 @@ def _by_policy(difference: Difference, policy: ReconciliationPolicy) -> Differen
     if policy.positions is not PositionPolicy.ADOPT:
         return difference
     return replace(difference, explanation=Explanation.TOLERATED, detail="taken over, as the user's policy has it")
+
+
+def _is_leg(order: Order) -> bool:
+    """Tell whether an order is a leg of a spread, which brokers neither list nor fill by itself."""
+    return order.terms.order_class is OrderClass.MULTI_LEG and bool(order.parent_order_id)
 
 
 def _has_moved(order: Order, listed: Mapping[str, BrokerOrder]) -> bool:
