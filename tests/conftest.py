@@ -19,6 +19,7 @@ pytest_plugins = [
     "tests.fixtures.market",
     "tests.fixtures.replica_processes",
     "tests.fixtures.replicas",
+    "tests.fixtures.questions",
     "tests.fixtures.scripted_broker",
     "tests.fixtures.sim",
     "tests.fixtures.sim_wire",
