@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from brokergw.desk.alerts.limits import LimitAlerts
 from brokergw.desk.alerts.logged import LoggedAlerts
 from brokergw.desk.clearing.clearing import Clearing
 from brokergw.desk.doubt.left_answers import LeftAnswers
@@ -111,7 +112,7 @@ class Desk:
         recorder = Recorder(journal, self._book, clock, self._notifier)
         self._rules, self._gate_settings = rules or DeskRules(), gate_settings
         self._resolver = Resolver(recorder, self._book, clock, self._rules, self._notifier)
-        adoption = Adoption(journal, self._book, self._sends, clock)
+        adoption = Adoption(journal, self._book, self._sends, clock, self._notifier)
         upkeep = Upkeep(journal, self._book, recorder, adoption, clock, upkeep_settings or UpkeepSettings())
         self._feeds = Feeds(
             journal, self._book, recorder, self._sends, clock,
@@ -144,13 +145,13 @@ class Desk:
             resolver=self._resolver,
             one_at_a_time=one_at_a_time,
             halting=self._halting,
+            limit_alerts=LimitAlerts(self._notifier, self.limits.days.of, clock),
             clock=clock,
             instance_id=leases.instance_id,
         )
         self._wire_verbs(parts, recorder)
-        self._draining = False
         self._left = LeftAnswers(journal, recorder, self._sessions, evidence, clock) if evidence is not None else None
-        self._background: list[asyncio.Task[None]] = []
+        self._draining, self._background = False, list[asyncio.Task[None]]()
         self._wire_questions(journal, directory)
 
     def _checks(self, one_at_a_time: OneAtATime) -> GateChecks:

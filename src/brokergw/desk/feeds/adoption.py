@@ -9,6 +9,8 @@ from typing import Final
 
 import structlog
 
+from brokergw.desk.alerts.excess import OURS, excess
+from brokergw.desk.alerts.logged import LoggedAlerts
 from brokergw.desk.keys.sends import Sends
 from brokergw.desk.record.book import OrderBook
 from brokergw.desk.record.transitions import order_event
@@ -23,6 +25,7 @@ from brokergw.model.outcome import BrokerOrder
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Commit, Committed, Journal, LeaseLost
 from brokergw.ports.leases import LeaseGone
+from brokergw.ports.notifier import Notifier
 
 _SENDS_WAIT_S: Final = 30.0
 _OTHERS_WAIT_S: Final = 5.0
@@ -35,7 +38,10 @@ log = structlog.get_logger(__name__)
 class Adoption:
     """Finds the record's order for what a broker tells, and makes one where there is none."""
 
-    def __init__(self, journal: Journal, book: OrderBook, sends: Sends, clock: Clock) -> None:
+    def __init__(
+        self, journal: Journal, book: OrderBook, sends: Sends, clock: Clock, notifier: Notifier | None = None
+    ) -> None:
+        self._notifier = notifier or LoggedAlerts()
         self._journal = journal
         self._book = book
         self._sends = sends
@@ -125,6 +131,10 @@ class Adoption:
                 raise GatewayError(Reason.INTERNAL_ERROR, "an order could not be adopted")
             return found
         log.warning("order made outside the gateway", order_id=order.order_id, account_id=order.account_id)
+        if OURS.fullmatch(seen.client_order_id):
+            self._notifier.notify(
+                excess(order, seen, "an order bears an id of the gateway's that no record admits", now)
+            )
         self._book.remember(order)
         return order
 

@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from brokergw.desk.alerts.excess import excess, is_second
 from brokergw.desk.alerts.logged import LoggedAlerts
 from brokergw.desk.feeds.adoption import Adoption
 from brokergw.desk.feeds.coverage import Coverage, last_told_ns
@@ -183,6 +184,9 @@ class Feeds:
             order = written.order
 
     def _step(self, report: OrderReport, order: Order) -> Step | None:
+        if is_second(order, report.order):
+            why = "a second order lives at the broker under the id of one"
+            self._notifier.notify(excess(order, report.order, why, self._clock.now_ns()))
         if not may_take(order, report.order):
             log.warning("a report contradicts its order", order_id=order.order_id)
             return None

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from brokergw.desk.alerts.limits import LimitAlerts
 from brokergw.desk.doubt.resolver import Resolver
 from brokergw.desk.gates.one_at_a_time import OneAtATime
 from brokergw.desk.halts.halting import Halting
@@ -29,5 +30,6 @@ class Parts:
     resolver: Resolver
     one_at_a_time: OneAtATime
     halting: Halting
+    limit_alerts: LimitAlerts
     clock: Clock
     instance_id: str

@@ -65,6 +65,7 @@ class Submit:
         self._instance_id = parts.instance_id
         self._admission = parts.admission
         self._latch, self._storms = parts.halting.latch, parts.halting.storms
+        self._limit_alerts = parts.limit_alerts
 
     async def __call__(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> OrderResult:
         """Place a cleared order, or give the answer that its key stands for already."""
@@ -82,6 +83,7 @@ class Submit:
 
     async def deny(self, caller: Caller, command: SubmitOrder, broker: str, denial: PreflightDenied) -> None:
         """Record a gate's refusal as the final answer for the key."""
+        self._limit_alerts.denied(caller.user_id, command.strategy_id, denial)
         now = self._clock.now_ns()
         order = self._order(caller, command, broker, State.DENIED, now)
         order = replace(
