@@ -24,7 +24,7 @@ from brokergw.ports.clock import Clock
 _AGAIN_AFTER_S: Final = (0.2, 0.4, 0.8)
 _RECORD_AWAY_S: Final = 2.0
 _POLL_S: Final = 2.0
-_HELD_NS: Final = 20_000_000_000
+_HELD_NS: Final = 15_000_000_000
 _LATER_FIRST_S: Final = 5
 _LATER_MAX_S: Final = 600
 _DOUBLINGS_MAX: Final = 10

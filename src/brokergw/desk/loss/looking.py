@@ -25,7 +25,7 @@ _ON_TIME_NS: Final = 600 * _NS
 
 _HISTORY_NS: Final = 4 * 86_400 * _NS
 _HISTORY_EVERY_S: Final = 60.0
-_HISTORY_TRADING_S: Final = 15.0
+_HISTORY_TRADING_S: Final = 5.0
 _UNEXPLAINED_S: Final = 60.0
 _CENT: Final = Decimal("0.01")
 _TOLERANCE: Final = Decimal("0.005")
@@ -39,7 +39,8 @@ class _Memory:
     """What earlier looks at an account have shown.
 
     `cash` and `told` (what its history came to) are those of a moment at which they agreed, `sequence` is how far its
-    log had come then; `strange_at` is since when cash has moved and nothing tells why.
+    log had come before it, and `seen` at the last look; `strange_at` is since when cash has moved and nothing tells
+    why.
     """
 
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -49,6 +50,7 @@ class _Memory:
     cash: Decimal = ZERO
     told: Decimal = ZERO
     sequence: int = -1
+    seen: int = -1
     strange_at: float | None = None
     kept: RiskDay | None = None
 
@@ -76,6 +78,8 @@ class Looker:
         account_id = session.connection.account_id
         memory = self._memories.setdefault(account_id, _Memory())
         async with memory.turn:
+            # What is written while the broker is asked may be in its answer or not: then it counts as written later.
+            before = -1 if state is not None else await self._sequence(account_id)
             state = state or await session.state.get()
             if not is_plausible(state):
                 log.warning("an account's numbers contradict each other", account_id=account_id)
@@ -83,14 +87,20 @@ class Looker:
             now = self._clock.now_ns()
             day = self._days.of(now)
             row = self._book.of(account_id, day)
-            sequence = (await self._journal.sequences((account_id,))).get(account_id, 0)
-            history = await self._history(session, memory, state, day, sequence, sure=sure or row is None)
-            self._compare_cash(memory, state, history, sequence)
+            asked_at = self._clock.monotonic()
+            after = await self._sequence(account_id)
+            trades, memory.seen = after != memory.seen, after
+            history = await self._history(session, memory, state, day, trades=trades, sure=sure or row is None)
+            fresh = memory.history_at >= asked_at
+            self._compare_cash(memory, state, history, before if fresh else -1, traded=after != memory.sequence)
             row = row or await self._open(session, state, day, now, history)
             row = await self._brought_up(session, row, state, history, now)
             self._book.put(row)
             await self._keep(memory, row)
             return row
+
+    async def _sequence(self, account_id: str) -> int:
+        return (await self._journal.sequences((account_id,))).get(account_id, 0)
 
     def is_strange(self, account_id: str) -> bool:
         """Tell whether an account's cash has moved, less than a minute ago, and nothing has told yet why."""
@@ -110,12 +120,12 @@ class Looker:
             await self._record.keep(crossed)
 
     async def _history(
-        self, session: Session, memory: _Memory, state: BrokerState, day: str, sequence: int, *, sure: bool
+        self, session: Session, memory: _Memory, state: BrokerState, day: str, *, trades: bool, sure: bool
     ) -> History:
         """Give the account's history, asked for again when cash has moved or it has grown old."""
         now = self._clock.monotonic()
         moved = state.account.cash != memory.history_cash
-        every_s = _HISTORY_EVERY_S if not moved else _HISTORY_TRADING_S if sequence != memory.sequence else 0.0
+        every_s = _HISTORY_EVERY_S if not moved else _HISTORY_TRADING_S if trades else 0.0
         due = sure or memory.history is None or memory.strange_at is not None or now - memory.history_at >= every_s
         if memory.history is None or due:
             since = self._days.start_ns(day) - _HISTORY_NS
@@ -125,15 +135,20 @@ class Looker:
             memory.history_at, memory.history_cash = now, state.account.cash
         return memory.history
 
-    def _compare_cash(self, memory: _Memory, state: BrokerState, history: History, sequence: int) -> None:
-        """Notice cash that moved without a trade and without a word in the history, which may follow."""
+    def _compare_cash(
+        self, memory: _Memory, state: BrokerState, history: History, before: int, *, traded: bool
+    ) -> None:
+        """Notice cash that moved without a trade and without a word in the history, which may follow.
+
+        `before` is how far the log had come before these numbers; -1 where they are not of one moment, so that what
+        comes next is not measured by them.
+        """
         now, cash, told = self._clock.monotonic(), state.account.cash, history.total
-        traded = sequence != memory.sequence
         strange = not traded and abs((cash - memory.cash) - (told - memory.told)) > _CENT
         if strange and (memory.strange_at is None or now - memory.strange_at < _UNEXPLAINED_S):
             memory.strange_at = memory.strange_at if memory.strange_at is not None else now
             return
-        memory.strange_at, memory.sequence, memory.cash, memory.told = None, sequence, cash, told
+        memory.strange_at, memory.sequence, memory.cash, memory.told = None, before, cash, told
 
     async def _open(self, session: Session, state: BrokerState, day: str, now: int, history: History) -> RiskDay:
         """Begin an account's day."""

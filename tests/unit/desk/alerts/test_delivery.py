@@ -81,7 +81,7 @@ async def test_what_fails_is_tried_ever_more_rarely_until_it_arrives(still_clock
 
 
 async def test_a_process_that_dies_leaves_its_alerts_to_the_next(still_clock: FakeClock) -> None:
-    """What one process has on record and did not deliver, another delivers under the same id, within 22 s."""
+    """What one process has on record and did not deliver, another delivers under the same id, within 17 s."""
     dead, alive, outbox = MemoryChannel(refusals=FOREVER), MemoryChannel(), MemoryOutbox()
     dying = Alerts([dead], outbox, still_clock)
     dying.notify(alert(still_clock))
@@ -92,7 +92,7 @@ async def test_a_process_that_dies_leaves_its_alerts_to_the_next(still_clock: Fa
 
     next_one = Alerts([alive], outbox, still_clock)
     next_one.start()
-    await still_clock.pass_time(22)
+    await still_clock.pass_time(17)
     await next_one.stop()
     assert [message.alert_id for message in alive.arrived] == [alert_id]
     assert not outbox.rows

@@ -276,3 +276,48 @@ async def test_limits_that_cannot_be_read_stop_no_user(world: LossWorld) -> None
         account.price = D(10)
         await world.clock.pass_time(30)
     assert world.halted() is None
+
+
+async def test_an_execution_told_while_the_broker_is_asked_explains_its_cash(world: LossWorld) -> None:
+    """Cash that an execution moved is no mystery, whether it was on record before the broker's answer or after."""
+    account = world.account("acc_a")
+    world.limit("alice", D(1_000))
+    async with world.living() as life:
+        order = (await life.order("acc_a", quantity=D(100))).order
+        account.before_positions = lambda: life.fill_now(order)
+        await life.until(lambda: not world.journal.by_id[order.order_id].leaves_quantity, 70)
+        account.hold(D(100))
+        await world.clock.pass_time(10)
+        account.price = D(40)
+        await life.until(lambda: world.halted() is not None, STOPPED_WITHIN_S)
+
+
+async def test_money_that_went_among_executions_explains_itself_later(world: LossWorld) -> None:
+    """A withdrawal in the middle of trading, of which the history is read a while later, holds no stop up."""
+    account = world.account("acc_a")
+    world.limit("alice", D(1_000))
+    async with world.living() as life:
+        order = (await life.order("acc_a", quantity=D(100))).order
+        account.hold(D(100))
+        account.flow(D(-500), "WITHDRAWAL")
+        await life.fill(order)
+        await world.clock.pass_time(20)
+        account.price = D(40)
+        await life.until(lambda: world.halted() is not None, STOPPED_WITHIN_S)
+
+
+async def test_a_deposit_among_executions_hides_a_loss_for_seconds_only(world: LossWorld) -> None:
+    """While an account trades its history is asked for every five seconds, and at once when it has stopped."""
+    account = world.account("acc_a")
+    world.limit("alice", D(1_000))
+    async with world.living() as life:
+        for number in range(5):
+            order = (await life.order("acc_a", quantity=D(10), limit_price=account.price)).order
+            account.held += 10
+            account.cash -= 10 * account.price
+            if number == 4:
+                account.flow(D(5_000), "DEPOSIT")
+                account.price = D(20)
+            await life.fill(order)
+            await world.clock.pass_time(1)
+        await life.until(lambda: world.halted() is not None, STOPPED_WITHIN_S)
