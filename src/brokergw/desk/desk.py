@@ -128,8 +128,6 @@ class Desk:
         self._own_orders = OwnOrders(journal, self._sessions, clock, gate_settings.duplicate_window_s)
         followed = LossParts(journal, self._sessions, self._holding, self.limits, self._halting, self._notifier, clock)
         self.losses = Losses(risk_days, followed) if risk_days is not None else None
-        if self.losses is not None:
-            self.limits.loss_of = self.losses.of_user
         compared = ReconcileParts(journal, self._book, adoption, upkeep, self._holding, clock)
         self._reconciling = Reconciling(reconcile, compared) if reconcile is not None else None
         self._gates = Gates(self._sessions, self._checks(one_at_a_time))

@@ -45,6 +45,7 @@ class Losses:
         self.latch = LossLatch(self.book, limits, days, halting.switch, halting.standing, parts.notifier, clock)
         self.watching = Watching(self.looker, self.book, self.latch, journal, days, clock)
         parts.holding.on_take(self.watching.start)
+        parts.limits.loss_of = self.of_user
 
     def of_user(self, user_id: str) -> Decimal:
         """Give what a user has lost today."""
