@@ -90,7 +90,7 @@ class Field:
 
     def resting(self) -> list[str]:
         """List what the broker has open."""
-        return [each["client_order_id"] for each in self.sim.ask("GET", "/v2/orders?status=open&limit=500")]
+        return [each["id"] for each in self.sim.ask("GET", "/v2/orders?status=open&limit=500")]
 
     async def kill(self, number: int, *, flatten: bool = False) -> halts_pb2.SetKillSwitchResponse:
         """Throw the switch at a replica."""

@@ -120,8 +120,8 @@ async def _swept(at: Field, asked: int) -> list[str]:
             resting = await asyncio.to_thread(at.resting)
             return [f"{len(resting)} orders rest although the sweep is done"] if resting else []
         await asyncio.sleep(0.2)
-    resting = await asyncio.to_thread(at.resting)
-    return [f"after {_SWEPT_WITHIN_S:g} s {len(resting)} orders rest, {len(listed)} are listed"]
+    unlisted = set(await asyncio.to_thread(at.resting)) - listed
+    return [f"after {_SWEPT_WITHIN_S:g} s {len(unlisted)} orders rest and are not listed"] if unlisted else []
 
 
 def verdict(rounds: Sequence[Round]) -> list[str]:
