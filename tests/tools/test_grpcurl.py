@@ -14,6 +14,7 @@ pytestmark = pytest.mark.timeout(300)
 
 SERVICES = {
     "brokerapi.v1.AccountService",
+    "brokerapi.v1.AdminService",
     "brokerapi.v1.BrokerService",
     "brokerapi.v1.ConnectionService",
     "brokerapi.v1.FillService",
@@ -23,6 +24,7 @@ SERVICES = {
     "brokerapi.v1.OperationsService",
     "brokerapi.v1.ReconciliationService",
     "brokerapi.v1.QuotaService",
+    "brokerapi.v1.RiskService",
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",

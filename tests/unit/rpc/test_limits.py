@@ -112,7 +112,7 @@ async def test_a_record_that_is_away_slows_no_address_down(
 ) -> None:
     """Keys that could not be looked up were not wrong: who waited for the database is let in once it is back."""
 
-    async def away(_: str) -> None:
+    async def away(_: str, *, lately: bool) -> None:
         raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "the database does not answer")
 
     edge = await make_edge(rates=RateSettings(failed_credentials_per_minute=1))
