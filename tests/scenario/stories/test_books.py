@@ -52,8 +52,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 @pytest.fixture
 async def story(stage: Stage, open_client: ClientOpener) -> AsyncIterator[Story]:
-    """The story of an account of its own; nothing in it may halt its user, whom others share."""
-    told = await a_story(stage, open_client, stage.api_key)
+    """The story of an account and a user of its own; nothing in it may halt the user."""
+    told = await a_story(stage, open_client, stage.gateway.api_key(f"user-{uuid.uuid4().hex[:8]}"))
     yield told
     told.mend()
     await told.leave()
