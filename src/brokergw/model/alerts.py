@@ -16,7 +16,6 @@ class AlertKind(StrEnum):
     ORDER_BORN_LATE = "ORDER_BORN_LATE"
     EXCESS_SENDS = "EXCESS_SENDS"
     TOKEN_EXPIRES = "TOKEN_EXPIRES"  # noqa: S105 - a kind of alert
-    RESIDUALS = "RESIDUALS"
     LEDGER_DIFFERS = "LEDGER_DIFFERS"
 
 

@@ -5,8 +5,8 @@ that days on which clocks change, early closes and lunch breaks need no rule of 
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum, unique
 from typing import Final, Self
@@ -145,25 +145,11 @@ class Timetable:
             kept = self._from(turns_ns, cut=SessionKind.REGULAR)
         return type(self)(spans=kept, until_ns=turns_ns, regular_days=self.regular_days, held=True)
 
-    def without(self, closed: Iterable[tuple[int, int]]) -> Self:
-        """Give the timetable with some stretches of time taken out."""
-        spans = self.spans
-        for start_ns, end_ns in closed:
-            spans = tuple(part for span in spans for part in _around(span, start_ns, end_ns))
-        return replace(self, spans=spans)
-
     def _from(self, time_ns: int, *, cut: SessionKind) -> tuple[Span, ...]:
         """Give what begins from a moment on, and the rest of a session of one kind that has begun by then."""
         begun = (s for s in self.spans if s.kind is cut and s.start_ns < time_ns < s.end_ns)
         rest = (Span(s.kind, time_ns, s.end_ns) for s in begun)
         return (*rest, *(s for s in self.spans if s.start_ns >= time_ns))
-
-
-def _around(span: Span, start_ns: int, end_ns: int) -> Iterator[Span]:
-    if span.start_ns < start_ns:
-        yield Span(span.kind, span.start_ns, min(span.end_ns, start_ns))
-    if span.end_ns > end_ns:
-        yield Span(span.kind, max(span.start_ns, end_ns), span.end_ns)
 
 
 def local_ns(zone: ZoneInfo, day: date, minute: int) -> int:

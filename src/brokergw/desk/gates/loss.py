@@ -12,6 +12,7 @@ from brokergw.desk.sessions import BrokerState
 from brokergw.model.errors import GatewayError, Objection, Reason
 from brokergw.model.loss import RiskDay
 from brokergw.model.money import format_decimal
+from brokergw.model.order import ZERO
 from brokergw.ports.clock import Clock
 
 _NAME: Final = "daily_loss_max"
@@ -36,7 +37,7 @@ class LossCheck:
         if cap is None or state is None or question.reduces:
             return ()
         try:
-            row = await self._today(question, state, cap)
+            row, used = await self._today(question, state, cap)
         except GatewayError as error:
             raise GatewayError(
                 Reason.RISK_DATA_UNAVAILABLE,
@@ -44,29 +45,31 @@ class LossCheck:
                 metadata={"cause": error.reason.value},
                 retry_after_s=error.retry_after_s or 1.0,
             ) from error
-        return list(self._objections(question, cap, row, state))
+        return list(self._objections(question, cap, row, used))
 
-    async def _today(self, question: Question, state: BrokerState, cap: Decimal) -> RiskDay | None:
+    async def _today(self, question: Question, state: BrokerState, cap: Decimal) -> tuple[RiskDay | None, Decimal]:
+        """Give the account's day, and what its user has used of the limit by this answer of the broker's."""
         account_id = question.session.connection.account_id
         known = self._losses.book.of(account_id, self._losses.today())
         if known is None:
-            return await self._losses.looker.look(question.session, state)
+            return self._judged(question, await self._losses.looker.look(question.session, state), state)
         if not is_plausible(state):
-            return None
+            return None, ZERO
         # Money that went is no loss: before an order is refused for one, what moved the cash is asked for.
-        asked = self._losses.looker.has_asked_since(account_id, state.account.cash)
-        if asked or self._used(question, known, state) < cap:
-            return known
-        return await self._losses.looker.look(question.session, state, sure=True)
+        used = self._used(question, known, state)
+        if used < cap or self._losses.looker.has_asked_since(account_id, state.account.cash):
+            return known, used
+        return self._judged(question, await self._losses.looker.look(question.session, state, sure=True), state)
+
+    def _judged(self, question: Question, row: RiskDay | None, state: BrokerState) -> tuple[RiskDay | None, Decimal]:
+        return row, ZERO if row is None else self._used(question, row, state)
 
     def _used(self, question: Question, row: RiskDay, state: BrokerState) -> Decimal:
         user_id, book = question.session.connection.user_id, self._losses.book
         loss = book.loss(user_id, row.trading_day, {row.account_id: row.loss_at(state.account.equity)})
         return loss + book.doubt(user_id, row.trading_day)
 
-    def _objections(
-        self, question: Question, cap: Decimal, row: RiskDay | None, state: BrokerState
-    ) -> Iterator[Objection]:
+    def _objections(self, question: Question, cap: Decimal, row: RiskDay | None, used: Decimal) -> Iterator[Objection]:
         connection = question.session.connection
         if row is None:
             description = "the broker's equity is not what cash and positions come to; what was lost today is not known"
@@ -77,7 +80,6 @@ class LossCheck:
         if stale:
             description = f"no equity of account {stale[0]} is younger than {FRESH_S} s; what was lost is not known"
             yield Objection(Reason.RISK_DATA_STALE, stale[0], description, str(FRESH_S))
-        used = self._used(question, row, state)
         if used >= cap:
             yield _reached(question, cap, used)
 
