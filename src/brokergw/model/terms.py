@@ -106,4 +106,10 @@ class OrderTerms:
     stop_loss_stop_price: Decimal | None = None
     stop_loss_limit_price: Decimal | None = None
     legs: tuple[Leg, ...] = ()
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Every symbol that the order is about: its own, and each leg's."""
+        return (self.symbol, *(leg.symbol for leg in self.legs))
+
     reduce_only: bool = False

@@ -78,15 +78,17 @@ class TradingScope:
 PLATFORM: Final = TradingScope(ScopeKind.PLATFORM)
 
 
-def scopes_of(*, user_id: str, broker: str, account_id: str, strategy_id: str, symbol: str) -> tuple[TradingScope, ...]:
-    """List every scope whose halt concerns an order, the widest first."""
+def scopes_of(
+    *, user_id: str, broker: str, account_id: str, strategy_id: str, symbols: Iterable[str]
+) -> tuple[TradingScope, ...]:
+    """List every scope whose halt concerns an order of these symbols, the widest first."""
     scopes = (
         PLATFORM,
         TradingScope(ScopeKind.BROKER, (broker,)),
         TradingScope(ScopeKind.USER, (user_id,)),
         TradingScope(ScopeKind.USER_BROKER, (user_id, broker)),
         TradingScope(ScopeKind.ACCOUNT, (account_id,)),
-        TradingScope(ScopeKind.SYMBOL, (symbol,)),
+        *(TradingScope(ScopeKind.SYMBOL, (symbol,)) for symbol in symbols),
     )
     return (*scopes, TradingScope(ScopeKind.STRATEGY, (user_id, strategy_id))) if strategy_id else scopes
 

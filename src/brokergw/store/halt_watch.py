@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import URL
 
-from brokergw.model.trading import Halt, HaltCause, TradingScope, TradingState
+from brokergw.model.trading import Halt
 from brokergw.ports.clock import Clock
 from brokergw.ports.halts import News
+from brokergw.store.halting import halt_from_row
 from brokergw.store.halts import look_sql
 
 if TYPE_CHECKING:
@@ -123,17 +124,4 @@ class HaltWatch:
 def _read(connection: "psycopg.Connection[Any]") -> tuple[int, tuple[Halt, ...]]:
     rows = connection.execute(_READ).fetchall()
     epoch = rows[0][0] if rows else 0
-    return epoch, tuple(_halt(row[1:]) for row in rows if row[1] is not None)
-
-
-def _halt(row: tuple[Any, ...]) -> Halt:
-    scope, cause, state, reason, set_by, set_time_ns, epoch = row
-    return Halt(
-        scope=TradingScope.from_key(scope),
-        cause=HaltCause(cause),
-        state=TradingState(state),
-        reason=reason,
-        set_by=set_by,
-        set_time_ns=set_time_ns,
-        epoch=epoch,
-    )
+    return epoch, tuple(halt_from_row(*row[1:]) for row in rows if row[1] is not None)

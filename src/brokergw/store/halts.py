@@ -12,8 +12,9 @@ from sqlalchemy import Connection, Row, delete, insert, select, text, update
 
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import AuditRow
-from brokergw.model.trading import Halt, HaltCause, TradingScope, TradingState
+from brokergw.model.trading import Halt, HaltCause, TradingScope
 from brokergw.ports.halts import Finding, FindingState, HaltWish, Residual, Sweep, SweepOrder
+from brokergw.store.halting import halt_from_row
 from brokergw.store.rows import audit_row, free_text
 from brokergw.store.statements import names
 from brokergw.store.tables import AUDIT, HALT_FINDINGS, HALT_SWEEPS, HALT_WATCHERS, META, TRADING_HALTS
@@ -38,7 +39,7 @@ def read(database: Connection) -> tuple[int, tuple[Halt, ...]]:
     """Read the epoch and every halt, in one statement, so that they belong together."""
     wanted = select(META.c.value, TRADING_HALTS).select_from(META.outerjoin(TRADING_HALTS, META.c.name == _EPOCH))
     rows = database.execute(wanted.where(META.c.name == _EPOCH)).all()
-    return (int(rows[0].value) if rows else 0), tuple(_halt(row) for row in rows if row.scope is not None)
+    return (int(rows[0].value) if rows else 0), tuple(halt_from_row(*row[1:]) for row in rows if row.scope is not None)
 
 
 def place(database: Connection, wish: HaltWish) -> Halt:
@@ -59,7 +60,7 @@ def place(database: Connection, wish: HaltWish) -> Halt:
     if row is None:
         database.execute(insert(TRADING_HALTS).values(_values(halt)))
     else:
-        standing = _halt(row)
+        standing = halt_from_row(*row)
         if halt.state.severity > standing.state.severity:
             database.execute(update(TRADING_HALTS).where(which).values(_values(halt)))
         else:
@@ -161,18 +162,6 @@ def _values(halt: Halt) -> dict[str, Any]:
         "set_time_ns": halt.set_time_ns,
         "epoch": halt.epoch,
     }
-
-
-def _halt(row: Row[Any]) -> Halt:
-    return Halt(
-        scope=TradingScope.from_key(row.scope),
-        cause=HaltCause(row.cause),
-        state=TradingState(row.state),
-        reason=row.reason,
-        set_by=row.set_by,
-        set_time_ns=row.set_time_ns,
-        epoch=row.epoch,
-    )
 
 
 def _sweep_values(wish: HaltWish, order: SweepOrder) -> dict[str, Any]:

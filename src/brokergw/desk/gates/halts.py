@@ -8,7 +8,7 @@ from brokergw.desk.halts.denial import objection
 from brokergw.desk.halts.latch import NOT_CLEARED
 from brokergw.desk.halts.standing import Standing
 from brokergw.model.errors import GatewayError, Objection, Reason
-from brokergw.model.trading import ScopeKind, TradingScope, TradingState, scopes_of
+from brokergw.model.trading import TradingScope, TradingState, scopes_of
 
 
 class HaltCheck:
@@ -39,14 +39,13 @@ class HaltCheck:
 
 def _scopes(question: Question) -> tuple[TradingScope, ...]:
     connection = question.session.connection
-    scopes = scopes_of(
+    return scopes_of(
         user_id=connection.user_id,
         broker=connection.broker,
         account_id=connection.account_id,
         strategy_id=question.strategy_id,
-        symbol=question.terms.symbol,
+        symbols=question.terms.symbols,
     )
-    return (*scopes, *(TradingScope(ScopeKind.SYMBOL, (leg.symbol,)) for leg in question.terms.legs))
 
 
 def _reduces(question: Question) -> bool:

@@ -9,7 +9,7 @@ from brokergw.desk.halts.clearance import Clearance
 from brokergw.desk.halts.standing import Standing
 from brokergw.desk.halts.waiting import within
 from brokergw.model.order import Order
-from brokergw.model.trading import Halt, ScopeKind, TradingScope, TradingState, scopes_of
+from brokergw.model.trading import Halt, TradingScope, TradingState, scopes_of
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Admission
 from brokergw.ports.permit import Permit
@@ -91,11 +91,10 @@ def words(halt: Halt) -> str:
 
 def order_scopes(order: Order) -> tuple[TradingScope, ...]:
     """List the scopes of an order, with the symbol of each of its legs."""
-    scopes = scopes_of(
+    return scopes_of(
         user_id=order.user_id,
         broker=order.broker,
         account_id=order.account_id,
         strategy_id=order.strategy_id,
-        symbol=order.terms.symbol,
+        symbols=order.terms.symbols,
     )
-    return (*scopes, *(TradingScope(ScopeKind.SYMBOL, (leg.symbol,)) for leg in order.terms.legs))

@@ -55,18 +55,14 @@ class Case:
 
 def scope_keys(order: Order) -> frozenset[str]:
     """Give the keys of every scope whose halt concerns an order, each leg's symbol among them."""
-    symbols = {order.terms.symbol, *(leg.symbol for leg in order.terms.legs)}
-    return frozenset(
-        scope.key
-        for symbol in symbols
-        for scope in scopes_of(
-            user_id=order.user_id,
-            broker=order.broker,
-            account_id=order.account_id,
-            strategy_id=order.strategy_id,
-            symbol=symbol,
-        )
+    scopes = scopes_of(
+        user_id=order.user_id,
+        broker=order.broker,
+        account_id=order.account_id,
+        strategy_id=order.strategy_id,
+        symbols=order.terms.symbols,
     )
+    return frozenset(scope.key for scope in scopes)
 
 
 def objection(case: Case, halts: Sequence[Halt]) -> AdmissionRefused | None:

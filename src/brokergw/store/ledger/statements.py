@@ -6,9 +6,9 @@ from typing import Final
 from sqlalchemy import Connection, Table
 
 from brokergw.model.order import Order
-from brokergw.model.trading import Halt, HaltCause, TradingScope, TradingState
+from brokergw.model.trading import Halt
 from brokergw.store import tables
-from brokergw.store.halting import HALT_LOCK
+from brokergw.store.halting import HALT_LOCK, halt_from_row
 from brokergw.store.ledger.check import scope_keys
 from brokergw.store.many import ManyRows
 from brokergw.store.statements import column_types, find, listed, names
@@ -49,7 +49,7 @@ class LedgerStatements:
         if len(rows) > _HALTS_AT_HAND_MAX:
             scopes = {scope for order in orders for scope in scope_keys(order)}
             rows = self._find_halts.fetch(connection, [(scope,) for scope in sorted(scopes)])
-        return [_halt(*row) for row in rows]
+        return [halt_from_row(*row) for row in rows]
 
     def _find(self, table: Table, condition: str, dialect: str) -> ManyRows:
         order = ", ".join(column.name for column in table.primary_key)
@@ -67,16 +67,4 @@ def _write(table: Table, dialect: str) -> ManyRows:
         f" ON CONFLICT ({key}) DO UPDATE SET {changes} WHERE {table.name}.version = excluded.version - 1",
         column_types(table),
         dialect=dialect,
-    )
-
-
-def _halt(scope: str, cause: str, state: str, reason: str, set_by: str, set_time_ns: int, epoch: int) -> Halt:
-    return Halt(
-        scope=TradingScope.from_key(scope),
-        cause=HaltCause(cause),
-        state=TradingState(state),
-        reason=reason,
-        set_by=set_by,
-        set_time_ns=set_time_ns,
-        epoch=epoch,
     )
