@@ -28,7 +28,7 @@ class Aside:
         if self._closed:
             raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "the journal is closed")
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._attempt, work)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, with_second_try, self._engine, work)
         except SQLAlchemyError as error:
             log_failure(_log, "a small write failed", error)
             cause = {"cause": type(error).__name__}
@@ -41,15 +41,18 @@ class Aside:
         self._closed = True
         await asyncio.to_thread(self._thread.shutdown)
 
-    def _attempt(self, work: Work) -> Any:
-        try:
-            return self._once(work)
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-            # The server was restarted, say: the first to notice empties the pool, and a new connection may work.
-            return self._once(work)
 
-    def _once(self, work: Work) -> Any:
-        with self._engine.begin() as database:
-            return work(database)
+def with_second_try(engine: Engine, work: Work) -> Any:
+    """Run a write in a transaction of its own, once more where its connection turns out to be broken."""
+    try:
+        return _once(engine, work)
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        # The server was restarted, say: the first to notice empties the pool, and a new connection may work.
+        return _once(engine, work)
+
+
+def _once(engine: Engine, work: Work) -> Any:
+    with engine.begin() as database:
+        return work(database)

@@ -20,6 +20,7 @@ from brokergw.model.trading import Halt, HaltCause, TradingScope
 from brokergw.ports.clock import Clock
 from brokergw.ports.halts import Finding, HaltWish, News, Sweep
 from brokergw.store import halts
+from brokergw.store.aside import with_second_try
 from brokergw.store.failure import log_failure
 from brokergw.store.group import Work
 from brokergw.store.halt_watch import CHANNEL, HaltWatch
@@ -231,25 +232,12 @@ class SharedHaltBook:
 
     async def _run(self, thread: ThreadPoolExecutor, work: Work) -> Any:
         try:
-            return await asyncio.get_running_loop().run_in_executor(thread, self._attempt, work)
+            return await asyncio.get_running_loop().run_in_executor(thread, with_second_try, self._engine, work)
         except SQLAlchemyError as error:
             log_failure(_log, "the book of halts failed", error)
             raise _unavailable(error) from None
         except RuntimeError as error:
             raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "the book of halts is closed") from error
-
-    def _attempt(self, work: Work) -> Any:
-        try:
-            return self._once(work)
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-            # The server was restarted, say. Each of these works may run twice.
-            return self._once(work)
-
-    def _once(self, work: Work) -> Any:
-        with self._engine.begin() as database:
-            return work(database)
 
 
 def _unavailable(error: SQLAlchemyError) -> GatewayError:
