@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Final
 
+from brokergw.model.account import Environment
 from brokergw.model.quick import quick
 
 
@@ -23,19 +24,55 @@ class Scope(StrEnum):
     OPERATIONS_WRITE = "operations.write"
     ADMIN_READ = "admin.read"
     ADMIN_WRITE = "admin.write"
+    AUDIT_READ = "audit.read"
+    KEYS_READ = "keys.read"
+    KEYS_WRITE = "keys.write"
 
 
-OPERATORS: Final = frozenset({Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE, Scope.ADMIN_READ, Scope.ADMIN_WRITE})
+@unique
+class Role(StrEnum):
+    """What somebody is to the platform; a method says which roles may call it.
+
+    USER trades its own accounts. OPERATOR runs the gateway: doubts, reconciliations, halts, never limits or money.
+    RISK_OFFICER sets limits and halts, and lifts them. ADMIN also grants: live trading, keys, broker configurations.
+    """
+
+    USER = "USER"
+    OPERATOR = "OPERATOR"
+    RISK_OFFICER = "RISK_OFFICER"
+    ADMIN = "ADMIN"
+
+
+@unique
+class CredentialKind(StrEnum):
+    """How a caller showed who it is."""
+
+    API_KEY = "API_KEY"
+    JWT = "JWT"
+    CERTIFICATE = "CERTIFICATE"
+
+
+OPERATORS: Final = frozenset(
+    {Scope.OPERATIONS_READ, Scope.OPERATIONS_WRITE, Scope.ADMIN_READ, Scope.ADMIN_WRITE, Scope.KEYS_WRITE}
+)
 """The scopes that reach beyond the caller's own; a key has them only when they are asked for by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The caller behind a credential."""
+    """The caller behind a credential.
+
+    `key_id` names the credential: an API key's public id, a token's `jti`, a certificate's fingerprint. With `accounts`
+    only those of the user's accounts may be touched (None: all of them), and no order may go further than `mode_max`.
+    """
 
     user_id: str
     key_id: str
     scopes: frozenset[Scope]
+    roles: frozenset[Role] = frozenset({Role.USER})
+    kind: CredentialKind = CredentialKind.API_KEY
+    accounts: frozenset[str] | None = None
+    mode_max: Environment = Environment.LIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
