@@ -289,6 +289,13 @@ class Journal(Ledger, Protocol):
         """Put an audit row into the next commit without waiting for it."""
         ...
 
+    async def judge(self, order: Order, admission: Admission) -> AdmissionRefused | None:
+        """Tell what the commit that admits a new order would say now, from the same rows; admits nothing.
+
+        What other orders do meanwhile may change the answer: only the commit holds the rows still.
+        """
+        ...
+
     async def key_of(self, scope: KeyScope) -> KeyRecord | None:
         """Look a key up."""
         ...

@@ -10,13 +10,24 @@ from brokergw.model.events import AuditRow, EventKind, LogEvent
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Fill, Order
 from brokergw.ports.clock import Clock
-from brokergw.ports.journal import Commit, CommitResult, KeyRecord, KeyScope, OrderHead, OrderQuery, Snapshot
+from brokergw.ports.journal import (
+    Admission,
+    AdmissionRefused,
+    Commit,
+    CommitResult,
+    KeyRecord,
+    KeyScope,
+    OrderHead,
+    OrderQuery,
+    Snapshot,
+)
 from brokergw.ports.ledger import LedgerDifference, PositionOnRecord, UsageOnRecord
 from brokergw.store import queries, retention
 from brokergw.store.bell import Bell
 from brokergw.store.group import RunsWork
 from brokergw.store.ledger import reading
 from brokergw.store.ledger.anchoring import Moved, anchored
+from brokergw.store.ledger.judging import judged
 from brokergw.store.lookups import Lookups
 from brokergw.store.reader import Reader
 from brokergw.store.rows import audit_row
@@ -56,6 +67,10 @@ class SqlJournal:
         if self._sieve is not None and unit.claim is not None:
             self._sieve.add(unit.claim.scope)
         return await self._writer.commit(prepare(unit))
+
+    async def judge(self, order: Order, admission: Admission) -> AdmissionRefused | None:
+        """Tell what the commit that admits a new order would say now; admits nothing."""
+        return await self._reader.query(judged(order, admission, self._clock.now_ns()), at_one_moment=True)
 
     def record(self, row: AuditRow) -> None:
         """Put an audit row into the next commit; raises JOURNAL_UNAVAILABLE when too much waits already."""

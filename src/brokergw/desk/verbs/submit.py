@@ -71,6 +71,7 @@ class Submit:
         """Place a cleared order, or give the answer that its key stands for already."""
         command = cleared.command
         if command.validate_only:
+            await self._try(caller, cleared)
             return OrderResult(order=self._intent(caller, cleared, State.INTENT))
         answer = await self._sends.once(
             scope_of(caller, command),
@@ -105,6 +106,15 @@ class Submit:
             if result.record.decision != decisions.NOT_SENT:
                 # Another call under the key was let through meanwhile; its answer stands, not this one's.
                 raise in_progress(result.record.subject)
+
+    async def _try(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> None:
+        """Raise what the admission of the order would be refused for now."""
+        order = self._intent(caller, cleared, State.SENDING).changed(**_holding(cleared))
+        refusal = await self._journal.judge(order, cleared.admission)
+        if refusal is not None:
+            denial = denial_of(order, refusal)
+            denial.limits_version = cleared.limits_version
+            raise denial
 
     async def _run(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> Result:
         session = await self._sessions.usable(caller.user_id, cleared.command.account_id)

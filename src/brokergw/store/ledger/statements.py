@@ -17,10 +17,10 @@ _HALTS_AT_HAND_MAX: Final = 64
 
 
 class LedgerStatements:
-    """Every statement over the ledger in the writer's transaction, for one kind of database."""
+    """Every statement over the ledger for one kind of database; who only reads locks nothing."""
 
-    def __init__(self, dialect: str) -> None:
-        self.locks_rows: Final = dialect != "sqlite"
+    def __init__(self, dialect: str, *, locking: bool = True) -> None:
+        self.locks_rows: Final = locking and dialect != "sqlite"
         self.find_positions = self._find(
             tables.RISK_POSITIONS, "account_id = column1 AND symbol = column2 AND strategy_id = column3", dialect
         )

@@ -84,6 +84,26 @@ async def test_reached_cap_is_the_final_answer_for_the_key(bench: Bench) -> None
     assert len(bench.broker.sent) == 1
 
 
+@pytest.mark.parametrize(("most", "passes"), [(1011, True), (1010, True), (1009, False)])
+async def test_order_that_is_only_tried_meets_the_caps_of_the_record(bench: Bench, most: int, *, passes: bool) -> None:
+    """With validate_only the answer is the commit's own objections; no key, no order, no count and no alert is made."""
+    await submit(bench, bench.order())
+    before = list(await bench.journal.usage("alice"))
+    command = replace(bench.order(), validate_only=True)
+    caps = (cap(Measure.EXPOSURE, most), cap(Measure.OPEN_ORDERS, 2))
+    if passes:
+        assert (await submit(bench, command, *caps)).state is State.INTENT
+    else:
+        with pytest.raises(PreflightDenied) as tried:
+            await submit(bench, command, *caps)
+        with pytest.raises(PreflightDenied) as meant:
+            await submit(bench, replace(command, validate_only=False), *caps)
+        assert tried.value.objections == meant.value.objections
+        assert (tried.value.gate, tried.value.order_id) == ("exposure", None)
+    assert list(await bench.journal.usage("alice")) == before
+    assert len(bench.broker.sent) == 1
+
+
 @pytest.mark.parametrize(
     ("measure", "reason"),
     [
