@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.fixtures.command_line",
     "tests.fixtures.edge",
     "tests.fixtures.fake_gateway",
+    "tests.fixtures.gate_world",
     "tests.fixtures.gateway_at_sim",
     "tests.fixtures.gateway_process",
     "tests.fixtures.market",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from brokergw.desk.gates.question import Question
 from brokergw.desk.limits.book import LimitsBook
 from brokergw.desk.limits.day import TradingDays
-from brokergw.model.errors import Objection, Reason
+from brokergw.model.errors import GatewayError, Objection, Reason
 from brokergw.ports.clock import Clock
 
 
@@ -35,11 +35,18 @@ class BrokerPermitted:
         self._book = book
 
     async def __call__(self, question: Question) -> Sequence[Objection]:
-        """Compare with the broker's configuration."""
+        """Compare with the broker's configuration; raises RISK_DATA_STALE where nobody knows which limits hold now.
+
+        No key is used up by that, so that the caller may come again with it.
+        """
         found = list(self._objections(question))
-        if found and question.reduces:
+        fault = question.limits.fault
+        stale = fault is not None and fault.reason is Reason.RISK_DATA_STALE
+        if (found or stale) and question.reduces:
             question.excused = True
             return ()
+        if fault is not None and stale:
+            raise GatewayError(fault.reason, fault.description, retry_after_s=1.0)
         return found
 
     def _objections(self, question: Question) -> Iterator[Objection]:
@@ -54,5 +61,5 @@ class BrokerPermitted:
             description = f"{connection.broker} is not for {told}"
             yield Objection(Reason.REGION_NOT_PERMITTED, "broker", description, observed=region, source="BROKER")
         fault = question.limits.fault
-        if fault is not None:
+        if fault is not None and fault.reason is not Reason.RISK_DATA_STALE:
             yield Objection(fault.reason, "limits", fault.description)

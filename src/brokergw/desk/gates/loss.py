@@ -1,6 +1,6 @@
 """Gate 4: has the user lost today what it may lose?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -29,7 +29,8 @@ class LossCheck:
         self._clock = clock
 
     async def __call__(self, question: Question) -> Sequence[Objection]:
-        """Compare; raises RISK_DATA_UNAVAILABLE when the broker does not tell what that takes.
+        """Compare; raises RISK_DATA_UNAVAILABLE when the broker does not tell what that takes, RISK_DATA_STALE when
+        what was told is too old or contradicts itself: under both no key is used up.
 
         Without the broker's word on the account the check before this one has refused the order.
         """
@@ -45,7 +46,10 @@ class LossCheck:
                 metadata={"cause": error.reason.value},
                 retry_after_s=error.retry_after_s or 1.0,
             ) from error
-        return list(self._objections(question, cap, row, used))
+        if used >= cap and row is not None:
+            return (_reached(question, cap, used),)
+        self._require_known(question, row)
+        return ()
 
     async def _today(self, question: Question, state: BrokerState, cap: Decimal) -> tuple[RiskDay | None, Decimal]:
         """Give the account's day, and what its user has used of the limit by this answer of the broker's."""
@@ -69,19 +73,21 @@ class LossCheck:
         loss = book.loss(user_id, row.trading_day, {row.account_id: row.loss_at(state.account.equity)})
         return loss + book.doubt(user_id, row.trading_day)
 
-    def _objections(self, question: Question, cap: Decimal, row: RiskDay | None, used: Decimal) -> Iterator[Objection]:
+    def _require_known(self, question: Question, row: RiskDay | None) -> None:
         connection = question.session.connection
         if row is None:
-            description = "the broker's equity is not what cash and positions come to; what was lost today is not known"
-            yield Objection(Reason.RISK_DATA_STALE, "account", description)
-            return
+            why = "the broker's equity is not what cash and positions come to; what was lost today is not known"
+            raise _stale(why, connection.account_id)
         now = self._clock.now_ns()
         stale = self._losses.book.stale(connection.user_id, now, but=connection.account_id)
         if stale:
-            description = f"no equity of account {stale[0]} is younger than {FRESH_S} s; what was lost is not known"
-            yield Objection(Reason.RISK_DATA_STALE, stale[0], description, str(FRESH_S))
-        if used >= cap:
-            yield _reached(question, cap, used)
+            why = f"no equity of account {stale[0]} is younger than {FRESH_S} s; what was lost is not known"
+            raise _stale(why, stale[0])
+
+
+def _stale(why: str, account_id: str) -> GatewayError:
+    metadata = {"account": account_id, "limit": str(FRESH_S)}
+    return GatewayError(Reason.RISK_DATA_STALE, why, metadata=metadata, retry_after_s=1.0)
 
 
 def _reached(question: Question, cap: Decimal, used: Decimal) -> Objection:

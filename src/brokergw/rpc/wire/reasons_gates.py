@@ -183,7 +183,7 @@ EXPOSURE: Final[dict[Reason, Row]] = {
     ),
     Reason.RISK_DATA_STALE: later(
         StatusCode.UNAVAILABLE,
-        "What the broker told of the account is too old to judge the order by; nothing was sent.",
+        "What is known of the account, or of its limits, is too old to judge the order by; nothing was sent.",
         "Try again soon.",
     ),
     Reason.FX_RATE_STALE: denied(

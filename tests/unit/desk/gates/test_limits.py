@@ -90,15 +90,28 @@ async def test_a_disabled_broker_takes_only_what_reduces(bench: Bench) -> None:
     assert way_out.excused, "the commit must see to it that it reduces"
 
 
-@pytest.mark.parametrize("reason", [Reason.LIMITS_UNREADABLE, Reason.RISK_DATA_STALE])
-async def test_limits_with_a_fault_take_only_what_reduces(bench: Bench, reason: Reason) -> None:
+async def test_limits_that_are_none_take_only_what_reduces(bench: Bench) -> None:
     """What cannot be judged denies, and says why."""
     check = BrokerPermitted(await a_book(bench.clock, MemoryLimits()))
     question = await a_question(bench)
-    question.limits = replace(question.limits, fault=LimitsFault(reason, "why"))
-    assert [(each.reason, each.description) for each in await check(question)] == [(reason, "why")]
+    question.limits = replace(question.limits, fault=LimitsFault(Reason.LIMITS_UNREADABLE, "why"))
+    assert [(each.reason, each.description) for each in await check(question)] == [(Reason.LIMITS_UNREADABLE, "why")]
     question.reduces = True
     assert list(await check(question)) == []
+
+
+async def test_limits_that_may_be_old_refuse_for_now_what_does_not_reduce(bench: Bench) -> None:
+    """Nothing is denied for good by what nobody knows: the key stays free."""
+    check = BrokerPermitted(await a_book(bench.clock, MemoryLimits()))
+    question = await a_question(bench)
+    question.limits = replace(question.limits, fault=LimitsFault(Reason.RISK_DATA_STALE, "why"))
+    with pytest.raises(GatewayError) as caught:
+        await check(question)
+    assert (caught.value.reason, caught.value.retry_after_s) == (Reason.RISK_DATA_STALE, 1.0)
+    assert not isinstance(caught.value, PreflightDenied)
+    question.reduces = True
+    assert list(await check(question)) == []
+    assert question.excused
 
 
 async def test_a_gateway_asks_its_record_before_any_order(bench: Bench) -> None:

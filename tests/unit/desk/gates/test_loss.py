@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from brokergw.model.errors import Objection, PreflightDenied, Reason
+from brokergw.model.errors import GatewayError, Objection, PreflightDenied, Reason
 from brokergw.model.lifecycle import State
 from brokergw.model.limits import Limits, LimitSource, LimitsScope, ScopeLimits
 from brokergw.model.outcome import Inconclusive, Outcome, Unknown
@@ -99,11 +99,14 @@ async def test_an_account_that_nobody_has_seen_for_a_minute_refuses_orders_of_it
         other.dark = True
         seen = world.day("acc_b").equity_time_ns
         await world.clock.pass_time((seen - world.clock.now_ns()) / 1e9 + age_s)
-        objections = await denied(life)
-        assert [each.reason for each in objections] == ([Reason.RISK_DATA_STALE] if refused else [])
-        if refused:
-            assert objections[0].subject == "acc_b"
-            assert not await denied(life, side=Side.SELL, quantity=D(10), limit_price=D(50))
+        if not refused:
+            assert not await denied(life)
+            return
+        with pytest.raises(GatewayError) as caught:
+            await life.order("acc_a")
+        assert (caught.value.reason, caught.value.metadata["account"]) == (Reason.RISK_DATA_STALE, "acc_b")
+        assert not isinstance(caught.value, PreflightDenied), "the key is not used up"
+        assert not await denied(life, side=Side.SELL, quantity=D(10), limit_price=D(50))
 
 
 async def test_an_account_that_nothing_can_move_need_not_be_seen(world: LossWorld) -> None:
@@ -129,8 +132,10 @@ async def test_numbers_that_contradict_each_other_refuse_orders(world: LossWorld
     """K4b: an equity that is not what cash and positions come to is not known, and orders that add are refused."""
     async with world.living() as life:
         world.accounts.by_id["acc_a"].told = D(90_000)
-        [objection] = await denied(life)
-        assert objection.reason is Reason.RISK_DATA_STALE
+        with pytest.raises(GatewayError) as caught:
+            await life.order("acc_a")
+        assert caught.value.reason is Reason.RISK_DATA_STALE
+        assert not isinstance(caught.value, PreflightDenied), "the key is not used up"
         world.accounts.by_id["acc_a"].told = None
         assert not await denied(life)
 
