@@ -19,7 +19,9 @@ _SYMBOLS_MAX: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class Known:
+    """What the broker quoted when it was asked then, by the monotonic clock; `quote` is None where it showed none."""
+
     asked_at: float
     quote: Quote | None
 
@@ -30,18 +32,27 @@ class Prices:
     def __init__(self, ask: Callable[[Sequence[str]], Awaitable[Sequence[Quote]]], clock: Clock) -> None:
         self._ask = ask
         self._clock = clock
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, Known] = {}
         self._wanted: dict[str, list[asyncio.Future[Quote | None]]] = {}
         self._asked: dict[str, list[asyncio.Future[Quote | None]]] = {}
         self._asking: asyncio.Task[None] | None = None
 
+    def at_hand(self, symbol: str) -> Known | None:
+        """Give what the broker quotes for a symbol where that is young enough to count; it is renewed in time."""
+        known = self._known.get(symbol)
+        if known is None:
+            return None
+        age_s = self._clock.monotonic() - known.asked_at
+        if age_s > KEPT_S:
+            return None
+        if age_s > _RENEWED_S:
+            self.want((symbol,))
+        return known
+
     async def of(self, symbol: str) -> Quote | None:
         """Give the latest quote of a symbol, None where the broker shows none; raises GatewayError when it fails."""
-        known = self._known.get(symbol)
-        now = self._clock.monotonic()
-        if known is not None and now - known.asked_at <= KEPT_S:
-            if now - known.asked_at > _RENEWED_S:
-                self.want((symbol,))
+        known = self.at_hand(symbol)
+        if known is not None:
             return known.quote
         answer: asyncio.Future[Quote | None] = asyncio.get_running_loop().create_future()
         # A question that is being asked already is fresh enough to join.
@@ -86,7 +97,7 @@ class Prices:
             self._known.clear()
         for symbol, waiting in self._asked.items():
             quote = quotes.get(symbol)
-            self._known[symbol] = _Known(asked_at, quote)
+            self._known[symbol] = Known(asked_at, quote)
             for answer in waiting:
                 if not answer.done():
                     answer.set_result(quote)

@@ -36,13 +36,15 @@ class Readiness:
         self.reconciling = False
         self._looked.set()
 
-    async def require(self) -> None:
-        """Raise BROKER_SESSION_DOWN unless a new order may be sent; waits for the first comparison to end."""
+    async def comparison(self) -> None:
+        """Wait for the first comparison to end, well or not."""
+        await self._looked.wait()
+
+    def require(self) -> None:
+        """Raise BROKER_SESSION_DOWN unless a new order may be sent."""
         if self.reconciling:
-            await self._looked.wait()
-            if self.reconciling:
-                why = "the open orders have not been compared with the broker's since the connection was taken"
-                raise _down(why, _COMPARE_WAIT_S)
+            why = "the open orders have not been compared with the broker's since the connection was taken"
+            raise _down(why, _COMPARE_WAIT_S)
         wait_s = self.breaker.wait_s()
         if wait_s > 0:
             raise _down("the broker has failed again and again, and is left alone for a moment", wait_s)

@@ -39,7 +39,10 @@ class BrokerState:
 
     def position(self, symbol: str) -> Position | None:
         """Find the position in a symbol."""
-        return next((p for p in self.positions if p.symbol == symbol), None)
+        for position in self.positions:
+            if position.symbol == symbol:
+                return position
+        return None
 
 
 @dataclass(slots=True)
@@ -58,7 +61,7 @@ class Session:
     ready: Readiness = field(init=False)
     state: FreshFetch[BrokerState] = field(init=False)
     prices: Prices = field(init=False)
-    _instruments: dict[str, tuple[float, Instrument | None]] = field(default_factory=dict)
+    _instruments: dict[str, tuple[float, Instrument]] = field(default_factory=dict)
     _work: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _ending: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -155,17 +158,22 @@ class Session:
         if self._work.get(name) is task:
             del self._work[name]
 
-    async def instrument(self, symbol: str) -> Instrument | None:
-        """Describe an instrument; descriptions (never prices or holdings) are kept for ten minutes."""
+    def instrument_at_hand(self, symbol: str) -> Instrument | None:
+        """Give the description of an instrument that is kept: never of prices or holdings, for ten minutes."""
         known = self._instruments.get(symbol)
-        now = self.clock.monotonic()
-        if known is not None and now - known[0] < _INSTRUMENT_LIFE_S:
-            return known[1]
+        return known[1] if known is not None and self.clock.monotonic() - known[0] < _INSTRUMENT_LIFE_S else None
+
+    async def instrument(self, symbol: str) -> Instrument | None:
+        """Describe an instrument, as it is kept or as the broker tells it; None for one that the broker has not."""
+        known = self.instrument_at_hand(symbol)
+        if known is not None:
+            return known
+        asked_at = self.clock.monotonic()
         instrument = await self.adapter.get_instrument(symbol)
         if instrument is not None:
             if len(self._instruments) >= _INSTRUMENTS_MAX:
                 self._instruments.clear()
-            self._instruments[symbol] = (now, instrument)
+            self._instruments[symbol] = (asked_at, instrument)
         return instrument
 
     async def _fetch_state(self) -> BrokerState:

@@ -9,7 +9,7 @@ from brokergw.model.errors import Objection, Reason
 class AccountCheck:
     """Whether the broker has blocked the account, or takes only what makes its positions smaller."""
 
-    async def __call__(self, question: Question) -> Sequence[Objection]:
+    def __call__(self, question: Question) -> Sequence[Objection]:
         """Compare with the broker's word on the account; without it gate 4 lets nothing pass."""
         return list(_objections(question))
 

@@ -18,7 +18,7 @@ class AgeCheck:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    async def __call__(self, question: Question) -> Sequence[Objection]:
+    def __call__(self, question: Question) -> Sequence[Objection]:
         """Object to what is too old; a time far ahead says nothing of the age, and counts as too old."""
         command = question.command
         if not isinstance(command, SubmitOrder) or command.client_time_ns is None:

@@ -24,7 +24,7 @@ class BrokerStateCheck:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    async def __call__(self, question: Question) -> Sequence[Objection]:
+    def __call__(self, question: Question) -> Sequence[Objection]:
         """Compare with what the broker told; raises RISK_DATA_UNAVAILABLE or RISK_DATA_STALE where it did not.
 
         A change is judged for all of what it adds.

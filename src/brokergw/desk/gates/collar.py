@@ -21,7 +21,7 @@ _HUNDREDTH: Final = Decimal("0.01")
 class CollarCheck:
     """Whether limit, stop and expected market price lie on the right side of the market, and near it."""
 
-    async def __call__(self, question: Question) -> Sequence[Objection]:
+    def __call__(self, question: Question) -> Sequence[Objection]:
         """Compare; without a reference price another check has spoken, or the order reduces."""
         terms = question.terms
         if terms.order_class is OrderClass.MULTI_LEG:

@@ -1,9 +1,10 @@
 """Gate 1: may the user's orders reach this account, by its environment? Gate 4: is the code fresh for so much money?"""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Final
 
-from brokergw.desk.gates.question import Question
+from brokergw.desk.gates.question import Question, Said
 from brokergw.desk.live.live import Live
 from brokergw.model.account import Environment
 from brokergw.model.errors import Objection, Reason
@@ -27,11 +28,12 @@ class EnvironmentCheck:
         self._live = live
         self._clock = clock
 
-    async def __call__(self, question: Question) -> Sequence[Objection]:
+    def __call__(self, question: Question) -> Said:
         """Compare; raises JOURNAL_UNAVAILABLE when nobody can tell how the user stands."""
+        return () if question.session.connection.environment is Environment.MOCK else self._compare(question)
+
+    async def _compare(self, question: Question) -> Sequence[Objection]:
         connection = question.session.connection
-        if connection.environment is Environment.MOCK:
-            return ()
         standing = await self._live.standings.of(connection.user_id)
         bound = standing.bound(connection.account_id, question.strategy_id)
         if connection.environment is Environment.LIVE:
@@ -71,14 +73,17 @@ class StepUpCheck:
         self._live = live
         self._clock = clock
 
-    async def __call__(self, question: Question) -> Sequence[Objection]:
+    def __call__(self, question: Question) -> Said:
         """Compare, where the platform asks for it; raises JOURNAL_UNAVAILABLE as `EnvironmentCheck` does."""
         connection, threshold = question.session.connection, self._live.rules.step_up_notional
         if threshold is None or connection.environment is not Environment.LIVE:
             return ()
         if ZERO < question.hold.quantity * question.hold.price <= threshold:
             return ()
-        standing = await self._live.standings.of(connection.user_id)
+        return self._compare(question, threshold)
+
+    async def _compare(self, question: Question, threshold: Decimal) -> Sequence[Objection]:
+        standing = await self._live.standings.of(question.session.connection.user_id)
         why = f"orders above {format_decimal(threshold)} need"
         found = code_objections(standing, self._live.rules.step_up_age_max_s, self._clock.now_ns(), why)
         return _unless_it_reduces(question, found)

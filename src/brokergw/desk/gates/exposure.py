@@ -25,9 +25,9 @@ class Money:
         self._one_for_one = at_par | {base} if base in at_par else frozenset({base})
         self.base = base
 
-    def converts(self, currency: str) -> bool:
-        """Tell whether an amount in a currency is the same amount in the base currency."""
-        return currency in self._one_for_one
+    def foreign(self, currencies: set[str]) -> list[str]:
+        """Give those currencies in which an amount is not the same amount in the base currency."""
+        return sorted(currencies - self._one_for_one)
 
 
 class HoldCheck:
@@ -37,9 +37,9 @@ class HoldCheck:
         self._money = money
         self._book = book
 
-    async def __call__(self, question: Question) -> Sequence[Objection]:
+    def __call__(self, question: Question) -> Sequence[Objection]:
         """Work it out; an order without any price cannot be judged, even if it reduces."""
-        objections = [*self._foreign(question)]
+        objections = self._foreign(question)
         if objections and question.reduces:
             question.excused, objections = True, []
         fees = self._fees(question.session.connection.broker)
@@ -56,21 +56,26 @@ class HoldCheck:
             return NO_FEES
         return Fees(config.fee_bps, config.fee_per_contract)
 
-    def _foreign(self, question: Question) -> Iterable[Objection]:
+    def _foreign(self, question: Question) -> list[Objection]:
         state = question.state
         currencies = {instrument.currency for instrument in question.instruments}
         if state is not None:
             currencies.add(state.account.currency)
-        for currency in sorted(currencies):
-            if not self._money.converts(currency):
-                words = f"there is no rate from {currency} to {self._money.base}"
-                yield Objection(Reason.FX_RATE_STALE, "order.symbol", words, observed=currency)
+        return [
+            Objection(
+                Reason.FX_RATE_STALE,
+                "order.symbol",
+                f"there is no rate from {currency} to {self._money.base}",
+                observed=currency,
+            )
+            for currency in self._money.foreign(currencies)
+        ]
 
 
 class AdmissionCheck:
     """Writes down what the commit must find; it decides, under locks, and objects to nothing here."""
 
-    async def __call__(self, question: Question) -> Sequence[Objection]:
+    def __call__(self, question: Question) -> Sequence[Objection]:
         """Put the admission together."""
         if question.smaller:
             question.admission = Admission(reduces=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from brokergw.desk.gates.question import Check, Question
+from brokergw.desk.gates.question import Check, Question, heard
 from brokergw.desk.results import Cleared
 from brokergw.desk.sessions import Sessions
 from brokergw.model.commands import ModifyOrder, SubmitOrder
@@ -74,11 +74,13 @@ class Gates:
 
     async def _ask_all(self, question: Question) -> None:
         for name, checks in self._gates:
-            objections: list[Objection] = []
+            objections: tuple[Objection, ...] = ()
             for check in checks:
-                objections.extend(await check(question))
+                said = check(question)
+                if said:
+                    objections = (*objections, *await heard(said))
             if objections:
-                raise PreflightDenied(name, tuple(objections), limits_version=question.limits.version)
+                raise PreflightDenied(name, objections, limits_version=question.limits.version)
 
 
 def _cleared(command: C, question: Question) -> Cleared[C]:

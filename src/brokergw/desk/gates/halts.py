@@ -22,7 +22,7 @@ class HaltCheck:
         self._standing = standing
         self._clearance = clearance
 
-    async def __call__(self, question: Question) -> Sequence[Objection]:
+    def __call__(self, question: Question) -> Sequence[Objection]:
         """Look; raises JOURNAL_UNAVAILABLE while this process must not send, RISK_DATA_UNAVAILABLE."""
         if not self._clearance.valid:
             # Nothing is recorded under the key, so the caller may come again with it.

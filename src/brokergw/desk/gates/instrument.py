@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
-from brokergw.desk.gates.question import Question
+from brokergw.desk.gates.question import Question, Said
 from brokergw.model.capability import Capabilities, Feature
 from brokergw.model.errors import Objection, Reason
 from brokergw.model.instrument import AssetClass, Instrument
@@ -12,24 +12,26 @@ from brokergw.model.money import is_multiple
 from brokergw.model.terms import OrderClass, OrderTerms, OrderType, Side
 
 _ONE_UNIT: Final = Decimal(1)
+_WITHOUT_EXITS: Final = frozenset({OrderClass.SIMPLE, OrderClass.MULTI_LEG})
 
 
 class InstrumentCheck:
     """Whether the broker knows the instrument, and takes the order's type, time in force, class and features."""
 
-    async def __call__(self, question: Question) -> Sequence[Objection]:
+    def __call__(self, question: Question) -> Said:
         """Find the instrument, or each leg's, and compare."""
-        terms, capabilities = question.terms, question.session.capabilities
+        terms = question.terms
         if terms.order_class is OrderClass.MULTI_LEG:
-            return await self._legs(question)
-        question.instrument = instrument = await question.session.instrument(terms.symbol)
+            return self._legs(question)
+        instrument = question.session.instrument_at_hand(terms.symbol)
+        return self._ask(question) if instrument is None else _compare(question, instrument)
+
+    async def _ask(self, question: Question) -> Sequence[Objection]:
+        name, symbol = question.session.capabilities.name, question.terms.symbol
+        instrument = await question.session.instrument(symbol)
         if instrument is None:
-            return [
-                _no(Reason.INSTRUMENT_NOT_FOUND, "order.symbol", f"{capabilities.name} does not know {terms.symbol}")
-            ]
-        if question.before is not None:
-            return []
-        return [*capability_objections(terms, instrument, capabilities), *group_objections(terms)]
+            return [_no(Reason.INSTRUMENT_NOT_FOUND, "order.symbol", f"{name} does not know {symbol}")]
+        return _compare(question, instrument)
 
     async def _legs(self, question: Question) -> Sequence[Objection]:
         """Each leg must be known and tradable."""
@@ -47,6 +49,14 @@ class InstrumentCheck:
                 found.append(instrument)
         question.legs = tuple(found)
         return objections
+
+
+def _compare(question: Question, instrument: Instrument) -> Sequence[Objection]:
+    question.instrument = instrument
+    if question.before is not None:
+        return ()
+    terms = question.terms
+    return [*capability_objections(terms, instrument, question.session.capabilities), *group_objections(terms)]
 
 
 def capability_objections(terms: OrderTerms, instrument: Instrument, capabilities: Capabilities) -> Iterator[Objection]:
@@ -91,7 +101,7 @@ def _is_fraction(terms: OrderTerms, instrument: Instrument) -> bool:
 def group_objections(terms: OrderTerms) -> Iterator[Objection]:
     """Check that a group's exits lie on their sides of the entry."""
     take, stop, entry = terms.take_profit_limit_price, terms.stop_loss_stop_price, terms.limit_price
-    if terms.order_class in {OrderClass.SIMPLE, OrderClass.MULTI_LEG}:
+    if terms.order_class in _WITHOUT_EXITS:
         return
     sign = 1 if (terms.side is Side.BUY) is not (terms.order_class is OrderClass.OCO) else -1
     if take is not None and stop is not None and (take - stop) * sign <= 0:

@@ -17,7 +17,7 @@ class LimitsLookup:
         self._days = days
         self._clock = clock
 
-    async def __call__(self, question: Question) -> Sequence[Objection]:
+    def __call__(self, question: Question) -> Sequence[Objection]:
         """Look up; objects to nothing."""
         connection = question.session.connection
         question.limits = self._book.effective(connection.user_id, connection.broker, question.strategy_id)
@@ -34,7 +34,7 @@ class BrokerPermitted:
     def __init__(self, book: LimitsBook) -> None:
         self._book = book
 
-    async def __call__(self, question: Question) -> Sequence[Objection]:
+    def __call__(self, question: Question) -> Sequence[Objection]:
         """Compare with the broker's configuration; raises RISK_DATA_STALE where nobody knows which limits hold now.
 
         No key is used up by that, so that the caller may come again with it.

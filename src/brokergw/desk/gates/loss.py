@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
-from brokergw.desk.gates.question import Question
+from brokergw.desk.gates.question import Question, Said
 from brokergw.desk.loss.book import FRESH_S
 from brokergw.desk.loss.looking import is_plausible
 from brokergw.desk.loss.losses import Losses
@@ -28,7 +28,7 @@ class LossCheck:
         self._losses = losses
         self._clock = clock
 
-    async def __call__(self, question: Question) -> Sequence[Objection]:
+    def __call__(self, question: Question) -> Said:
         """Compare; raises RISK_DATA_UNAVAILABLE when the broker does not tell what that takes, RISK_DATA_STALE when
         what was told is too old or contradicts itself: under both no key is used up.
 
@@ -37,8 +37,21 @@ class LossCheck:
         cap, state = question.limits.values.daily_loss_max, question.state
         if cap is None or state is None or question.reduces:
             return ()
+        known = self._losses.book.of(question.session.connection.account_id, self._losses.today())
+        if known is None:
+            return self._ask(question, state, cap, sure=False)
+        if not is_plausible(state):
+            return self._judge(question, cap, None, ZERO)
+        used = self._used(question, known, state)
+        # Money that went is no loss: before an order is refused for one, what moved the cash is asked for.
+        if used < cap or self._losses.looker.has_asked_since(known.account_id, state.account.cash):
+            return self._judge(question, cap, known, used)
+        return self._ask(question, state, cap, sure=True)
+
+    async def _ask(self, question: Question, state: BrokerState, cap: Decimal, *, sure: bool) -> Sequence[Objection]:
+        """Compare with a look of this moment; `sure` has the account's history asked for, whatever is known of it."""
         try:
-            row, used = await self._today(question, state, cap)
+            row = await self._losses.looker.look(question.session, state, sure=sure)
         except GatewayError as error:
             raise GatewayError(
                 Reason.RISK_DATA_UNAVAILABLE,
@@ -46,32 +59,19 @@ class LossCheck:
                 metadata={"cause": error.reason.value},
                 retry_after_s=error.retry_after_s or 1.0,
             ) from error
+        used = ZERO if row is None else self._used(question, row, state)
+        return self._judge(question, cap, row, used)
+
+    def _used(self, question: Question, row: RiskDay, state: BrokerState) -> Decimal:
+        """Give what the user has used of the limit, by this answer of the broker's."""
+        user_id = question.session.connection.user_id
+        return self._losses.book.used(user_id, row.trading_day, {row.account_id: row.loss_at(state.account.equity)})
+
+    def _judge(self, question: Question, cap: Decimal, row: RiskDay | None, used: Decimal) -> Sequence[Objection]:
         if used >= cap and row is not None:
             return (_reached(question, cap, used),)
         self._require_known(question, row)
         return ()
-
-    async def _today(self, question: Question, state: BrokerState, cap: Decimal) -> tuple[RiskDay | None, Decimal]:
-        """Give the account's day, and what its user has used of the limit by this answer of the broker's."""
-        account_id = question.session.connection.account_id
-        known = self._losses.book.of(account_id, self._losses.today())
-        if known is None:
-            return self._judged(question, await self._losses.looker.look(question.session, state), state)
-        if not is_plausible(state):
-            return None, ZERO
-        # Money that went is no loss: before an order is refused for one, what moved the cash is asked for.
-        used = self._used(question, known, state)
-        if used < cap or self._losses.looker.has_asked_since(account_id, state.account.cash):
-            return known, used
-        return self._judged(question, await self._losses.looker.look(question.session, state, sure=True), state)
-
-    def _judged(self, question: Question, row: RiskDay | None, state: BrokerState) -> tuple[RiskDay | None, Decimal]:
-        return row, ZERO if row is None else self._used(question, row, state)
-
-    def _used(self, question: Question, row: RiskDay, state: BrokerState) -> Decimal:
-        user_id, book = question.session.connection.user_id, self._losses.book
-        loss = book.loss(user_id, row.trading_day, {row.account_id: row.loss_at(state.account.equity)})
-        return loss + book.doubt(user_id, row.trading_day)
 
     def _require_known(self, question: Question, row: RiskDay | None) -> None:
         connection = question.session.connection

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 from weakref import WeakValueDictionary
 
-from brokergw.desk.gates.question import Question
+from brokergw.desk.gates.question import Question, Said
 from brokergw.desk.sessions import Session
 from brokergw.model.capability import ResolutionClass
 from brokergw.model.errors import GatewayError, Objection, OrderEffect, Reason, Retry
@@ -37,11 +37,13 @@ class OneAtATime:
         """Tell whether orders must be kept apart at a session's broker."""
         return session.capabilities.resolution is not ResolutionClass.BY_CLIENT_ID
 
-    async def __call__(self, question: Question) -> Sequence[Objection]:
+    def __call__(self, question: Question) -> Said:
         """Object to an order while another of its symbol is in doubt."""
-        session, terms = question.session, question.terms
-        if question.before is not None or not self.applies(session):
-            return []
+        if question.before is not None or not self.applies(question.session):
+            return ()
+        return self._compare(question.session, question.terms)
+
+    async def _compare(self, session: Session, terms: OrderTerms) -> Sequence[Objection]:
         found = await self._orders(session, terms, _IN_DOUBT)
         return [
             Objection(

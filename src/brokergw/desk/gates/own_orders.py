@@ -51,9 +51,16 @@ class OwnOrders:
         if journal.shared:
             journal.on_wake(self._rung.set)
 
-    async def met_by(self, session: Session, terms: OrderTerms, price: Decimal | None, but: str = "") -> Place | None:
-        """Give the user's own resting order that an order would meet; see `Resting.met_by`."""
-        family = await self._family(session)
+    def knows(self, session: Session) -> bool:
+        """Tell whether the orders of an account, and of those that trade beside it, have been read."""
+        return session.connection.account_id in self._loaded
+
+    def met_by(self, session: Session, terms: OrderTerms, price: Decimal | None, but: str = "") -> Place | None:
+        """Give the user's own resting order that an order would meet, among those that were read.
+
+        See `Resting.met_by`.
+        """
+        family = self._families[session.connection.account_id]
         return self._resting.met_by(family, terms.symbol, terms.side, price, but)
 
     async def run(self) -> None:
@@ -68,19 +75,17 @@ class OwnOrders:
                 self._rung.set()
             await self._clock.sleep(_APART_S)
 
-    async def _family(self, session: Session) -> str:
-        """Give the family of an account, its orders read."""
+    async def read(self, session: Session) -> None:
+        """Read the orders of an account and of those beside it, unless they are known, once for all who ask."""
+        if self.knows(session):
+            return
         connection = session.connection
-        known = self._families.get(connection.account_id)
-        if known is not None and connection.account_id in self._loaded:
-            return known
         task = self._loading.get(connection.account_id)
         if task is None:
             task = asyncio.create_task(self._load_user(session), name=f"own orders of {connection.user_id}")
             self._loading[connection.account_id] = task
             task.add_done_callback(lambda _: self._loading.pop(connection.account_id, None))
         await asyncio.shield(task)
-        return self._families[connection.account_id]
 
     async def _load_user(self, session: Session) -> None:
         own = session.connection

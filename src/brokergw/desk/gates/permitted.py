@@ -4,7 +4,7 @@ What reduces a position passes allow-lists and hours, which must not trap anybod
 does reduce. A restricted symbol stays restricted.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from brokergw.desk.gates.question import Question
@@ -23,7 +23,7 @@ class PermittedCheck:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    async def __call__(self, question: Question) -> Iterable[Objection]:
+    def __call__(self, question: Question) -> Sequence[Objection]:
         """Compare with the effective limits."""
         return list(permission_objections(question, self._clock.now_ns()))
 
@@ -40,8 +40,11 @@ def permission_objections(question: Question, now_ns: int) -> Iterator[Objection
 
 def _restrictions(question: Question) -> Iterator[Objection]:
     limits = question.limits
+    restricted = limits.values.symbols_restricted
+    if not restricted:
+        return
     for symbol in question.symbols:
-        if symbol in (limits.values.symbols_restricted or ()):
+        if symbol in restricted:
             description = f"{symbol} is restricted"
             yield _no(limits, "symbols_restricted", Reason.INSTRUMENT_RESTRICTED, description, symbol)
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from brokergw.desk.gates.question import Question
+from brokergw.desk.gates.question import Question, Said
 from brokergw.desk.sessions import BrokerState
+from brokergw.model.account import Position
 from brokergw.model.errors import GatewayError, Objection, Reason
 from brokergw.model.money import format_decimal
 from brokergw.model.order import ZERO, Order
@@ -18,25 +19,29 @@ class PositionAsked:
     the gate that needs the answer says so.
     """
 
-    async def __call__(self, question: Question) -> Sequence[Objection]:
+    def __call__(self, question: Question) -> Said:
         """Write down the broker's word and whether the order reduces; objects to nothing."""
         question.session.prices.want(question.symbols)
         if question.before is not None and makes_smaller(question.before.terms, question.terms):
             question.reduces = question.smaller = True
             return ()
-        try:
-            question.state = state = await question.session.state.get()
-        except GatewayError as error:
-            question.state_error = error
-        else:
-            question.reduces = reduces(question.terms, state, question.before)
-        return ()
+        return _ask(question)
+
+
+async def _ask(question: Question) -> Sequence[Objection]:
+    try:
+        question.state = state = await question.session.state.get()
+    except GatewayError as error:
+        question.state_error = error
+    else:
+        question.reduces = reduces(question.terms, state, question.before)
+    return ()
 
 
 class ReduceOnlyCheck:
     """Whether an order that may only reduce does, open reducing orders counted; the commit has the last word."""
 
-    async def __call__(self, question: Question) -> Sequence[Objection]:
+    def __call__(self, question: Question) -> Sequence[Objection]:
         """Compare with what the broker says of the position."""
         terms = question.terms
         if not terms.reduce_only or question.reduces or question.state is None:
@@ -62,9 +67,9 @@ def reduces(terms: OrderTerms, state: BrokerState, before: Order | None = None) 
         case OrderClass.SIMPLE | OrderClass.OCO:
             return ZERO < terms.quantity <= reducible(terms, state, before)
         case OrderClass.MULTI_LEG:
-            return all(leg.ratio * terms.quantity <= _free(state, leg.symbol, leg.side) for leg in terms.legs) and bool(
-                terms.legs
-            )
+            return all(
+                leg.ratio * terms.quantity <= _free(state.position(leg.symbol), leg.side) for leg in terms.legs
+            ) and bool(terms.legs)
         case _:
             # The exits of a group whose entry reduces would open something.
             return False
@@ -72,10 +77,11 @@ def reduces(terms: OrderTerms, state: BrokerState, before: Order | None = None) 
 
 def reducible(terms: OrderTerms, state: BrokerState, before: Order | None = None) -> Decimal:
     """Give how much an order could reduce: what is held against its side and free, or held by the order itself."""
-    own = before.leaves_quantity if before is not None else ZERO
     held = state.position(terms.symbol)
-    most = abs(held.quantity) if held is not None else ZERO
-    return min(most, _free(state, terms.symbol, terms.side) + own)
+    if held is None:
+        return ZERO
+    own = before.leaves_quantity if before is not None else ZERO
+    return min(abs(held.quantity), _free(held, terms.side) + own)
 
 
 def makes_smaller(before: OrderTerms, after: OrderTerms) -> bool:
@@ -96,8 +102,7 @@ def makes_smaller(before: OrderTerms, after: OrderTerms) -> bool:
     return after.side is Side.BUY
 
 
-def _free(state: BrokerState, symbol: str, side: Side) -> Decimal:
-    held = state.position(symbol)
+def _free(held: Position | None, side: Side) -> Decimal:
     if held is None or (held.quantity > ZERO) is not (side is Side.SELL):
         return ZERO
     return held.available_quantity

@@ -1,9 +1,9 @@
 """One order before the gates: what is asked, by whom, and what the gates learn on the way."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 from brokergw.desk.results import Hold
 from brokergw.desk.sessions import BrokerState, Session
@@ -62,7 +62,8 @@ class Question:
     @property
     def symbols(self) -> tuple[str, ...]:
         """The symbol of the order, or those of its legs."""
-        return tuple(leg.symbol for leg in self.terms.legs) or (self.terms.symbol,)
+        terms = self.terms
+        return tuple(leg.symbol for leg in terms.legs) if terms.legs else (terms.symbol,)
 
     @property
     def instruments(self) -> tuple[Instrument, ...]:
@@ -75,12 +76,21 @@ class Question:
         return self.references[0] if len(self.references) == 1 else None
 
 
-class Check(Protocol):
-    """One check of a gate."""
+Said: TypeAlias = Sequence[Objection] | Coroutine[Any, Any, Sequence[Objection]]
+"""What a check says: its objections, or, where something must be waited for first, the coroutine that gives them."""
 
-    async def __call__(self, question: Question) -> Iterable[Objection]:
+
+class Check(Protocol):
+    """One check of a gate. Nearly all that an order is judged by is at hand; who has it answers at once."""
+
+    def __call__(self, question: Question) -> Said:
         """Give every objection; what it learns it writes into the question.
 
         Raises GatewayError where the order cannot be judged now: nothing is recorded, the key is not used up.
         """
         ...
+
+
+async def heard(said: Said) -> Sequence[Objection]:
+    """Give what a check objects to, waited for if need be."""
+    return await said if isinstance(said, Coroutine) else said

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Final
 
 from brokergw.desk.gates.own_orders import OwnOrders
-from brokergw.desk.gates.question import Question
+from brokergw.desk.gates.question import Question, Said
 from brokergw.desk.gates.recent import likeness
 from brokergw.model.commands import SubmitOrder
 from brokergw.model.errors import Objection, Reason
 from brokergw.model.money import format_decimal
 from brokergw.model.terms import OrderClass, OrderType, Side
 from brokergw.ports.clock import Clock
+
+_AT_ONCE: Final = frozenset({OrderType.LIMIT, OrderType.MARKET})
 
 
 class RepeatCheck:
@@ -24,7 +27,7 @@ class RepeatCheck:
         self._clock = clock
         self._window_s = window_s
 
-    async def __call__(self, question: Question) -> Sequence[Objection]:
+    def __call__(self, question: Question) -> Sequence[Objection]:
         """Compare with the last moments."""
         command = question.command
         if not isinstance(command, SubmitOrder) or not self._window_s:
@@ -54,14 +57,22 @@ class SelfMatchCheck:
     def __init__(self, own: OwnOrders) -> None:
         self._own = own
 
-    async def __call__(self, question: Question) -> Sequence[Objection]:
+    def __call__(self, question: Question) -> Said:
         """Look for own orders on the other side that it would meet at once; a stop meets nobody before it fires."""
-        terms, before = question.terms, question.before
-        if terms.type not in {OrderType.LIMIT, OrderType.MARKET} or terms.order_class is OrderClass.MULTI_LEG:
+        terms = question.terms
+        if terms.type not in _AT_ONCE or terms.order_class is OrderClass.MULTI_LEG:
             return ()
+        return self._compare(question) if self._own.knows(question.session) else self._read(question)
+
+    async def _read(self, question: Question) -> Sequence[Objection]:
+        await self._own.read(question.session)
+        return self._compare(question)
+
+    def _compare(self, question: Question) -> Sequence[Objection]:
+        terms, before = question.terms, question.before
         price = terms.limit_price if terms.limit_price is not None else _touch(question)
         own_id = before.order_id if before is not None else ""
-        met = await self._own.met_by(question.session, terms, price, own_id)
+        met = self._own.met_by(question.session, terms, price, own_id)
         if met is None:
             return ()
         resting, order_id = met

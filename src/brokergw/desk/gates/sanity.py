@@ -20,7 +20,7 @@ class SanityCheck:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    async def __call__(self, question: Question) -> Sequence[Objection]:
+    def __call__(self, question: Question) -> Sequence[Objection]:
         """Compare with the instrument's grid; raises InvalidRequest for what is off the grid."""
         terms, instrument = question.terms, question.instrument
         if instrument is None:

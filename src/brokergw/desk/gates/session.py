@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from brokergw.desk.gates.question import Question
+from brokergw.desk.gates.question import Question, Said
 from brokergw.desk.hours.calendars import house_calendars
-from brokergw.desk.hours.markets import Markets
+from brokergw.desk.hours.markets import Hours, Markets
 from brokergw.desk.hours.skew import BROKER_APART_MAX_S, DatabaseClock, require_together
 from brokergw.model.capability import Auctions, MarketRules
 from brokergw.model.errors import Objection, Reason
@@ -33,7 +33,7 @@ class SessionCheck:
         self._database = database
         self._clock = clock
 
-    async def __call__(self, question: Question) -> Sequence[Objection]:
+    def __call__(self, question: Question) -> Said:
         """Compare with the market's hours; raises CALENDAR_UNAVAILABLE or CLOCK_SKEW where nobody can tell.
 
         What it learns is `session_now`, and until when the order may leave.
@@ -41,8 +41,14 @@ class SessionCheck:
         self._database.require_together()
         asset_class = asset_class_of(question)
         if asset_class is None:
-            return []
-        hours = await self._markets.hours(question.session, asset_class)
+            return ()
+        hours = self._markets.at_hand(question.session, asset_class)
+        return self._ask(question, asset_class) if hours is None else self._compare(question, asset_class, hours)
+
+    async def _ask(self, question: Question, asset_class: AssetClass) -> Sequence[Objection]:
+        return self._compare(question, asset_class, await self._markets.hours(question.session, asset_class))
+
+    def _compare(self, question: Question, asset_class: AssetClass, hours: Hours) -> Sequence[Objection]:
         apart = self._markets.skew_s(question.session)
         if apart is not None:
             require_together(apart, BROKER_APART_MAX_S, "broker")
@@ -63,7 +69,7 @@ class StillOpen:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    async def __call__(self, question: Question) -> Sequence[Objection]:
+    def __call__(self, question: Question) -> Sequence[Objection]:
         """Object where the order would leave too late by now."""
         return list(closing_objections(question.leaves_before_ns, self._clock.now_ns()))
 

@@ -19,7 +19,7 @@ class SizeCheck:
     the limits, so that nobody is held in a position.
     """
 
-    async def __call__(self, question: Question) -> Sequence[Objection]:
+    def __call__(self, question: Question) -> Sequence[Objection]:
         """Compare."""
         objections: list[Objection] = []
         instrument = question.instrument

@@ -92,19 +92,25 @@ class Markets:
         self._overrides = Overrides()
         self._broken = ""
 
-    async def hours(self, session: Session, asset_class: AssetClass) -> Hours:
-        """Give a market's hours; raises CALENDAR_UNAVAILABLE when nobody can tell them."""
+    def at_hand(self, session: Session, asset_class: AssetClass) -> Hours | None:
+        """Give a market's hours where they are known and may be used."""
         connection = session.connection
         known = self._memory.hours.get((connection.broker, connection.environment, asset_class))
-        now_ns = self._clock.now_ns()
-        if known is not None and now_ns < known.good_until_ns and not self._broken:
+        if known is None or self._broken or self._clock.now_ns() >= known.good_until_ns:
+            return None
+        return known
+
+    async def hours(self, session: Session, asset_class: AssetClass) -> Hours:
+        """Give a market's hours; raises CALENDAR_UNAVAILABLE when nobody can tell them."""
+        known = self.at_hand(session, asset_class)
+        if known is not None:
             return known
         rules = session.capabilities.markets.get(asset_class)
         if rules is None:
             raise _unavailable(f"{session.capabilities.name} does not say in which market {asset_class} trades")
         if self._broken:
             raise _unavailable(f"the operator's calendar cannot be used: {self._broken}")
-        if rules.told and self._stale(session, rules, now_ns):
+        if rules.told and self._stale(session, rules, self._clock.now_ns()):
             await self._ask(session, rules)
         return self._build(session, asset_class, rules)
 

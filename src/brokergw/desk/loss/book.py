@@ -3,6 +3,7 @@
 Whoever holds an account's connection looks at the account and writes what it sees; every process reads that.
 """
 
+from bisect import insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
@@ -35,7 +36,7 @@ class LossBook:
         self._clock = clock
         self._gone = gone
         self._days: dict[str, RiskDay] = {}
-        self._accounts: dict[str, set[str]] = {}
+        self._accounts: dict[str, list[str]] = {}
         self._learned_ns = 0
 
     def of(self, account_id: str, day: str) -> RiskDay | None:
@@ -45,7 +46,7 @@ class LossBook:
 
     def of_user(self, user_id: str) -> Sequence[RiskDay]:
         """Give the newest day of each of a user's accounts, by account."""
-        accounts = sorted(self._accounts.get(user_id, ()))
+        accounts = self._accounts.get(user_id, ())
         return [self._days[account_id] for account_id in accounts if not self._gone(account_id)]
 
     def put(self, row: RiskDay) -> None:
@@ -54,7 +55,8 @@ class LossBook:
         if known is not None and (known.trading_day, known.equity_time_ns) > (row.trading_day, row.equity_time_ns):
             return
         self._days[row.account_id] = row
-        self._accounts.setdefault(row.user_id, set()).add(row.account_id)
+        if known is None:
+            insort(self._accounts.setdefault(row.user_id, []), row.account_id)
 
     def loss(self, user_id: str, day: str, at: Mapping[str, Decimal] | None = None) -> Decimal:
         """Sum up what a user's accounts have lost on a day; `at` gives newer losses by account.
@@ -62,16 +64,15 @@ class LossBook:
         What is lost in one account is not made up for by what another one gains. Pretended money is no money: accounts
         of different environments are summed apart, and the largest sum counts.
         """
-        sums: dict[Environment, Decimal] = {}
-        for row in self.of_user(user_id):
-            if row.trading_day == day:
-                lost = (at or {}).get(row.account_id, row.loss)
-                sums[row.environment] = sums.get(row.environment, ZERO) + lost
-        return max(sums.values(), default=ZERO)
+        return _lost(self._days_of(user_id, day), at or {})
 
-    def doubt(self, user_id: str, day: str) -> Decimal:
-        """Sum up what a user's orders of unknown outcome may cost beyond what its brokers show."""
-        return sum((row.doubt for row in self.of_user(user_id) if row.trading_day == day), ZERO)
+    def used(self, user_id: str, day: str, at: Mapping[str, Decimal]) -> Decimal:
+        """Give a user's loss of a day, and what its orders of unknown outcome may cost beyond what its brokers show."""
+        rows = self._days_of(user_id, day)
+        return sum((row.doubt for row in rows), _lost(rows, at))
+
+    def _days_of(self, user_id: str, day: str) -> Sequence[RiskDay]:
+        return [row for row in self.of_user(user_id) if row.trading_day == day]
 
     def stale(self, user_id: str, now_ns: int, but: str = "") -> list[str]:
         """Name a user's accounts whose value may have moved since anybody last saw it; `but` leaves one out."""
@@ -103,3 +104,11 @@ class LossBook:
                 log.warning("losses of other processes are not known", reason=error.reason.value)
             except Exception:
                 log.exception("losses of other processes are not known")
+
+
+def _lost(rows: Sequence[RiskDay], at: Mapping[str, Decimal]) -> Decimal:
+    sums: dict[Environment, Decimal] = {}
+    for row in rows:
+        lost = at.get(row.account_id)
+        sums[row.environment] = sums.get(row.environment, ZERO) + (row.loss if lost is None else lost)
+    return max(sums.values(), default=ZERO)

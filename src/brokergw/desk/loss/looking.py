@@ -208,9 +208,11 @@ def is_plausible(state: BrokerState) -> bool:
     account = state.account
     if not (account.equity.is_finite() and account.cash.is_finite()):
         return False
-    values = [position.market_value for position in state.positions]
-    if any(value is None for value in values):
-        return True
-    worths = [value for value in values if value is not None]
-    gross = sum((abs(worth) for worth in worths), abs(account.cash))
-    return abs(account.equity - account.cash - sum(worths, ZERO)) <= max(_CENT, gross * _TOLERANCE)
+    net, gross = account.cash, abs(account.cash)
+    for position in state.positions:
+        worth = position.market_value
+        if worth is None:
+            return True
+        net += worth
+        gross += abs(worth)
+    return abs(account.equity - net) <= max(_CENT, gross * _TOLERANCE)

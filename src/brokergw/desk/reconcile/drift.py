@@ -28,7 +28,7 @@ class Drift:
         self._clock = clock
         self._open: dict[str, Reconciliation] = {}
 
-    async def __call__(self, question: Question) -> Sequence[Objection]:
+    def __call__(self, question: Question) -> Sequence[Objection]:
         """Object to an order that adds risk on an account whose record differs from its broker's."""
         standing = self._open.get(question.session.connection.account_id)
         if standing is None or question.reduces:

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from brokergw.desk.gates.environment import EnvironmentCheck, StepUpCheck
-from brokergw.desk.gates.question import Question
+from brokergw.desk.gates.question import Question, heard
 from brokergw.desk.live.rules import LiveRules
 from brokergw.desk.results import Hold
 from brokergw.desk.sessions import Session
@@ -71,7 +71,7 @@ class Gate:
 
     async def ask(self, environment: Environment, strategy_id: str = "") -> Sequence[Objection]:
         """Ask the first gate's check."""
-        return await EnvironmentCheck(self.live, self.clock)(self.question(environment, strategy_id))
+        return await heard(EnvironmentCheck(self.live, self.clock)(self.question(environment, strategy_id)))
 
 
 @pytest.fixture
@@ -137,11 +137,11 @@ async def test_an_old_code_keeps_nobody_in_a_position(gate: Gate) -> None:
     question = gate.question(LIVE)
     question.reduces = True
     check = EnvironmentCheck(gate.live, gate.clock)
-    assert not await check(question)
+    assert not await heard(check(question))
     assert question.excused
     gate.stand(mode=PAPER)
     gate.clock.advance(1)
-    assert [each.reason for each in await check(question)] == [Reason.LIVE_NOT_ENABLED]
+    assert [each.reason for each in await heard(check(question))] == [Reason.LIVE_NOT_ENABLED]
 
 
 async def test_paper_asks_for_no_code(gate: Gate) -> None:
@@ -161,8 +161,8 @@ async def test_a_large_live_order_needs_a_fresher_code(
     check = StepUpCheck(gate.live, gate.clock)
     live, paper = gate.question(LIVE), gate.question(PAPER)
     live.hold = paper.hold = Hold(D(10), price)
-    assert [each.reason for each in await check(live)] == ([Reason.MFA_REQUIRED] if large and not fresh else [])
-    assert not await check(paper)
+    assert [each.reason for each in await heard(check(live))] == ([Reason.MFA_REQUIRED] if large and not fresh else [])
+    assert not await heard(check(paper))
 
 
 async def test_an_order_of_unknown_cost_is_held_to_be_large(still_clock: FakeClock, bench: Bench) -> None:
@@ -171,12 +171,12 @@ async def test_an_order_of_unknown_cost_is_held_to_be_large(still_clock: FakeClo
     gate.code_age(301)
     check = StepUpCheck(gate.live, gate.clock)
     question = gate.question(LIVE)
-    assert [each.reason for each in await check(question)] == [Reason.MFA_REQUIRED]
+    assert [each.reason for each in await heard(check(question))] == [Reason.MFA_REQUIRED]
     question.hold = Hold(D(1), D(1))
-    assert not await check(question)
+    assert not await heard(check(question))
     assert not question.excused
     question.hold, question.reduces = Hold(D(1), D(10_001)), True
-    assert not await check(question)
+    assert not await heard(check(question))
     assert question.excused
 
 
@@ -185,7 +185,7 @@ async def test_nothing_is_asked_for_where_no_step_up_is_set(gate: Gate) -> None:
     gate.code_age(40_000)
     question = gate.question(LIVE)
     question.hold = Hold(D(10**9), D(50))
-    assert not await StepUpCheck(gate.live, gate.clock)(question)
+    assert not await heard(StepUpCheck(gate.live, gate.clock)(question))
 
 
 async def test_nobody_passes_while_it_cannot_be_told_how_users_stand(gate: Gate) -> None:

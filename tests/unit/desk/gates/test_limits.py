@@ -49,7 +49,7 @@ async def test_the_question_learns_its_limits_and_its_day(bench: Bench) -> None:
     store.brokers["scripted"] = BrokerConfig(broker="scripted", limits=Limits(orders_per_day_max=9), version=1)
     question = await a_question(bench, strategy_id="s1")
     lookup = LimitsLookup(await a_book(bench.clock, store), TradingDays("UTC"), bench.clock)
-    assert list(await lookup(question)) == []
+    assert list(lookup(question)) == []
     assert question.limits.strategy.open_orders_max == 3
     assert question.limits.values.orders_per_day_max == 9
     assert (question.limits.version, question.trading_day) == (2, "2027-01-15")
@@ -74,9 +74,9 @@ async def test_a_broker_with_regions_is_for_those_in_them(
     store.brokers["scripted"] = BrokerConfig(broker="scripted", regions=regions, version=1)
     store.limits[ADMIN] = ScopeLimits(scope=ADMIN, region=region, version=1)
     check = BrokerPermitted(await a_book(bench.clock, store))
-    found = [each.reason for each in await check(await a_question(bench))]
+    found = [each.reason for each in check(await a_question(bench))]
     assert found == ([] if taken else [Reason.REGION_NOT_PERMITTED])
-    assert list(await check(await a_question(bench, reduces=True))) == []
+    assert list(check(await a_question(bench, reduces=True))) == []
 
 
 async def test_a_disabled_broker_takes_only_what_reduces(bench: Bench) -> None:
@@ -84,9 +84,9 @@ async def test_a_disabled_broker_takes_only_what_reduces(bench: Bench) -> None:
     store = MemoryLimits()
     store.brokers["scripted"] = BrokerConfig(broker="scripted", enabled=False, version=1)
     check = BrokerPermitted(await a_book(bench.clock, store))
-    assert [each.reason for each in await check(await a_question(bench))] == [Reason.BROKER_DISABLED]
+    assert [each.reason for each in check(await a_question(bench))] == [Reason.BROKER_DISABLED]
     way_out = await a_question(bench, reduces=True)
-    assert list(await check(way_out)) == []
+    assert list(check(way_out)) == []
     assert way_out.excused, "the commit must see to it that it reduces"
 
 
@@ -95,9 +95,9 @@ async def test_limits_that_are_none_take_only_what_reduces(bench: Bench) -> None
     check = BrokerPermitted(await a_book(bench.clock, MemoryLimits()))
     question = await a_question(bench)
     question.limits = replace(question.limits, fault=LimitsFault(Reason.LIMITS_UNREADABLE, "why"))
-    assert [(each.reason, each.description) for each in await check(question)] == [(Reason.LIMITS_UNREADABLE, "why")]
+    assert [(each.reason, each.description) for each in check(question)] == [(Reason.LIMITS_UNREADABLE, "why")]
     question.reduces = True
-    assert list(await check(question)) == []
+    assert list(check(question)) == []
 
 
 async def test_limits_that_may_be_old_refuse_for_now_what_does_not_reduce(bench: Bench) -> None:
@@ -106,11 +106,11 @@ async def test_limits_that_may_be_old_refuse_for_now_what_does_not_reduce(bench:
     question = await a_question(bench)
     question.limits = replace(question.limits, fault=LimitsFault(Reason.RISK_DATA_STALE, "why"))
     with pytest.raises(GatewayError) as caught:
-        await check(question)
+        check(question)
     assert (caught.value.reason, caught.value.retry_after_s) == (Reason.RISK_DATA_STALE, 1.0)
     assert not isinstance(caught.value, PreflightDenied)
     question.reduces = True
-    assert list(await check(question)) == []
+    assert list(check(question)) == []
     assert question.excused
 
 

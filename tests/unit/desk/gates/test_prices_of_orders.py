@@ -87,7 +87,7 @@ async def test_a_broker_that_gives_no_quotes_uses_up_no_key(
 
     monkeypatch.setattr(bench.desk._sessions._by_account["acc_1"].prices, "_ask", down)
     with pytest.raises(GatewayError) as caught:
-        await ReferenceCheck(bench.clock)(question())
+        await said(ReferenceCheck(bench.clock), question())
     assert caught.value.reason is Reason.RISK_DATA_UNAVAILABLE
     assert await reasons(ReferenceCheck(bench.clock), question({"reduces": True})) == []
 

@@ -85,7 +85,7 @@ async def test_what_a_later_check_refuses_was_never_placed(check: RepeatCheck, q
 
 async def test_what_the_broker_refused_may_be_placed_again(bench: Bench, check: RepeatCheck, question: Ask) -> None:
     """An order that is known not to exist doubles nothing; one that stands does."""
-    await check._own._family(bench.desk._sessions._by_account["acc_1"])
+    await check._own.read(bench.desk._sessions._by_account["acc_1"])
 
     async def refuse(*_: object) -> Rejected:
         return Rejected("NO", "1", "no")
@@ -137,10 +137,11 @@ async def test_orders_of_before_this_process_are_known(bench: Bench) -> None:
     order = (await bench.submit(bench.order(side=Side.SELL, limit_price=D(51)))).order
     session = bench.desk._sessions._by_account["acc_1"]
     own = OwnOrders(bench.journal, bench.desk._sessions, bench.clock, 0.0)
-    assert await own.met_by(session, terms(), D(51)) == (D(51), order.order_id)
+    await own.read(session)
+    assert own.met_by(session, terms(), D(51)) == (D(51), order.order_id)
     ended = replace(order, state=State.CANCELED, version=order.version + 1)
     own._resting.take(own._families["acc_1"], ended)
-    assert await own.met_by(session, terms(), D(51)) is None
+    assert own.met_by(session, terms(), D(51)) is None
 
 
 async def test_what_another_process_places_is_read_when_it_rings(bench: Bench) -> None:
@@ -149,15 +150,16 @@ async def test_what_another_process_places_is_read_when_it_rings(bench: Bench) -
     bench.journal.shared = True
     session = bench.desk._sessions._by_account["acc_1"]
     own = OwnOrders(bench.journal, bench.desk._sessions, bench.clock, 2.0)
-    assert await own.met_by(session, terms(), D(51)) is None
+    await own.read(session)
+    assert own.met_by(session, terms(), D(51)) is None
     bench.journal.listeners.remove(own._take)
     follower = asyncio.create_task(own.run())
     await bench.submit(bench.order(side=Side.SELL, limit_price=D(51)))
-    assert await own.met_by(session, terms(), D(51)) is None
+    assert own.met_by(session, terms(), D(51)) is None
     for ring in bench.journal.wakers:
         ring()
     await bench.clock.pass_time(0.2)
-    assert await own.met_by(session, terms(), D(51)) is not None
+    assert own.met_by(session, terms(), D(51)) is not None
     follower.cancel()
 
 
