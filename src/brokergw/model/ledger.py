@@ -27,9 +27,10 @@ _AVERAGE_STEP: Final = Decimal("1e-9")
 class Stake:
     """What one version of an order counts for.
 
-    `held` units may still trade, at `price` each at worst; `traded` units have, for `worth` altogether. `rounding` is
-    how far `worth` may be off because average prices are rounded. `unacknowledged` is what the broker cannot have taken
-    off the buying power it tells. A multi-leg order itself trades nothing: its legs do.
+    `held` units may still trade, at `price` each at worst, for `open_worth` altogether; `traded` units have, for
+    `worth`. `volume`, both together, is what it adds to its trading day's. `rounding` is how far `worth` may be off
+    because average prices are rounded. `unacknowledged` is what the broker cannot have taken off the buying power it
+    tells. A multi-leg order itself trades nothing: its legs do.
     """
 
     user_id: str
@@ -45,16 +46,8 @@ class Stake:
     is_open: bool
     unacknowledged: Decimal
     trading_day: str
-
-    @property
-    def open_worth(self) -> Decimal:
-        """What the held units may cost."""
-        return self.held * self.price
-
-    @property
-    def volume(self) -> Decimal:
-        """What the order adds to its trading day's volume: what it traded, and what it still may."""
-        return self.worth + self.held * self.price
+    open_worth: Decimal
+    volume: Decimal
 
     def none(self) -> "Stake":
         """Give the stake of the same order before it began."""
@@ -72,6 +65,8 @@ class Stake:
             False,
             ZERO,
             self.trading_day,
+            ZERO,
+            ZERO,
         )
 
 
@@ -85,6 +80,7 @@ def stake_of(order: Order) -> Stake:
     if traded and order.average_price is not None:
         worth = traded * order.average_price * order.unit_worth
         rounding = traded * _AVERAGE_STEP * order.unit_worth
+    open_worth = held * order.hold_price if held else ZERO
     return Stake(
         order.user_id,
         order.account_id,
@@ -98,13 +94,14 @@ def stake_of(order: Order) -> Stake:
         rounding,
         # The exits of an entry hold nothing: they are no orders that anybody placed.
         not is_terminal(order.state) and order.hold_quantity > 0,
-        _unacknowledged(order, held) if held else ZERO,
+        _unacknowledged(order, open_worth) if held else ZERO,
         order.trading_day,
+        open_worth,
+        worth + open_worth,
     )
 
 
-def _unacknowledged(order: Order, held: Decimal) -> Decimal:
-    worth = held * order.hold_price
+def _unacknowledged(order: Order, worth: Decimal) -> Decimal:
     if order.state not in AT_BROKER:
         return worth
     if order.state is not State.PENDING_MODIFY:

@@ -313,9 +313,12 @@ class Decider:
             unit = prepared.unit
             for order in (*unit.inserts, *unit.updates):
                 stake = self._stakes[id(order)] = stake_of(order)
+                if unit.admission is not None:
+                    yield stake
+                    continue
                 head = self._state.heads.get(order.order_id)
                 before = stake.none() if order.version == 1 else None if head is None else head.stake
-                if unit.admission is not None or before is None or not is_still(before, stake):
+                if before is None or not is_still(before, stake):
                     yield stake
 
     def _know(self, head: Head) -> None:

@@ -16,9 +16,11 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from brokergw.store.many import execute
+
 SQLITE_BUSY_MS: Final = 5_000
 _SQLITE_CACHE_KIB: Final = 32 * 1024
-_SQLITE_STATEMENTS: Final = 512
+_SQLITE_STATEMENTS: Final = 1_024
 _CHECKPOINT_PAGES: Final = 4_000
 _CONNECT_S: Final = 5
 _BY_INDEX: Final = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
@@ -156,7 +158,8 @@ def _forbid_writing(connection: sqlite3.Connection, _entry: ConnectionPoolEntry)
 
 
 def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    # Not through SQLAlchemy, whose own part of it would be several times SQLite's.
+    execute(connection, [("BEGIN IMMEDIATE", ())])
 
 
 def _postgresql_engine(url: URL, options: str, *, pool_size: int) -> Engine:

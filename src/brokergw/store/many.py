@@ -1,9 +1,10 @@
 """Statements that take many rows at once.
 
 One statement with many rows costs one step of the database, and during a step Python's lock is free; the same rows one
-by one would hand that lock back and forth for each. SQLite takes the rows as a list of values, in pieces of 128, 64,
-32 … 1 rows, so that each text is parsed once and kept. PostgreSQL takes them as one JSON text: there the client's work
-for each parameter is what costs, and the statement stays the same, hence prepared, for any number of rows.
+by one would hand that lock back and forth for each. SQLite takes the rows as a list of values, in pieces of forty
+sizes up to 128 rows, so that each text is parsed once and kept. PostgreSQL takes them as one JSON text: there the
+client's work for each parameter is what costs, and the statement stays the same, hence prepared, for any number of
+rows.
 
 The driver's own cursor runs them: each order costs some twenty such statements, and what SQLAlchemy does around one
 costs several times what the database does. Its kinds of errors are kept.
@@ -11,7 +12,7 @@ costs several times what the database does. Its kinds of errors are kept.
 A statement is a text with `{rows}` in it, which becomes a relation with the columns `column1`, `column2` …
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from json import JSONEncoder
 from typing import Any, Final, Literal, Protocol, TypeAlias
@@ -22,7 +23,12 @@ from brokergw.store.rows import Row
 
 ColumnType: TypeAlias = Literal["text", "bigint", "boolean"]
 
+Piece: TypeAlias = tuple[str, Row]
+"""The text of a statement, and its parameters."""
+
 _PIECE_MAX: Final = 128
+_PIECE_DIGITS: Final = 4
+"""A piece has as many rows as the first four binary digits of what is left say: up to fifteen go in one piece."""
 _KINDS: Final = {
     kind.__name__: kind
     for kind in (
@@ -39,7 +45,7 @@ _encode: Final = JSONEncoder(check_circular=False, separators=(",", ":")).encode
 
 
 class _Source(Protocol):
-    def pieces(self, rows: Sequence[Row]) -> Iterator[tuple[str, Row]]:
+    def pieces(self, rows: Sequence[Row]) -> Sequence[Piece]:
         """Give statement texts with their parameters."""
         ...
 
@@ -59,23 +65,23 @@ class ManyRows:
         return [row for cursor in self._execute(connection, rows) for row in cursor.fetchall()]
 
     def _execute(self, connection: Connection, rows: Sequence[Row]) -> list[Any]:
-        driver: Any = connection.connection.driver_connection
-        cursors = []
-        try:
-            for text, parameters in self._source.pieces(rows):
-                cursor = driver.cursor()
-                cursor.execute(text, parameters)
-                cursors.append(cursor)
-        except Exception as error:
-            kind = _kind_of(error)
-            if kind is None:
-                raise
-            # A server that ends a session for idling in its transaction says so by a kind of error of its own.
-            if connection.dialect.is_disconnect(error, driver, None) or getattr(driver, "closed", False):  # type: ignore[arg-type]
-                connection.invalidate(error)
-                raise exc.OperationalError(None, None, error, connection_invalidated=True) from error
-            raise kind(None, None, error) from error
-        return cursors
+        return execute(connection, self._source.pieces(rows))
+
+
+def execute(connection: Connection, pieces: Sequence[Piece]) -> list[Any]:
+    """Run statements by the driver itself and give their cursors; raises SQLAlchemy's errors."""
+    driver: Any = connection.connection.driver_connection
+    try:
+        return [driver.execute(text, parameters) for text, parameters in pieces]
+    except Exception as error:
+        kind = _kind_of(error)
+        if kind is None:
+            raise
+        # A server that ends a session for idling in its transaction says so by a kind of error of its own.
+        if connection.dialect.is_disconnect(error, driver, None) or getattr(driver, "closed", False):  # type: ignore[arg-type]
+            connection.invalidate(error)
+            raise exc.OperationalError(None, None, error, connection_invalidated=True) from error
+        raise kind(None, None, error) from error
 
 
 def _kind_of(error: Exception) -> type[exc.DBAPIError] | None:
@@ -90,14 +96,16 @@ class _Values:
         self._row = f"({','.join('?' * width)})"
         self._texts: dict[int, str] = {}
 
-    def pieces(self, rows: Sequence[Row]) -> Iterator[tuple[str, Row]]:
+    def pieces(self, rows: Sequence[Row]) -> Sequence[Piece]:
+        made = []
         start = 0
-        size = _PIECE_MAX
-        while start < len(rows):
-            while size > len(rows) - start:
-                size >>= 1
-            yield self._text(size), tuple(chain.from_iterable(rows[start : start + size]))
+        while left := len(rows) - start:
+            size = _piece_of(left)
+            # Most lists go in one piece, and need not be copied for it.
+            piece = rows if size == len(rows) else rows[start : start + size]
+            made.append((self._text(size), tuple(chain.from_iterable(piece))))
             start += size
+        return made
 
     def _text(self, size: int) -> str:
         text = self._texts.get(size)
@@ -106,12 +114,16 @@ class _Values:
         return text
 
 
+def _piece_of(left: int) -> int:
+    dropped = max(0, left.bit_length() - _PIECE_DIGITS)
+    return min(left >> dropped << dropped, _PIECE_MAX)
+
+
 class _Json:
     def __init__(self, text: str, types: Sequence[ColumnType]) -> None:
         columns = (f"(r->>{n})::{kind} AS column{n + 1}" for n, kind in enumerate(types))
         relation = f"SELECT {', '.join(columns)} FROM jsonb_array_elements(%s::jsonb) AS given(r)"  # noqa: S608 - numbers and type names only
         self._text = text.replace("{rows}", relation)
 
-    def pieces(self, rows: Sequence[Row]) -> Iterator[tuple[str, Row]]:
-        if rows:
-            yield self._text, (_encode(rows),)
+    def pieces(self, rows: Sequence[Row]) -> Sequence[Piece]:
+        return [(self._text, (_encode(rows),))] if rows else []

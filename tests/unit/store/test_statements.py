@@ -41,7 +41,7 @@ def test_hot_statement_reads_no_whole_table(database: Connection, name: str, sta
         assert not any("AUTOMATIC" in step for step in plan), name
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 3, 127, 128, 129, 300])
+@pytest.mark.parametrize("count", [0, 1, 2, 14, 15, 16, 17, 127, 128, 129, 300])
 def test_any_number_of_rows_is_written_once(count: int) -> None:
     """Rows of any number arrive once each, and the touched rows are counted."""
     engine = create_engine("sqlite://")
@@ -54,6 +54,22 @@ def test_any_number_of_rows_is_written_once(count: int) -> None:
         stored = connection.exec_driver_sql("SELECT a, b FROM t ORDER BY a").all()
     engine.dispose()
     assert [tuple(row) for row in stored] == rows
+
+
+@pytest.mark.parametrize(("count", "pieces"), [(14, [14]), (15, [15]), (16, [16]), (17, [16, 1]), (31, [30, 1])])
+def test_few_rows_go_in_one_piece(count: int, pieces: list[int]) -> None:
+    """Up to fifteen rows are one statement, more are as few as four binary digits allow."""
+    source = ManyRows("INSERT INTO t (a) {rows}", ("bigint",), dialect="sqlite")._source
+    made = source.pieces([(n,) for n in range(count)])
+    assert [len(parameters) for _, parameters in made] == pieces
+    assert [n for _, parameters in made for n in parameters] == list(range(count))
+
+
+def test_texts_of_all_pieces_are_few() -> None:
+    """A statement has no more than forty texts, so that the connection's cache of prepared ones holds every one."""
+    source = ManyRows("INSERT INTO t (a) {rows}", ("bigint",), dialect="sqlite")._source
+    texts = {text for count in range(1, 257) for text, _ in source.pieces([(0,)] * count)}
+    assert len(texts) == 40
 
 
 def test_sqlite_is_new_enough() -> None:

@@ -15,10 +15,11 @@ from brokergw.model.ledger import Stake
 from brokergw.model.order import ZERO, Order
 from brokergw.model.quick import quick
 from brokergw.model.trading import Halt
-from brokergw.ports.journal import Admission, AdmissionRefused, Subject
-from brokergw.store.ledger.check import Around, Case, objection
+from brokergw.ports.journal import Admission, AdmissionRefused
+from brokergw.store.ledger.check import Case, objection
+from brokergw.store.ledger.lines import Around, Line, Place, PlaceKey, PositionLine, UsageLine, place_key
 from brokergw.store.ledger.rows import (
-    NOTHING_HELD,
+    NO_POSITION,
     NOTHING_USED,
     Position,
     PositionKey,
@@ -39,8 +40,8 @@ _REMEMBERED_MAX: Final = 16_384
 Move: TypeAlias = tuple[Stake, Stake]
 """What an order counted for and what it counts for now, both of one symbol and side."""
 
-Key = TypeVar("Key")
-Value = TypeVar("Value")
+Key = TypeVar("Key", PositionKey, UsageKey)
+Value = TypeVar("Value", Position, Used)
 
 
 @quick
@@ -73,58 +74,57 @@ class LedgerBook:
         self._connection = connection
         self._statements = statements
         self._remembered = remembered
-        self._positions: dict[PositionKey, Position] = {}
-        self._usage: dict[UsageKey, Used] = {}
-        self._moved_positions: set[PositionKey] = set()
-        self._moved_usage: set[UsageKey] = set()
-
-    @property
-    def positions(self) -> dict[PositionKey, Position]:
-        """Every position at hand, as it is on record once this batch is."""
-        return self._positions
-
-    @property
-    def usage(self) -> dict[UsageKey, Used]:
-        """All usage at hand, as it is on record once this batch is."""
-        return self._usage
+        self._places: dict[PlaceKey, Place] = {}
+        self.positions: Final[dict[PositionKey, PositionLine]] = {}
+        self.usage: Final[dict[UsageKey, UsageLine]] = {}
 
     def open(self, stakes: Iterable[Stake]) -> None:
         """Bring the rows that some stakes move to hand, locked where there are locks."""
+        wanted = {place_key(stake) for stake in stakes}
+        wanted.difference_update(self._places)
         positions: set[PositionKey] = set()
         usage: set[UsageKey] = set()
-        for stake in stakes:
-            positions.update(position_keys(stake.account_id, stake.symbol, stake.strategy_id))
-            usage.update(usage_keys(stake.user_id, stake.account_id, stake.strategy_id))
-        self._open(positions - self._positions.keys(), usage - self._usage.keys())
+        for user_id, account_id, strategy_id, symbol in wanted:
+            positions.update(position_keys(account_id, symbol, strategy_id))
+            usage.update(usage_keys(user_id, account_id, strategy_id))
+        self._bring(positions - self.positions.keys(), usage - self.usage.keys())
+        for key in wanted:
+            self._places[key] = self._assemble(key)
 
     def move(self, moves: Sequence[Move], asking: Asking | None, halts: Sequence[Halt]) -> AdmissionRefused | None:
         """Move the ledger by a unit; where the unit asks to be admitted and may not be, nothing moves."""
-        positions: dict[PositionKey, Position] = {}
-        usage: dict[UsageKey, Used] = {}
+        places = [self._place(after) for _, after in moves]
         last = len(moves) - 1
         for number, (before, after) in enumerate(moves):
             admitted_s = asking.now_s if asking is not None and number == last else None
-            self._move(before, after, admitted_s, positions, usage)
+            _move(places[number], before, after, admitted_s)
+        refusal = None
         if asking is not None:
             before, after = moves[last]
-            refusal = objection(self._case(asking, before, after, positions, usage), halts)
-            if refusal is not None:
-                return refusal
-        self._keep(positions, usage)
-        return None
+            case = Case(asking.order, asking.admission, before, after, places[last], asking.now_s)
+            refusal = objection(case, halts)
+        for place in places:
+            if refusal is None:
+                place.keep()
+            else:
+                place.drop()
+        return refusal
 
     def anchor(self, user_id: str, key: PositionKey, quantity: Decimal, cost: Decimal, expected: Decimal) -> bool:
         """Set what everybody in an account holds of a symbol; False where it is not as expected, and nothing moves."""
-        keys = usage_keys(user_id, key.account_id, "")
-        self._open({key}, set(keys))
-        old = self._positions[key]
+        place_of_all = (user_id, key.account_id, "", key.symbol)
+        self._bring({key}, set(usage_keys(user_id, key.account_id, "")))
+        place = self._assemble(place_of_all)
+        line = place.account.holding
+        old = line.now
         if old.holding.quantity != expected:
             return False
         holding = old.holding.anchored(quantity, cost)
         more = holding.worst - old.worst
-        anchored = Position(user_id, holding, holding.worst, old.anchored + quantity - expected, old.version + 1)
-        used = {each: self._usage[each] for each in keys}
-        self._keep({key: anchored}, {each: Used(u.usage.exposed(more), u.version + 1) for each, u in used.items()})
+        line.then = Position(user_id, holding, holding.worst, old.anchored + quantity - expected, line.version + 1)
+        for each in place.around:
+            each.usage.then = Used(each.usage.now.usage.exposed(more), each.usage.version + 1)
+        place.keep()
         return True
 
     def halts(self, orders: Sequence[Order]) -> list[Halt]:
@@ -134,115 +134,95 @@ class LedgerBook:
     def rows(self) -> tuple[list[Row], list[Row]]:
         """Give the rows of positions and of usage that must be written, in order."""
         return (
-            [position_row(key, self._positions[key]) for key in sorted(self._moved_positions)],
-            [usage_row(key, self._usage[key]) for key in sorted(self._moved_usage)],
+            [position_row(key, line.now) for key, line in sorted(self.positions.items(), key=_by_key) if line.moved],
+            [usage_row(key, line.now) for key, line in sorted(self.usage.items(), key=_by_key) if line.moved],
         )
 
-    def _keep(self, positions: dict[PositionKey, Position], usage: dict[UsageKey, Used]) -> None:
-        """Take over what has moved; a row is one version on, however often a batch moves it."""
-        self._positions.update(positions)
-        self._usage.update(usage)
-        self._moved_positions.update(positions)
-        self._moved_usage.update(usage)
+    def _place(self, stake: Stake) -> Place:
+        key = place_key(stake)
+        if key not in self._places:
+            self.open([stake])
+        return self._places[key]
 
-    def _move(
-        self,
-        before: Stake,
-        after: Stake,
-        admitted_s: int | None,
-        positions: dict[PositionKey, Position],
-        usage: dict[UsageKey, Used],
-    ) -> None:
-        exposures = [ZERO]
-        holds = before.held != after.held or before.price != after.price
-        traded = before.traded != after.traded or before.worth != after.worth
-        if holds or traded:
-            keys = position_keys(after.account_id, after.symbol, after.strategy_id)
-            exposures = [self._move_position(key, before, after, positions) for key in keys]
-        # An acknowledgement alone concerns the account only.
-        only_account = not (holds or traded or before.is_open is not after.is_open or admitted_s is not None)
-        for key in usage_keys(after.user_id, after.account_id, after.strategy_id)[: 1 if only_account else None]:
-            old = usage.get(key) or self._usage_at(key)
-            subject = key.subject
-            counts = old.usage.moved(
-                before,
-                after,
-                exposures[-1] if subject == Subject.STRATEGY else exposures[0],
-                admitted_s=admitted_s,
-                acknowledging=subject == Subject.ACCOUNT,
-            )
-            moved = key in usage or key in self._moved_usage
-            usage[key] = Used(counts, old.version if moved else old.version + 1)
+    def _assemble(self, key: PlaceKey) -> Place:
+        user_id, account_id, strategy_id, symbol = key
+        account, user, *strategy = [self.usage[each] for each in usage_keys(user_id, account_id, strategy_id)]
+        everybody, *part = [self.positions[each] for each in position_keys(account_id, symbol, strategy_id)]
+        return Place(
+            Around(account, everybody),
+            Around(user, everybody),
+            Around(strategy[0], part[0]) if strategy else None,
+        )
 
-    def _move_position(
-        self, key: PositionKey, before: Stake, after: Stake, positions: dict[PositionKey, Position]
-    ) -> Decimal:
-        old = positions.get(key) or self._position_at(key)
-        holding = old.holding.moved(before, after)
-        worst = holding.worst
-        moved = key in positions or key in self._moved_positions
-        version = old.version if moved else old.version + 1
-        positions[key] = Position(after.user_id, holding, worst, old.anchored, version)
-        return worst - old.worst
-
-    def _case(
-        self,
-        asking: Asking,
-        before: Stake,
-        after: Stake,
-        positions: dict[PositionKey, Position],
-        usage: dict[UsageKey, Used],
-    ) -> Case:
-        around = {}
-        keys = position_keys(after.account_id, after.symbol, after.strategy_id)
-        for key in usage_keys(after.user_id, after.account_id, after.strategy_id):
-            subject = Subject(key.subject)
-            held = keys[-1] if subject is Subject.STRATEGY else keys[0]
-            was = self._position_at(held)
-            used = self._usage_at(key)
-            around[subject] = Around(used.usage, usage.get(key, used).usage, was, positions.get(held, was))
-        return Case(asking.order, asking.admission, before, after, around, asking.now_s)
-
-    def _position_at(self, key: PositionKey) -> Position:
-        if key not in self._positions:
-            self._open({key}, set())
-        return self._positions[key]
-
-    def _usage_at(self, key: UsageKey) -> Used:
-        if key not in self._usage:
-            self._open(set(), {key})
-        return self._usage[key]
-
-    def _open(self, positions: set[PositionKey], usage: set[UsageKey]) -> None:
+    def _bring(self, positions: set[PositionKey], usage: set[UsageKey]) -> None:
         if self._remembered is not None:
-            _take(self._positions, positions, self._remembered.positions)
-            _take(self._usage, usage, self._remembered.usage)
+            _take(self.positions, positions, self._remembered.positions)
+            _take(self.usage, usage, self._remembered.usage)
         if positions:
-            found = self._statements.find_positions.fetch(self._connection, sorted(positions))
-            self._positions.update(dict.fromkeys(positions, _NO_POSITION))
-            self._positions.update(map(position_from_row, found))
+            found = dict(
+                map(position_from_row, self._statements.find_positions.fetch(self._connection, sorted(positions)))
+            )
+            self.positions.update({key: _line(key, found.get(key, NO_POSITION)) for key in positions})
         if usage:
-            found = self._statements.find_usage.fetch(self._connection, sorted(usage))
-            self._usage.update(dict.fromkeys(usage, NOTHING_USED))
-            self._usage.update(map(usage_from_row, found))
+            counts = dict(map(usage_from_row, self._statements.find_usage.fetch(self._connection, sorted(usage))))
+            self.usage.update({key: _line(key, counts.get(key, NOTHING_USED)) for key in usage})
 
 
-_NO_POSITION: Final = Position("", NOTHING_HELD, ZERO, ZERO, 0)
+def _move(place: Place, before: Stake, after: Stake, admitted_s: int | None) -> None:
+    """Move every line of a place by an order's next version."""
+    of_all = of_strategy = ZERO
+    holds = before.held != after.held or before.price != after.price
+    traded = before.traded != after.traded or before.worth != after.worth
+    if holds or traded:
+        of_all = _hold(place.account.holding, before, after)
+        if place.strategy is not None:
+            of_strategy = _hold(place.strategy.holding, before, after)
+    _count(place.account.usage, before, after, of_all, admitted_s, acknowledging=True)
+    if not (holds or traded or before.is_open is not after.is_open or admitted_s is not None):
+        # An acknowledgement alone concerns the account only.
+        return
+    _count(place.user.usage, before, after, of_all, admitted_s, acknowledging=False)
+    if place.strategy is not None:
+        _count(place.strategy.usage, before, after, of_strategy, admitted_s, acknowledging=False)
 
 
-def _take(at_hand: dict[Key, Value], wanted: set[Key], remembered: dict[Key, Value]) -> None:
+def _hold(line: PositionLine, before: Stake, after: Stake) -> Decimal:
+    """Move a holding, and give how much more it may come to at worst."""
+    old = line.then
+    holding = old.holding.moved(before, after)
+    worst = holding.worst
+    line.then = Position(after.user_id, holding, worst, old.anchored, line.version + 1)
+    return worst - old.worst
+
+
+def _count(
+    line: UsageLine, before: Stake, after: Stake, exposure: Decimal, admitted_s: int | None, *, acknowledging: bool
+) -> None:
+    usage = line.then.usage.moved(before, after, exposure, admitted_s=admitted_s, acknowledging=acknowledging)
+    line.then = Used(usage, line.version + 1)
+
+
+def _line(key: Key, value: Value) -> Line[Key, Value]:
+    return Line(key, value.version, value, value)
+
+
+def _by_key(item: tuple[Key, object]) -> Key:
+    return item[0]
+
+
+def _take(at_hand: dict[Key, Line[Key, Value]], wanted: set[Key], remembered: dict[Key, Value]) -> None:
     """Take what is remembered, and leave in `wanted` what is not."""
     for key in list(wanted):
         value = remembered.get(key)
         if value is not None:
-            at_hand[key] = value
+            at_hand[key] = _line(key, value)
             wanted.discard(key)
 
 
-def _renew(kept: dict[Key, Value], latest: dict[Key, Value]) -> None:
-    for key, value in latest.items():
+def _renew(kept: dict[Key, Value], latest: dict[Key, Line[Key, Value]]) -> None:
+    for key, line in latest.items():
         kept.pop(key, None)
-        kept[key] = value
+        kept[key] = line.now
     while len(kept) > _REMEMBERED_MAX:
         del kept[next(iter(kept))]
 

@@ -10,7 +10,6 @@ from brokergw.model.order import ZERO, Order
 from brokergw.model.quick import quick
 from brokergw.model.terms import Side
 from brokergw.model.trading import Halt, TradingState, scopes_of, strictest
-from brokergw.model.usage import Usage
 from brokergw.ports.journal import (
     Admission,
     AdmissionRefused,
@@ -21,7 +20,7 @@ from brokergw.ports.journal import (
     TradingStopped,
     WouldIncrease,
 )
-from brokergw.store.ledger.rows import Position
+from brokergw.store.ledger.lines import Place
 
 Asked: TypeAlias = tuple[Decimal, Decimal]
 """What a measure stands at, and what an order adds to it."""
@@ -31,25 +30,14 @@ _ONE: Final = Decimal(1)
 
 @quick
 @dataclass(frozen=True, slots=True)
-class Around:
-    """A subject's counts, and the holding of the order's symbol that goes with them, before and after the order."""
-
-    usage_before: Usage
-    usage_after: Usage
-    before: Position
-    after: Position
-
-
-@quick
-@dataclass(frozen=True, slots=True)
 class Case:
-    """An order about to be admitted: what it asks for, and what it would make of the ledger, by subject."""
+    """An order about to be admitted: what it asks for, and the lines of the ledger as they would be with it."""
 
     order: Order
     admission: Admission
     stake_before: Stake
     stake: Stake
-    around: dict[Subject, Around]
+    place: Place
     now_s: int
 
 
@@ -98,7 +86,7 @@ def _reduces(case: Case) -> bool:
 def _reducible(case: Case) -> Decimal:
     """Give how much of the position the order could take, beside all the others on its side."""
     admission, after = case.admission, case.stake
-    holding = case.around[Subject.ACCOUNT].after.holding
+    holding = case.place.account.holding.then.holding
     sign = 1 if after.side is Side.SELL else -1
     held = sign * holding.quantity
     if admission.position is not None:
@@ -110,15 +98,15 @@ def _reducible(case: Case) -> Decimal:
 
 def _reached(case: Case) -> Iterator[CapReached]:
     for cap in case.admission.caps:
-        asked = _ASKED[cap.measure](case, cap.subject)
+        asked = _ASKED[cap.measure._value_](case, cap.subject)
         above = [each for each in asked if each[1] > 0 and each[0] + each[1] > cap.limit]
         if above:
             yield CapReached(cap, *max(above, key=sum))
 
 
 def _exposure(case: Case, subject: Subject) -> Sequence[Asked]:
-    around = case.around[subject]
-    others = around.usage_before.exposure - around.before.worst
+    around = case.place.of(subject)
+    others = around.usage.now.usage.exposure - around.holding.now.worst
     return [(others + used, requested) for used, requested in _position(case, subject)]
 
 
@@ -129,8 +117,8 @@ def _position(case: Case, subject: Subject) -> Sequence[Asked]:
     one, at what the position cost; another is at its price now, where that is dearer; the broker may tell a third. Of a
     strategy's part the broker knows nothing.
     """
-    around = case.around[subject]
-    before, after = around.before, around.after
+    line = case.place.of(subject).holding
+    before, after = line.now, line.then
     asked = [(before.worst, after.worst - before.worst)]
     if subject is not Subject.STRATEGY:
         for quantity, cost in _views(before.holding, case):
@@ -151,39 +139,40 @@ def _views(holding: Holding, case: Case) -> Iterator[tuple[Decimal, Decimal]]:
 
 
 def _open_orders(case: Case, subject: Subject) -> Sequence[Asked]:
-    around = case.around[subject]
-    used = around.usage_before.open_orders
-    return ((Decimal(used), Decimal(around.usage_after.open_orders - used)),)
+    line = case.place.of(subject).usage
+    used = line.now.usage.open_orders
+    return ((Decimal(used), Decimal(line.then.usage.open_orders - used)),)
 
 
 def _day_orders(case: Case, subject: Subject) -> Sequence[Asked]:
-    around, day = case.around[subject], case.stake.trading_day
-    used = around.usage_before.of_day(day)[0]
-    return ((Decimal(used), Decimal(around.usage_after.of_day(day)[0] - used)),)
+    line, day = case.place.of(subject).usage, case.stake.trading_day
+    used = line.now.usage.of_day(day)[0]
+    return ((Decimal(used), Decimal(line.then.usage.of_day(day)[0] - used)),)
 
 
 def _minute_orders(case: Case, subject: Subject) -> Sequence[Asked]:
-    return ((Decimal(case.around[subject].usage_before.minute_orders(case.now_s)), _ONE),)
+    return ((Decimal(case.place.of(subject).usage.now.usage.minute_orders(case.now_s)), _ONE),)
 
 
 def _day_volume(case: Case, subject: Subject) -> Sequence[Asked]:
-    around, day = case.around[subject], case.stake.trading_day
-    used = around.usage_before.of_day(day)[1]
-    return ((used, around.usage_after.of_day(day)[1] - used),)
+    line, day = case.place.of(subject).usage, case.stake.trading_day
+    used = line.now.usage.of_day(day)[1]
+    return ((used, line.then.usage.of_day(day)[1] - used),)
 
 
 def _unacknowledged(case: Case, _subject: Subject) -> Sequence[Asked]:
-    account = case.around[Subject.ACCOUNT]
-    used = account.usage_before.unacknowledged
-    return ((used, account.usage_after.unacknowledged - used),)
+    line = case.place.account.usage
+    used = line.now.usage.unacknowledged
+    return ((used, line.then.usage.unacknowledged - used),)
 
 
 _ASKED: Final = {
-    Measure.EXPOSURE: _exposure,
-    Measure.POSITION: _position,
-    Measure.OPEN_ORDERS: _open_orders,
-    Measure.DAY_ORDERS: _day_orders,
-    Measure.MINUTE_ORDERS: _minute_orders,
-    Measure.DAY_VOLUME: _day_volume,
-    Measure.UNACKNOWLEDGED: _unacknowledged,
+    Measure.EXPOSURE._value_: _exposure,
+    Measure.POSITION._value_: _position,
+    Measure.OPEN_ORDERS._value_: _open_orders,
+    Measure.DAY_ORDERS._value_: _day_orders,
+    Measure.MINUTE_ORDERS._value_: _minute_orders,
+    Measure.DAY_VOLUME._value_: _day_volume,
+    Measure.UNACKNOWLEDGED._value_: _unacknowledged,
 }
+"""By a measure's text, because to hash an enumeration's member costs a call of Python."""

@@ -53,6 +53,7 @@ class Used:
 
 
 NOTHING_HELD: Final = Holding()
+NO_POSITION: Final = Position("", NOTHING_HELD, ZERO, ZERO, 0)
 NOTHING_USED: Final = Used(Usage(), 0)
 
 
