@@ -96,7 +96,7 @@ async def open_arena(users: int, cap: Decimal, seed: int) -> AsyncIterator[Arena
         )
         secrets = load_secrets(settings)
         store = open_store(
-            server.url, clock=SystemClock(), credentials_key=secrets.credentials_key, upgrade_tables=True
+            server.url, clock=SystemClock(), credentials_key=secrets.credentials_keys, upgrade_tables=True
         )
         await stack.enter_async_context(store)
         known = [await _user(store, secrets, key, secret) for key, secret in keys.items()]
@@ -129,7 +129,7 @@ async def _user(store: Store, secrets: Secrets, key: str, secret: str) -> User:
         key_last_four=key[-4:],
         create_time_ns=SystemClock().now_ns(),
     )
-    await store.connections.add(connection, Credentials(key, secret))
+    await store.connections.add(connection, Credentials(key=key, secret=secret))
     return User(user_id, token, account_id)
 
 

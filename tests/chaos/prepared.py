@@ -103,7 +103,7 @@ async def populate(url: str, directory: Path) -> tuple[str, str]:
     )
     secrets = load_secrets(settings)
     clock = SystemClock()
-    store = open_store(url, clock=clock, credentials_key=secrets.credentials_key, upgrade_tables=True)
+    store = open_store(url, clock=clock, credentials_key=secrets.credentials_keys, upgrade_tables=True)
     async with store:
         _, token = await add_key(store, secrets, USER, "chaos", frozenset(Scope), None)
         account_id = new_id("acc")
@@ -118,5 +118,5 @@ async def populate(url: str, directory: Path) -> tuple[str, str]:
             key_last_four=DEFAULT_KEY[-4:],
             create_time_ns=clock.now_ns(),
         )
-        await store.connections.add(connection, Credentials(DEFAULT_KEY, DEFAULT_SECRET))
+        await store.connections.add(connection, Credentials(key=DEFAULT_KEY, secret=DEFAULT_SECRET))
     return account_id, token

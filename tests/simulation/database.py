@@ -16,15 +16,16 @@ from sqlalchemy import Engine, event
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import LogEvent
 from brokergw.store.batch import BatchWriter
-from brokergw.store.directory import SqlConnectionDirectory
+from brokergw.store.connections import SqlConnectionDirectory
 from brokergw.store.engine import one_moment, parse_url, reader_engine, writer_engine
 from brokergw.store.group import Group, GroupCommitter
 from brokergw.store.journal import SqlJournal
 from brokergw.store.lookups import Lookups
 from brokergw.store.migrations import read_epoch
-from brokergw.store.seal import Seal
 from brokergw.store.statements import Statements
 from brokergw.store.transaction import WriterConnection
+from brokergw.store.vault.ring import KeyRing
+from brokergw.store.vault.seal import Seal
 from tests.simulation.life import Life
 from tests.simulation.virtual import VirtualClock
 
@@ -111,7 +112,13 @@ class SimStore:
             database.epoch,
             bell=self.bell,  # type: ignore[arg-type]
         )
-        self.connections = SqlConnectionDirectory(self.writer, self.reader, Seal(_KEY))  # type: ignore[arg-type]
+        self.connections = SqlConnectionDirectory(
+            self.writer,  # type: ignore[arg-type]
+            self.reader,  # type: ignore[arg-type]
+            Seal(KeyRing([_KEY])),
+            self.journal.record,
+            VirtualClock(life),
+        )
 
     def close(self) -> None:
         """Give up the connection, as the operating system does for a dead process."""

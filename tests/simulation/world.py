@@ -115,7 +115,7 @@ class World:
             create_time_ns=START_NS,
         )
         store = self._database.open(Life("outside"))
-        await store.connections.add(connection, Credentials(DEFAULT_KEY, DEFAULT_SECRET))
+        await store.connections.add(connection, Credentials(key=DEFAULT_KEY, secret=DEFAULT_SECRET))
         store.close()
 
     def _clients(self) -> list[Client]:

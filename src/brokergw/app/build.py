@@ -77,7 +77,7 @@ class Gateway:
         store = open_store(
             settings.store_url,
             clock=clock,
-            credentials_key=secrets.credentials_key,
+            credentials_key=secrets.credentials_keys,
             upgrade_tables=settings.upgrades_itself,
         )
         catalog = open_catalog(settings, clock)

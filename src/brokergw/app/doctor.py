@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from brokergw.app.clock import SystemClock
-from brokergw.app.secrets import SecretUnusable, load_secrets
+from brokergw.app.secret_text import SecretUnusable
+from brokergw.app.secrets import credentials_key_file, load_secrets
 from brokergw.app.settings import Settings, split_address
 from brokergw.store.check import StoreUnreachable, tables_are_current
 from brokergw.store.open import open_store
@@ -63,8 +64,7 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
         yield Finding("secrets", False, str(error), "make one with: openssl rand -base64 32")
         return
     yield Finding("secrets", True, "the credentials key and the signing key are usable")
-    for name in ("credentials.key", "signing.key"):
-        path = settings.data_dir / name
+    for path in (credentials_key_file(settings), settings.data_dir / "signing.key"):
         if path.exists() and path.stat().st_mode & 0o077:
             yield Finding("secrets", False, f"{path} can be read by others", f"chmod 600 {path}")
     if settings.store_url.startswith("postgresql") and settings.signing_key is None:
@@ -133,7 +133,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
 async def _keys(settings: Settings) -> AsyncIterator[Finding]:
     clock = SystemClock()
     secrets = load_secrets(settings)
-    async with open_store(settings.store_url, clock=clock, credentials_key=secrets.credentials_key) as store:
+    async with open_store(settings.store_url, clock=clock, credentials_key=secrets.credentials_keys) as store:
         now = clock.now_ns()
         usable = [
             key

@@ -84,7 +84,7 @@ async def store_of(settings: Settings) -> AsyncIterator[tuple[Store, Secrets]]:
     store = open_store(
         settings.store_url,
         clock=SystemClock(),
-        credentials_key=secrets.credentials_key,
+        credentials_key=secrets.credentials_keys,
         upgrade_tables=settings.upgrades_itself,
     )
     async with store:

@@ -12,7 +12,7 @@ from prometheus_client import start_http_server
 
 from brokergw.app.build import Gateway
 from brokergw.app.logs import configure_logs
-from brokergw.app.secrets import SecretUnusable
+from brokergw.app.secret_text import SecretUnusable
 from brokergw.app.settings import Settings, split_address
 from brokergw.rpc.tls import StartRefused
 from brokergw.store.check import StoreUnreachable

@@ -1,76 +1,79 @@
 """The gateway's own secrets: from the environment, or made once and kept in files that only the owner can read."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from pydantic import SecretStr
 
+from brokergw.app.key_file import KeyFile
+from brokergw.app.secret_text import KEY_BYTES, SecretUnusable, decoded_key
 from brokergw.app.settings import Settings
-
-_KEY_BYTES: Final = 32
-
-
-class SecretUnusable(ValueError):
-    """A configured secret is not what it must be; the message never shows it."""
+from brokergw.store.vault.ring import KeyRing
 
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """32 bytes each; prints as stars."""
+    """The ring of keys that seal credentials, and 32 bytes for each other use; prints as stars."""
 
-    credentials_key: bytes = field(repr=False)
+    credentials_keys: KeyRing
     api_key_pepper: bytes = field(repr=False)
     cursor_key: bytes = field(repr=False)
 
 
 def load_secrets(settings: Settings) -> Secrets:
-    """Read the secrets, making those that are neither configured nor on disk; raises SecretUnusable."""
+    """Read the secrets, making those that are neither configured nor on disk; raises SecretUnusable, and OSError."""
     signing = _secret(settings.signing_key, "BROKERGW_SIGNING_KEY", settings.data_dir / "signing.key")
     return Secrets(
-        credentials_key=_secret(
-            settings.credentials_encryption_key,
-            "CREDENTIALS_ENCRYPTION_KEY",
-            settings.data_dir / "credentials.key",
-        ),
+        credentials_keys=_ring(settings),
         api_key_pepper=_derived(signing, b"api keys"),
         cursor_key=_derived(signing, b"cursors"),
     )
 
 
+def credentials_key_file(settings: Settings) -> Path:
+    """Tell where the keys that seal credentials are, unless the environment holds them."""
+    return settings.credentials_key_file or settings.data_dir / "credentials.key"
+
+
+def _ring(settings: Settings) -> KeyRing:
+    """Gather the keys that seal credentials, the first of which is made where there is none."""
+    configured, name = settings.credentials_encryption_key, "CREDENTIALS_ENCRYPTION_KEY"
+    try:
+        if configured is not None:
+            return KeyRing([decoded_key(each, name) for each in configured.get_secret_value().split(",")])
+        path = credentials_key_file(settings)
+        if not path.exists() and settings.credentials_key_file is None:
+            _made(path)
+        file = KeyFile(path)
+        return KeyRing(file.read(), file.reread)
+    except SecretUnusable:
+        raise
+    except ValueError as error:
+        raise SecretUnusable(f"the keys that seal credentials cannot be used: {error}") from None
+
+
 def _secret(configured: SecretStr | None, name: str, path: Path) -> bytes:
     if configured is not None:
-        return _decoded(configured.get_secret_value(), name)
+        return decoded_key(configured.get_secret_value(), name)
     if path.exists():
-        return _decoded(path.read_text(encoding="ascii"), str(path))
+        return decoded_key(path.read_text(encoding="ascii"), str(path))
     return _made(path)
 
 
 def _made(path: Path) -> bytes:
-    secret = os.urandom(_KEY_BYTES)
+    secret = os.urandom(KEY_BYTES)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         # Another process was faster; there must be one secret only.
-        return _decoded(path.read_text(encoding="ascii"), str(path))
+        return decoded_key(path.read_text(encoding="ascii"), str(path))
     with os.fdopen(descriptor, "wb") as file:
         file.write(base64.b64encode(secret))
-    return secret
-
-
-def _decoded(text: str, name: str) -> bytes:
-    try:
-        secret = base64.b64decode(text.strip(), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise SecretUnusable(f"{name} must be base64") from error
-    if len(secret) != _KEY_BYTES:
-        raise SecretUnusable(f"{name} must be {_KEY_BYTES} bytes in base64")
     return secret
 
 

@@ -48,7 +48,11 @@ class Settings(BaseSettings):
     credentials_encryption_key: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("CREDENTIALS_ENCRYPTION_KEY", "credentials_encryption_key"),
-        description="32 bytes in base64 that seal broker credentials; when not set, made once in data_dir.",
+        description="32 bytes in base64 that seal broker credentials, or several by comma of which the first seals "
+        "(docs/vault.md); when not set, made once in data_dir.",
+    )
+    credentials_key_file: Path | None = Field(
+        None, description="File of such keys instead, one a line; read again on change."
     )
     signing_key: SecretStr | None = Field(
         None,
@@ -219,6 +223,12 @@ class Settings(BaseSettings):
     def _tls_is_whole(self) -> Self:
         if bool(self.tls_certificate) is not bool(self.tls_private_key):
             raise ValueError("tls_certificate and tls_private_key go together")
+        return self
+
+    @model_validator(mode="after")
+    def _credentials_keys_have_one_place(self) -> Self:
+        if self.credentials_encryption_key is not None and self.credentials_key_file is not None:
+            raise ValueError("CREDENTIALS_ENCRYPTION_KEY and credentials_key_file exclude each other")
         return self
 
     @model_validator(mode="after")

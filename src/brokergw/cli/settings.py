@@ -37,7 +37,7 @@ def load_settings(**options: Any) -> "Settings":
 @contextmanager
 def plain_failures() -> Iterator[None]:
     """Tell what a person can mend in a sentence and a status, not in a traceback."""
-    from brokergw.app.secrets import SecretUnusable
+    from brokergw.app.secret_text import SecretUnusable
     from brokergw.store.check import StoreUnreachable
     from brokergw.store.open import StoreOutdated
 

@@ -21,10 +21,11 @@ from brokergw.ports.broker import AdapterFactory, BrokerAdapter, BrokerLink, Cre
 from brokergw.ports.clock import Clock
 from brokergw.ports.directory import ConnectionDirectory
 from brokergw.ports.leases import FeedStatus, Lease, LeaseGone
+from brokergw.ports.vault import Purpose
 
 _INSTRUMENT_LIFE_S: Final = 600.0
 _INSTRUMENTS_MAX: Final = 5_000
-_UNREADABLE: Final = Credentials("unreadable", "unreadable")
+_UNREADABLE: Final = Credentials(key="unreadable", secret="unreadable")  # noqa: S106 - stands where there is none
 """What a connection has in place of credentials that are destroyed or do not open; no broker takes it."""
 
 log = structlog.get_logger(__name__)
@@ -328,7 +329,7 @@ class Sessions:
         if not connection.has_key:
             return None, ""
         try:
-            return await self._directory.credentials(connection.connection_id), ""
+            return await self._directory.credentials(connection.connection_id, Purpose.SESSION), ""
         except GatewayError as error:
             if error.reason is not Reason.CONNECTION_NOT_USABLE:
                 raise

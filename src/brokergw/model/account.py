@@ -109,7 +109,8 @@ class ConnectionHealth(StrEnum):
 class Connection:
     """A user's link to a broker, and the account behind it; never holds a secret.
 
-    `has_key` and `key_last_four` are all that is ever shown of the credentials.
+    `has_key` and `key_last_four` are all that is ever shown of the credentials; `credentials_version` rises with each
+    change of them, and is 0 where there never were any.
     """
 
     connection_id: str
@@ -122,6 +123,7 @@ class Connection:
     key_last_four: str
     create_time_ns: int
     revoke_time_ns: int | None = None
+    credentials_version: int = 0
 
     @property
     def revoked(self) -> bool:

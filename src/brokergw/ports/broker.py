@@ -1,10 +1,10 @@
 """The one contract of every broker adapter."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Protocol
+from typing import Final, NoReturn, Protocol
 
 from brokergw.model.account import AccountState, Environment, Position, Transaction
 from brokergw.model.capability import Capabilities
@@ -15,17 +15,61 @@ from brokergw.model.sessions import MarketClock, MarketDay
 from brokergw.model.terms import OrderTerms
 from brokergw.ports.permit import Permit
 
+_SHOWN: Final = 4
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """A user's key at a broker; prints as stars."""
 
-    key: str
-    secret: str
+class Credentials(Mapping[str, str]):
+    """A user's secrets at a broker by the names of their fields, as `Credentials(key=…, secret=…)`.
+
+    The names are `key`, `secret`, `access_token`, `refresh_token`, `client_id`, `client_secret` and what else a broker
+    gives out. It cannot be changed, prints as stars, and cannot be pickled.
+    """
+
+    __slots__ = ("_fields",)
+    _fields: Mapping[str, str]
+
+    def __init__(self, **fields: str) -> None:
+        object.__setattr__(self, "_fields", dict(fields))
+
+    def __getitem__(self, field: str) -> str:
+        return self._fields[field]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Credentials) and self._fields == other._fields
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._fields.items()))
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("credentials cannot be changed")
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("credentials are not to be written down")
 
     def __repr__(self) -> str:
-        """Never show what is inside."""
         return "Credentials(***)"
+
+    @property
+    def key(self) -> str:
+        """The id of an API key."""
+        return self["key"]
+
+    @property
+    def secret(self) -> str:
+        """The secret that belongs to the key."""
+        return self["secret"]
+
+    @property
+    def key_last_four(self) -> str:
+        """All that is ever shown of a key: its last four characters, and nothing of one that those would half tell."""
+        key = self.get("key", "")
+        return key[-_SHOWN:] if len(key) >= 2 * _SHOWN else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from typing import Protocol
 from brokergw.model.account import Connection
 from brokergw.model.principal import ApiKey, Scope
 from brokergw.ports.broker import Credentials
+from brokergw.ports.vault import Purpose
 
 
 class KeyDirectory(Protocol):
@@ -55,8 +56,12 @@ class ConnectionDirectory(Protocol):
         """List connections, oldest first; of every user when None."""
         ...
 
-    async def credentials(self, connection_id: str) -> Credentials | None:
-        """Unseal a connection's credentials."""
+    async def credentials(self, connection_id: str, purpose: Purpose) -> Credentials | None:
+        """Open a connection's credentials, which the audit tells; raises CONNECTION_NOT_USABLE when they do not."""
+        ...
+
+    async def put_credentials(self, connection: Connection, credentials: Credentials) -> Connection:
+        """Replace or add fields, each as a new version; raises CredentialsMoved when another change came first."""
         ...
 
     async def revoke(self, connection_id: str, time_ns: int) -> bool:

@@ -3,6 +3,6 @@
 from brokergw.store.claim import StoreServed
 from brokergw.store.engine import StoreUrlInvalid
 from brokergw.store.open import Store, StoreOutdated, open_store
-from brokergw.store.seal import Sealed
+from brokergw.store.vault.seal import Sealed
 
 __all__ = ["Sealed", "Store", "StoreOutdated", "StoreServed", "StoreUrlInvalid", "open_store"]

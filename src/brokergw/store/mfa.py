@@ -10,8 +10,8 @@ from brokergw.model.mfa import Authenticator, CodeVerdict
 from brokergw.store.group import RunsWork
 from brokergw.store.mode_changes import end_live, touch, write_audit
 from brokergw.store.reader import Reader
-from brokergw.store.seal import Place, Seal, Sealed
 from brokergw.store.tables import MFA_AUTHENTICATORS
+from brokergw.store.vault.seal import Place, Seal, Sealed
 
 
 class SqlAuthenticators:

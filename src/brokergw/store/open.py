@@ -18,7 +18,8 @@ from brokergw.store.bell import Bell
 from brokergw.store.check import StoreUnreachable
 from brokergw.store.checkpoints import Checkpoints
 from brokergw.store.claim import FileClaim
-from brokergw.store.directory import SqlConnectionDirectory, SqlKeyDirectory
+from brokergw.store.connections import SqlConnectionDirectory
+from brokergw.store.directory import SqlKeyDirectory
 from brokergw.store.engine import parse_url, reader_engine, switch_engine, writer_engine
 from brokergw.store.failure import kind_of
 from brokergw.store.group import GroupCommitter
@@ -34,11 +35,12 @@ from brokergw.store.migrations import is_current, read_epoch, upgrade
 from brokergw.store.modes import SqlModes
 from brokergw.store.reader import Reader
 from brokergw.store.reconciliations import SqlReconciliations
-from brokergw.store.seal import Seal
 from brokergw.store.sieve import KeySieve
 from brokergw.store.statements import Statements
 from brokergw.store.time import DatabaseTime
 from brokergw.store.transaction import WriterConnection
+from brokergw.store.vault.ring import KeyRing
+from brokergw.store.vault.seal import Seal
 from brokergw.store.writer import Writer
 
 CAPACITY: Final = 20_000
@@ -95,7 +97,7 @@ class Store:
         )
         self.time: Final = DatabaseTime(self._reader) if shared else None
         self.keys: Final = SqlKeyDirectory(self._writer, self._reader)
-        self.connections: Final = SqlConnectionDirectory(self._writer, self._reader, seal)
+        self.connections: Final = SqlConnectionDirectory(self._writer, self._reader, seal, self.journal.record, clock)
         self.modes: Final = SqlModes(run, self._reader)
         self.authenticators: Final = SqlAuthenticators(run, self._reader, seal)
         self.reconciliations: Final = SqlReconciliations(run, self._reader)
@@ -149,14 +151,14 @@ def _require_current(engine: Engine) -> None:
 
 
 def open_store(
-    url: str, *, clock: Clock, credentials_key: bytes, upgrade_tables: bool = False, capacity: int = CAPACITY
+    url: str, *, clock: Clock, credentials_key: bytes | KeyRing, upgrade_tables: bool = False, capacity: int = CAPACITY
 ) -> Store:
     """Open the store behind a URL such as `sqlite:////path/file.db` or `postgresql://user@host/name`.
 
-    `credentials_key` is 32 bytes. Raises StoreUrlInvalid, ValueError for a bad key, StoreOutdated when the tables are
-    not this version's (unless `upgrade_tables`), StoreUnreachable when the database cannot be opened.
+    `credentials_key` is 32 bytes, or a ring of several. Raises StoreUrlInvalid, ValueError for a bad key, StoreOutdated
+    when the tables are not this version's (unless `upgrade_tables`), StoreUnreachable when it cannot be opened.
     """
-    seal = Seal(credentials_key)
+    ring = credentials_key if isinstance(credentials_key, KeyRing) else KeyRing([credentials_key])
     parsed = parse_url(url)
     writing = writer_engine(parsed)
     reading = reader_engine(parsed)
@@ -165,7 +167,7 @@ def open_store(
             upgrade(writing)
         else:
             _require_current(reading)
-        return Store(writing, reading, clock=clock, seal=seal, capacity=capacity)
+        return Store(writing, reading, clock=clock, seal=Seal(ring), capacity=capacity)
     except BaseException as error:
         writing.dispose()
         reading.dispose()

@@ -144,5 +144,5 @@ def _link(key: str, secret: str) -> BrokerLink:
         connection_id="con_exam",
         account_id="acc_exam",
         environment=Environment.PAPER,
-        credentials=Credentials(key, secret),
+        credentials=Credentials(key=key, secret=secret),
     )

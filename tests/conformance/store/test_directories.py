@@ -8,6 +8,7 @@ from sqlalchemy import select
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.principal import ApiKey, Scope
 from brokergw.ports.broker import Credentials
+from brokergw.ports.vault import Purpose
 from brokergw.store import Sealed, Store, open_store
 from brokergw.store.tables import CREDENTIALS
 from tests.conformance.store.making import START_NS, USER, connection_for
@@ -98,6 +99,7 @@ async def test_connection_brings_its_account(store: Store) -> None:
     """A connection is found by its id and by its account, and its account's log begins at 0."""
     connection = connection_for("acc_1", has_key=True, key_last_four="6789", account_label="Töst")
     await store.connections.add(connection, SECRET)
+    connection = replace(connection, credentials_version=1)
     assert await store.connections.get("con_acc_1") == connection
     assert await store.connections.by_account("acc_1") == connection
     assert await store.connections.get("con_2") is None
@@ -119,11 +121,11 @@ async def test_credentials_come_back(store: Store, store_url: str) -> None:
     """Sealed credentials open again, also for another process with the same key."""
     await store.connections.add(connection_for("acc_1", has_key=True), SECRET)
     await store.connections.add(connection_for("acc_2"), None)
-    assert await store.connections.credentials("con_acc_1") == SECRET
-    assert await store.connections.credentials("con_acc_2") is None
-    assert await store.connections.credentials("con_unknown") is None
+    assert await store.connections.credentials("con_acc_1", Purpose.SESSION) == SECRET
+    assert await store.connections.credentials("con_acc_2", Purpose.SESSION) is None
+    assert await store.connections.credentials("con_unknown", Purpose.SESSION) is None
     async with open_for_test(store_url) as reopened:
-        assert await reopened.connections.credentials("con_acc_1") == SECRET
+        assert await reopened.connections.credentials("con_acc_1", Purpose.SESSION) == SECRET
 
 
 async def test_revoked_connection_loses_its_credentials(store: Store) -> None:
@@ -133,8 +135,8 @@ async def test_revoked_connection_loses_its_credentials(store: Store) -> None:
     assert await store.connections.revoke("con_acc_1", START_NS + 5)
     assert await store.connections.revoke("con_acc_1", START_NS + 6)
     assert not await store.connections.revoke("con_unknown", START_NS)
-    assert await store.connections.credentials("con_acc_1") is None
-    revoked = replace(connection, has_key=False, key_last_four="", revoke_time_ns=START_NS + 5)
+    assert await store.connections.credentials("con_acc_1", Purpose.SESSION) is None
+    revoked = replace(connection, has_key=False, key_last_four="", revoke_time_ns=START_NS + 5, credentials_version=1)
     assert await store.connections.by_account("acc_1") == revoked
     assert revoked.revoked
 
@@ -144,16 +146,16 @@ async def test_another_key_opens_nothing(store: Store, store_url: str) -> None:
     await store.connections.add(connection_for("acc_1", has_key=True), SECRET)
     async with open_store(store_url, clock=FakeClock(), credentials_key=b"x" * 32) as other:
         with pytest.raises(Sealed) as refused:
-            await other.connections.credentials("con_acc_1")
+            await other.connections.credentials("con_acc_1", Purpose.SESSION)
     assert refused.value.reason is Reason.CONNECTION_NOT_USABLE
-    assert "another key" in str(refused.value)
+    assert "not among the keys" in str(refused.value)
     assert SECRET.secret not in repr(refused.value.__dict__)
 
 
 async def test_swapped_credentials_open_nothing(store: Store) -> None:
     """Credentials copied into another connection's row, or between key and secret, do not open there."""
     await store.connections.add(connection_for("acc_1", has_key=True), SECRET)
-    await store.connections.add(connection_for("acc_2", has_key=True), Credentials("other", "other"))
+    await store.connections.add(connection_for("acc_2", has_key=True), Credentials(key="other", secret="other"))
 
     def swap(database: object) -> None:
         sealed = database.scalar(  # type: ignore[attr-defined]
@@ -164,7 +166,7 @@ async def test_swapped_credentials_open_nothing(store: Store) -> None:
     await store.connections._writer.run(swap)
     for connection_id in ("con_acc_1", "con_acc_2"):
         with pytest.raises(Sealed, match="moved or changed"):
-            await store.connections.credentials(connection_id)
+            await store.connections.credentials(connection_id, Purpose.SESSION)
 
 
 async def test_secret_is_nowhere_on_disk(sqlite_url: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, inspect, select, text
 
 from brokergw.model.account import Environment
 from brokergw.store import StoreOutdated, StoreUrlInvalid
-from brokergw.store.directory import _connection_row
+from brokergw.store.connections import _connection_row
 from brokergw.store.engine import parse_url, writer_engine
 from brokergw.store.migrations import (
     _config,

@@ -34,7 +34,7 @@ def connect(server: SimServer, pace: Pace) -> AlpacaConnection:
         connection_id="con_1",
         account_id="acc_1",
         environment=Environment.PAPER,
-        credentials=Credentials(DEFAULT_KEY, DEFAULT_SECRET),
+        credentials=Credentials(key=DEFAULT_KEY, secret=DEFAULT_SECRET),
         pace=lambda: pace,
     )
     return AlpacaBroker(SystemClock(), AlpacaConfig.at(server.url)).open(link)
@@ -107,7 +107,7 @@ async def test_the_platforms_addresses_are_the_ones_asked(broker: SimServer) -> 
         connection_id="con_1",
         account_id="acc_1",
         environment=Environment.PAPER,
-        credentials=Credentials(DEFAULT_KEY, DEFAULT_SECRET),
+        credentials=Credentials(key=DEFAULT_KEY, secret=DEFAULT_SECRET),
         trading_url=broker.url,
         data_url=broker.url,
     )

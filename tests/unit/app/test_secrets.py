@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from brokergw.app.secrets import SecretUnusable, load_secrets
+from brokergw.app.secret_text import SecretUnusable
+from brokergw.app.secrets import load_secrets
 from brokergw.app.settings import Settings
+from brokergw.store.vault.ring import key_id_of
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 
@@ -17,7 +19,9 @@ def test_secrets_are_made_once_and_kept_for_the_owner_only(tmp_path: Path) -> No
     """A second start reads what the first one made; nobody else can."""
     settings = Settings(data_dir=tmp_path / "new")
     first = load_secrets(settings)
-    assert load_secrets(settings) == first
+    again = load_secrets(settings)
+    assert again.credentials_keys.ids == first.credentials_keys.ids
+    assert (again.api_key_pepper, again.cursor_key) == (first.api_key_pepper, first.cursor_key)
     for name in ("credentials.key", "signing.key"):
         assert stat.S_IMODE((tmp_path / "new" / name).stat().st_mode) == 0o600
 
@@ -25,13 +29,17 @@ def test_secrets_are_made_once_and_kept_for_the_owner_only(tmp_path: Path) -> No
 def test_each_use_has_a_key_of_its_own(tmp_path: Path) -> None:
     """One that leaks tells nothing of the others."""
     secrets = load_secrets(Settings(data_dir=tmp_path))
-    assert len({secrets.credentials_key, secrets.api_key_pepper, secrets.cursor_key}) == 3
+    assert secrets.api_key_pepper != secrets.cursor_key
+    assert secrets.credentials_keys.primary.key_id not in {
+        key_id_of(secrets.api_key_pepper),
+        key_id_of(secrets.cursor_key),
+    }
 
 
 def test_configured_secrets_leave_no_file(tmp_path: Path) -> None:
     """What comes from the environment is not written down."""
     settings = Settings(data_dir=tmp_path, credentials_encryption_key=SecretStr(KEY), signing_key=SecretStr(KEY))
-    assert load_secrets(settings).credentials_key == bytes(range(32))
+    assert load_secrets(settings).credentials_keys.ids == (key_id_of(bytes(range(32))),)
     assert not list(tmp_path.iterdir())
 
 

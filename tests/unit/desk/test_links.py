@@ -19,7 +19,7 @@ CONFIG = BrokerConfig(
 
 
 def a_link(sessions: Sessions, environment: Environment) -> BrokerLink:
-    return sessions.link("scripted", environment, Credentials("key", "secret"), "con_1", "acc_1")
+    return sessions.link("scripted", environment, Credentials(key="key", secret="secret"), "con_1", "acc_1")
 
 
 def test_a_link_has_the_platforms_addresses_of_its_environment(clock: FakeClock) -> None:

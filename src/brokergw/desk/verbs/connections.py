@@ -44,7 +44,7 @@ class Connections:
             account_id=link.account_id,
             account_label=f"{environment.value.capitalize()} {account.masked_number}",
             has_key=credentials is not None,
-            key_last_four=credentials.key[-4:] if credentials is not None else "",
+            key_last_four=credentials.key_last_four if credentials is not None else "",
             create_time_ns=self._clock.now_ns(),
         )
         await self._directory.add(connection, credentials)

@@ -78,4 +78,4 @@ def _credentials(message: pb.ApiKeyCredentials, found: Found) -> Credentials:
             found.add(f"api_key.{name}", "is required")
         elif len(value) > _SECRET_LENGTH_MAX or not (value.isascii() and value.isprintable()):
             found.add(f"api_key.{name}", f"must be at most {_SECRET_LENGTH_MAX} printable ASCII characters")
-    return Credentials(message.key, message.secret)
+    return Credentials(key=message.key, secret=message.secret)

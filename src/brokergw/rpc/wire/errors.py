@@ -131,6 +131,11 @@ _KEY: Final = {
 _THINGS: Final = {
     Reason.ORDER_NOT_FOUND: never(StatusCode.NOT_FOUND, "The caller has no such order.", "Check the id."),
     Reason.CONNECTION_NOT_FOUND: never(StatusCode.NOT_FOUND, "The caller has no such connection.", "Check the id."),
+    Reason.CONNECTION_CHANGED: denied(
+        "Another change of the connection came first; nothing of this one was stored.",
+        "Read the connection again, then decide.",
+        StatusCode.ABORTED,
+    ),
     Reason.SYMBOL_NOT_FOUND: never(
         StatusCode.NOT_FOUND, "The account's broker does not know the symbol.", "Check the symbol."
     ),

@@ -68,6 +68,7 @@ CONNECTIONS: Final = Table(
     text_column("key_last_four"),
     time_column("create_time_ns"),
     time_or_null_column("revoke_time_ns"),
+    number_column("credentials_version"),
 )
 
 CREDENTIALS: Final = Table(
@@ -77,6 +78,7 @@ CREDENTIALS: Final = Table(
     Column("connection_id", ForeignKey("user_broker_connections.connection_id"), nullable=False),
     text_column("field"),
     text_column("sealed"),
+    number_column("version"),
     PrimaryKeyConstraint("connection_id", "field"),
 )
 

@@ -1,4 +1,7 @@
-"""Sealed values with versions, each under a data key of its own."""
+"""Sealed values with versions: each is bound to the version that its row tells."""
+
+import sqlalchemy as sa
+from alembic import op
 
 revision = "0012"
 down_revision = "0011"
@@ -7,8 +10,17 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Nothing yet."""
+    # What was sealed before there were versions opens as the first.
+    op.add_column(
+        "user_broker_credentials", sa.Column("version", sa.BigInteger(), nullable=False, server_default=sa.text("1"))
+    )
+    op.add_column(
+        "user_broker_connections",
+        sa.Column("credentials_version", sa.BigInteger(), nullable=False, server_default=sa.text("0")),
+    )
+    op.execute("UPDATE user_broker_connections SET credentials_version = 1 WHERE has_key")
 
 
 def downgrade() -> None:
-    """Nothing yet."""
+    op.drop_column("user_broker_connections", "credentials_version")
+    op.drop_column("user_broker_credentials", "version")

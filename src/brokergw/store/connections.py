@@ -1,0 +1,222 @@
+"""The connection directory over a SQL database, and the sealed credentials in it.
+
+This is the one place where credentials are opened; each opening is on the audit with its purpose before they are used.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection as Database
+from sqlalchemy import delete, insert, select, update
+
+from brokergw.model.account import Connection, Environment
+from brokergw.model.events import AuditRow
+from brokergw.ports.broker import Credentials
+from brokergw.ports.clock import Clock
+from brokergw.ports.vault import CredentialsMoved, Purpose
+from brokergw.store.directory import insert_new, make_user_known
+from brokergw.store.reader import Reader
+from brokergw.store.tables import ACCOUNTS, CONNECTIONS, CREDENTIALS
+from brokergw.store.vault.seal import Place, Seal, Sealed
+from brokergw.store.writer import Writer
+
+
+class SqlConnectionDirectory:
+    """Implements `ports.directory.ConnectionDirectory`. `record` puts a row on the audit."""
+
+    def __init__(
+        self, writer: Writer, reader: Reader, seal: Seal, record: Callable[[AuditRow], None], clock: Clock
+    ) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._seal = seal
+        self._record = record
+        self._clock = clock
+        self._opened: dict[tuple[str, str], int] = {}
+
+    async def add(self, connection: Connection, credentials: Credentials | None) -> None:
+        """Store a connection, its account and its sealed credentials; raises AlreadyThere for a known id."""
+        version = 1 if credentials else 0
+        sealed = self._sealed(connection, credentials or {}, version)
+
+        def work(database: Database) -> None:
+            make_user_known(database, connection.user_id, connection.create_time_ns)
+            database.execute(insert(CONNECTIONS).values(_connection_row(connection) | {"credentials_version": version}))
+            database.execute(
+                insert(ACCOUNTS).values(
+                    user_id=connection.user_id,
+                    account_id=connection.account_id,
+                    connection_id=connection.connection_id,
+                    last_sequence=0,
+                )
+            )
+            if sealed:
+                database.execute(insert(CREDENTIALS), sealed)
+
+        await insert_new(self._writer, work, "connection")
+
+    async def get(self, connection_id: str) -> Connection | None:
+        """Read one connection."""
+        return await self._one(CONNECTIONS.c.connection_id == connection_id)
+
+    async def by_account(self, account_id: str) -> Connection | None:
+        """Read the connection that an account belongs to."""
+        return await self._one(ACCOUNTS.c.account_id == account_id)
+
+    async def list(self, user_id: str | None = None) -> Sequence[Connection]:
+        """List connections, oldest first; of every user when None."""
+        wanted = _CONNECTIONS.order_by(CONNECTIONS.c.create_time_ns, CONNECTIONS.c.connection_id)
+        if user_id is not None:
+            wanted = wanted.where(CONNECTIONS.c.user_id == user_id)
+        rows = await self._reader.query(lambda database: database.execute(wanted).all())
+        return [_connection(row) for row in rows]
+
+    async def credentials(self, connection_id: str, purpose: Purpose) -> Credentials | None:
+        """Open a connection's credentials, and tell the audit what for; raises `Sealed` when they do not open."""
+        rows = await self._rows(connection_id)
+        if any(row.version < self._opened.get((connection_id, row.field), 0) for row in rows):
+            # What was read may be older than what another call has opened since; what is there now must not be.
+            rows = await self._rows(connection_id)
+        if not rows:
+            return None
+        try:
+            opened = {row.field: self._open(row) for row in rows}
+        except Sealed as refusal:
+            self._tell(rows, purpose, "REFUSED", refusal)
+            raise
+        self._tell(rows, purpose, "OK")
+        return Credentials(**opened)
+
+    async def put_credentials(self, connection: Connection, credentials: Credentials) -> Connection:
+        """Seal fields anew, each as a higher version; fields that are not named stay, and so does a shown key.
+
+        `connection` is what they are based on: raises CredentialsMoved when they have changed since, or were destroyed.
+        """
+        connection_id, version = connection.connection_id, connection.credentials_version + 1
+        sealed = self._sealed(connection, credentials, version)
+        shown = {"key_last_four": credentials.key_last_four} if "key" in credentials else {}
+        unchanged = (
+            CONNECTIONS.c.connection_id == connection_id,
+            CONNECTIONS.c.credentials_version == connection.credentials_version,
+            CONNECTIONS.c.revoke_time_ns.is_(None),
+        )
+
+        def work(database: Database) -> bool:
+            raised = update(CONNECTIONS).where(*unchanged).values(credentials_version=version, has_key=True, **shown)
+            if database.execute(raised).rowcount == 0:
+                return False
+            replaced = CREDENTIALS.c.field.in_(list(credentials))
+            database.execute(delete(CREDENTIALS).where(CREDENTIALS.c.connection_id == connection_id, replaced))
+            database.execute(insert(CREDENTIALS), sealed)
+            return True
+
+        if not await self._writer.run(work):
+            raise CredentialsMoved(connection_id)
+        changed = await self.get(connection_id)
+        assert changed is not None
+        return changed
+
+    async def revoke(self, connection_id: str, time_ns: int) -> bool:
+        """Revoke a connection and destroy its credentials; False when there is none."""
+
+        def work(database: Database) -> bool:
+            known = CONNECTIONS.c.connection_id == connection_id
+            there = database.scalar(select(CONNECTIONS.c.connection_id).where(known)) is not None
+            database.execute(
+                update(CONNECTIONS)
+                .where(known, CONNECTIONS.c.revoke_time_ns.is_(None))
+                .values(revoke_time_ns=time_ns, has_key=False, key_last_four="")
+            )
+            database.execute(delete(CREDENTIALS).where(CREDENTIALS.c.connection_id == connection_id))
+            return there
+
+        return bool(await self._writer.run(work))
+
+    async def _one(self, condition: Any) -> Connection | None:
+        wanted = _CONNECTIONS.where(condition)
+        row = await self._reader.query(lambda database: database.execute(wanted).one_or_none())
+        return None if row is None else _connection(row)
+
+    async def _rows(self, connection_id: str) -> Sequence[Any]:
+        wanted = (
+            select(CREDENTIALS, CONNECTIONS.c.broker)
+            .join(CONNECTIONS, CREDENTIALS.c.connection_id == CONNECTIONS.c.connection_id)
+            .where(CONNECTIONS.c.connection_id == connection_id)
+            .order_by(CREDENTIALS.c.field)
+        )
+        return await self._reader.query(lambda database: database.execute(wanted).all())
+
+    def _open(self, row: Any) -> str:
+        seen = (row.connection_id, row.field)
+        if row.version < self._opened.get(seen, 0):
+            raise Sealed(row.connection_id, "an older version was put back")
+        value = self._seal.open(
+            row.sealed, Place(row.user_id, row.connection_id, row.broker, row.field, version=row.version)
+        )
+        self._opened[seen] = row.version
+        return value
+
+    def _tell(self, rows: Sequence[Any], purpose: Purpose, outcome: str, refusal: Sealed | None = None) -> None:
+        versions = " ".join(f"{row.field}={row.version}" for row in rows)
+        self._record(
+            AuditRow(
+                time_ns=self._clock.now_ns(),
+                request_id="",
+                user_id=rows[0].user_id,
+                key_id="",
+                action="vault.opened",
+                outcome=outcome,
+                reason="" if refusal is None else refusal.reason.value,
+                detail=f"purpose={purpose.value} connection={rows[0].connection_id} versions: {versions}",
+            )
+        )
+
+    def _sealed(
+        self, connection: Connection, credentials: Mapping[str, str], version: int
+    ) -> Sequence[Mapping[str, Any]]:
+        user_id, connection_id = connection.user_id, connection.connection_id
+        return [
+            {
+                "user_id": user_id,
+                "connection_id": connection_id,
+                "field": field,
+                "sealed": self._seal.close(value, Place(user_id, connection_id, connection.broker, field, version)),
+                "version": version,
+            }
+            for field, value in credentials.items()
+        ]
+
+
+_CONNECTIONS = select(CONNECTIONS, ACCOUNTS.c.account_id).join(
+    ACCOUNTS, ACCOUNTS.c.connection_id == CONNECTIONS.c.connection_id
+)
+
+
+def _connection_row(connection: Connection) -> dict[str, Any]:
+    return {
+        "user_id": connection.user_id,
+        "connection_id": connection.connection_id,
+        "broker": connection.broker,
+        "environment": connection.environment.value,
+        "account_label": connection.account_label,
+        "has_key": connection.has_key,
+        "key_last_four": connection.key_last_four,
+        "create_time_ns": connection.create_time_ns,
+        "revoke_time_ns": connection.revoke_time_ns,
+    }
+
+
+def _connection(row: Any) -> Connection:
+    return Connection(
+        connection_id=row.connection_id,
+        user_id=row.user_id,
+        broker=row.broker,
+        environment=Environment(row.environment),
+        account_id=row.account_id,
+        account_label=row.account_label,
+        has_key=row.has_key,
+        key_last_four=row.key_last_four,
+        create_time_ns=row.create_time_ns,
+        revoke_time_ns=row.revoke_time_ns,
+        credentials_version=row.credentials_version,
+    )
