@@ -93,15 +93,14 @@ class PostgresqlGrounds:
         return Ground(url_at(cutter.port), server.url, *self._made, server, cutter)
 
 
+def settings_of(directory: Path) -> Settings:
+    """Give the settings whose secrets are those of the prepared databases."""
+    return Settings(data_dir=directory, credentials_encryption_key=_KEY, signing_key=_KEY)
+
+
 async def populate(url: str, directory: Path) -> tuple[str, str]:
     """Make the tables, the user, its key and its connection; gives the account's id and the key."""
-    settings = Settings(
-        database_url=url,
-        data_dir=directory,
-        credentials_encryption_key=_KEY,
-        signing_key=_KEY,
-    )
-    secrets = load_secrets(settings)
+    secrets = load_secrets(settings_of(directory))
     clock = SystemClock()
     store = open_store(url, clock=clock, credentials_key=secrets.credentials_keys, upgrade_tables=True)
     async with store:

@@ -1,13 +1,12 @@
 """Three replicas on a PostgreSQL of their own, in front of the Alpaca simulator; all of it can be frozen."""
 
 import asyncio
-import json
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,20 +14,21 @@ import psycopg
 from brokerapi.v1 import admin_pb2_grpc, halts_pb2
 
 from brokergw.app.clock import SystemClock
-from brokergw.model.errors import GatewayError
-from brokergw.model.events import AuditRow
-from brokergw.model.trading import HaltCause, TradingScope
 from brokergw.store.halting import HALT_LOCK
-from brokergw.store.open import Store, open_store
+from brokergw.store.open import open_store
 from tests.chaos.postgresql import PostgresqlServer, open_directory
-from tests.chaos.prepared import SECRETS, populate
+from tests.chaos.prepared import SECRETS, populate, settings_of
 from tests.fixtures.bare_client import BareClient
 from tests.fixtures.gateway_process import GatewayProcess, settings_for_sim
 from tests.fixtures.sim import SimHandle, sim_in_process
+from tests.killing.gateway import read_notes
+from tests.killing.keepers import Keepers, enrol_keepers
 from tests.killing.storm import SYMBOLS
+from tests.killing.storm_process import StormProcess
+from tests.killing.witness_process import WitnessProcess
 
 REPLICAS: Final = 3
-_ROOT: Final = Path(__file__).resolve().parents[2]
+_CALL_S: Final = 10
 _HOLDERS: Final = (
     b"SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND mode = 'ShareLock'"
     b" AND classid = %s::bigint AND objid = %s::bigint"
@@ -37,15 +37,29 @@ _HOLDERS: Final = (
 
 @dataclass
 class Field:
-    """Everything of a run."""
+    """Everything of a run.
+
+    The replicas reach the broker through the witness, and `switches` reach the replicas through it; nothing but the
+    switch is called over these. `clients` go straight to the replicas.
+    """
 
     server: PostgresqlServer
     sim: SimHandle
+    witness: WitnessProcess
     replicas: tuple[GatewayProcess, ...]
     account: str
     api_key: str
-    store: Store
+    keepers: Keepers
     clients: list[BareClient] = field(default_factory=list)
+    switches: list[BareClient] = field(default_factory=list)
+    notes_read: list[int] = field(default_factory=lambda: [0] * REPLICAS)
+
+    async def storm(self, rate: int, seed: int) -> StormProcess:
+        """Begin a storm over all replicas."""
+        targets = [replica.target for replica in self.replicas]
+        return await StormProcess.start(
+            account=self.account, api_key=self.api_key, targets=targets, prices=self.prices(), rate=rate, seed=seed
+        )
 
     def prices(self) -> dict[str, float]:
         """Ask the broker what the symbols cost."""
@@ -80,12 +94,20 @@ class Field:
                 await asyncio.sleep(0.005)
         return False
 
-    async def posted_since(self, time_ns: int) -> list[dict[str, Any]]:
-        """List the orders and changes that arrived at the broker after a moment."""
-        found = []
+    async def read_by_broker(self) -> list[int]:
+        """Give the Unix nanoseconds at which the simulator's event loop came to each order since the journal began."""
+        entries: list[dict[str, Any]] = []
         for method in ("POST", "PATCH"):
-            entries = await asyncio.to_thread(self.sim.journal, method=method, path="/v2/orders")
-            found += [each for each in entries if each["time_ns"] > time_ns]
+            entries += await asyncio.to_thread(self.sim.journal, method=method, path="/v2/orders")
+        return [each["time_ns"] for each in entries]
+
+    def let_out(self) -> dict[str, int]:
+        """Give when each order's permit was spent, by its id at the broker, since this was last asked."""
+        found: dict[str, int] = {}
+        for number, replica in enumerate(self.replicas):
+            fresh = read_notes(notes_of(replica.directory), self.notes_read[number])
+            self.notes_read[number] += len(fresh)
+            found.update(fresh)
         return found
 
     def resting(self) -> list[str]:
@@ -100,22 +122,32 @@ class Field:
             reason="a round of the proof",
             flatten=flatten,
         )
-        client = self.clients[number]
+        client = self.switches[number]
         stub = admin_pb2_grpc.AdminServiceStub(client.channel)
-        return await stub.SetKillSwitch(request, metadata=client.identity, timeout=10)
+        return await stub.SetKillSwitch(request, metadata=client.identity, timeout=_CALL_S)
 
     async def show(self, number: int) -> halts_pb2.GetKillSwitchResponse:
         """Ask a replica how far the sweep is."""
         client = self.clients[number]
         stub = admin_pb2_grpc.AdminServiceStub(client.channel)
-        return await stub.GetKillSwitch(halts_pb2.GetKillSwitchRequest(), metadata=client.identity, timeout=10)
+        return await stub.GetKillSwitch(halts_pb2.GetKillSwitchRequest(), metadata=client.identity, timeout=_CALL_S)
 
-    async def lift_all(self) -> None:
-        """Let trading go on, straight in the book: a code is good once in thirty seconds, and rounds come faster."""
-        audit = AuditRow(time_ns=0, request_id="", user_id="proof", key_id="", action="lift", outcome="")
-        for scope, cause in await self.standing():
-            with suppress(GatewayError):
-                await self.store.halts.lift(TradingScope.from_key(scope), HaltCause(cause), epoch=None, audit=audit)
+    async def lift_all(self, number: int) -> None:
+        """Let trading go on, as people do: each halt with a reason, its epoch, and a code that was not used before."""
+        stub = admin_pb2_grpc.AdminServiceStub(self.clients[number].channel)
+        for halt in (await self.show(number)).halts:
+            identity, code = self.keepers.code()
+            request = halts_pb2.ClearKillSwitchRequest(
+                scope=halt.scope, cause=halt.cause, epoch=halt.epoch, reason="the next round", mfa_code=code
+            )
+            await stub.ClearKillSwitch(request, metadata=identity, timeout=_CALL_S)
+
+    def thaw_all(self) -> None:
+        """Let everything go on that may stand still."""
+        self.thaw_database()
+        for replica in self.replicas:
+            if replica.process is not None:
+                replica.thaw()
 
     async def standing(self) -> list[tuple[str, str]]:
         """List the halts that are in the database."""
@@ -137,72 +169,55 @@ async def _holders(watching: psycopg.AsyncConnection[Any]) -> set[int]:
     }
 
 
+def notes_of(directory: Path) -> Path:
+    """Name the file in which a replica notes the permits that are spent."""
+    return directory / "let-out"
+
+
 @asynccontextmanager
-async def open_field() -> AsyncIterator[Field]:
+async def open_field(*, hasty: bool = False) -> AsyncIterator[Field]:
     """Start everything, and end it."""
     with open_directory() as directory, sim_in_process() as sim:
         sim.control("POST", "entry", {"money": 900_000_000, "activity": "CSD"})
         server = PostgresqlServer(directory / "cluster")
         await server.make()
         await server.start()
+        witness = await WitnessProcess.start()
         account, api_key = await populate(server.url, directory)
-        settings = {**settings_for_sim(sim), **SECRETS, "BROKERGW_DATABASE_URL": server.url}
-        replicas = []
-        for number in range(REPLICAS):
-            (directory / f"replica-{number}").mkdir()
-            replicas.append(GatewayProcess(directory / f"replica-{number}", settings))
         store = open_store(server.url, clock=SystemClock(), credentials_key=bytes(range(32)))
-        made = Field(server, sim, tuple(replicas), account, api_key, store)
+        async with store:
+            keepers = await enrol_keepers(store, settings_of(directory))
+        replicas = await _replicas(directory, server, sim, witness, hasty=hasty)
+        made = Field(server, sim, witness, replicas, account, api_key, keepers)
         try:
             await asyncio.gather(*(asyncio.to_thread(replica.start) for replica in replicas))
             made.clients = [BareClient(replica.target, api_key) for replica in replicas]
+            for replica in replicas:
+                host, _, port = replica.target.rpartition(":")
+                switch = BareClient(f"127.0.0.1:{await witness.relay(host, int(port), broker=False)}", api_key)
+                await switch.channel.channel_ready()
+                made.switches.append(switch)
             yield made
         finally:
-            for client in made.clients:
+            for client in (*made.clients, *made.switches):
                 await client.channel.close()
-            made.thaw_database()
+            made.thaw_all()
             for replica in replicas:
-                if replica.process is not None:
-                    replica.thaw()
-                    await asyncio.to_thread(replica.stop)
-            await store.close()
+                await asyncio.to_thread(replica.stop)
+            await witness.stop()
             await server.kill()
 
 
-class StormProcess:
-    """The storm, seen from outside."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    @classmethod
-    async def start(cls, at: Field, rate: int, seed: int) -> "StormProcess":
-        """Begin."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "tests.killing.storm",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            cwd=_ROOT,
-        )
-        told = {
-            "account": at.account,
-            "api_key": at.api_key,
-            "targets": [replica.target for replica in at.replicas],
-            "rate": rate,
-            "prices": at.prices(),
-            "seed": seed,
-        }
-        assert process.stdin is not None
-        process.stdin.write(json.dumps(told).encode() + b"\n")
-        await process.stdin.drain()
-        return cls(process)
-
-    async def stop(self) -> dict[str, int]:
-        """End it; gives what its orders came to."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        out, _ = await self._process.communicate()
-        endings: dict[str, int] = json.loads(out)
-        return endings
+async def _replicas(
+    directory: Path, server: PostgresqlServer, sim: SimHandle, witness: WitnessProcess, *, hasty: bool
+) -> tuple[GatewayProcess, ...]:
+    host, _, port = sim.url.removeprefix("http://").rpartition(":")
+    url = f"http://127.0.0.1:{await witness.relay(host, int(port), broker=True)}"
+    settings = {**settings_for_sim(replace(sim, url=url)), **SECRETS, "BROKERGW_DATABASE_URL": server.url}
+    replicas = []
+    for number in range(REPLICAS):
+        own = directory / f"replica-{number}"
+        own.mkdir()
+        command = (sys.executable, "-m", "tests.killing.gateway", str(notes_of(own)), *(["hasty"] if hasty else []))
+        replicas.append(GatewayProcess(own, settings, command))
+    return tuple(replicas)

@@ -6,6 +6,7 @@ It ends with its standard input, and then says what its orders came to.
 import asyncio
 import json
 import random
+import signal
 import sys
 from collections import Counter
 from typing import Any, Final
@@ -77,4 +78,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    # An interruption from the keyboard is the runner's business.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     asyncio.run(main())

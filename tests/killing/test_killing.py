@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tests.killing.field import StormProcess, open_field
+from tests.killing.field import open_field
 from tests.killing.rounds import ACKNOWLEDGED_WITHIN_S, World, play
 
 pytestmark = pytest.mark.timeout(240)
@@ -17,7 +17,7 @@ async def test_no_order_leaves_after_the_switch_is_acknowledged() -> None:
     """
     dice = random.Random(5)
     async with open_field() as at:
-        storm = await StormProcess.start(at, 60, 5)
+        storm = await at.storm(60, 5)
         try:
             rounds = [
                 await play(at, world, dice) for world in (World.CALM, World.FROZEN_DATABASE, World.FROZEN_REPLICA)
@@ -28,3 +28,15 @@ async def test_no_order_leaves_after_the_switch_is_acknowledged() -> None:
     assert all(each.took_s <= ACKNOWLEDGED_WITHIN_S for each in rounds)
     assert endings["TRADING_HALTED"] > 0
     assert all(each.sent_before > 0 for each in rounds)
+
+
+async def test_the_judge_objects_to_an_acknowledgement_that_comes_too_early() -> None:
+    """K4: where the answer waits for nobody, orders are seen to arrive, and to be let out, after it."""
+    async with open_field(hasty=True) as at:
+        storm = await at.storm(100, 7)
+        try:
+            played = await play(at, World.CALM, random.Random(7))
+        finally:
+            await storm.stop()
+    assert played.arrived_late > 0
+    assert played.written_late > 0
