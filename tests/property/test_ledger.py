@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal, localcontext
+from decimal import ROUND_DOWN, Decimal, localcontext
 from typing import Final
 
 from hypothesis import given, settings
@@ -67,8 +67,9 @@ class Life:
     def trade(self, index: int, share: Decimal, price_share: Decimal) -> bool:
         """Let an order trade some of what it holds, at its price or better; False where that is less than a unit."""
         order = self.orders[index]
-        quantity = (order.held_quantity * share).quantize(Decimal("0.001"))
-        price = (order.hold_price / order.unit_worth * price_share).quantize(Decimal("0.0001"))
+        # Down, since what is rounded up may be more, or dearer, than what is held.
+        quantity = (order.held_quantity * share).quantize(Decimal("0.001"), ROUND_DOWN)
+        price = (order.hold_price / order.unit_worth * price_share).quantize(Decimal("0.0001"), ROUND_DOWN)
         if not quantity:
             return False
         was = self.totals[order.order_id]
