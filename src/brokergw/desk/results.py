@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Generic, Self, TypeAlias, TypeVar
+from typing import Final, Generic, Self, TypeAlias, TypeVar
 
 from brokergw.model.account import Connection, ConnectionHealth
 from brokergw.model.commands import KeyedCommand
@@ -27,6 +27,9 @@ class Hold:
     unit_worth: Decimal = ONE
 
 
+NO_HOLD: Final = Hold()
+NO_ADMISSION: Final = Admission()
+
 Positions: TypeAlias = dict[str, int]
 """How far each account's record has been covered: sequence by account id."""
 
@@ -43,8 +46,8 @@ class Cleared(Generic[C_co]):
     connection: Connection
     instrument: Instrument | None
     order: Order | None = None
-    hold: Hold = field(default_factory=Hold)
-    admission: Admission = field(default_factory=Admission)
+    hold: Hold = NO_HOLD
+    admission: Admission = NO_ADMISSION
     trading_day: str = ""
     limits_version: int = 0
 

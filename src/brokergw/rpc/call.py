@@ -53,6 +53,7 @@ class Call:
     """
 
     __slots__ = (
+        "_peer",
         "body",
         "caller",
         "cleared",
@@ -87,6 +88,7 @@ class Call:
         self.requests: AsyncIterator[bytes] | None = None
         self.metadata: dict[str, str | bytes] = {}
         self.trailing: list[tuple[str, str | bytes]] = []
+        self._peer = ""
         self.order_id = ""
         self.held = ""
         self.command = None
@@ -96,7 +98,9 @@ class Call:
     @property
     def peer(self) -> str:
         """Where the call comes from, such as `ipv4:10.0.0.1:50000`."""
-        return self.context.peer()
+        if not self._peer:
+            self._peer = self.context.peer()
+        return self._peer
 
     @property
     def scope(self) -> Scope | None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from brokergw.model import account, events, order, outcome, terms
-from brokergw.model.quick import fields_of, quick
+from brokergw.model.quick import copier_of, quick
 
 
 @quick
@@ -55,8 +55,21 @@ def test_a_quick_value_compares_copies_and_changes_as_before() -> None:
     assert point == Point(1, 3) != Point(1, 4)
     assert repr(point) == "Point(x=1, y=3, tags=[], name='p')"
     assert copy.copy(point) == copy.deepcopy(point) == point
-    assert replace(point, x=7) == Point(7, 3, point.tags) == Point(**{**fields_of(Point)(point), "x": 7})
+    assert replace(point, x=7) == Point(7, 3, point.tags) == copier_of(Point)(point, {"x": 7})
     assert hash(fee) == hash(copy.copy(fee))
+
+
+def test_a_changed_copy_is_frozen_and_leaves_the_first_as_it_was() -> None:
+    """Only the fields that are named differ, and a name that is no field's is an error."""
+    point = Point(1, 3)
+    changed = copier_of(Point)(point, {"y": 4})
+
+    assert type(changed) is Point
+    assert (changed.x, changed.y, point.y) == (1, 4, 3)
+    with pytest.raises(FrozenInstanceError):
+        changed.x = 5  # type: ignore[misc]
+    with pytest.raises(AttributeError, match="z"):
+        copier_of(Point)(point, {"z": 1})
 
 
 @pytest.mark.parametrize(

@@ -124,11 +124,10 @@ class OwnOrders:
             del self._ended[next(iter(self._ended))]
 
     def _note(self, order: Order) -> None:
-        alike = likeness(order.account_id, order.terms)
         if order.state in _CAME_TO_NOTHING:
-            self.recent.take_back(alike, order.idempotency_key)
+            self.recent.take_back(likeness(order.account_id, order.terms), order.idempotency_key)
         elif order.version == 1 and not order.external and order.idempotency_key:
-            self.recent.place(alike, order.idempotency_key, order.create_time_ns)
+            self.recent.place(likeness(order.account_id, order.terms), order.idempotency_key, order.create_time_ns)
 
     async def _catch_up(self) -> None:
         latest = await self._journal.sequences(tuple(self._loaded))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, Protocol, TypeAlias
 
-from brokergw.desk.results import Hold
+from brokergw.desk.results import NO_ADMISSION, NO_HOLD, Hold
 from brokergw.desk.sessions import BrokerState, Session
 from brokergw.model.commands import ModifyOrder, SubmitOrder
 from brokergw.model.errors import GatewayError, Objection
@@ -54,8 +54,8 @@ class Question:
     reduces: bool = False
     smaller: bool = False
     excused: bool = False
-    hold: Hold = field(default_factory=Hold)
-    admission: Admission = field(default_factory=Admission)
+    hold: Hold = NO_HOLD
+    admission: Admission = NO_ADMISSION
     trading_day: str = ""
     undo: list[Callable[[], None]] = field(default_factory=list)
 

@@ -1,8 +1,8 @@
 """What every send asks in the very step that lets its first byte out, and what is on its way past that step."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Final
 
 from brokergw.desk.halts.clearance import Clearance
@@ -18,14 +18,23 @@ NOT_CLEARED: Final = "whether trading is halted cannot be told at the moment"
 
 
 class _Sending:
-    """One send from its admission to its answer."""
+    """One send from its admission to its answer: on the list for as long as its block runs."""
 
-    __slots__ = ("order", "over", "permit")
+    __slots__ = ("_all", "order", "over", "permit")
 
-    def __init__(self, order: Order, permit: Permit) -> None:
+    def __init__(self, order: Order, permit: Permit, all_of_them: "set[_Sending]") -> None:
         self.order = order
         self.permit = permit
         self.over: asyncio.Future[None] | None = None
+        self._all = all_of_them
+
+    def __enter__(self) -> None:
+        self._all.add(self)
+
+    def __exit__(self, *_: object) -> None:
+        self._all.discard(self)
+        if self.over is not None and not self.over.done():
+            self.over.set_result(None)
 
 
 class Latch:
@@ -56,17 +65,9 @@ class Latch:
         halt = self._standing.binding(order_scopes(order))
         return None if halt is None or admission.closing or passes(halt, reduces=admission.reduces) else halt
 
-    @contextmanager
-    def sending(self, order: Order, permit: Permit) -> Iterator[None]:
-        """Say that an order is being sent, until its answer is here."""
-        sending = _Sending(order, permit)
-        self._sending.add(sending)
-        try:
-            yield
-        finally:
-            self._sending.discard(sending)
-            if sending.over is not None and not sending.over.done():
-                sending.over.set_result(None)
+    def sending(self, order: Order, permit: Permit) -> AbstractContextManager[None]:
+        """Say that an order is being sent, for as long as the block runs: until its answer is here."""
+        return _Sending(order, permit, self._sending)
 
     async def quiet(self, timeout_s: float) -> bool:
         """Wait, at most so long, until what has left in the scope of any halt has been answered."""

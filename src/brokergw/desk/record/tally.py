@@ -11,10 +11,12 @@ from decimal import Decimal
 from typing import Final
 
 from brokergw.model.order import ZERO, Fill, FillKind
+from brokergw.model.quick import quick
 
 _AVERAGE_STEP: Final = Decimal("1e-9")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Execution:
     """What of an execution matters for totals; `refers_to` is the fill id of what it amends, empty where not told."""
@@ -26,6 +28,7 @@ class Execution:
     refers_to: str = ""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Totals:
     """How much an order has traded, and for how much; `amended` when a correction or a bust is among it."""

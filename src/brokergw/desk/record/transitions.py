@@ -72,7 +72,7 @@ def _new_facts(order: Order, seen: BrokerOrder) -> dict[str, Any]:
         changes["cum_quantity"] = seen.cum_quantity
         changes["average_price"] = seen.average_price
     terms = _terms_after(order, seen)
-    if terms != order.terms:
+    if terms is not order.terms and terms != order.terms:
         changes["terms"] = terms
         changes.update(hold_after(order, terms))
     return changes

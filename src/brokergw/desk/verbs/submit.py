@@ -150,8 +150,8 @@ class Submit:
         """Make the intent durable: from here on the order may be sent, by this task and nobody else."""
         command = cleared.command
         order = self._intent(caller, cleared, State.SENDING).changed(**_holding(cleared))
-        unit = self._first(caller, command, order, order.create_time_ns, judged_by(cleared.limits_version))
-        unit = replace(unit, admission=cleared.admission)
+        detail = judged_by(cleared.limits_version)
+        unit = self._first(caller, command, order, order.create_time_ns, detail, admission=cleared.admission)
         match await self._admission.commit(unit, order, lambda o: self._unsent(caller, command, o)):
             case KeyTaken(record=record):
                 known = await self._recall.of_record(record, command.fingerprint)
@@ -301,7 +301,16 @@ class Submit:
             sender=self._instance_id if state is State.SENDING else "",
         )
 
-    def _first(self, caller: Caller, command: SubmitOrder, order: Order, now: int, detail: str) -> Commit:
+    def _first(
+        self,
+        caller: Caller,
+        command: SubmitOrder,
+        order: Order,
+        now: int,
+        detail: str,
+        *,
+        admission: CommitAdmission | None = None,
+    ) -> Commit:
         claim = KeyClaim(
             scope=scope_of(caller, command), fingerprint=command.fingerprint, subject=order.order_id, time_ns=now
         )
@@ -311,6 +320,7 @@ class Submit:
             inserts=(order,),
             events=(order_event(order, Origin.LIVE, now, now),),
             audit=(order_audit(caller, now, action, order, detail=detail),),
+            admission=admission,
         )
 
 
