@@ -1,9 +1,9 @@
 """The reads that are more than a look-up: lists, the log, snapshots."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, Select, func, select, tuple_
+from sqlalchemy import Connection, Select, bindparam, func, select, tuple_
 
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import EventKind, LogEvent
@@ -80,17 +80,20 @@ def open_orders(account_ids: Sequence[str] | None, states: frozenset[State] | No
     return lambda connection: [order_from_row(row) for row in connection.execute(wanted)]
 
 
+_OPEN_HEADS: Final = select(
+    ORDERS.c.order_id, ORDERS.c.version, ORDERS.c.state, ORDERS.c.broker_order_ids, ORDERS.c.broker_client_order_id
+).where(ORDERS.c.is_open, ORDERS.c.account_id == bindparam("of_account"))
+
+
 def open_heads(account_id: str) -> Read[list[OrderHead]]:
     """Tell where the orders of an account stand that have not ended."""
-    columns = (ORDERS.c.order_id, ORDERS.c.version, ORDERS.c.state, ORDERS.c.broker_order_ids)
-    wanted = select(*columns, ORDERS.c.broker_client_order_id).where(
-        ORDERS.c.is_open, ORDERS.c.account_id == account_id
-    )
 
     def read(connection: Connection) -> list[OrderHead]:
         return [
             OrderHead(order_id, version, State(state), texts_from_text(broker_ids), client_id)
-            for order_id, version, state, broker_ids, client_id in connection.execute(wanted)
+            for order_id, version, state, broker_ids, client_id in connection.execute(
+                _OPEN_HEADS, {"of_account": account_id}
+            )
         ]
 
     return read
@@ -141,10 +144,16 @@ def events_of_order(order_id: str) -> Read[list[LogEvent]]:
     return lambda connection: [event_from_row(row) for row in connection.execute(wanted)]
 
 
+# Asked several times a second for each account, so it is put together once.
+_LAST_SEQUENCES: Final = select(ACCOUNTS.c.account_id, ACCOUNTS.c.last_sequence).where(
+    ACCOUNTS.c.account_id.in_(bindparam("account_ids", expanding=True))
+)
+
+
 def last_sequences(account_ids: Sequence[str]) -> Read[dict[str, int]]:
     """Give each account's last sequence, 0 where it has none."""
-    wanted = select(ACCOUNTS.c.account_id, ACCOUNTS.c.last_sequence).where(ACCOUNTS.c.account_id.in_(account_ids))
-    return lambda connection: _for_all(account_ids, connection.execute(wanted))
+    asked = {"account_ids": list(account_ids)}
+    return lambda connection: _for_all(account_ids, connection.execute(_LAST_SEQUENCES, asked))
 
 
 def oldest_cursors(account_ids: Sequence[str]) -> Read[dict[str, int]]:

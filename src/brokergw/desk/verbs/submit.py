@@ -10,7 +10,7 @@ from brokergw.desk.record import decisions
 from brokergw.desk.record.matching import may_take
 from brokergw.desk.record.recorder import Step
 from brokergw.desk.record.refused import denial_of
-from brokergw.desk.record.transitions import leg_orders, merge, move, order_event
+from brokergw.desk.record.transitions import adopt, leg_orders, move, order_event
 from brokergw.desk.results import Cleared, OrderResult, Result
 from brokergw.desk.sessions import Session
 from brokergw.desk.telling import (
@@ -342,11 +342,12 @@ def answered(order: Order, attempt: int, outcome: Outcome, now_ns: int) -> Order
     """Give the order after the broker's answer to one attempt; None where the answer tells nothing new.
 
     Others may have moved the order meanwhile: the stream was faster, or the attempt was taken for lost and put in
-    doubt. Then only the broker's own word moves it, and never a word about another attempt.
+    doubt. Then only the broker's own word moves it, and never a word about another attempt. What the broker accepted is
+    known to be this order.
     """
     if isinstance(outcome, Accepted):
         if outcome.order is not None:
-            return merge(order, outcome.order, now_ns)
+            return adopt(order, outcome.order, now_ns)
         return move(order, State.ACKED, now_ns) if order.state is State.SENDING else None
     if order.attempt != attempt:
         return None
