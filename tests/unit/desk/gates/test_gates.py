@@ -194,7 +194,7 @@ async def test_a_connection_whose_credentials_do_not_open_stops_no_other(
     directory = bench.desk._sessions._directory
     sealed = replace(directory.connection, connection_id="con_2", account_id="acc_2", has_key=True)  # type: ignore[attr-defined]
 
-    async def unseal(connection_id: str) -> None:
+    async def unseal(*_: object) -> None:
         raise GatewayError(Reason.CONNECTION_NOT_USABLE, "another key sealed them")
 
     monkeypatch.setattr(directory, "credentials", unseal)
