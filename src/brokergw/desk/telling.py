@@ -134,3 +134,10 @@ def not_placed(order: Order) -> GatewayError:
         retry_after_s=None if over else _ABSENT_RETRY_AFTER_S,
         order_id=order.order_id,
     )
+
+
+def repeated(ago_ns: int, within_ns: int) -> Objection:
+    """Say that an order repeats one of a moment ago."""
+    ago, within = f"{ago_ns / 1e9:.2f}", f"{within_ns / 1e9:g}"
+    words = f"the same order was placed {ago} s ago under another key"
+    return Objection(Reason.DUPLICATIVE_ORDER, "order", words, within, ago)

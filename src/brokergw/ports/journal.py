@@ -8,12 +8,14 @@ from typing import Protocol, TypeAlias
 
 from brokergw.model.events import AuditRow, EventDraft, EventKind, LogEvent
 from brokergw.model.lifecycle import State
+from brokergw.model.likeness import Likeness
 from brokergw.model.limits import LimitSource
 from brokergw.model.order import Fill, Order
 from brokergw.model.quick import quick
 from brokergw.model.trading import Halt
 from brokergw.ports.leases import Lease
 from brokergw.ports.ledger import Ledger
+from brokergw.ports.snapshots import OrderHead, Snapshot
 
 
 @quick
@@ -118,7 +120,8 @@ class Admission:
     position alone is what can be reduced: a ledger behind the broker is to keep nobody in a position. `closing` marks
     the kill switch's own closing orders, which pass a halt. `position` is the symbol's signed position as the broker
     told it for this order, and `mark` what a unit of it is worth now in the base currency, multiplier included: the
-    larger worst case of the broker's position and the ledger's counts.
+    larger worst case of the broker's position and the ledger's counts. With a `likeness` a new order is
+    refused that repeats another one.
     """
 
     caps: tuple[Cap, ...] = ()
@@ -128,6 +131,7 @@ class Admission:
     closing: bool = False
     position: Decimal | None = None
     mark: Decimal | None = None
+    likeness: Likeness | None = None
 
 
 @quick
@@ -231,7 +235,16 @@ class WouldIncrease:
     reducible: Decimal
 
 
-AdmissionRefused: TypeAlias = TradingStopped | CapsReached | WouldIncrease
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The same order was admitted under another key, `ago_ns` before this one and less than `within_ns`."""
+
+    order_id: str
+    ago_ns: int
+    within_ns: int
+
+
+AdmissionRefused: TypeAlias = TradingStopped | CapsReached | WouldIncrease | Repeated
 """Why the record does not admit an order."""
 
 CommitResult: TypeAlias = Committed | KeyTaken | ClientOrderIdTaken | Stale | FillKnown | LeaseLost | AdmissionRefused
@@ -249,31 +262,6 @@ class OrderQuery:
     until_ns: int | None = None
     after_order_id: str = ""
     limit: int = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Open orders of some accounts, and each account's last sequence, at one and the same moment."""
-
-    orders: tuple[Order, ...]
-    sequences: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class OrderHead:
-    """Where an open order stands, without the rest of it."""
-
-    order_id: str
-    version: int
-    state: State
-    broker_order_ids: tuple[str, ...]
-    broker_client_order_id: str
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Every name under which the broker may tell of it."""
-        own = (self.broker_client_order_id,) if self.broker_client_order_id else ()
-        return (*self.broker_order_ids, *own)
 
 
 class Journal(Ledger, Protocol):
@@ -380,6 +368,10 @@ class Journal(Ledger, Protocol):
 
     async def drop_retired_keys(self, claimed_before_ns: int, limit: int) -> int:
         """Forget up to so many retired keys claimed before a time; gives how many."""
+        ...
+
+    async def forget_repeats(self, made_before_ns: int, limit: int) -> int:
+        """Forget up to so many notes of which order was the latest of its likeness; gives how many."""
         ...
 
     async def prune_events(self, account_id: str, published_before_ns: int, limit: int) -> int:

@@ -62,6 +62,7 @@ class BatchWriter:
         winners = [unit for unit, refusal in zip(units, refusals, strict=True) if refusal is None]
         self._insert(connection, self._ledger.write_positions, positions)
         self._insert(connection, self._ledger.write_usage, usage)
+        self._insert(connection, self._ledger.note_repeats, book.repeats.rows())
         self._write_orders(connection, winners, decider)
         events, rows = self._number(connection, winners, now_ns)
         self._insert(connection, self._statements.insert_events, rows)

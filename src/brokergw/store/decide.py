@@ -304,6 +304,9 @@ class Decider:
                 self._know(head)
                 wanted.remove((head.order_id,))
         self._book.open(self._moving(units))
+        self._book.repeats.bring(
+            (each.unit.admitted, each.unit.admission.likeness) for each in units if each.unit.admission is not None
+        )
         for row in self._fetch(self._statements.find_heads, wanted):
             self._know(head_from_row(row))
 

@@ -17,11 +17,10 @@ from brokergw.ports.journal import (
     CommitResult,
     KeyRecord,
     KeyScope,
-    OrderHead,
     OrderQuery,
-    Snapshot,
 )
 from brokergw.ports.ledger import LedgerDifference, PositionOnRecord, UsageOnRecord
+from brokergw.ports.snapshots import OrderHead, Snapshot
 from brokergw.store import queries, retention
 from brokergw.store.bell import Bell
 from brokergw.store.group import RunsWork
@@ -199,6 +198,11 @@ class SqlJournal:
         """Forget old retired keys."""
         dropped: int = await self._run(retention.drop(claimed_before_ns, limit))
         return dropped
+
+    async def forget_repeats(self, made_before_ns: int, limit: int) -> int:
+        """Forget old notes of which order was the latest of its likeness."""
+        forgotten: int = await self._run(retention.forget(made_before_ns, limit))
+        return forgotten
 
     async def prune_events(self, account_id: str, published_before_ns: int, limit: int) -> int:
         """Forget the oldest events of an account."""

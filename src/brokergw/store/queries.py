@@ -9,7 +9,11 @@ from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import EventKind, LogEvent
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Fill, Order
-from brokergw.ports.journal import KeyScope, OrderHead, OrderQuery, Snapshot
+from brokergw.ports.journal import (
+    KeyScope,
+    OrderQuery,
+)
+from brokergw.ports.snapshots import OrderHead, Snapshot
 from brokergw.store.codec import texts_from_text
 from brokergw.store.rows import event_from_row, fill_from_row, order_from_row
 from brokergw.store.sieve import KeySieve

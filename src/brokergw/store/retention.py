@@ -1,6 +1,7 @@
 """What is forgotten in time.
 
-Of old idempotency keys first what they came to, much later that they were used; of an account's log the oldest events.
+Of old idempotency keys first what they came to, much later that they were used; of an account's log the oldest events;
+and which order was the latest of its kind.
 """
 
 from itertools import takewhile
@@ -27,6 +28,10 @@ DELETE FROM idempotency_keys WHERE (user_id, method, key) IN (
     SELECT user_id, method, key FROM idempotency_keys WHERE retired = true AND claim_time_ns < :before
     ORDER BY claim_time_ns LIMIT :most)
 """)
+_FORGET: Final = text("""
+DELETE FROM risk_repeats WHERE (account_id, likeness) IN (
+    SELECT account_id, likeness FROM risk_repeats WHERE time_ns < :before ORDER BY time_ns LIMIT :most)
+""")
 
 
 def retire(before_ns: int, most: int, now_ns: int) -> Work:
@@ -38,6 +43,11 @@ def retire(before_ns: int, most: int, now_ns: int) -> Work:
 def drop(before_ns: int, most: int) -> Work:
     """Forget up to so many retired keys claimed before a time."""
     return lambda database: database.execute(_DROP, {"before": before_ns, "most": most}).rowcount
+
+
+def forget(before_ns: int, most: int) -> Work:
+    """Forget up to so many notes of the latest order of a likeness that are from before a time."""
+    return lambda database: database.execute(_FORGET, {"before": before_ns, "most": most}).rowcount
 
 
 def prune(account_id: str, before_ns: int, most: int) -> Work:

@@ -27,8 +27,11 @@ from brokergw.model.lifecycle import AT_BROKER, State, is_terminal
 from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import Absent, BrokerFill, BrokerOrder, Found, Inconclusive, Lookup, OrderReport
 from brokergw.ports.clock import Clock
-from brokergw.ports.journal import Journal, OrderHead
+from brokergw.ports.journal import (
+    Journal,
+)
 from brokergw.ports.leases import LeaseGone
+from brokergw.ports.snapshots import OrderHead
 
 _LOOK_S: Final = 1.0
 _TURN: Final = 500

@@ -89,6 +89,7 @@ class AdmissionCheck:
             must_reduce=question.terms.reduce_only or question.excused,
             position=held.quantity if held is not None else ZERO,
             mark=_mark(question, held),
+            likeness=question.likeness,
         )
         return ()
 

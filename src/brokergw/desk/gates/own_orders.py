@@ -3,7 +3,7 @@
 The first order of a user has the open orders of all of the user's accounts read, once. From then on the journal tells
 of every change that this process commits, at once; what other processes commit is read when they ring, for all accounts
 together, and at most a few times a second. No order waits for that: two processes that take the same order within
-the few milliseconds that a ring takes do not see each other's.
+the few milliseconds that a ring takes do not see each other's here. The commit that admits an order looks once more.
 """
 
 import asyncio
@@ -13,12 +13,13 @@ from typing import Final
 
 import structlog
 
-from brokergw.desk.gates.recent import Recent, likeness
+from brokergw.desk.gates.recent import Recent
 from brokergw.desk.gates.resting import Place, Resting
 from brokergw.desk.sessions import Session, Sessions
 from brokergw.model.errors import GatewayError
 from brokergw.model.events import LogEvent
-from brokergw.model.lifecycle import State, is_terminal
+from brokergw.model.lifecycle import is_terminal
+from brokergw.model.likeness import CAME_TO_NOTHING, likeness
 from brokergw.model.order import Order
 from brokergw.model.terms import OrderTerms
 from brokergw.ports.clock import Clock
@@ -27,7 +28,6 @@ from brokergw.ports.journal import Journal
 _PAGE: Final = 500
 _APART_S: Final = 0.1
 _ENDED_KEPT: Final = 50_000
-_CAME_TO_NOTHING: Final = frozenset({State.DENIED, State.NOT_SENT, State.REJECTED_BY_BROKER})
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +62,11 @@ class OwnOrders:
         """
         family = self._families[session.connection.account_id]
         return self._resting.met_by(family, terms.symbol, terms.side, price, but)
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may take orders too, of which this one hears only later."""
+        return self._journal.shared
 
     async def run(self) -> None:
         """Read what other processes write, for ever; where there are none, there is nothing to do."""
@@ -124,7 +129,7 @@ class OwnOrders:
             del self._ended[next(iter(self._ended))]
 
     def _note(self, order: Order) -> None:
-        if order.state in _CAME_TO_NOTHING:
+        if order.state in CAME_TO_NOTHING:
             self.recent.take_back(likeness(order.account_id, order.terms), order.idempotency_key)
         elif order.version == 1 and not order.external and order.idempotency_key:
             self.recent.place(likeness(order.account_id, order.terms), order.idempotency_key, order.create_time_ns)

@@ -10,6 +10,7 @@ from brokergw.desk.sessions import BrokerState, Session
 from brokergw.model.commands import ModifyOrder, SubmitOrder
 from brokergw.model.errors import GatewayError, Objection
 from brokergw.model.instrument import Instrument, Quote
+from brokergw.model.likeness import Likeness
 from brokergw.model.limits import EffectiveLimits, Limits
 from brokergw.model.order import Order
 from brokergw.model.principal import Caller
@@ -32,7 +33,8 @@ class Question:
     the order `reduces` or not, which is known before any check speaks; a change that only makes an order `smaller`
     reduces too, and the broker is not asked for it. Checks that an order passes only because it reduces set `excused`:
     the commit refuses it then if by the record's count it does not reduce. `references` are prices to judge the order
-    by, of its symbol or of each leg, None where there is none. A check that keeps something for the order adds to
+    by, of its symbol or of each leg, None where there is none. The commit refuses the order if the same was admitted
+    by its `likeness` a moment before. A check that keeps something for the order adds to
     `undo` how to take it back, for when the order does not get past the gates.
     """
 
@@ -57,6 +59,7 @@ class Question:
     hold: Hold = NO_HOLD
     admission: Admission = NO_ADMISSION
     trading_day: str = ""
+    likeness: Likeness | None = None
     undo: list[Callable[[], None]] = field(default_factory=list)
 
     @property

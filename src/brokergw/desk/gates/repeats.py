@@ -6,9 +6,10 @@ from typing import Final
 
 from brokergw.desk.gates.own_orders import OwnOrders
 from brokergw.desk.gates.question import Question, Said
-from brokergw.desk.gates.recent import likeness
+from brokergw.desk.telling import repeated
 from brokergw.model.commands import SubmitOrder
 from brokergw.model.errors import Objection, Reason
+from brokergw.model.likeness import Likeness, likeness, print_of
 from brokergw.model.money import format_decimal
 from brokergw.model.terms import OrderClass, OrderType, Side
 from brokergw.ports.clock import Clock
@@ -19,31 +20,28 @@ _AT_ONCE: Final = frozenset({OrderType.LIMIT, OrderType.MARKET})
 class RepeatCheck:
     """Whether the same order was placed a moment ago under another key.
 
-    An order that gets past counts from here on; if a later check or the commit refuses it, it never was.
+    An order that gets past counts from here on; if a later check or the commit refuses it, it never was. What this
+    process has not heard of yet, because another one placed it a moment ago, the commit finds.
     """
 
     def __init__(self, own: OwnOrders, clock: Clock, window_s: float) -> None:
         self._own = own
         self._clock = clock
-        self._window_s = window_s
+        self._window_ns = round(window_s * 1e9)
 
     def __call__(self, question: Question) -> Sequence[Objection]:
         """Compare with the last moments."""
         command = question.command
-        if not isinstance(command, SubmitOrder) or not self._window_s:
+        if not isinstance(command, SubmitOrder) or not self._window_ns:
             return ()
         alike = likeness(command.account_id, question.terms)
         key, now_ns, recent = command.idempotency_key, self._clock.now_ns(), self._own.recent
         ago_ns = recent.other(alike, key, now_ns)
         if ago_ns is not None and not command.allow_duplicate:
-            return (
-                Objection(
-                    Reason.DUPLICATIVE_ORDER,
-                    "order",
-                    f"the same order was placed {ago_ns / 1e9:.2f} s ago under another key",
-                    f"{self._window_s:g}",
-                    f"{ago_ns / 1e9:.2f}",
-                ),
+            return (repeated(ago_ns, self._window_ns),)
+        if self._own.shared:
+            question.likeness = Likeness(
+                print=print_of(alike), within_ns=self._window_ns, meant=command.allow_duplicate
             )
         if not command.validate_only:
             recent.place(alike, key, now_ns)

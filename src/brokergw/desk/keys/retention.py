@@ -15,6 +15,8 @@ _EVERY_S: Final = 3600.0
 _FIRST_AFTER_S: Final = 60.0
 _BATCH: Final = 500
 _BETWEEN_BATCHES_S: Final = 1.0
+_REPEATS_KEPT_NS: Final = 600 * 1_000_000_000
+"""Far longer than the same order again is taken for a mistake."""
 _DAY_NS: Final = 24 * 3600 * 1_000_000_000
 
 log = structlog.get_logger(__name__)
@@ -45,6 +47,7 @@ class Retention:
         try:
             retired = await self._all(self._journal.retire_keys, now - self._rules.key_retention_days * _DAY_NS)
             dropped = await self._all(self._journal.drop_retired_keys, now - self._rules.key_tombstone_days * _DAY_NS)
+            await self._all(self._journal.forget_repeats, now - _REPEATS_KEPT_NS)
         except GatewayError as error:
             log.warning("old keys stay until the next round", reason=error.reason.value)
         except Exception:

@@ -4,10 +4,11 @@ from decimal import Decimal
 from typing import Final
 
 from brokergw.desk.halts.denial import halted
+from brokergw.desk.telling import repeated
 from brokergw.model.errors import Objection, PreflightDenied, Reason
 from brokergw.model.money import format_decimal
 from brokergw.model.order import Order
-from brokergw.ports.journal import AdmissionRefused, CapReached, Measure, TradingStopped, WouldIncrease
+from brokergw.ports.journal import AdmissionRefused, CapReached, Measure, Repeated, TradingStopped, WouldIncrease
 
 _REACHED: Final = {
     Measure.EXPOSURE: (Reason.GROSS_EXPOSURE_EXCEEDS_LIMIT, "exposure_max", "the sum of all positions at worst"),
@@ -22,11 +23,13 @@ _BROKER: Final = "BROKER"
 
 
 def denial_of(order: Order, refusal: AdmissionRefused) -> PreflightDenied:
-    """Make the denial: a halt is authority's to deny, what does not reduce sanity's, a cap exposure's."""
+    """Make the denial: a halt is authority's to deny, what repeats or does not reduce sanity's, a cap exposure's."""
     if isinstance(refusal, TradingStopped):
         return halted(refusal.halt)
     if isinstance(refusal, WouldIncrease):
         return PreflightDenied("sanity", (_increasing(order, refusal),))
+    if isinstance(refusal, Repeated):
+        return PreflightDenied("sanity", (repeated(refusal.ago_ns, refusal.within_ns),))
     return PreflightDenied("exposure", tuple(_reached(order, each) for each in refusal.reached))
 
 

@@ -39,6 +39,7 @@ from brokergw.ports.journal import (
     Decision,
     KeyClaim,
     KeyTaken,
+    Repeated,
     Stale,
     TradingStopped,
     WouldIncrease,
@@ -163,7 +164,7 @@ class Submit:
                     metadata={"clientOrderId": command.client_order_id},
                     order_id=taken,
                 )
-            case TradingStopped() | CapsReached() | WouldIncrease() as refusal:
+            case TradingStopped() | CapsReached() | WouldIncrease() | Repeated() as refusal:
                 denial = denial_of(order, refusal)
                 denial.limits_version = cleared.limits_version
                 await self.deny(caller, command, order.broker, denial)

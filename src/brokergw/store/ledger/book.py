@@ -18,6 +18,7 @@ from brokergw.model.trading import Halt
 from brokergw.ports.journal import Admission, AdmissionRefused
 from brokergw.store.ledger.check import Case, objection
 from brokergw.store.ledger.lines import Around, Line, Place, PlaceKey, PositionLine, UsageLine, place_key
+from brokergw.store.ledger.repeats import Repeats
 from brokergw.store.ledger.rows import (
     NO_POSITION,
     NOTHING_USED,
@@ -77,6 +78,7 @@ class LedgerBook:
         self._places: dict[PlaceKey, Place] = {}
         self.positions: Final[dict[PositionKey, PositionLine]] = {}
         self.usage: Final[dict[UsageKey, UsageLine]] = {}
+        self.repeats: Final = Repeats(connection, statements)
 
     def open(self, stakes: Iterable[Stake]) -> None:
         """Bring the rows that some stakes move to hand, locked where there are locks."""
@@ -102,12 +104,14 @@ class LedgerBook:
         if asking is not None:
             before, after = moves[last]
             case = Case(asking.order, asking.admission, before, after, places[last], asking.now_s)
-            refusal = objection(case, halts)
+            refusal = objection(case, halts, self.repeats.of(asking.order, asking.admission.likeness))
         for place in places:
             if refusal is None:
                 place.keep()
             else:
                 place.drop()
+        if asking is not None and refusal is None:
+            self.repeats.note(asking.order, asking.admission.likeness)
         return refusal
 
     def anchor(self, user_id: str, key: PositionKey, quantity: Decimal, cost: Decimal, expected: Decimal) -> bool:

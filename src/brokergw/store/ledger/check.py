@@ -1,4 +1,7 @@
-"""What an admission must pass: halts first, then every cap; an order that really reduces passes all caps."""
+"""What an admission must pass: halts first, then every cap; an order that really reduces passes all caps.
+
+In between an order is refused that repeats another one.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +19,7 @@ from brokergw.ports.journal import (
     CapReached,
     CapsReached,
     Measure,
+    Repeated,
     Subject,
     TradingStopped,
     WouldIncrease,
@@ -53,14 +57,14 @@ def scope_keys(order: Order) -> frozenset[str]:
     return frozenset(scope.key for scope in scopes)
 
 
-def objection(case: Case, halts: Sequence[Halt]) -> AdmissionRefused | None:
-    """Give what stands in the order's way; None where it may go."""
+def objection(case: Case, halts: Sequence[Halt], repeated: Repeated | None = None) -> AdmissionRefused | None:
+    """Give what stands in the order's way, a repetition that was found among it; None where it may go."""
     reduces = _reduces(case)
     if case.admission.must_reduce and not reduces:
         return WouldIncrease(_reducible(case))
     stopped = _stopped(case, halts, reduces=reduces) if halts else None
-    if stopped is not None or reduces or not case.admission.caps:
-        return stopped
+    if stopped is not None or repeated is not None or reduces or not case.admission.caps:
+        return stopped or repeated
     reached = tuple(_reached(case))
     return CapsReached(reached) if reached else None
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Table
 
+from brokergw.model.likeness import CAME_TO_NOTHING
 from brokergw.model.order import Order
 from brokergw.model.trading import Halt
 from brokergw.store import tables
@@ -26,6 +27,24 @@ class LedgerStatements:
         )
         self.find_usage = self._find(
             tables.RISK_USAGE, "user_id = column1 AND subject = column2 AND name = column3", dialect
+        )
+        # A file has one process, whose own memory tells.
+        self.notes_repeats: Final = dialect != "sqlite"
+        gone = ", ".join(f"'{state}'" for state in sorted(CAME_TO_NOTHING))
+        nothing = (
+            f"SELECT 1 FROM broker_orders WHERE broker_orders.order_id = risk_repeats.order_id AND state IN ({gone})"  # noqa: S608 - states of our own only
+        )
+        self.find_repeats = find(
+            "account_id, likeness, order_id, time_ns",
+            "risk_repeats",
+            f"account_id = column1 AND likeness = column2 AND NOT EXISTS ({nothing})",
+            dialect=dialect,
+        )
+        self.note_repeats = ManyRows(
+            f"INSERT INTO risk_repeats ({listed(tables.RISK_REPEATS)}) {{rows}} ON CONFLICT (account_id, likeness)"
+            " DO UPDATE SET order_id = excluded.order_id, time_ns = excluded.time_ns",
+            column_types(tables.RISK_REPEATS),
+            dialect=dialect,
         )
         self.write_positions = _write(tables.RISK_POSITIONS, dialect)
         self.write_usage = _write(tables.RISK_USAGE, dialect)

@@ -20,7 +20,7 @@ from brokergw.store.tables.core import (
     USERS,
 )
 from brokergw.store.tables.halts import HALT_FINDINGS, HALT_SWEEPS, HALT_WATCHERS, TRADING_HALTS
-from brokergw.store.tables.ledger import RISK_POSITIONS, RISK_USAGE
+from brokergw.store.tables.ledger import RISK_POSITIONS, RISK_REPEATS, RISK_USAGE
 from brokergw.store.tables.limits import BROKER_CONFIGS, LIMITS_HISTORY, USER_BROKER_LIMITS
 from brokergw.store.tables.losses import RISK_DAYS
 from brokergw.store.tables.modes import MFA_AUTHENTICATORS, MODE_BINDINGS, RISK_ACKNOWLEDGEMENTS, USER_MODES
@@ -60,6 +60,7 @@ __all__ = [
     "RISK_ACKNOWLEDGEMENTS",
     "RISK_DAYS",
     "RISK_POSITIONS",
+    "RISK_REPEATS",
     "RISK_USAGE",
     "TRADING_HALTS",
     "USERS",

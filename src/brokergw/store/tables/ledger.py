@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from sqlalchemy import PrimaryKeyConstraint, Table
+from sqlalchemy import Index, PrimaryKeyConstraint, Table
 
-from brokergw.store.tables.columns import METADATA, decimal_column, number_column, text_column
+from brokergw.store.tables.columns import METADATA, decimal_column, number_column, text_column, time_column
 
 RISK_POSITIONS: Final = Table(
     "risk_positions",
@@ -46,3 +46,17 @@ RISK_USAGE: Final = Table(
     sqlite_with_rowid=False,
 )
 """The counts of a user (no name), of one strategy, of one account; `seconds` are `second:count` pairs."""
+
+RISK_REPEATS: Final = Table(
+    "risk_repeats",
+    METADATA,
+    text_column("user_id"),
+    text_column("account_id"),
+    text_column("likeness"),
+    text_column("order_id"),
+    time_column("time_ns"),
+    PrimaryKeyConstraint("account_id", "likeness"),
+    sqlite_with_rowid=False,
+)
+"""The latest order of each likeness; kept for hours at most, and only where several processes may write."""
+Index("ix_risk_repeats_time_ns", RISK_REPEATS.c.time_ns)

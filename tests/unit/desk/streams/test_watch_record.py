@@ -13,7 +13,9 @@ from brokergw.desk.streams.watch import EventPage, FromPositions, FromSnapshot, 
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import EventDraft, EventKind, FeedGap, PositionChange
 from brokergw.model.order import Order, Origin
-from brokergw.ports.journal import Commit
+from brokergw.ports.journal import (
+    Commit,
+)
 from tests.fixtures.scripted_broker import Bench
 
 ACCOUNT = "acc_1"
