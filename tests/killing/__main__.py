@@ -6,6 +6,8 @@ import random
 import signal
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from tests.killing.field import Field, open_field
 from tests.killing.rounds import Round, World, play
@@ -30,10 +32,23 @@ async def _run(chosen: argparse.Namespace) -> int:
         asyncio.get_running_loop().add_signal_handler(number, me.cancel)
     worlds = tuple(World) if chosen.world == "all" else (World(chosen.world),)
     found = False
-    async with open_field(hasty=chosen.without_waiting) as at:
+    async with open_field(hasty=chosen.without_waiting) as at, _busy(chosen.busy):
         for world in worlds:
             found |= await _play_all(at, world, chosen)
     return _FOUND if found else 0
+
+
+@asynccontextmanager
+async def _busy(number: int) -> AsyncIterator[None]:
+    """Take the processors away from everybody, so many times."""
+    command = (sys.executable, "-m", "tests.killing.busy", str(number))
+    process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
+    try:
+        yield
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        await process.wait()
 
 
 async def _play_all(at: Field, world: World, chosen: argparse.Namespace) -> bool:
@@ -66,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--world", choices=["all", *World], default="all")
     parser.add_argument("--rate", type=int, default=200, help="orders a second, over all replicas")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--busy", type=int, default=0, help="so many processes that compute for nothing beside it")
     parser.add_argument(
         "--without-waiting", action="store_true", help="acknowledge before anybody else knows: the judge must object"
     )

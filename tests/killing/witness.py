@@ -174,6 +174,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    # An interruption from the keyboard is the runner's business.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # An interruption is the business of the runner, whose end closes the input.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     asyncio.run(main())

@@ -113,7 +113,9 @@ class Desk:
         self._rules, self._gate_settings = rules or DeskRules(), gate_settings
         self._resolver = Resolver(recorder, self._book, clock, self._rules, self._notifier)
         adoption = Adoption(journal, self._book, self._sends, clock, self._notifier)
-        upkeep = Upkeep(journal, self._book, recorder, adoption, clock, upkeep_settings or UpkeepSettings())
+        self._upkeep = upkeep = Upkeep(
+            journal, self._book, recorder, adoption, clock, upkeep_settings or UpkeepSettings()
+        )
         self._feeds = Feeds(
             journal, self._book, recorder, self._sends, clock,
             adoption=adoption, upkeep=upkeep, notifier=self._notifier,
@@ -176,7 +178,9 @@ class Desk:
         self.list_orders_in_doubt, self.settle_order = verdicts.in_doubt, verdicts.settle
         self._sweep = Sweep(journal, self._sends, self._sessions, self._recall, self._submit, self._cancel, clock)
         self._watch = Watch(journal, self._tail, self._sessions, clock)
-        self._clearing = Clearing(self._halting, self._sessions, journal, self._cancel, self._submit, clock)
+        self._clearing = Clearing(
+            self._halting, self._sessions, journal, self._upkeep, self._cancel, self._submit, clock
+        )
         self.halts = TradingStates(self._halting, self.live.mfa, self._sessions, self._clearing, clock)
 
     def _wire_questions(self, journal: Journal, directory: ConnectionDirectory) -> None:

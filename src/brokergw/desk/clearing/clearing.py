@@ -1,9 +1,10 @@
 """Sweeps at work: each connection's by the process that holds it, pass after pass until the broker shows nothing more.
 
 A pass cancels what rests in the scopes that are swept, whosever it is and through the path of every cancel, asks the
-broker what is still open, closes what is held once nothing rests, and writes down what is not confirmed gone. A pass
-that fails is tried again for as long as its halt stands, also by another process. What was found done is looked at
-again now and then, because an order of unknown outcome may be born late.
+broker what is still open, closes what is held once nothing rests, and writes down what is not confirmed gone. Where
+the broker no longer lists an order that the record has open, its end was not told, and the broker is asked for it by
+its id: a listing alone ends nothing. A pass that fails is tried again for as long as its halt stands, also by another
+process. What was found done is looked at again now and then, because an order of unknown outcome may be born late.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from typing import Final
 import structlog
 
 from brokergw.desk.clearing.closing_orders import ClosingOrders, derived_key
+from brokergw.desk.feeds.upkeep import Upkeep, budget_is_short
 from brokergw.desk.halts.halting import Halting
 from brokergw.desk.halts.latch import order_scopes
 from brokergw.desk.results import Cleared
@@ -39,6 +41,8 @@ _EVERY_S: Final = 0.5
 _DONE_AGAIN_S: Final = 30.0
 _CANCEL_AGAIN_NS: Final = 6 * 1_000_000_000
 _RECENT_ORDERS: Final = 1_000
+_TOLD_WITHIN_NS: Final = 1_000_000_000
+"""How long the stream is given to tell an order's end before it is asked for."""
 
 log = structlog.get_logger(__name__)
 
@@ -47,11 +51,19 @@ class Clearing:
     """Works on the sweeps of the connections that this process holds; implements `halts.states.Progress`."""
 
     def __init__(
-        self, halting: Halting, sessions: Sessions, journal: Journal, cancel: Cancel, submit: Submit, clock: Clock
+        self,
+        halting: Halting,
+        sessions: Sessions,
+        journal: Journal,
+        upkeep: Upkeep,
+        cancel: Cancel,
+        submit: Submit,
+        clock: Clock,
     ) -> None:
         self._halting = halting
         self._sessions = sessions
         self._journal = journal
+        self._upkeep = upkeep
         self._cancel = cancel
         self._submit = submit
         self._clock = clock
@@ -116,6 +128,8 @@ class Clearing:
         except GatewayError as error:
             why = f"{error.reason}: {error.message}"
         resting = await self._resting(account_id, sweeps, closing)
+        if listed is not None and not budget_is_short(session, self._clock.now_ns()):
+            self._upkeep.ask_about(self._untold([order for _, order in resting], listed))
         for sweep in sweeps:
             left = [_of_order(order, refused) for each, order in resting if each is sweep or _covers(sweep, order)]
             strange = await self._strange(session, sweep, listed or (), closing)
@@ -148,6 +162,18 @@ class Clearing:
             if sweep is not None and not closing.owns(order):
                 found.append((sweep, order))
         return found
+
+    def _untold(self, resting: Sequence[Order], listed: Sequence[BrokerOrder]) -> list[Order]:
+        """Find the orders that have been open on record for a while and are not listed any more."""
+        names = {name for seen in listed for name in (seen.broker_order_id, seen.client_order_id)}
+        before_ns = self._clock.now_ns() - _TOLD_WITHIN_NS
+        return [
+            order
+            for order in resting
+            if order.state in AT_BROKER
+            and order.update_time_ns <= before_ns
+            and names.isdisjoint((*order.broker_order_ids, order.broker_client_order_id))
+        ]
 
     async def _cancel_one(self, sweep: Sweep, order: Order) -> tuple[str, str]:
         """Ask for one cancel in its owner's name; gives why it was not taken, empty where it was."""

@@ -10,8 +10,9 @@ An answer is judged against the record as it stood when the question was asked: 
 is left to the next sweep. Nothing is written for what agrees, and what stays unexplained is asked for ever more rarely.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final, TypeAlias
 
 import structlog
@@ -156,6 +157,14 @@ class Upkeep:
     async def take_in(self, session: Session, seen: BrokerOrder, asked_ns: int) -> None:
         """Put what the broker shows of an order on the record, and the order too where nobody knows it."""
         await self._stranger(session, seen, asked_ns)
+
+    def ask_about(self, orders: Iterable[Order]) -> None:
+        """Have orders looked up within a second that should be over, and of which nobody has told; a few at a time.
+
+        Only the process that holds their connection does so.
+        """
+        for order in islice(orders, _LOOKUPS_MAX):
+            self._owe(order)
 
     def denied(self, account_id: str) -> tuple[str, ...]:
         """Name an account's open orders of which its broker has said, time and again, that it does not know them."""

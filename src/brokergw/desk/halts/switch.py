@@ -39,6 +39,8 @@ _LOOK_LATER_S: Final = 0.02
 _AT_FIRST_S: Final = 0.1
 _AGAIN_S: Final = 0.1
 _LOCAL_WITHIN_S: Final = 0.93
+_ANSWER_WITHIN_S: Final = 0.95
+"""After so long the switch answers with what it knows by then; a second is the promise."""
 _OF_USERS: Final = frozenset({ScopeKind.USER, ScopeKind.USER_BROKER, ScopeKind.STRATEGY})
 
 T = TypeVar("T")
@@ -51,7 +53,8 @@ class Reach(StrEnum):
     """How a halt came to hold everywhere.
 
     CONFIRMED: every process has said so. EXPIRED: some have not, and can send no more. LOCAL: the book could not be
-    reached; this process has the halt on its disk, and every other can send nothing while it cannot reach the book.
+    reached; this process has the halt on its disk, and every other can send nothing while it cannot reach the book. Or
+    the book took it so late that some processes have not confirmed it yet, and may send for what is left to them.
     """
 
     CONFIRMED = "CONFIRMED"
@@ -133,7 +136,7 @@ class Switch:
         self._notify(_alert(wish))
         log.error("trading is halted", **_facts(wish), by=wish.set_by, reason=wish.reason)
         if await within(self._clock, _PLACED_WITHIN_S, [task]):
-            halt, reach, silent = task.result(), *await self._everywhere(task.result().epoch)
+            halt, reach, silent = task.result(), *await self._everywhere(task.result().epoch, began)
         else:
             halt, reach, silent = await self._kept(wish, task, began)
         await answered
@@ -216,10 +219,14 @@ class Switch:
             await self._keep()
         return halt
 
-    async def _everywhere(self, epoch: int) -> tuple[Reach, tuple[str, ...]]:
-        """Wait until every process knows an epoch that is in the book, or can send no more."""
+    async def _everywhere(self, epoch: int, began: float) -> tuple[Reach, tuple[str, ...]]:
+        """Wait until every process knows an epoch that is in the book, or can send no more.
+
+        Where the book took its time, that may be later than an answer may come; then no more is said than is known.
+        """
         booked_at = self._clock.monotonic()
-        ends = booked_at + CLEARANCE_S + _MARGIN_S
+        expired_at = booked_at + CLEARANCE_S + _MARGIN_S
+        ends = min(expired_at, began + _ANSWER_WITHIN_S)
         silent: frozenset[str] | None = None
         while (now := self._clock.monotonic()) < ends:
             asking = asyncio.ensure_future(self._book.unconfirmed(epoch))
@@ -231,13 +238,19 @@ class Switch:
                     return Reach.CONFIRMED, ()
             early = self._clock.monotonic() - booked_at < _AT_FIRST_S
             await self._clock.sleep(_LOOK_AT_FIRST_S if early else _LOOK_LATER_S)
+        left_s = expired_at - self._clock.monotonic()
         if silent:
-            self._run(self._fence(silent), "fence silent processes")
-        return Reach.EXPIRED, tuple(sorted(silent or ()))
+            self._run(self._fence(epoch, silent, left_s), "fence silent processes")
+        return Reach.EXPIRED if left_s <= 0 else Reach.LOCAL, tuple(sorted(silent or ()))
 
-    async def _fence(self, silent: frozenset[str]) -> None:
+    async def _fence(self, epoch: int, silent: frozenset[str], left_s: float) -> None:
+        """Count no longer on processes, once their clearance has run out, that have still said nothing by then."""
         try:
-            await self._book.fence(silent)
+            if left_s > 0:
+                await self._clock.sleep(left_s)
+                silent &= await self._book.unconfirmed(epoch)
+            if silent:
+                await self._book.fence(silent)
         except GatewayError as error:
             log.warning("silent processes are still waited for", reason=error.reason.value)
 
@@ -253,7 +266,7 @@ class Switch:
         latest = max(began, self._heard_at + _AGAIN_S) + CLEARANCE_S + _MARGIN_S
         ends = min(latest, began + _LOCAL_WITHIN_S)
         if await within(self._clock, ends - self._clock.monotonic(), [task]):
-            return task.result(), *await self._everywhere(task.result().epoch)
+            return task.result(), *await self._everywhere(task.result().epoch, began)
         standing = next(h for h in self._standing.all() if (h.scope, h.cause) == (wish.scope, wish.cause))
         return standing, Reach.LOCAL, ()
 

@@ -1,6 +1,7 @@
 """Clearing away what rests in a halted scope."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -129,3 +130,43 @@ async def test_nothing_but_the_sweep_passes_the_halt(bench: Bench) -> None:
     with pytest.raises(GatewayError) as refusal:
         await bench.desk.clear(bench.caller, bench.order())
     assert refusal.value.reason is Reason.TRADING_HALTED
+
+
+async def test_an_order_whose_end_was_not_told_is_asked_for(bench: Bench) -> None:
+    """K3: a cancel whose event is lost keeps the account from being done no longer than a question takes."""
+    order = await resting(bench)
+    asked: list[str] = []
+
+    async def cancel(broker_order_id: str) -> Outcome:
+        return Accepted()
+
+    async def nothing() -> Sequence[BrokerOrder]:
+        return ()
+
+    class Asked:
+        def ask_about(self, orders: Iterable[Order]) -> None:
+            asked.extend(each.order_id for each in orders)
+
+    bench.broker.cancel, bench.broker.open_orders = cancel, nothing
+    bench.desk._clearing._upkeep = Asked()  # type: ignore[assignment]
+    book = await kill(bench)
+    assert (await one_pass(bench, book)).state is FindingState.WORKING
+    assert asked == [], "the stream is given a moment"
+    bench.clock.advance(1.0)
+    assert (await one_pass(bench, book)).state is FindingState.WORKING, "a listing alone ends nothing"
+    assert asked == [order.order_id]
+
+
+@pytest.mark.parametrize(("after_ns", "count"), [(999_999_999, 0), (1_000_000_000, 1), (1_000_000_001, 1)])
+async def test_the_stream_is_given_a_second_to_tell_an_end(bench: Bench, after_ns: int, count: int) -> None:
+    """An order that is not listed is asked for once it has stood still on the record for a second, not before."""
+    order = await resting(bench)
+    still = replace(order, update_time_ns=bench.clock.now_ns() - after_ns)
+    assert len(bench.desk._clearing._untold([still], [])) == count
+
+
+async def test_an_order_that_is_listed_is_not_asked_for(bench: Bench) -> None:
+    """What the broker lists, by its id or by ours, is open still."""
+    order = replace(await resting(bench), update_time_ns=0)
+    listed = broker_order(order.broker_client_order_id, order.terms, State.WORKING)
+    assert bench.desk._clearing._untold([order], [listed]) == []

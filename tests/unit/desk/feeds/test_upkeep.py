@@ -114,6 +114,18 @@ async def test_missing_executions_are_fetched_and_written_with_an_audit_row(benc
     assert events_of(bench) == before
 
 
+async def test_an_order_that_somebody_asks_about_is_looked_up_within_a_second(bench: Bench, world: World) -> None:
+    """Whoever has reason to think that an order is over need not wait for the next sweep, nor may end it by itself."""
+    order, seen = await working(bench, world)
+    await bench.clock.pass_time(SWEEP_S)
+    world.show(replace(seen, state=State.CANCELED, update_time_ns=2))
+    listings = world.listings
+    bench.desk._upkeep.ask_about([order])
+    await bench.clock.pass_time(1.1)
+    assert (world.look_ups, world.listings) == ([seen.broker_order_id], listings)
+    assert bench.journal.by_id[order.order_id].state is State.CANCELED
+
+
 async def test_an_order_that_is_not_listed_ends_only_on_its_own_look_up(bench: Bench, world: World) -> None:
     """Not listed, an order is asked for by its id; what that says, and nothing else, ends it (R5)."""
     order, seen = await working(bench, world)

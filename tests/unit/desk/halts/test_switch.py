@@ -155,6 +155,32 @@ async def test_with_the_database_frozen_the_halt_holds_all_the_same(replicas: tu
     assert one.file.kept == ()
 
 
+@pytest.mark.parametrize(
+    ("booked_after_s", "reach"), [(0.4, Reach.EXPIRED), (0.42, Reach.EXPIRED), (0.46, Reach.LOCAL)]
+)
+async def test_the_answer_comes_in_time_though_the_book_takes_the_halt_late(
+    replicas: tuple[Replica, Replica], booked_after_s: float, reach: Reach
+) -> None:
+    """Where a silent process cannot be waited out within the second, no more is said than is known then.
+
+    The process is struck off all the same, but not before its clearance has run out.
+    """
+    one, two = replicas
+    await looking(replicas, 0.2)
+    two.book.deaf = True
+    one.book.table.thawed.clear()
+    halted = asyncio.create_task(one.halt())
+    await one.clock.pass_time(booked_after_s)
+    one.book.table.thawed.set()
+    answer = await ended((one, one), halted)
+    assert (answer.reach, answer.silent) == (reach, ("two",))
+    assert answer.took_s <= 0.97
+    if reach is Reach.LOCAL:
+        assert one.book.table.fenced == set()
+        await looking((one, one), 0.1)
+    assert one.book.table.fenced == {"two"}
+
+
 async def test_a_database_that_refuses_is_tried_until_it_takes_the_halt(replicas: tuple[Replica, Replica]) -> None:
     """A database that is away, and says so, leaves the halt on the disk until it is back."""
     one, _ = replicas
