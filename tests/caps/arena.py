@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from brokergw.app.clock import SystemClock
-from brokergw.app.keys import add_key
+from brokergw.app.keys import add_key, request_of
 from brokergw.app.secrets import Secrets, load_secrets
 from brokergw.app.settings import Settings
 from brokergw.model.account import Connection, Environment
 from brokergw.model.ids import new_id
-from brokergw.model.principal import Scope
 from brokergw.ports.broker import Credentials
 from brokergw.sim.dialects.alpaca import AlpacaOptions, serve_alpaca
 from brokergw.sim.server import SimServer
@@ -117,7 +116,7 @@ async def _end(arena: Arena) -> None:
 
 async def _user(store: Store, secrets: Secrets, key: str, secret: str) -> User:
     user_id, account_id = f"usr_{key.lower()}", new_id("acc")
-    _, token = await add_key(store, secrets, user_id, "caps", frozenset(Scope), None)
+    _, token = await add_key(store, secrets, user_id, request_of("caps"))
     connection = Connection(
         connection_id=new_id("con"),
         user_id=user_id,

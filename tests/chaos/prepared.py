@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from brokergw.app.clock import SystemClock
-from brokergw.app.keys import add_key
+from brokergw.app.keys import add_key, request_of
 from brokergw.app.secrets import load_secrets
 from brokergw.app.settings import Settings
 from brokergw.model.account import Connection, Environment
 from brokergw.model.ids import new_id
-from brokergw.model.principal import Scope
 from brokergw.ports.broker import Credentials
 from brokergw.sim.dialects.alpaca import DEFAULT_KEY, DEFAULT_SECRET
 from brokergw.store.open import open_store
@@ -104,7 +103,7 @@ async def populate(url: str, directory: Path) -> tuple[str, str]:
     clock = SystemClock()
     store = open_store(url, clock=clock, credentials_key=secrets.credentials_keys, upgrade_tables=True)
     async with store:
-        _, token = await add_key(store, secrets, USER, "chaos", frozenset(Scope), None)
+        _, token = await add_key(store, secrets, USER, request_of("chaos"))
         account_id = new_id("acc")
         connection = Connection(
             connection_id=new_id("con"),

@@ -12,7 +12,7 @@ from brokerapi.v1 import trading_pb2
 
 from brokergw.model.principal import OPERATORS, Principal, Scope
 from tests.fixtures.edge import KEY, Edge, numbered, refused
-from tests.fixtures.edge_samples import ACCOUNT
+from tests.fixtures.edge_samples import ACCOUNT, ROLES
 from tests.fixtures.memory_modes import MemoryModes
 
 PAPER, LIVE = trading_pb2.ENVIRONMENT_PAPER, trading_pb2.ENVIRONMENT_LIVE
@@ -89,7 +89,7 @@ async def test_an_open_step_is_refused_with_what_is_missing(edge: Edge) -> None:
 
 async def test_wrong_codes_lock_until_an_administrator_unlocks(edge: Edge) -> None:
     """Ten wrong codes, then the right one gets the same answer as another wrong one; reset starts over."""
-    edge.authenticator.keys["brk_root"] = Principal("root", "key_root", frozenset(Scope))
+    edge.authenticator.keys["brk_root"] = Principal("root", "key_root", frozenset(Scope), ROLES)
     phone = await enrolled(edge)
     right = phone.code()
     wrong = f"{(int(right) + 1) % 1_000_000:06}"

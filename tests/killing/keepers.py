@@ -8,11 +8,11 @@ import pyotp
 
 from brokergw.app.secrets import load_secrets
 from brokergw.app.settings import Settings
-from brokergw.desk.authenticate import hash_key, mint_key
+from brokergw.desk.identity.key_form import hash_key, mint_key
 from brokergw.desk.live import totp
 from brokergw.model.ids import new_id
 from brokergw.model.mfa import Authenticator
-from brokergw.model.principal import ApiKey, Scope
+from brokergw.model.principal import ApiKey, Role, Scope
 from brokergw.store.open import Store
 
 KEEPERS: Final = 24
@@ -57,6 +57,7 @@ async def _enrol(store: Store, settings: Settings, user_id: str) -> Keeper:
         user_id=user_id,
         name="killing",
         scopes=frozenset(Scope),
+        roles=frozenset({Role.USER, Role.ADMIN}),
         create_time_ns=now_ns,
         expire_time_ns=None,
         revoke_time_ns=None,

@@ -42,7 +42,7 @@ async def test_any_process_has_an_account_compared_and_a_mismatch_stops_them_all
     assert mismatch.finding == MISMATCH
     for gateway in at.gateways:
         assert await refusal(open_client(gateway, at.api_key), at.account) == "TRADING_HALTED"
-    operator = open_client(holder, holder.api_key("olga", "--scope", "operations.write"))
+    operator = open_client(holder, holder.api_key("olga", "--role", "operator", "--scope", "operations.write"))
     request = reconciliation_pb2.SettleReconciliationRequest(
         reconciliation_id=mismatch.reconciliation_id, evidence="the broker's desk confirms two shares"
     )

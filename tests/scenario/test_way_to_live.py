@@ -91,7 +91,7 @@ async def test_live_money_takes_every_step_and_ends_everywhere_within_a_second(
     """
     first, second = replicas(start_gateway, broker_sim, postgresql_of_module)
     own = first.api_key("alice")
-    root = first.api_key("root", "--scope", "admin.read", "--scope", "admin.write")
+    root = first.api_key("root", "--role", "admin", "--scope", "admin.read", "--scope", "admin.write")
     async with (
         Client(first.target, own) as alice,
         Client(second.target, own) as alice_elsewhere,

@@ -15,11 +15,11 @@ from brokergw.app.catalog import open_catalog
 from brokergw.app.chaos import crashes_of, require_no_live_money
 from brokergw.app.clock import SystemClock
 from brokergw.app.doubts import Doubts
+from brokergw.app.identity import IdentityParts
 from brokergw.app.secrets import Secrets, load_secrets
 from brokergw.app.settings import Settings, split_address
 from brokergw.app.tracing import open_tracing
 from brokergw.desk.alerts.delivery import Alerts
-from brokergw.desk.authenticate import Authenticator
 from brokergw.desk.desk import Desk
 from brokergw.desk.feeds.upkeep import UpkeepSettings
 from brokergw.desk.halts.halting import Halting
@@ -59,7 +59,7 @@ class Gateway:
     secrets: Secrets
     store: Store
     desk: Desk
-    authenticator: Authenticator
+    identity: IdentityParts
     server: RpcServer
     registry: CollectorRegistry
     closing: tuple[_Closable, ...]
@@ -114,11 +114,11 @@ class Gateway:
         tracing = open_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
         registry = CollectorRegistry()
         doubts = Doubts(registry, store.journal, clock)
-        authenticator = Authenticator(store.keys, secrets.api_key_pepper, clock)
+        identity = IdentityParts(store, secrets, clock)
         server = build_server(
             desk if crashes is None else crashes.desk(desk),
             store.journal,
-            authenticator,
+            identity.caller,
             rpc_settings(settings),
             cursor_key=secrets.cursor_key,
             clock=clock,
@@ -130,7 +130,7 @@ class Gateway:
             evidence,
             halts_kept,
         )
-        return cls(settings, secrets, store, desk, authenticator, server, registry, closing, tracing, doubts, alerts)
+        return cls(settings, secrets, store, desk, identity, server, registry, closing, tracing, doubts, alerts)
 
     async def start(self) -> int:
         """Recover, open the sessions, then listen; gives the port. Raises StoreServed."""
@@ -142,7 +142,7 @@ class Gateway:
         port = await self.server.start()
         self._watching = (
             asyncio.create_task(self._watch_health(), name="watch health"),
-            asyncio.create_task(self.authenticator.watch(), name="watch the operators' keys"),
+            *self.identity.start(),
         )
         return port
 
@@ -163,6 +163,7 @@ class Gateway:
             waiting = part.close()
             if waiting is not None:
                 await waiting
+        await self.identity.stop()
         await self.store.close()
         if self.tracing is not None:
             self.tracing.shutdown()

@@ -17,12 +17,11 @@ from typing import Final
 from rich.console import Console
 
 from brokergw.app.build import Gateway
-from brokergw.app.keys import add_key
+from brokergw.app.keys import add_key, request_of
 from brokergw.app.logs import configure_logs
 from brokergw.app.settings import Settings
 from brokergw.client import Client, GatewayCallError
 from brokergw.client.messages import FillEvent, Order, SubmitOrderResponse, Subscribed, words
-from brokergw.model.principal import Scope
 from brokergw.sim.dialects.alpaca import DEFAULT_KEY, DEFAULT_SECRET, AlpacaOptions, serve_alpaca
 
 _FILL_WAIT_S: Final = 10.0
@@ -86,9 +85,7 @@ async def _run(console: Console) -> None:
             await serve_alpaca("127.0.0.1", 0, AlpacaOptions()) as broker,
             _gateway(Path(directory), broker.url) as (gateway, port),
         ):
-            _, key = await add_key(
-                gateway.store, gateway.secrets, "demo", "demo strategy", frozenset(Scope), expires_in_days=1
-            )
+            _, key = await add_key(gateway.store, gateway.secrets, "demo", request_of("demo strategy", (), 1))
             console.print(f"  Alpaca's protocol at {broker.url}, the gateway at 127.0.0.1:{port}, SQLite beside it")
             console.print(f"  an API key for user demo: {key[:15]}…")
             async with Client(f"127.0.0.1:{port}", key) as client:

@@ -1,67 +1,78 @@
-"""API keys from the command line, and what a new user starts with."""
+"""API keys and roles from the command line, straight in the gateway's database."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Final
 
 from brokergw.app.clock import SystemClock
 from brokergw.app.secrets import Secrets, load_secrets
 from brokergw.app.settings import Settings
-from brokergw.desk.authenticate import hash_key, mint_key
-from brokergw.model.account import Connection, Environment
-from brokergw.model.ids import new_id
-from brokergw.model.principal import OPERATORS, ApiKey, Scope
+from brokergw.desk.identity.issuing import Issuing, KeyRequest, KeyRules
+from brokergw.desk.identity.key_form import hash_key, mint_key
+from brokergw.desk.telling import audit_row
+from brokergw.model.account import Environment
+from brokergw.model.principal import OPERATORS, ApiKey, Caller, Principal, Role, Scope
 from brokergw.store.open import Store, open_store
 
-_DAY_NS = 86_400_000_000_000
+_DAY_NS: Final = 86_400_000_000_000
+COMMAND_LINE: Final = Caller(Principal("", "command-line", frozenset(), roles=frozenset(Role)), "")
+"""Who has the database's own key: it may whatever it wants, and is on record by this name."""
+
+
+def request_of(
+    name: str,
+    scopes: Collection[str] = (),
+    expires_in_days: int | None = None,
+    *,
+    accounts: Collection[str] = (),
+    mode: str = "",
+    addresses: Sequence[str] = (),
+) -> KeyRequest:
+    """Read what a key shall be; raises ValueError that names an unknown scope or mode."""
+    return KeyRequest(
+        name=name,
+        scopes=frozenset(map(Scope, scopes)),
+        accounts=frozenset(accounts) if accounts else None,
+        mode_max=Environment(mode.upper()) if mode else Environment.LIVE,
+        addresses=tuple(addresses),
+        expire_time_ns=None if expires_in_days is None else SystemClock().now_ns() + expires_in_days * _DAY_NS,
+    )
 
 
 async def create_key(
-    settings: Settings, user_id: str, name: str, scopes: Sequence[str], expires_in_days: int | None
+    settings: Settings, user_id: str, request: KeyRequest, roles: Collection[Role] = ()
 ) -> tuple[ApiKey, str]:
-    """Make a key for a user, who starts with an account at the mock broker; gives what is stored, and the key.
-
-    Raises ValueError that names an unknown scope. No scopes means all but those of operators.
-    """
-    granted = frozenset(Scope(scope) for scope in scopes) or frozenset(Scope) - OPERATORS
+    """Make a key for a user, who starts with an account at the mock broker; gives what is stored, and the key."""
     async with store_of(settings) as (store, secrets):
-        return await add_key(store, secrets, user_id, name, granted, expires_in_days)
+        made = issuing(store, secrets, settings.key_rules)
+        return await made.issue(COMMAND_LINE, user_id, request, granting=frozenset(roles))
 
 
 async def add_key(
-    store: Store, secrets: Secrets, user_id: str, name: str, scopes: frozenset[Scope], expires_in_days: int | None
+    store: Store, secrets: Secrets, user_id: str, request: KeyRequest, roles: Collection[Role] = ()
 ) -> tuple[ApiKey, str]:
     """Make a key in an open store."""
-    now = SystemClock().now_ns()
-    key_id, token = mint_key()
-    key = ApiKey(
-        key_id=key_id,
-        user_id=user_id,
-        name=name,
-        scopes=scopes,
-        create_time_ns=now,
-        expire_time_ns=None if expires_in_days is None else now + expires_in_days * _DAY_NS,
-        revoke_time_ns=None,
-    )
-    await store.keys.add(key, hash_key(token, secrets.api_key_pepper))
-    if not await store.connections.list(user_id):
-        await store.connections.add(_mock_connection(user_id, now), None)
-    return key, token
+    return await issuing(store, secrets, KeyRules()).issue(COMMAND_LINE, user_id, request, granting=frozenset(roles))
 
 
-def _mock_connection(user_id: str, now_ns: int) -> Connection:
-    """Every user starts at the mock broker."""
-    account_id = new_id("acc")
-    return Connection(
-        connection_id=new_id("con"),
-        user_id=user_id,
-        broker="mock",
-        environment=Environment.MOCK,
-        account_id=account_id,
-        account_label=f"Mock ****{account_id[-4:]}",
-        has_key=False,
-        key_last_four="",
-        create_time_ns=now_ns,
-    )
+async def bootstrap(settings: Settings, user_id: str) -> tuple[ApiKey, str] | None:
+    """Make the first administrator and its key; None where there is an administrator already."""
+    async with store_of(settings) as (store, secrets):
+        now = SystemClock().now_ns()
+        key_id, secret = mint_key()
+        key = ApiKey(
+            key_id=key_id,
+            user_id=user_id,
+            name="bootstrap",
+            scopes=OPERATORS | {Scope.KEYS_READ, Scope.AUDIT_READ},
+            create_time_ns=now,
+            expire_time_ns=now + settings.api_key_days_max * _DAY_NS,
+            revoke_time_ns=None,
+            roles=frozenset({Role.ADMIN}),
+        )
+        audit = audit_row(COMMAND_LINE, now, "key.issued", "OK", detail=f"key={key_id} user={user_id} bootstrap")
+        made = await store.keys.add_first_admin(key, hash_key(secret, secrets.api_key_pepper), audit)
+        return (key, secret) if made else None
 
 
 async def list_keys(settings: Settings, user_id: str | None) -> Sequence[ApiKey]:
@@ -70,10 +81,45 @@ async def list_keys(settings: Settings, user_id: str | None) -> Sequence[ApiKey]
         return await store.keys.list(user_id)
 
 
-async def revoke_key(settings: Settings, key_id: str) -> bool:
-    """Revoke a key; False when there is none."""
+async def revoke_key(settings: Settings, key_id: str) -> ApiKey:
+    """Revoke a key; raises API_KEY_NOT_FOUND."""
+    async with store_of(settings) as (store, secrets):
+        return await issuing(store, secrets, settings.key_rules).revoke(COMMAND_LINE, key_id, None)
+
+
+async def rotate_key(settings: Settings, key_id: str, overlap_s: float) -> tuple[ApiKey, str]:
+    """Give a key another secret; raises API_KEY_NOT_FOUND, API_KEY_NOT_USABLE."""
+    async with store_of(settings) as (store, secrets):
+        return await issuing(store, secrets, settings.key_rules).rotate(COMMAND_LINE, key_id, overlap_s, None)
+
+
+async def list_roles(settings: Settings) -> Mapping[str, frozenset[Role]]:
+    """Give every user that has a role beyond USER, with those roles."""
     async with store_of(settings) as (store, _):
-        return await store.keys.revoke(key_id, SystemClock().now_ns())
+        return await store.roles.list()
+
+
+async def grant_role(settings: Settings, user_id: str, role: Role) -> None:
+    """Give a user a role."""
+    async with store_of(settings) as (store, _):
+        row = audit_row(
+            COMMAND_LINE, SystemClock().now_ns(), "role.granted", "OK", detail=f"user={user_id} role={role}"
+        )
+        await store.roles.grant(user_id, role, row)
+
+
+async def revoke_role(settings: Settings, user_id: str, role: Role) -> bool:
+    """Take a role away; False when the user did not have it."""
+    async with store_of(settings) as (store, _):
+        row = audit_row(
+            COMMAND_LINE, SystemClock().now_ns(), "role.revoked", "OK", detail=f"user={user_id} role={role}"
+        )
+        return await store.roles.revoke(user_id, role, row)
+
+
+def issuing(store: Store, secrets: Secrets, rules: KeyRules) -> Issuing:
+    """Put together who gives keys out."""
+    return Issuing(store.keys, store.roles, store.connections, SystemClock(), secrets.api_key_pepper, rules)
 
 
 @asynccontextmanager

@@ -46,6 +46,8 @@ async def _serve(settings: Settings) -> None:
     metrics = _serve_metrics(gateway)
     _calm_collector()
     announce(settings, port, metrics.server_port if metrics is not None else None)
+    if await gateway.identity.lacks_admin():
+        log.warning("nobody is an administrator yet: run `brokergw keys bootstrap`, which shows its key once")
     await stop.wait()
     log.info("draining", grace_s=settings.drain_grace_s)
     await gateway.drain()

@@ -11,6 +11,7 @@ from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from brokergw.desk.gates.standard import GateSettings
+from brokergw.desk.identity.issuing import KeyRules
 from brokergw.desk.limits.day import TradingDays, minutes_of
 from brokergw.desk.live.rules import LiveRules
 from brokergw.desk.reconcile.schedule import ReconcileSettings
@@ -59,6 +60,9 @@ class Settings(BaseSettings):
         description="32 bytes in base64 behind API key hashes, cursors and page tokens; when not set, made once in "
         "data_dir. Several replicas must share it.",
     )
+
+    api_key_days_max: int = Field(90, ge=1, description="Days that a new API key may live at most.")
+    api_keys_max: int = Field(100, ge=1, description="Usable API keys that one user may have.")
 
     orders_per_minute: int = Field(3_000, ge=1, description="Order calls one user may make in a minute.")
     reads_per_minute: int = Field(12_000, ge=1, description="Reads one user may make in a minute.")
@@ -250,6 +254,11 @@ class Settings(BaseSettings):
             return TradingDays(self.trading_day_zone, minutes_of(self.trading_day_start))
         except (KeyError, OSError) as error:
             raise ValueError(f"trading_day_zone {self.trading_day_zone!r} is no IANA time zone") from error
+
+    @property
+    def key_rules(self) -> KeyRules:
+        """How API keys are given out."""
+        return KeyRules(days_max=self.api_key_days_max, live_max=self.api_keys_max)
 
     @property
     def reconcile(self) -> ReconcileSettings:

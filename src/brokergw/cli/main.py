@@ -15,6 +15,7 @@ from brokergw.cli import (
     live,
     orders,
     reconcile,
+    roles,
     server,
     watch,
 )
@@ -36,6 +37,7 @@ app = typer.Typer(
 
 server.register(app)
 app.add_typer(keys.app, name="keys")
+app.add_typer(roles.app, name="roles")
 doubts.register(orders.app)
 app.add_typer(orders.app, name="orders")
 holdings.register(app)

@@ -48,3 +48,8 @@ async def the_account(session: Session, given: str | None) -> str:
 def as_moment(given: datetime | None) -> datetime | None:
     """Read a time without a zone as UTC."""
     return None if given is None else given.replace(tzinfo=UTC)
+
+
+def moment(time_ns: int | None) -> str:
+    """Write a time in nanoseconds as UTC, to the second; empty where there is none."""
+    return "" if time_ns is None else datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).isoformat()

@@ -24,6 +24,7 @@ from brokergw.desk.halts.halting import Halting
 from brokergw.desk.halts.states import TradingStates
 from brokergw.desk.halts.unbooked import NoHaltBook
 from brokergw.desk.hours.parts import HoursParts, HoursSources
+from brokergw.desk.identity.reach import Reach
 from brokergw.desk.keys.recall import Recall
 from brokergw.desk.keys.retention import Retention
 from brokergw.desk.keys.sends import Sends
@@ -150,6 +151,7 @@ class Desk:
             instance_id=leases.instance_id,
         )
         self._wire_verbs(parts, recorder)
+        self._reach = Reach(self._sessions, journal)
         self._left = LeftAnswers(journal, recorder, self._sessions, evidence, clock) if evidence is not None else None
         self._draining, self._background = False, list[asyncio.Task[None]]()
         self._wire_questions(journal, directory)
@@ -215,7 +217,10 @@ class Desk:
 
     async def recall(self, caller: Caller, command: KeyedCommand) -> Result | None:
         """Give the answer that a command's key stands for already, or None when the call is to go on."""
-        known = await self._recall(caller, command)
+        if caller.principal.restricted:
+            known = await self._reach.recalled(caller, command, lambda: self._recall(caller, command))
+        else:
+            known = await self._recall(caller, command)
         if known is None and self._draining:
             raise GatewayError(Reason.SERVER_DRAINING, "the server is shutting down", retry_after_s=1.0)
         return known
@@ -255,7 +260,8 @@ class Desk:
 
     async def close_all(self, caller: Caller, command: CloseAll) -> SweepResult:
         """Cancel and close everything the caller owns."""
-        return await self._sweep.close_all(caller, command)
+        result = await self._sweep.close_all(caller, command)
+        return await self._reach.showable(caller, result) if caller.principal.restricted else result
 
     def watch(self, caller: Caller, request: WatchRequest) -> AsyncIterator[WatchItem]:
         """Run a stream."""

@@ -1,10 +1,11 @@
 """What each verb came to, and where the record stood after it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final, Generic, Self, TypeAlias, TypeVar
 
-from brokergw.model.account import Connection, ConnectionHealth
+from brokergw.model.account import AccountState, Connection, ConnectionHealth, Position
 from brokergw.model.commands import KeyedCommand
 from brokergw.model.instrument import Instrument
 from brokergw.model.order import ONE, ZERO, Order
@@ -117,3 +118,18 @@ class ConnectionStatus:
     detail: str
     stream_up: bool
     last_message_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerState:
+    """An account and its positions, asked from the broker for the order at hand."""
+
+    account: AccountState
+    positions: Sequence[Position]
+
+    def position(self, symbol: str) -> Position | None:
+        """Find the position in a symbol."""
+        for position in self.positions:
+            if position.symbol == symbol:
+                return position
+        return None

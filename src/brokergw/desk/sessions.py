@@ -11,12 +11,13 @@ from brokergw.desk.breaker import Contact
 from brokergw.desk.fresh import FreshFetch
 from brokergw.desk.prices import Prices
 from brokergw.desk.readiness import Readiness
-from brokergw.desk.results import ConnectionStatus
-from brokergw.model.account import AccountState, Connection, ConnectionHealth, Environment, Position
+from brokergw.desk.results import BrokerState, ConnectionStatus
+from brokergw.model.account import Connection, ConnectionHealth, Environment
 from brokergw.model.broker_config import BrokerConfig
 from brokergw.model.capability import Capabilities
 from brokergw.model.errors import GatewayError, NotFound, Reason
 from brokergw.model.instrument import Instrument
+from brokergw.model.principal import Caller
 from brokergw.ports.broker import AdapterFactory, BrokerAdapter, BrokerLink, Credentials, Pace
 from brokergw.ports.clock import Clock
 from brokergw.ports.directory import ConnectionDirectory
@@ -29,21 +30,6 @@ _UNREADABLE: Final = Credentials(key="unreadable", secret="unreadable")  # noqa:
 """What a connection has in place of credentials that are destroyed or do not open; no broker takes it."""
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerState:
-    """An account and its positions, asked from the broker for the order at hand."""
-
-    account: AccountState
-    positions: Sequence[Position]
-
-    def position(self, symbol: str) -> Position | None:
-        """Find the position in a symbol."""
-        for position in self.positions:
-            if position.symbol == symbol:
-                return position
-        return None
 
 
 @dataclass(slots=True)
@@ -260,17 +246,39 @@ class Sessions:
         session.require_usable()
         return session
 
-    async def owned(self, user_id: str, connection_id: str) -> Session:
-        """Find the session of one of a user's connections, usable or not; raises NotFound as `usable` does."""
+    async def usable_by(self, caller: Caller, account_id: str) -> Session:
+        """Find the session of an account as `usable` does; one out of the caller's reach is missing too."""
+        session = await self.of_account(account_id)
+        if session is None or not caller.reaches(session.connection):
+            raise NotFound(Reason.ACCOUNT_NOT_FOUND, "account", account_id)
+        session.require_usable()
+        return session
+
+    async def owned_by(self, caller: Caller, connection_id: str) -> Session:
+        """Find the session of one of a caller's connections, usable or not; raises NotFound as `usable_by` does."""
         session = await self.of_connection(connection_id)
-        if session is None or session.connection.user_id != user_id:
+        if session is None or not caller.reaches(session.connection):
             raise NotFound(Reason.CONNECTION_NOT_FOUND, "connection", connection_id)
         return session
 
+    async def reaches(self, caller: Caller, account_id: str) -> bool:
+        """Tell whether an account of the caller's user is there for the credential that it came with."""
+        if not caller.principal.restricted:
+            return True
+        session = await self.of_account(account_id)
+        return session is not None and caller.reaches(session.connection)
+
     async def of_user(self, user_id: str) -> list[Session]:
         """Find the sessions of a user's connections that are not revoked, oldest first."""
-        connections = [c for c in await self._directory.list(user_id) if not c.revoked]
-        return [await self.open(connection) for connection in connections]
+        return [await self.open(c) for c in await self._directory.list(user_id) if not c.revoked]
+
+    async def of_caller(self, caller: Caller) -> list[Session]:
+        """Find the sessions of the connections in a caller's reach that are not revoked, oldest first."""
+        return [await self.open(c) for c in await self.connections_for(caller) if not c.revoked]
+
+    async def connections_for(self, caller: Caller) -> Sequence[Connection]:
+        """List the connections in a caller's reach, revoked ones too, oldest first."""
+        return [c for c in await self._directory.list(caller.user_id) if caller.reaches(c)]
 
     async def connections_of(self, user_id: str) -> Sequence[Connection]:
         """List a user's connections, revoked ones too, oldest first."""
@@ -376,6 +384,10 @@ class Sessions:
             await session.ended()
             if not session.connection.revoked:
                 await session.adapter.disconnect()
+
+    def all_of(self, caller: Caller) -> list[Session]:
+        """Every open session in a caller's reach."""
+        return [session for session in self._by_connection.values() if caller.reaches(session.connection)]
 
     def all(self) -> tuple[Session, ...]:
         """Every open session."""

@@ -1,40 +1,11 @@
-"""Who is who: users, keys, connections and their sealed credentials."""
+"""The links of users to brokers, and their sealed credentials."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from brokergw.model.account import Connection
-from brokergw.model.principal import ApiKey, Scope
 from brokergw.ports.broker import Credentials
 from brokergw.ports.vault import Purpose
-
-
-class KeyDirectory(Protocol):
-    """API keys: only a keyed hash of each is stored."""
-
-    async def add(self, key: ApiKey, key_hash: str) -> None:
-        """Store a new key; makes its user known."""
-        ...
-
-    async def by_hash(self, key_hash: str) -> ApiKey | None:
-        """Find the key behind a hash, also when it is revoked or expired."""
-        ...
-
-    async def holders(self, scope: Scope) -> Mapping[str, ApiKey]:
-        """Give the keys that have a scope and are not revoked, by their hashes."""
-        ...
-
-    async def list(self, user_id: str | None = None) -> Sequence[ApiKey]:
-        """List keys, newest first."""
-        ...
-
-    async def revoke(self, key_id: str, time_ns: int) -> bool:
-        """Revoke a key; False when there is none."""
-        ...
-
-    async def touch(self, key_id: str, time_ns: int) -> None:
-        """Note that a key was used."""
-        ...
 
 
 class ConnectionDirectory(Protocol):

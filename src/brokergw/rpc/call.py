@@ -1,12 +1,15 @@
 """One call on its way through the chain."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import grpc
 
 from brokergw.model.principal import Caller, Scope
+from brokergw.ports.identity import Presented
 from brokergw.rpc.policy import MethodPolicy
+
+_NONE: Final[frozenset[str]] = frozenset()
 
 Pairs: TypeAlias = Sequence[tuple[str, str | bytes]]
 """Metadata as gRPC has it: names may repeat."""
@@ -48,8 +51,9 @@ class Call:
     """What is known of a call; each step of the chain adds its part.
 
     `body` is the request as it came, `requests` the incoming stream of the few methods that have one. `command` is
-    the decoded request, `cleared` what preflight made of it. `recalled` tells that
-    the call's key was looked up and is free to be used. `trailing` goes out with the status.
+    the decoded request, `cleared` what preflight made of it. `recalled` tells that the call's key was looked up and is
+    free to be used. `presented` is what the caller showed of itself, `repeated` the names of metadata that came more
+    than once. `trailing` goes out with the status.
     """
 
     __slots__ = (
@@ -64,22 +68,23 @@ class Call:
         "metadata",
         "order_id",
         "policy",
+        "presented",
         "recalled",
         "refund",
+        "repeated",
         "request_id",
         "requests",
         "started",
-        "token",
         "trailing",
     )
 
     caller: Caller
     command: Any
     cleared: Any
+    presented: Presented
     message: Any
     request_id: str
     started: float
-    token: str
 
     def __init__(self, policy: MethodPolicy, body: bytes, context: ServerContext) -> None:
         self.policy = policy
@@ -93,6 +98,7 @@ class Call:
         self.held = ""
         self.command = None
         self.recalled = False
+        self.repeated: frozenset[str] = _NONE
         self.refund: Callable[[], None] | None = None
 
     @property

@@ -8,10 +8,12 @@ from opentelemetry.trace import Tracer
 from prometheus_client import CollectorRegistry
 
 from brokergw.ports.clock import Clock
+from brokergw.ports.identity import Identity
 from brokergw.rpc.answers import Answers
 from brokergw.rpc.budgets import Budgets
 from brokergw.rpc.call import Handler, Interceptor
 from brokergw.rpc.flight import Flight
+from brokergw.rpc.guard import StreamGuard
 from brokergw.rpc.interceptors.audit import Audit
 from brokergw.rpc.interceptors.auth import Auth
 from brokergw.rpc.interceptors.context import Context
@@ -21,7 +23,7 @@ from brokergw.rpc.interceptors.idempotency import Idempotency
 from brokergw.rpc.interceptors.preflight import Preflight
 from brokergw.rpc.interceptors.rate_limit import RateLimit
 from brokergw.rpc.interceptors.telemetry import Telemetry
-from brokergw.rpc.needs import AuditBook, Authenticator, DeskFace
+from brokergw.rpc.needs import AuditBook, DeskFace
 from brokergw.rpc.policy import MethodPolicy
 from brokergw.rpc.settings import RpcSettings
 
@@ -32,7 +34,7 @@ class Parts:
 
     desk: DeskFace
     book: AuditBook
-    authenticator: Authenticator
+    identity: Identity
     settings: RpcSettings
     clock: Clock
     registry: CollectorRegistry
@@ -80,7 +82,12 @@ CHAIN: Final = (
     Step(
         "auth",
         ("audit",),
-        lambda parts: Auth(parts.authenticator, parts.clock, parts.settings.rates.failed_credentials_per_minute),
+        lambda parts: Auth(
+            parts.identity,
+            StreamGuard(parts.identity, parts.clock),
+            parts.clock,
+            parts.settings.rates.failed_credentials_per_minute,
+        ),
         "Nothing is done for a stranger, not even reading its request.",
     ),
     Step(

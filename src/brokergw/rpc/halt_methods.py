@@ -5,7 +5,7 @@ from typing import Final
 from brokerapi.v1 import halts_pb2 as pb
 from google.protobuf.message import Message
 
-from brokergw.model.principal import Scope
+from brokergw.model.principal import RISK_KEEPERS, Role, Scope
 from brokergw.rpc.policy import Decoder, MethodPolicy
 from brokergw.rpc.settings import Budget
 from brokergw.rpc.wire import halts
@@ -17,13 +17,22 @@ def _read(method: str, request: type[Message], decode: Decoder, scope: Scope) ->
     )
 
 
-def _change(method: str, request: type[Message], decode: Decoder, scope: Scope, *, stops: bool = False) -> MethodPolicy:
+def _change(
+    method: str,
+    request: type[Message],
+    decode: Decoder,
+    scope: Scope,
+    *,
+    stops: bool = False,
+    only: frozenset[Role] = frozenset(),
+) -> MethodPolicy:
     # What stops trading costs nothing and waits for no database: whoever sends too many orders may need it most.
     return MethodPolicy(
         method=f"/brokerapi.v1.{method}",
         request=request,
         decode=decode,
         scope=scope,
+        only=only,
         budget=Budget.NONE if stops else Budget.ORDERS,
         audited=True,
         stops=stops,
@@ -39,7 +48,19 @@ OWN_HALTS: Final = (
 EVERYBODYS_HALTS: Final = (
     _read("AdminService/GetKillSwitch", pb.GetKillSwitchRequest, halts.as_it_is, Scope.ADMIN_READ),
     _change("AdminService/SetKillSwitch", pb.SetKillSwitchRequest, halts.set_from_proto, Scope.ADMIN_WRITE, stops=True),
-    _change("AdminService/ClearKillSwitch", pb.ClearKillSwitchRequest, halts.clear_from_proto, Scope.ADMIN_WRITE),
+    _change(
+        "AdminService/ClearKillSwitch",
+        pb.ClearKillSwitchRequest,
+        halts.clear_from_proto,
+        Scope.ADMIN_WRITE,
+        only=RISK_KEEPERS,
+    ),
     _change("AdminService/HaltUser", pb.HaltUserRequest, halts.halt_user_from_proto, Scope.ADMIN_WRITE, stops=True),
-    _change("AdminService/ResumeUser", pb.ResumeUserRequest, halts.resume_user_from_proto, Scope.ADMIN_WRITE),
+    _change(
+        "AdminService/ResumeUser",
+        pb.ResumeUserRequest,
+        halts.resume_user_from_proto,
+        Scope.ADMIN_WRITE,
+        only=RISK_KEEPERS,
+    ),
 )

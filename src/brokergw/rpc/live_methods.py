@@ -5,7 +5,7 @@ from typing import Final
 from brokerapi.v1 import live_pb2 as pb
 from google.protobuf.message import Message
 
-from brokergw.model.principal import Scope
+from brokergw.model.principal import ADMINS, RISK_KEEPERS, Role, Scope
 from brokergw.rpc.policy import Decoder, MethodPolicy
 from brokergw.rpc.settings import Budget
 from brokergw.rpc.wire import live
@@ -17,12 +17,15 @@ def _read(method: str, request: type[Message], decode: Decoder, scope: Scope) ->
     )
 
 
-def _change(method: str, request: type[Message], decode: Decoder, scope: Scope) -> MethodPolicy:
+def _change(
+    method: str, request: type[Message], decode: Decoder, scope: Scope, only: frozenset[Role] = frozenset()
+) -> MethodPolicy:
     return MethodPolicy(
         method=f"/brokerapi.v1.{method}",
         request=request,
         decode=decode,
         scope=scope,
+        only=only,
         budget=Budget.ORDERS,
         audited=True,
     )
@@ -40,8 +43,16 @@ OWN_MODES: Final = (
 
 EVERYBODYS_MODES: Final = (
     _read("AdminService/GetUserModes", pb.GetUserModesRequest, live.user_from_proto, Scope.ADMIN_READ),
-    _change("AdminService/GrantLiveTrading", pb.GrantLiveTradingRequest, live.user_from_proto, Scope.ADMIN_WRITE),
-    _change("AdminService/RevokeLiveTrading", pb.RevokeLiveTradingRequest, live.user_from_proto, Scope.ADMIN_WRITE),
-    _change("AdminService/ResetMfa", pb.ResetMfaRequest, live.user_from_proto, Scope.ADMIN_WRITE),
-    _change("AdminService/UnlockMfa", pb.UnlockMfaRequest, live.user_from_proto, Scope.ADMIN_WRITE),
+    _change(
+        "AdminService/GrantLiveTrading", pb.GrantLiveTradingRequest, live.user_from_proto, Scope.ADMIN_WRITE, ADMINS
+    ),
+    _change(
+        "AdminService/RevokeLiveTrading",
+        pb.RevokeLiveTradingRequest,
+        live.user_from_proto,
+        Scope.ADMIN_WRITE,
+        RISK_KEEPERS,
+    ),
+    _change("AdminService/ResetMfa", pb.ResetMfaRequest, live.user_from_proto, Scope.ADMIN_WRITE, ADMINS),
+    _change("AdminService/UnlockMfa", pb.UnlockMfaRequest, live.user_from_proto, Scope.ADMIN_WRITE, ADMINS),
 )

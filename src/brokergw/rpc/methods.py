@@ -21,7 +21,7 @@ from brokerapi.v1 import (
 )
 from google.protobuf.message import Message
 
-from brokergw.model.principal import Scope
+from brokergw.model.principal import RISK_KEEPERS, Role, Scope
 from brokergw.rpc.halt_methods import EVERYBODYS_HALTS, OWN_HALTS
 from brokergw.rpc.live_methods import EVERYBODYS_MODES, OWN_MODES
 from brokergw.rpc.policy import Decoder, MethodPolicy, Responder
@@ -84,12 +84,15 @@ def _stream(method: str, request: type[Message], decode: Decoder, scope: Scope) 
     )
 
 
-def _connection(method: str, request: type[Message], decode: Decoder, scope: Scope) -> MethodPolicy:
+def _connection(
+    method: str, request: type[Message], decode: Decoder, scope: Scope, only: frozenset[Role] = frozenset()
+) -> MethodPolicy:
     return MethodPolicy(
         method=f"/{_PACKAGE}.{method}",
         request=request,
         decode=decode,
         scope=scope,
+        only=only,
         budget=Budget.CONNECTIONS,
         audited=True,
     )
@@ -314,6 +317,7 @@ _RECONCILIATION: Final = (
         reconciliation_pb2.UpdateReconciliationPolicyRequest,
         reconciliation.update_policy_from_proto,
         Scope.ADMIN_WRITE,
+        RISK_KEEPERS,
     ),
 )
 

@@ -32,23 +32,12 @@ from brokergw.model.instrument import Instrument, Quote
 from brokergw.model.limits import ScopeLimits
 from brokergw.model.order import Fill, Order
 from brokergw.model.outcome import Budget
-from brokergw.model.principal import Caller, Principal
+from brokergw.model.principal import Caller
 from brokergw.model.reconciliation import Reconciliation, ReconciliationPolicy
 from brokergw.model.trading import Halt
 from brokergw.ports.broker import Credentials
 from brokergw.ports.journal import OrderQuery
 from brokergw.ports.reconciliations import ReconciliationQuery
-
-
-class Authenticator(Protocol):
-    """Knows whose a credential is."""
-
-    async def authenticate(self, token: str, *, lately: bool = False) -> Principal:
-        """Give the principal; raises API_KEY_INVALID, API_KEY_EXPIRED or API_KEY_REVOKED.
-
-        With `lately` it is enough that the key was good lately, where the record does not say at once how it is now.
-        """
-        ...
 
 
 class AuditBook(Protocol):

@@ -5,7 +5,7 @@ from typing import Final
 from brokerapi.v1 import limits_pb2
 from google.protobuf.message import Message
 
-from brokergw.model.principal import Scope
+from brokergw.model.principal import ADMINS, RISK_KEEPERS, Role, Scope
 from brokergw.rpc.policy import Decoder, MethodPolicy
 from brokergw.rpc.settings import Budget
 from brokergw.rpc.wire import limits
@@ -19,12 +19,15 @@ def _read(method: str, request: type[Message], decode: Decoder, scope: Scope, *,
     )
 
 
-def _change(method: str, request: type[Message], decode: Decoder, scope: Scope) -> MethodPolicy:
+def _change(
+    method: str, request: type[Message], decode: Decoder, scope: Scope, only: frozenset[Role] = frozenset()
+) -> MethodPolicy:
     return MethodPolicy(
         method=f"/{_PACKAGE}.{method}",
         request=request,
         decode=decode,
         scope=scope,
+        only=only,
         budget=Budget.ORDERS,
         audited=True,
     )
@@ -47,6 +50,7 @@ ADMIN: Final = (
         limits_pb2.UpdateBrokerConfigRequest,
         limits.update_broker_from_proto,
         Scope.ADMIN_WRITE,
+        ADMINS,
     ),
     _read(
         "AdminService/GetUserLimits",
@@ -60,11 +64,13 @@ ADMIN: Final = (
         limits_pb2.UpdateUserLimitsRequest,
         limits.update_user_from_proto,
         Scope.ADMIN_WRITE,
+        RISK_KEEPERS,
     ),
     _change(
         "AdminService/UpdatePlatformLimits",
         limits_pb2.UpdatePlatformLimitsRequest,
         limits.update_platform_from_proto,
         Scope.ADMIN_WRITE,
+        RISK_KEEPERS,
     ),
 )

@@ -8,6 +8,7 @@ from opentelemetry.trace import Tracer
 from prometheus_client import CollectorRegistry
 
 from brokergw.ports.clock import Clock
+from brokergw.ports.identity import Identity
 from brokergw.rpc.answers import Answers
 from brokergw.rpc.budgets import Budgets
 from brokergw.rpc.chain import CHAIN, Parts
@@ -15,7 +16,7 @@ from brokergw.rpc.flight import Flight
 from brokergw.rpc.health import HEALTH_POLICIES, Health
 from brokergw.rpc.health import SERVICE as HEALTH_SERVICE
 from brokergw.rpc.methods import POLICIES, SERVICES
-from brokergw.rpc.needs import AuditBook, Authenticator, DeskFace
+from brokergw.rpc.needs import AuditBook, DeskFace
 from brokergw.rpc.policy import MethodPolicy
 from brokergw.rpc.reflection import REFLECTION_POLICIES, REFLECTION_SERVICES, Reflection
 from brokergw.rpc.routes import Routes
@@ -120,7 +121,7 @@ class RpcServer:
 def build_server(
     desk: DeskFace,
     journal: AuditBook,
-    authenticator: Authenticator,
+    identity: Identity,
     settings: RpcSettings,
     *,
     cursor_key: bytes,
@@ -139,7 +140,7 @@ def build_server(
     parts = Parts(
         desk=desk,
         book=journal,
-        authenticator=authenticator,
+        identity=identity,
         settings=settings,
         clock=clock,
         registry=registry,
@@ -150,7 +151,7 @@ def build_server(
     )
     health = Health((*SERVICES, HEALTH_SERVICE))
     pages = PageTokens(cursor_key)
-    streams = Streams(desk, cursors, authenticator, clock, settings.stream_age_max_s, settings.stream_stall_max_s)
+    streams = Streams(desk, cursors, identity, clock, settings.stream_age_max_s, settings.stream_stall_max_s)
     rooms = _rooms(
         OrderService(desk, answers, cursors, pages, streams),
         FillService(desk, cursors, pages, streams),

@@ -53,7 +53,7 @@ class SqlConnectionDirectory:
             if sealed:
                 database.execute(insert(CREDENTIALS), sealed)
 
-        await insert_new(self._writer, work, "connection")
+        await insert_new(self._writer.run, work, "connection")
 
     async def get(self, connection_id: str) -> Connection | None:
         """Read one connection."""

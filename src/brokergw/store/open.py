@@ -19,13 +19,13 @@ from brokergw.store.check import StoreUnreachable
 from brokergw.store.checkpoints import Checkpoints
 from brokergw.store.claim import FileClaim
 from brokergw.store.connections import SqlConnectionDirectory
-from brokergw.store.directory import SqlKeyDirectory
 from brokergw.store.engine import parse_url, reader_engine, switch_engine, writer_engine
 from brokergw.store.failure import kind_of
 from brokergw.store.group import GroupCommitter
 from brokergw.store.halt_books import LonelyHaltBook, SharedHaltBook
 from brokergw.store.halt_watch import HaltWatch
 from brokergw.store.journal import SqlJournal
+from brokergw.store.keys import SqlKeyDirectory
 from brokergw.store.leases import SqlLeases
 from brokergw.store.limits import SqlLimits
 from brokergw.store.lookups import Lookups
@@ -35,6 +35,7 @@ from brokergw.store.migrations import is_current, read_epoch, upgrade
 from brokergw.store.modes import SqlModes
 from brokergw.store.reader import Reader
 from brokergw.store.reconciliations import SqlReconciliations
+from brokergw.store.roles import SqlRoles
 from brokergw.store.sieve import KeySieve
 from brokergw.store.statements import Statements
 from brokergw.store.time import DatabaseTime
@@ -52,7 +53,7 @@ class StoreOutdated(RuntimeError):
 
 
 class Store:
-    """An open store: `journal`, `leases`, `halts`, `limits`, `keys`, `connections`; close it before the loop ends."""
+    """An open store, a part for each subject (`journal`, `keys`, `connections` …); close it before the loop ends."""
 
     def __init__(self, writing: Engine, reading: Engine, *, clock: Clock, seal: Seal, capacity: int) -> None:
         self._writing = writing
@@ -96,7 +97,8 @@ class Store:
             self._bell,
         )
         self.time: Final = DatabaseTime(self._reader) if shared else None
-        self.keys: Final = SqlKeyDirectory(self._writer, self._reader)
+        self.keys: Final = SqlKeyDirectory(self._writer.run, self._reader)
+        self.roles: Final = SqlRoles(self._writer.run, self._reader)
         self.connections: Final = SqlConnectionDirectory(self._writer, self._reader, seal, self.journal.record, clock)
         self.modes: Final = SqlModes(run, self._reader)
         self.authenticators: Final = SqlAuthenticators(run, self._reader, seal)

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.principal import ApiKey, Scope
 from brokergw.ports.broker import Credentials
+from brokergw.ports.identity import Use
 from brokergw.ports.vault import Purpose
 from brokergw.store import Sealed, Store, open_store
 from brokergw.store.tables import CREDENTIALS
@@ -73,10 +74,10 @@ async def test_revoked_key_stays_revoked(store: Store) -> None:
 
 
 async def test_key_remembers_its_last_use(store: Store) -> None:
-    """A touched key tells when it was used last."""
+    """A touched key tells when it was used last, and from where; one that does not exist is nobody's fault."""
     await store.keys.add(a_key(), "hash")
-    await store.keys.touch("key_1", START_NS + 5)
-    assert await store.keys.by_hash("hash") == a_key(last_used_time_ns=START_NS + 5)
+    await store.keys.touch({"key_1": Use(START_NS + 5, "10.0.0.1"), "key_unknown": Use(START_NS, "")})
+    assert await store.keys.by_hash("hash") == a_key(last_used_time_ns=START_NS + 5, last_used_address="10.0.0.1")
 
 
 async def test_known_key_or_connection_is_refused(store: Store) -> None:

@@ -110,7 +110,7 @@ async def test_an_outage_of_the_look_ups_proves_nothing_and_another_order_under_
     manual = await until(lambda: client.order(order_id), lambda order: order.state == MANUAL_REVIEW)
     assert "quantity 7 instead of 5" in manual.broker_message
 
-    scopes = ("--scope", "operations.read", "--scope", "operations.write")
+    scopes = ("--role", "operator", "--scope", "operations.read", "--scope", "operations.write")
     operator = open_client(gateway, gateway.api_key("olga", *scopes))
     operations = operations_pb2_grpc.OperationsServiceStub(operator.channel)
     listed = await operations.ListOrdersInDoubt(

@@ -129,7 +129,9 @@ async def test_a_person_settles_a_mismatch_and_trading_goes_on(
     await begun(story)
     enter(story, symbol="AAPL", quantity="3")
     mismatch = await mismatch_of(story)
-    operator = open_client(stage.gateway, stage.gateway.api_key("olga", "--scope", "operations.write"))
+    operator = open_client(
+        stage.gateway, stage.gateway.api_key("olga", "--role", "operator", "--scope", "operations.write")
+    )
 
     async def settle() -> reconciliation_pb2.SettleReconciliationResponse:
         request = reconciliation_pb2.SettleReconciliationRequest(

@@ -48,7 +48,7 @@ class Stage:
 async def stage(replicas_at_sim: ReplicasAtSim) -> AsyncIterator[Stage]:
     """Give three clients of alice's and one of root's; every limit is unset before and after."""
     options = [word for scope in SCOPES for word in ("--scope", scope)]
-    root = replicas_at_sim.gateways[0].api_key("root", *options)
+    root = replicas_at_sim.gateways[0].api_key("root", "--role", "admin", *options)
     async with AsyncExitStack() as stack:
         clients = [
             await stack.enter_async_context(Client(gateway.target, replicas_at_sim.api_key))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from brokergw.app.doctor import Finding, examine
-from brokergw.app.keys import create_key
+from brokergw.app.keys import create_key, request_of, revoke_key
 from brokergw.app.settings import Settings
 
 
@@ -30,19 +30,20 @@ async def test_a_fresh_installation_has_nothing_to_mend(tmp_path: Path) -> None:
 async def test_an_installation_without_keys_says_how_to_make_one(tmp_path: Path) -> None:
     """With a key the advice is gone."""
     settings = local(tmp_path)
-    key, _ = await create_key(settings, "alice", "test", ["orders.read"], -1)
-    (expired,) = (await areas(settings))["API keys"]
-    assert (expired.ok, "keys create" in expired.advice) == (None, True)
-    await create_key(settings, "alice", "test", [], 1)
+    key, _ = await create_key(settings, "alice", request_of("test", ["orders.read"], 1))
+    await revoke_key(settings, key.key_id)
+    (revoked,) = (await areas(settings))["API keys"]
+    assert (revoked.ok, "keys create" in revoked.advice) == (None, True)
+    await create_key(settings, "alice", request_of("test", (), 1))
     (usable,) = (await areas(settings))["API keys"]
     assert (usable.ok, usable.what) == (True, "1 usable")
     assert key.user_id == "alice"
 
 
-async def test_an_unknown_scope_is_named(tmp_path: Path) -> None:
+def test_an_unknown_scope_is_named() -> None:
     """A typo must not make a key that can do nothing, or everything."""
     with pytest.raises(ValueError, match=r"orders\.wirte"):
-        await create_key(local(tmp_path), "alice", "test", ["orders.wirte"], None)
+        request_of("test", ["orders.wirte"])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from brokergw.app.logs import configure_logs, redact
-from brokergw.desk.authenticate import mint_key
+from brokergw.desk.identity.key_form import mint_key
 
 
 @pytest.mark.parametrize("name", ["api_key", "secret", "authorization", "password", "refresh_token", "credentials_key"])

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from brokergw.app.keys import create_key, store_of
+from brokergw.app.keys import create_key, request_of, store_of
 from brokergw.app.mfa import reset_mfa, unlock_mfa
 from brokergw.app.settings import Settings
 from brokergw.model.mfa import Authenticator
@@ -12,7 +12,7 @@ from brokergw.model.mfa import Authenticator
 async def settings(tmp_path: Path) -> Settings:
     """Give the settings of a gateway on which root has a locked authenticator."""
     made = Settings(data_dir=tmp_path)
-    await create_key(made, "root", "laptop", (), None)
+    await create_key(made, "root", request_of("laptop"))
     new = Authenticator(user_id="root", authenticator_id="mfa_1", secret="JBSWY3DP", enroll_time_ns=1)
     async with store_of(made) as (store, _):
         await store.authenticators.enroll(new)

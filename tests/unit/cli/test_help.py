@@ -25,7 +25,9 @@ def test_the_verbs_of_the_product_are_there() -> None:
     """Everything that is promised can be typed."""
     assert {" ".join(path) for path in ALL} == {
         *("serve", "demo", "doctor", "sim alpaca", "db upgrade", "brokers", "positions", "account", "flatten"),
-        *("keys create", "keys list", "keys revoke", "close-all", "watch orders", "watch fills"),
+        *("keys create", "keys list", "keys revoke", "keys rotate", "keys bootstrap"),
+        *("roles grant", "roles revoke", "roles list"),
+        *("close-all", "watch orders", "watch fills"),
         *("orders submit", "orders modify", "orders cancel", "orders cancel-all", "orders list", "orders get"),
         *("orders in-doubt", "orders settle"),
         *("live status", "live mode", "live text", "live acknowledge", "live escalate", "live grant", "live revoke"),

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from brokergw.desk.gates.question import Question
-from brokergw.desk.sessions import BrokerState
+from brokergw.desk.results import BrokerState
 from brokergw.model.account import AccountState, Position
 from brokergw.model.errors import GatewayError, Objection, Reason
 from brokergw.model.instrument import Instrument

@@ -43,7 +43,7 @@ class Gates:
 
         An account that the caller does not have, or that cannot work, uses up no key.
         """
-        session = await self._sessions.usable(caller.user_id, command.account_id)
+        session = await self._sessions.usable_by(caller, command.account_id)
         question = Question(
             caller=caller, command=command, session=session, terms=command.terms, strategy_id=command.strategy_id
         )
@@ -52,7 +52,7 @@ class Gates:
 
     async def clear_modify(self, caller: Caller, command: ModifyOrder, order: Order) -> Cleared[ModifyOrder]:
         """Let a change through: the order as it would become passes the same gates as a new one."""
-        session = await self._sessions.usable(caller.user_id, order.account_id)
+        session = await self._sessions.usable_by(caller, order.account_id)
         question = Question(
             caller=caller,
             command=command,

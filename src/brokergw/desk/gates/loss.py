@@ -8,7 +8,7 @@ from brokergw.desk.gates.question import Question, Said
 from brokergw.desk.loss.book import FRESH_S
 from brokergw.desk.loss.looking import is_plausible
 from brokergw.desk.loss.losses import Losses
-from brokergw.desk.sessions import BrokerState
+from brokergw.desk.results import BrokerState
 from brokergw.model.errors import GatewayError, Objection, Reason
 from brokergw.model.loss import RiskDay
 from brokergw.model.money import format_decimal

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from brokergw.desk.gates.question import Question, Said
-from brokergw.desk.sessions import BrokerState
+from brokergw.desk.results import BrokerState
 from brokergw.model.account import Position
 from brokergw.model.errors import GatewayError, Objection, Reason
 from brokergw.model.money import format_decimal

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, Protocol, TypeAlias
 
-from brokergw.desk.results import NO_ADMISSION, NO_HOLD, Hold
-from brokergw.desk.sessions import BrokerState, Session
+from brokergw.desk.results import NO_ADMISSION, NO_HOLD, BrokerState, Hold
+from brokergw.desk.sessions import Session
 from brokergw.model.commands import ModifyOrder, SubmitOrder
 from brokergw.model.errors import GatewayError, Objection
 from brokergw.model.instrument import Instrument, Quote

@@ -89,7 +89,7 @@ class TradingStates:
 
     async def state(self, caller: Caller, account_id: str, strategy_id: str) -> TradingStateView:
         """Show a user what is halted for it; raises NotFound for an account that is not its own."""
-        own = await self._sessions.connections_of(caller.user_id)
+        own = await self._sessions.connections_for(caller)
         if account_id and account_id not in {each.account_id for each in own}:
             raise NotFound(Reason.ACCOUNT_NOT_FOUND, "account", account_id)
         meant = [each for each in own if account_id in {"", each.account_id}]
@@ -220,7 +220,8 @@ class TradingStates:
     async def _require_own(self, caller: Caller, scope: TradingScope) -> None:
         if scope.kind is ScopeKind.ACCOUNT:
             session = await self._sessions.of_account(scope.names[0])
-            if session is None or session.connection.user_id != caller.user_id:
+            own = session is not None and session.connection.user_id == caller.user_id
+            if not own or not await self._sessions.reaches(caller, scope.names[0]):
                 raise NotFound(Reason.ACCOUNT_NOT_FOUND, "account", scope.names[0])
         if scope.kind is ScopeKind.USER_BROKER and scope.names[1] not in self._sessions.brokers:
             raise NotFound(Reason.BROKER_NOT_FOUND, "broker", scope.names[1])

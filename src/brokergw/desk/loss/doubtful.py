@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from brokergw.desk.sessions import BrokerState, Session
+from brokergw.desk.results import BrokerState
+from brokergw.desk.sessions import Session
 from brokergw.model.errors import GatewayError
 from brokergw.model.instrument import AssetClass
 from brokergw.model.lifecycle import UNRESOLVED

@@ -12,7 +12,8 @@ from brokergw.desk.loss.book import LossBook
 from brokergw.desk.loss.doubtful import doubtful_cost
 from brokergw.desk.loss.fees import Fees
 from brokergw.desk.loss.history import History
-from brokergw.desk.sessions import BrokerState, Session
+from brokergw.desk.results import BrokerState
+from brokergw.desk.sessions import Session
 from brokergw.model.loss import OpeningSource, RiskDay
 from brokergw.model.order import ZERO
 from brokergw.ports.clock import Clock

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from brokergw.desk.reconcile.compare import Holdings, Passage, holdings_of, passages
-from brokergw.desk.sessions import BrokerState, Session
+from brokergw.desk.results import BrokerState
+from brokergw.desk.sessions import Session
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import EventKind, LogEvent
 from brokergw.model.outcome import BrokerOrder

@@ -177,7 +177,7 @@ class Watch:
                 yield item
 
     async def _resolve(self, caller: Caller, account_ids: Sequence[str]) -> list[Session]:
-        mine = await self._sessions.of_user(caller.user_id)
+        mine = await self._sessions.of_caller(caller)
         if not account_ids:
             return mine
         by_account = {session.connection.account_id: session for session in mine}

@@ -69,7 +69,11 @@ class Changes:
     async def owned(self, caller: Caller, order_id: str) -> Order:
         """Find one of the caller's orders; foreign and missing answer alike."""
         order = await self._at.book.get(order_id)
-        if order is None or order.user_id != caller.user_id:
+        if (
+            order is None
+            or order.user_id != caller.user_id
+            or not await self._at.sessions.reaches(caller, order.account_id)
+        ):
             raise NotFound(Reason.ORDER_NOT_FOUND, "order", order_id)
         return order
 
@@ -85,7 +89,7 @@ class Changes:
         return answer
 
     async def _run(self, caller: Caller, command: KeyedCommand, order: Order, plan: Plan) -> Result:
-        session = await self._at.sessions.usable(caller.user_id, order.account_id)
+        session = await self._at.sessions.usable_by(caller, order.account_id)
         granted_at = self._at.clock.monotonic()
         admitted = await self._admit(caller, command, order, plan)
         if not isinstance(admitted, tuple):

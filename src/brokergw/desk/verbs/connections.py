@@ -52,16 +52,16 @@ class Connections:
 
     async def get(self, caller: Caller, connection_id: str) -> ConnectionStatus:
         """Read one connection."""
-        return (await self._sessions.owned(caller.user_id, connection_id)).status
+        return (await self._sessions.owned_by(caller, connection_id)).status
 
     async def list(self, caller: Caller) -> list[ConnectionStatus]:
         """List the caller's connections, revoked ones too, oldest first."""
-        connections = await self._sessions.connections_of(caller.user_id)
+        connections = await self._sessions.connections_for(caller)
         return [(await self._sessions.open(connection)).status for connection in connections]
 
     async def test(self, caller: Caller, connection_id: str) -> tuple[ConnectionStatus, bool, str]:
         """Ask the broker whether the credentials still work; gives the answer and, if it is no, the reason."""
-        session = await self._sessions.owned(caller.user_id, connection_id)
+        session = await self._sessions.owned_by(caller, connection_id)
         if session.connection.revoked:
             return session.status, False, Reason.CONNECTION_NOT_USABLE.value
         try:
@@ -76,7 +76,7 @@ class Connections:
 
     async def revoke(self, caller: Caller, connection_id: str) -> ConnectionStatus:
         """End a connection; done again it changes nothing."""
-        session = await self._sessions.owned(caller.user_id, connection_id)
+        session = await self._sessions.owned_by(caller, connection_id)
         if not session.connection.revoked:
             await self._directory.revoke(connection_id, self._clock.now_ns())
             revoked = await self._directory.get(connection_id)

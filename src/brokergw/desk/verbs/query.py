@@ -30,15 +30,21 @@ class RecordQuery:
 
     async def order(self, caller: Caller, order_id: str) -> Order:
         """Read one order; foreign and missing answer alike."""
-        return _own(caller, await self._journal.order(order_id), order_id)
+        return await self._own(caller, await self._journal.order(order_id), order_id)
 
     async def order_by_client_id(self, caller: Caller, account_id: str, client_order_id: str) -> Order:
         """Read one order by the client's own id."""
-        return _own(caller, await self._journal.order_by_client_id(account_id, client_order_id), client_order_id)
+        found = await self._journal.order_by_client_id(account_id, client_order_id)
+        return await self._own(caller, found, client_order_id)
 
     async def orders(self, caller: Caller, query: OrderQuery) -> Sequence[Order]:
         """List orders, newest first."""
-        await self._accounts(caller, query.account_ids)
+        accounts = await self._accounts(caller, query.account_ids)
+        if not accounts:
+            # Without accounts a query is about all of the user's.
+            return ()
+        if caller.principal.restricted:
+            query = replace(query, account_ids=tuple(accounts))
         return await self._journal.orders(replace(query, user_id=caller.user_id))
 
     async def order_events(self, caller: Caller, order_id: str) -> Sequence[LogEvent]:
@@ -79,9 +85,18 @@ class RecordQuery:
                 bell.due = until
                 await bell.wait()
 
+    async def _own(self, caller: Caller, order: Order | None, name: str) -> Order:
+        if (
+            order is None
+            or order.user_id != caller.user_id
+            or not await self._sessions.reaches(caller, order.account_id)
+        ):
+            raise NotFound(Reason.ORDER_NOT_FOUND, "order", name)
+        return order
+
     async def _accounts(self, caller: Caller, account_ids: Sequence[str]) -> list[str]:
         """Resolve account ids: all of the caller's when empty, NotFound for any that is not."""
-        mine = await self._sessions.connections_of(caller.user_id)
+        mine = await self._sessions.connections_for(caller)
         own = [connection.account_id for connection in mine]
         for account_id in account_ids:
             if account_id not in own:
@@ -98,11 +113,11 @@ class BrokerQuery:
 
     async def accounts(self, caller: Caller) -> Sequence[Connection]:
         """List the caller's accounts, oldest first."""
-        return [c for c in await self._sessions.connections_of(caller.user_id) if not c.revoked]
+        return [c for c in await self._sessions.connections_for(caller) if not c.revoked]
 
     async def account(self, caller: Caller, account_id: str) -> tuple[Connection, AccountState]:
         """Ask for one account."""
-        session = await self._sessions.usable(caller.user_id, account_id)
+        session = await self._sessions.usable_by(caller, account_id)
         return session.connection, await session.adapter.get_account()
 
     async def positions(
@@ -126,17 +141,17 @@ class BrokerQuery:
         self, caller: Caller, account_id: str, since_ns: int, until_ns: int
     ) -> Sequence[Transaction]:
         """Ask for an account's history."""
-        session = await self._sessions.usable(caller.user_id, account_id)
+        session = await self._sessions.usable_by(caller, account_id)
         return await session.adapter.transactions(since_ns, until_ns)
 
     async def quotes(self, caller: Caller, account_id: str, symbols: Sequence[str]) -> Sequence[Quote]:
         """Ask for quotes."""
-        session = await self._sessions.usable(caller.user_id, account_id)
+        session = await self._sessions.usable_by(caller, account_id)
         return await session.adapter.get_quotes(symbols)
 
     async def instrument(self, caller: Caller, account_id: str, symbol: str) -> Instrument:
         """Describe an instrument."""
-        session = await self._sessions.usable(caller.user_id, account_id)
+        session = await self._sessions.usable_by(caller, account_id)
         instrument = await session.instrument(symbol)
         if instrument is None:
             raise NotFound(Reason.SYMBOL_NOT_FOUND, "instrument", symbol)
@@ -148,7 +163,7 @@ class BrokerQuery:
 
     async def ping(self, caller: Caller, connection_id: str) -> tuple[str, float]:
         """Ask a broker for a sign of life; gives the broker and the round trip in seconds."""
-        session = await self._sessions.owned(caller.user_id, connection_id)
+        session = await self._sessions.owned_by(caller, connection_id)
         session.require_usable()
         started = self._clock.monotonic()
         await session.adapter.ping()
@@ -156,16 +171,10 @@ class BrokerQuery:
 
     def budgets(self, caller: Caller) -> Sequence[tuple[Connection, Budget]]:
         """Give the brokers' own request budgets, as last heard."""
-        mine = (s for s in self._sessions.all() if s.connection.user_id == caller.user_id and not s.connection.revoked)
+        mine = (session for session in self._sessions.all_of(caller) if not session.connection.revoked)
         return [(session.connection, session.adapter.budget()) for session in mine]
 
     async def _named(self, caller: Caller, account_ids: Sequence[str]) -> list[Session]:
         if not account_ids:
-            return await self._sessions.of_user(caller.user_id)
-        return [await self._sessions.usable(caller.user_id, account_id) for account_id in dict.fromkeys(account_ids)]
-
-
-def _own(caller: Caller, order: Order | None, name: str) -> Order:
-    if order is None or order.user_id != caller.user_id:
-        raise NotFound(Reason.ORDER_NOT_FOUND, "order", name)
-    return order
+            return await self._sessions.of_caller(caller)
+        return [await self._sessions.usable_by(caller, account_id) for account_id in dict.fromkeys(account_ids)]

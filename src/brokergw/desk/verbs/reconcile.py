@@ -40,12 +40,12 @@ class Reconcile:
 
     async def account(self, caller: Caller, account_id: str) -> Reconciliation:
         """Compare one of the caller's accounts now."""
-        session = await self._sessions.usable(caller.user_id, account_id)
+        session = await self._sessions.usable_by(caller, account_id)
         return await self._parts.schedule.ask(session)
 
     async def list(self, caller: Caller, query: ReconciliationQuery) -> Sequence[Reconciliation]:
         """List findings about the caller's accounts, newest first."""
-        own = [connection.account_id for connection in await self._sessions.connections_of(caller.user_id)]
+        own = [connection.account_id for connection in await self._sessions.connections_for(caller)]
         for account_id in query.account_ids or ():
             if account_id not in own:
                 raise NotFound(Reason.ACCOUNT_NOT_FOUND, "account", account_id)

@@ -118,7 +118,7 @@ class Submit:
             raise denial
 
     async def _run(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> Result:
-        session = await self._sessions.usable(caller.user_id, cleared.command.account_id)
+        session = await self._sessions.usable_by(caller, cleared.command.account_id)
         if not self._one_at_a_time.applies(session):
             return await self._send(caller, cleared, session)
         async with self._one_at_a_time.turn(session, cleared.command.terms):

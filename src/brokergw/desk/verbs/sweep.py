@@ -55,7 +55,7 @@ class Sweep:
 
     async def cancel_all(self, caller: Caller, command: CancelAllOrders) -> SweepResult:
         """Ask for the cancel of every open order of an account, or of one symbol in it."""
-        session = await self._sessions.usable(caller.user_id, command.account_id)
+        session = await self._sessions.usable_by(caller, command.account_id)
 
         async def work() -> SweepResult:
             return SweepResult(cancels=await self._cancels(caller, command, session, command.symbol))
@@ -64,7 +64,7 @@ class Sweep:
 
     async def flatten(self, caller: Caller, command: Flatten) -> SweepResult:
         """Cancel the open orders of an account (or one symbol) and close what it holds."""
-        session = await self._sessions.usable(caller.user_id, command.account_id)
+        session = await self._sessions.usable_by(caller, command.account_id)
 
         async def work() -> SweepResult:
             return await self._flatten(caller, command, session, command.symbol)
@@ -73,7 +73,7 @@ class Sweep:
 
     async def close_all(self, caller: Caller, command: CloseAll) -> SweepResult:
         """Flatten every account that the caller owns."""
-        sessions = await self._sessions.of_user(caller.user_id)
+        sessions = await self._sessions.of_caller(caller)
 
         async def work() -> SweepResult:
             parts = await asyncio.gather(*(self._flatten(caller, command, session, "") for session in sessions))

@@ -1,53 +1,64 @@
-"""Who calls, and whether its key allows the method."""
+"""Who calls, and whether its credential and its roles allow the method."""
 
 from brokergw.model.errors import GatewayError, Reason, Throttled
 from brokergw.model.principal import Caller
 from brokergw.ports.clock import Clock
+from brokergw.ports.identity import Identity, Presented
 from brokergw.rpc.buckets import Buckets
 from brokergw.rpc.call import Call, Handler
-from brokergw.rpc.needs import Authenticator
-from brokergw.rpc.policy import MethodPolicy
+from brokergw.rpc.guard import StreamGuard
+from brokergw.rpc.peers import address_of, neighbourhood_of
+from brokergw.rpc.policy import UNSURE, MethodPolicy, require_allowed
 
 
 class Auth:
-    """Looks the credential up; an address that keeps failing is slowed down before any look-up."""
+    """Looks the credential up; an address that keeps failing is slowed down before any look-up.
 
-    def __init__(self, authenticator: Authenticator, clock: Clock, failures_per_minute: int) -> None:
-        self._authenticator = authenticator
+    A stream is ended as soon as its credential no longer holds.
+    """
+
+    def __init__(self, identity: Identity, guard: StreamGuard, clock: Clock, failures_per_minute: int) -> None:
+        self._identity = identity
+        self._guard = guard
         self._failures = Buckets(clock, failures_per_minute) if failures_per_minute else None
 
     def wrap(self, policy: MethodPolicy, proceed: Handler) -> Handler:
         """Stand around everything that is not public."""
         if policy.public:
             return proceed
-        scope = policy.scope
+        if policy.streams:
+            proceed = self._guard.around(proceed)
 
         async def handle(call: Call) -> bytes | None:
-            token = _token(call)
+            peer = call.peer
             if self._failures is not None:
-                self._slow_down(call)
+                self._slow_down(peer)
             try:
-                principal = await self._authenticator.authenticate(token, lately=policy.stops)
+                call.presented = presented = _presented(call, peer)
+                principal = await self._identity.authenticate(presented, lately=policy.stops)
             except GatewayError as error:
-                # While the record is away nobody's key is known to be wrong.
-                if self._failures is not None and error.reason is not Reason.JOURNAL_UNAVAILABLE:
-                    self._failures.take(_address(call.peer))
+                if self._failures is not None and error.reason not in UNSURE:
+                    self._failures.take(neighbourhood_of(peer))
                 raise
             call.caller = Caller(principal, call.request_id)
-            call.token = token
-            if scope is not None and scope not in principal.scopes:
-                raise GatewayError(
-                    Reason.SCOPE_MISSING, "the key does not allow this method", metadata={"scope": scope.value}
-                )
+            require_allowed(policy, principal)
             return await proceed(call)
 
         return handle
 
-    def _slow_down(self, call: Call) -> None:
+    def _slow_down(self, peer: str) -> None:
         assert self._failures is not None
-        wait_s = self._failures.wait_s(_address(call.peer))
+        wait_s = self._failures.wait_s(neighbourhood_of(peer))
         if wait_s > 0:
             raise Throttled(Reason.RATE_LIMITED, "failed credentials from this address", wait_s)
+
+
+def _presented(call: Call, peer: str) -> Presented:
+    if call.repeated & {"authorization", "x-api-key"} or (
+        "authorization" in call.metadata and "x-api-key" in call.metadata
+    ):
+        raise GatewayError(Reason.CREDENTIALS_AMBIGUOUS, "the call carries more than one credential")
+    return Presented(token=_token(call), address=address_of(peer))
 
 
 def _token(call: Call) -> str:
@@ -56,12 +67,5 @@ def _token(call: Call) -> str:
         kind, _, token = bearer.partition(" ")
         if kind.lower() == "bearer" and token:
             return token
-    token = call.text("x-api-key")
-    if not token:
         raise GatewayError(Reason.CREDENTIALS_MISSING, "the call carries no API key")
-    return token
-
-
-def _address(peer: str) -> str:
-    """Cut the port off a peer such as `ipv4:10.0.0.1:50000`."""
-    return peer.rpartition(":")[0] or peer
+    return call.text("x-api-key")

@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections import Counter
 from typing import Final
 
 import structlog
@@ -48,7 +49,11 @@ class Context:
 
     def _read(self, call: Call) -> None:
         context = call.context
-        call.metadata = metadata = dict(context.invocation_metadata() or ())
+        pairs = context.invocation_metadata() or ()
+        call.metadata = metadata = dict(pairs)
+        if len(metadata) != len(pairs):
+            counted = Counter(name for name, _ in pairs)
+            call.repeated = frozenset(name for name, count in counted.items() if count > 1)
         given = metadata.get(REQUEST_ID)
         sane = isinstance(given, str) and _SANE.fullmatch(given) is not None
         # A name, not a secret: the operating system's generator would cost a system call for each.

@@ -34,8 +34,10 @@ from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import EventKind
 from brokergw.model.order import Order
 from brokergw.ports.clock import Clock
+from brokergw.ports.identity import Identity
 from brokergw.rpc.call import Call
-from brokergw.rpc.needs import Authenticator, DeskFace
+from brokergw.rpc.needs import DeskFace
+from brokergw.rpc.policy import require_allowed
 from brokergw.rpc.services.stalls import Pace, Stalls
 from brokergw.rpc.services.turns import Turns
 from brokergw.rpc.wire.cursor import CursorLine, Cursors, filter_of
@@ -75,14 +77,14 @@ class Streams:
         self,
         desk: DeskFace,
         cursors: Cursors,
-        authenticator: Authenticator,
+        identity: Identity,
         clock: Clock,
         age_max_s: float | None,
         stall_max_s: float,
     ) -> None:
         self._desk = desk
         self._cursors = cursors
-        self._authenticator = authenticator
+        self._identity = identity
         self._clock = clock
         self._age_max_s = age_max_s
         self._stalls = Stalls(clock, stall_max_s)
@@ -107,6 +109,7 @@ class Streams:
                 raise GatewayError(expired.reason, expired.message, metadata={"earliestCursor": earliest}) from None
             except asyncio.CancelledError:
                 if not pace.stalled:
+                    writer.leave_cursor()
                     raise
                 pace.task.uncancel()
                 writer.leave_cursor()
@@ -137,16 +140,10 @@ class Streams:
 
     async def _still_allowed(self, call: Call, writer: "StreamWriter") -> None:
         try:
-            principal = await self._authenticator.authenticate(call.token)
+            require_allowed(call.policy, await self._identity.authenticate(call.presented))
         except GatewayError as error:
             await writer.terminate(pb.TERMINATION_REASON_CREDENTIAL_ENDED, None)
             raise error from None
-        scope = call.policy.scope
-        if scope is not None and scope not in principal.scopes:
-            await writer.terminate(pb.TERMINATION_REASON_CREDENTIAL_ENDED, None)
-            raise GatewayError(
-                Reason.SCOPE_MISSING, "the key no longer allows this stream", metadata={"scope": scope.value}
-            )
 
     async def _still_young(self, call: Call, writer: "StreamWriter", now: float) -> None:
         if self._age_max_s is not None and now - call.started >= self._age_max_s:

@@ -11,6 +11,7 @@ from grpc import StatusCode
 from brokergw.model.errors import OrderEffect, Reason, Retry
 from brokergw.rpc.wire.reason_rows import Row, denied, later, malformed, never, uncertain
 from brokergw.rpc.wire.reasons_gates import AUTHORITY, EXPOSURE, INSTRUMENT, SANITY
+from brokergw.rpc.wire.reasons_identity import IDENTITY
 from brokergw.rpc.wire.reasons_risk import RISK
 
 _REQUEST: Final = {
@@ -75,17 +76,6 @@ _REQUEST: Final = {
 }
 
 _CALLER: Final = {
-    Reason.CREDENTIALS_MISSING: never(
-        StatusCode.UNAUTHENTICATED,
-        "The call carries no API key.",
-        "Send `authorization: Bearer <key>` or `x-api-key: <key>`.",
-    ),
-    Reason.API_KEY_INVALID: never(StatusCode.UNAUTHENTICATED, "There is no such key.", "Check the key."),
-    Reason.API_KEY_EXPIRED: never(StatusCode.UNAUTHENTICATED, "The key has expired.", "Take a new key."),
-    Reason.API_KEY_REVOKED: never(StatusCode.UNAUTHENTICATED, "The key was revoked.", "Take a new key."),
-    Reason.SCOPE_MISSING: never(
-        StatusCode.PERMISSION_DENIED, "The key does not allow this method.", "Use a key with the scope in `scope`."
-    ),
     Reason.RATE_LIMITED: later(
         StatusCode.RESOURCE_EXHAUSTED,
         "A budget of the caller, or the gateway's room for calls, is spent.",
@@ -220,6 +210,7 @@ _BROKER_AND_GATEWAY: Final = {
 
 ROWS: Final[dict[Reason, Row]] = {
     **_REQUEST,
+    **IDENTITY,
     **_CALLER,
     **_KEY,
     **AUTHORITY,
@@ -234,7 +225,8 @@ ROWS: Final[dict[Reason, Row]] = {
 
 CHAPTERS: Final[tuple[tuple[str, dict[Reason, Row]], ...]] = (
     ("The request", _REQUEST),
-    ("The caller and its budgets", _CALLER),
+    ("The caller", IDENTITY),
+    ("Its budgets", _CALLER),
     ("The idempotency key", _KEY),
     ("Gate 1: authority", AUTHORITY),
     ("Gate 2: instrument and session", INSTRUMENT),

@@ -20,6 +20,7 @@ from brokergw.store.tables.core import (
     USERS,
 )
 from brokergw.store.tables.halts import HALT_FINDINGS, HALT_SWEEPS, HALT_WATCHERS, TRADING_HALTS
+from brokergw.store.tables.identity import CLIENT_CERTIFICATES, REVOKED_TOKENS, USER_ROLES
 from brokergw.store.tables.ledger import RISK_POSITIONS, RISK_REPEATS, RISK_USAGE
 from brokergw.store.tables.limits import BROKER_CONFIGS, LIMITS_HISTORY, USER_BROKER_LIMITS
 from brokergw.store.tables.losses import RISK_DAYS
@@ -37,6 +38,7 @@ __all__ = [
     "AUDIT",
     "BROKER_CONFIGS",
     "BROKER_ORDER_IDS",
+    "CLIENT_CERTIFICATES",
     "CONNECTIONS",
     "CREDENTIALS",
     "EVENTS",
@@ -57,6 +59,7 @@ __all__ = [
     "RECONCILIATIONS",
     "RECONCILIATION_POLICIES",
     "RECONCILIATION_REQUESTS",
+    "REVOKED_TOKENS",
     "RISK_ACKNOWLEDGEMENTS",
     "RISK_DAYS",
     "RISK_POSITIONS",
@@ -66,4 +69,5 @@ __all__ = [
     "USERS",
     "USER_BROKER_LIMITS",
     "USER_MODES",
+    "USER_ROLES",
 ]

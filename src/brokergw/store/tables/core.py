@@ -54,7 +54,14 @@ API_KEYS: Final = Table(
     time_or_null_column("expire_time_ns"),
     time_or_null_column("revoke_time_ns"),
     time_or_null_column("last_used_time_ns"),
+    text_column("last_used_address"),
+    Column("accounts", Text, nullable=True),
+    text_column("mode_max"),
+    text_column("addresses"),
+    Column("old_hash", Text, nullable=True, unique=True),
+    time_or_null_column("old_until_ns"),
 )
+"""`accounts` is NULL for all of the user's, or ids with spaces between them; `addresses` are CIDR blocks likewise."""
 
 CONNECTIONS: Final = Table(
     "user_broker_connections",

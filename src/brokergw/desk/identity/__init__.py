@@ -1,0 +1,1 @@
+"""Who calls: API keys, tokens and certificates, what they are restricted to, and who gives them out."""

@@ -1,0 +1,78 @@
+"""Users' roles over a SQL database."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import Connection, delete, insert, select
+
+from brokergw.model.events import AuditRow
+from brokergw.model.principal import Role
+from brokergw.store.directory import make_user_known
+from brokergw.store.group import RunsWork
+from brokergw.store.identity_version import note_change
+from brokergw.store.mode_changes import write_audit
+from brokergw.store.reader import Reader
+from brokergw.store.tables import USER_ROLES
+
+
+class SqlRoles:
+    """Implements `ports.identity.RoleDirectory`."""
+
+    def __init__(self, run: RunsWork, reader: Reader) -> None:
+        self._run = run
+        self._reader = reader
+
+    async def of(self, user_id: str) -> frozenset[Role]:
+        """Give a user's roles, USER among them."""
+        return await self._reader.query(lambda database: _of(database, user_id))
+
+    async def list(self) -> Mapping[str, frozenset[Role]]:
+        """Give every user that has a role beyond USER, with those roles."""
+        wanted = select(USER_ROLES.c.user_id, USER_ROLES.c.role).order_by(USER_ROLES.c.user_id)
+        rows = await self._reader.query(lambda database: database.execute(wanted).all())
+        found: defaultdict[str, set[Role]] = defaultdict(set)
+        for user_id, role in rows:
+            found[user_id].add(Role(role))
+        return {user_id: frozenset(roles) for user_id, roles in found.items()}
+
+    async def grant(self, user_id: str, role: Role, audit: AuditRow) -> None:
+        """Give a user a role, once; makes the user known."""
+
+        def work(database: Connection) -> None:
+            make_user_known(database, user_id, audit.time_ns)
+            grant_roles(database, user_id, {role}, audit.time_ns, audit.user_id)
+            note_change(database)
+            write_audit(database, audit)
+
+        await self._run(work)
+
+    async def revoke(self, user_id: str, role: Role, audit: AuditRow) -> bool:
+        """Take a role away; False when the user did not have it."""
+
+        def work(database: Connection) -> bool:
+            held = USER_ROLES.c.user_id == user_id, USER_ROLES.c.role == role.value
+            if not database.execute(delete(USER_ROLES).where(*held)).rowcount:
+                return False
+            note_change(database)
+            write_audit(database, audit)
+            return True
+
+        return bool(await self._run(work))
+
+
+def any_admin(database: Connection) -> bool:
+    """Tell whether anybody is an administrator."""
+    wanted = select(USER_ROLES.c.user_id).where(USER_ROLES.c.role == Role.ADMIN.value).limit(1)
+    return database.scalar(wanted) is not None
+
+
+def grant_roles(database: Connection, user_id: str, roles: Iterable[Role], time_ns: int, granted_by: str) -> None:
+    """Give a user the roles that it does not have yet; USER is nobody's to give."""
+    for role in sorted(set(roles) - _of(database, user_id)):
+        row = {"user_id": user_id, "role": role.value, "grant_time_ns": time_ns, "granted_by": granted_by}
+        database.execute(insert(USER_ROLES).values(row))
+
+
+def _of(database: Connection, user_id: str) -> frozenset[Role]:
+    wanted = select(USER_ROLES.c.role).where(USER_ROLES.c.user_id == user_id)
+    return frozenset(map(Role, database.scalars(wanted))) | {Role.USER}
