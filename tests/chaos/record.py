@@ -62,7 +62,7 @@ class RecordReader:
         """Read everything."""
         with self._engine.connect() as database:
             events = self._own(EVENTS).order_by(EVENTS.c.sequence)
-            audit = select(AUDIT).order_by(AUDIT.c.audit_id)
+            audit = select(AUDIT).order_by(AUDIT.c.chain, AUDIT.c.sequence)
             bound = select(BROKER_ORDER_IDS.c.broker_order_id, BROKER_ORDER_IDS.c.order_id)
             return Record(
                 orders=tuple(order_from_row(row) for row in database.execute(self._own(ORDERS))),

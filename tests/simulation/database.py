@@ -22,6 +22,7 @@ from brokergw.store.group import Group, GroupCommitter
 from brokergw.store.journal import SqlJournal
 from brokergw.store.lookups import Lookups
 from brokergw.store.migrations import read_epoch
+from brokergw.store.notary.keeping import Chains
 from brokergw.store.statements import Statements
 from brokergw.store.transaction import WriterConnection
 from brokergw.store.vault.ring import KeyRing
@@ -97,8 +98,9 @@ class SimStore:
 
     def __init__(self, database: SimDatabase, writing: Engine, life: Life) -> None:
         self._writing = writing
-        self._connection = WriterConnection(writing)
         dialect = writing.dialect.name
+        chains = Chains(life.name, VirtualClock(life), None, dialect)
+        self._connection = WriterConnection(chains.on(writing, "group"))
         committer = GroupCommitter(self._connection, BatchWriter(Statements(dialect), life.name), VirtualClock(life))
         self.writer = SimWriter(database, committer, life)
         self.reader = SimReader(database, life)

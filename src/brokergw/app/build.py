@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import CollectorRegistry
 
 from brokergw.app.alerts import open_alerts
+from brokergw.app.audit import audit_keeping
 from brokergw.app.calendar_file import hours_sources
 from brokergw.app.catalog import open_catalog
 from brokergw.app.chaos import crashes_of, require_no_live_money
@@ -78,6 +79,7 @@ class Gateway:
             settings.store_url,
             clock=clock,
             credentials_key=secrets.credentials_keys,
+            audit=audit_keeping(settings, secrets),
             upgrade_tables=settings.upgrades_itself,
         )
         catalog = open_catalog(settings, clock)

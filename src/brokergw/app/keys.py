@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
+from brokergw.app.audit import audit_keeping
 from brokergw.app.clock import SystemClock
 from brokergw.app.secrets import Secrets, load_secrets
 from brokergw.app.settings import Settings
@@ -131,6 +132,7 @@ async def store_of(settings: Settings) -> AsyncIterator[tuple[Store, Secrets]]:
         settings.store_url,
         clock=SystemClock(),
         credentials_key=secrets.credentials_keys,
+        audit=audit_keeping(settings, secrets),
         upgrade_tables=settings.upgrades_itself,
     )
     async with store:

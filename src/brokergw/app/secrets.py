@@ -22,6 +22,7 @@ class Secrets:
     credentials_keys: KeyRing
     api_key_pepper: bytes = field(repr=False)
     cursor_key: bytes = field(repr=False)
+    audit_key: bytes = field(repr=False)
 
 
 def load_secrets(settings: Settings) -> Secrets:
@@ -31,6 +32,7 @@ def load_secrets(settings: Settings) -> Secrets:
         credentials_keys=_ring(settings),
         api_key_pepper=_derived(signing, b"api keys"),
         cursor_key=_derived(signing, b"cursors"),
+        audit_key=_derived(signing, b"audit log"),
     )
 
 

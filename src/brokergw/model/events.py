@@ -74,7 +74,11 @@ class LogEvent:
 @quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRow:
-    """Who did what, and how it ended. Never holds a secret or a raw broker payload."""
+    """Who did what, and how it ended. Never holds a secret or a raw broker payload.
+
+    `key_id` and `principal_kind` name the credential that was shown, `address` where the call came from, `method_class`
+    the scope that its method asks for; `payload` is the request as JSON, with what may not be shown left out.
+    """
 
     time_ns: int
     request_id: str
@@ -87,3 +91,7 @@ class AuditRow:
     order_id: str = ""
     detail: str = ""
     duration_ns: int | None = None
+    principal_kind: str = ""
+    address: str = ""
+    method_class: str = ""
+    payload: str = ""

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from brokergw.model.errors import GatewayError, Reason
+from brokergw.store.audit.chain import found_chain
 from brokergw.store.failure import log_failure
 from brokergw.store.group import Work
 
@@ -55,4 +56,7 @@ def with_second_try(engine: Engine, work: Work) -> Any:
 
 def _once(engine: Engine, work: Work) -> Any:
     with engine.begin() as database:
-        return work(database)
+        result = work(database)
+    if (chain := found_chain(engine)) is not None:
+        chain.confirm()
+    return result

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from brokergw.model.events import LogEvent
 from brokergw.model.ledger import EXACT
 from brokergw.ports.journal import CommitResult, Committed
+from brokergw.store.audit.chain import chain_of
 from brokergw.store.bell import CHANNEL
 from brokergw.store.decide import Decider, Race
 from brokergw.store.heads import Head, Heads
@@ -66,7 +67,8 @@ class BatchWriter:
         self._write_orders(connection, winners, decider)
         events, rows = self._number(connection, winners, now_ns)
         self._insert(connection, self._statements.insert_events, rows)
-        self._insert(connection, self._statements.insert_audit, [row for unit in winners for row in unit.audit] + audit)
+        if told := [row for unit in winners for row in unit.audit] + audit:
+            chain_of(connection).write(connection, told)
         self._write_decisions(connection, winners)
         if rows and self._statements.ring is not None:
             self._statements.ring.fetch(connection, [(CHANNEL, self._instance_id)])

@@ -2,7 +2,7 @@
 
 from logging import Logger
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 
 def log_failure(log: Logger, what: str, error: BaseException) -> None:
@@ -15,8 +15,8 @@ def log_failure(log: Logger, what: str, error: BaseException) -> None:
         log.error("%s: %s", what, type(error).__name__, exc_info=error)
 
 
-def kind_of(error: SQLAlchemyError) -> str:
-    """Name a failure of the database by its class and, where the database gave one, its code."""
+def kind_of(error: Exception) -> str:
+    """Name a failure by its class and, where it is the database's and has one, its code."""
     return _kind(error) if isinstance(error, DBAPIError) else type(error).__name__
 
 

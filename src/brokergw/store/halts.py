@@ -14,10 +14,10 @@ from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import AuditRow
 from brokergw.model.trading import Halt, HaltCause, TradingScope
 from brokergw.ports.halts import Finding, FindingState, HaltWish, Residual, Sweep, SweepOrder
+from brokergw.store.audit.chain import write_audit
 from brokergw.store.halting import halt_from_row
-from brokergw.store.rows import audit_row, free_text
-from brokergw.store.statements import names
-from brokergw.store.tables import AUDIT, HALT_FINDINGS, HALT_SWEEPS, HALT_WATCHERS, META, TRADING_HALTS
+from brokergw.store.rows import free_text
+from brokergw.store.tables import HALT_FINDINGS, HALT_SWEEPS, HALT_WATCHERS, META, TRADING_HALTS
 
 _EPOCH: Final = "halts"
 _BEGIN: Final = text("INSERT INTO store_meta (name, value) VALUES ('halts', '0') ON CONFLICT DO NOTHING")
@@ -44,7 +44,7 @@ def read(database: Connection) -> tuple[int, tuple[Halt, ...]]:
 
 def place(database: Connection, wish: HaltWish) -> Halt:
     """Put a halt in, or make the standing one of its scope and cause stricter; gives what stands then."""
-    database.execute(_insert_audit(wish.audit))
+    write_audit(database, wish.audit)
     epoch = _next_epoch(database)
     which = (TRADING_HALTS.c.scope == wish.scope.key) & (TRADING_HALTS.c.cause == wish.cause.value)
     row = database.execute(select(TRADING_HALTS).where(which)).one_or_none()
@@ -85,7 +85,7 @@ def lift(database: Connection, scope: TradingScope, cause: HaltCause, epoch: int
             metadata={**facts, "epoch": str(standing)},
         )
     database.execute(delete(TRADING_HALTS).where(which))
-    database.execute(_insert_audit(audit))
+    write_audit(database, audit)
 
 
 def enter(database: Connection, instance_id: str) -> None:
@@ -146,10 +146,6 @@ def _begin_sweep(database: Connection, wish: HaltWish, order: SweepOrder) -> Non
 def _next_epoch(database: Connection) -> int:
     database.execute(_BEGIN)
     return int(database.execute(_RAISE).scalar_one())
-
-
-def _insert_audit(audit: AuditRow) -> Any:
-    return insert(AUDIT).values(dict(zip(names(AUDIT), audit_row(audit), strict=True)))
 
 
 def _values(halt: Halt) -> dict[str, Any]:

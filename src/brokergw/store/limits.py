@@ -13,6 +13,7 @@ from brokergw.model.events import AuditRow
 from brokergw.model.limits import LimitSource, LimitsScope, ScopeLimits
 from brokergw.model.money import format_decimal
 from brokergw.ports.limits import LimitsRecord
+from brokergw.store.audit.chain import write_audit
 from brokergw.store.group import Work
 from brokergw.store.limits_codec import (
     Unreadable,
@@ -23,11 +24,8 @@ from brokergw.store.limits_codec import (
     texts_from,
 )
 from brokergw.store.reader import Reader
-from brokergw.store.rows import audit_row
-from brokergw.store.tables import AUDIT, BROKER_CONFIGS, LIMITS_HISTORY, USER_BROKER_LIMITS, USERS
+from brokergw.store.tables import BROKER_CONFIGS, LIMITS_HISTORY, USER_BROKER_LIMITS, USERS
 from brokergw.store.writer import Writer
-
-_AUDIT_NAMES: Final = [column.name for column in AUDIT.columns if column.name != "audit_id"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +123,7 @@ def _replacing(table: Table, key: dict[str, str], row: dict[str, Any], subject: 
         elif not _insert_first(database, table, key | row):
             return False
         database.execute(insert(LIMITS_HISTORY).values(history))
-        database.execute(insert(AUDIT).values(dict(zip(_AUDIT_NAMES, audit_row(audit), strict=True))))
+        write_audit(database, audit)
         return True
 
     return work

@@ -7,8 +7,9 @@ from sqlalchemy import Connection, case, delete, insert, null, select, update
 from brokergw.model.errors import GatewayError, NotFound, Reason
 from brokergw.model.events import AuditRow
 from brokergw.model.mfa import Authenticator, CodeVerdict
+from brokergw.store.audit.chain import write_audit
 from brokergw.store.group import RunsWork
-from brokergw.store.mode_changes import end_live, touch, write_audit
+from brokergw.store.mode_changes import end_live, touch
 from brokergw.store.reader import Reader
 from brokergw.store.tables import MFA_AUTHENTICATORS
 from brokergw.store.vault.seal import Place, Seal, Sealed

@@ -8,9 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, insert, select, text, update
 
-from brokergw.model.events import AuditRow
-from brokergw.store.rows import audit_row
-from brokergw.store.tables import AUDIT, USER_MODES, USERS
+from brokergw.store.tables import USER_MODES, USERS
 
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(1836016741)")
 
@@ -31,12 +29,6 @@ def touch(database: Connection, user_id: str, **values: Any) -> bool:
     first = {"mode": "", "grant_by": "", "grant_time_ns": None, "live_risk_version": "", **values}
     database.execute(insert(USER_MODES).values(user_id=user_id, change=change, **first))
     return True
-
-
-def write_audit(database: Connection, row: AuditRow) -> None:
-    """Write an audit row in the transaction of what it tells."""
-    names = [column.name for column in AUDIT.columns if column is not AUDIT.c.audit_id]
-    database.execute(insert(AUDIT).values(dict(zip(names, audit_row(row), strict=True))))
 
 
 def end_live(database: Connection, user_id: str) -> None:

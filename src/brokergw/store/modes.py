@@ -10,8 +10,9 @@ from brokergw.model.account import Environment
 from brokergw.model.errors import NotFound, Reason
 from brokergw.model.events import AuditRow
 from brokergw.model.modes import Acknowledgement, ModeBinding, PaperHistory, Standing
+from brokergw.store.audit.chain import write_audit
 from brokergw.store.group import RunsWork
-from brokergw.store.mode_changes import touch, write_audit
+from brokergw.store.mode_changes import touch
 from brokergw.store.reader import Reader
 from brokergw.store.tables import (
     MFA_AUTHENTICATORS,

@@ -33,6 +33,7 @@ from brokergw.store.losses import SqlRiskDays
 from brokergw.store.mfa import SqlAuthenticators
 from brokergw.store.migrations import is_current, read_epoch, upgrade
 from brokergw.store.modes import SqlModes
+from brokergw.store.notary.keeping import AuditKeeping, Chains
 from brokergw.store.reader import Reader
 from brokergw.store.reconciliations import SqlReconciliations
 from brokergw.store.roles import SqlRoles
@@ -55,11 +56,15 @@ class StoreOutdated(RuntimeError):
 class Store:
     """An open store, a part for each subject (`journal`, `keys`, `connections` …); close it before the loop ends."""
 
-    def __init__(self, writing: Engine, reading: Engine, *, clock: Clock, seal: Seal, capacity: int) -> None:
+    def __init__(
+        self, writing: Engine, reading: Engine, *, clock: Clock, seal: Seal, capacity: int, audit: AuditKeeping | None
+    ) -> None:
         self._writing = writing
         self._reading = reading
-        self._connection = WriterConnection(writing)
         instance_id = new_id("ins")
+        chains = Chains(instance_id, clock, audit, writing.dialect.name)
+        chained = chains.on(writing, "group")
+        self._connection = WriterConnection(chained)
         batches = BatchWriter(Statements(writing.dialect.name), instance_id)
         committer = GroupCommitter(self._connection, batches, clock)
         shared = writing.dialect.name != "sqlite"
@@ -68,7 +73,7 @@ class Store:
         self._writer = Writer(committer, capacity=capacity, **note)
         self._reader = Reader(reading)
         self._claim = None if shared else FileClaim(Path(str(writing.url.database)))
-        self._aside = Aside(writing) if shared else None
+        self._aside = Aside(chains.on(writing, "aside")) if shared else None
         # SQLite has one writer, and one process has nobody to be late for.
         run = self._aside or self._writer.run
         self._bell = Bell(writing.url, instance_id) if shared else None
@@ -80,7 +85,12 @@ class Store:
             shared=shared,
         )
         self.halts: Final[HaltBook] = (
-            SharedHaltBook(switch_engine(writing.url), HaltWatch(writing.url, instance_id, clock), clock, instance_id)
+            SharedHaltBook(
+                chains.on(switch_engine(writing.url), "switch"),
+                HaltWatch(writing.url, instance_id, clock),
+                clock,
+                instance_id,
+            )
             if shared
             else LonelyHaltBook(self._writer, self._reader, clock)
         )
@@ -106,6 +116,7 @@ class Store:
         self.limits: Final = SqlLimits(self._writer, self._reader)
         self.alerts: Final = SqlAlertOutbox(run, self._reader)
         self.risk_days: Final = SqlRiskDays(run, self._reader)
+        self._keeper = chains.keeper(run, self._reader, writing)
 
     async def claim(self) -> None:
         """Become the process, or one of those, that serve this store; call it before serving.
@@ -116,6 +127,8 @@ class Store:
         if self._claim is not None:
             self._claim.take()
             await self.leases.outlive_others()
+        if self._keeper is not None:
+            self._keeper.start()
 
     async def ping(self) -> None:
         """Raise JOURNAL_UNAVAILABLE unless the database answers and the writer takes work."""
@@ -129,11 +142,13 @@ class Store:
             await self._bell.close()
         await self.halts.close()
         await self._writer.close()
+        if self._aside is not None:
+            await self._aside.close()
+        if self._keeper is not None:
+            await self._keeper.close()
         await self._reader.close()
         if self._checkpoints is not None:
             await asyncio.to_thread(self._checkpoints.close)
-        if self._aside is not None:
-            await self._aside.close()
         self._connection.close()
         self._writing.dispose()
         self._reading.dispose()
@@ -153,12 +168,19 @@ def _require_current(engine: Engine) -> None:
 
 
 def open_store(
-    url: str, *, clock: Clock, credentials_key: bytes | KeyRing, upgrade_tables: bool = False, capacity: int = CAPACITY
+    url: str,
+    *,
+    clock: Clock,
+    credentials_key: bytes | KeyRing,
+    audit: AuditKeeping | None = None,
+    upgrade_tables: bool = False,
+    capacity: int = CAPACITY,
 ) -> Store:
     """Open the store behind a URL such as `sqlite:////path/file.db` or `postgresql://user@host/name`.
 
-    `credentials_key` is 32 bytes, or a ring of several. Raises StoreUrlInvalid, ValueError for a bad key, StoreOutdated
-    when the tables are not this version's (unless `upgrade_tables`), StoreUnreachable when it cannot be opened.
+    `credentials_key` is 32 bytes, or a ring of several. Without `audit` the audit log is chained, but nobody signs it.
+    Raises StoreUrlInvalid, ValueError for a bad key, StoreOutdated when the tables are not this version's (unless
+    `upgrade_tables`), StoreUnreachable when the database cannot be opened.
     """
     ring = credentials_key if isinstance(credentials_key, KeyRing) else KeyRing([credentials_key])
     parsed = parse_url(url)
@@ -169,7 +191,7 @@ def open_store(
             upgrade(writing)
         else:
             _require_current(reading)
-        return Store(writing, reading, clock=clock, seal=Seal(ring), capacity=capacity)
+        return Store(writing, reading, clock=clock, seal=Seal(ring), capacity=capacity, audit=audit)
     except BaseException as error:
         writing.dispose()
         reading.dispose()

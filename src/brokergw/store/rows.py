@@ -248,18 +248,22 @@ def key_from_row(row: Sequence[Any]) -> KeyRecord:
 
 
 def audit_row(row: AuditRow) -> Row:
-    """Write an audit row as a row of `broker_audit_log`, all but the id that the database gives it."""
+    """Write what an audit row tells as the columns of `broker_audit_log`, all but its place in a chain."""
     return (
         free_text(row.user_id),
         row.time_ns,
         free_text(row.request_id),
         free_text(row.key_id),
+        row.principal_kind,
+        free_text(row.address),
         free_text(row.action),
+        row.method_class,
         free_text(row.outcome),
         free_text(row.reason),
         free_text(row.account_id),
         free_text(row.order_id),
         free_text(row.detail),
+        free_text(row.payload),
         row.duration_ns,
     )
 

@@ -80,7 +80,6 @@ class Statements:
         self.insert_broker_ids = self._insert(tables.BROKER_ORDER_IDS)
         self.insert_fills = self._insert(tables.FILLS)
         self.insert_events = self._insert(tables.EVENTS)
-        self.insert_audit = self._insert(tables.AUDIT)
         self.allot_sequences = self._many(
             "UPDATE broker_accounts SET last_sequence = last_sequence + column2 FROM ({rows}) AS wanted"
             " WHERE account_id = column1 RETURNING account_id, last_sequence, user_id",

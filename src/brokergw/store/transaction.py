@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from brokergw.store.audit.chain import chain_of
+
 
 class CommitRefused(Exception):
     """The database answered COMMIT with a refusal: certainly nothing is durable."""
@@ -17,7 +19,10 @@ class CommitOutcomeUnknown(Exception):
 
 
 class WriterConnection:
-    """Keeps a connection open over many transactions, and opens another one when it breaks."""
+    """Keeps a connection open over many transactions, and opens another one when it breaks.
+
+    The engine's transactions write into a chain of audit rows.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -43,6 +48,7 @@ class WriterConnection:
             if _refused(error):
                 raise CommitRefused from error
             raise CommitOutcomeUnknown from error
+        chain_of(connection).confirm()
 
     def close(self) -> None:
         """Give the connection up; the next transaction opens another one."""

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.ports.journal import Commit, Committed, KeyTaken, OrderQuery
 from brokergw.store import Store
+from brokergw.store.audit.chain import OPENED
 from brokergw.store.tables import AUDIT
 from tests.conformance.store.making import add_accounts, admit, an_order, audit, committed, in_one_batch, log_of, told
 from tests.fixtures.broken_wire import losing_proxy
@@ -29,7 +30,7 @@ async def reason_of(store: Store, unit: Commit) -> Reason:
 
 async def audit_outcomes(store: Store) -> list[str]:
     """Read the outcomes of the audit rows."""
-    wanted = select(AUDIT.c.outcome).order_by(AUDIT.c.audit_id)
+    wanted = select(AUDIT.c.outcome).where(AUDIT.c.action != OPENED).order_by(AUDIT.c.chain, AUDIT.c.sequence)
     return list(await store.journal._reader.query(lambda database: database.scalars(wanted).all()))
 
 

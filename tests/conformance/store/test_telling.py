@@ -8,6 +8,7 @@ from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import LogEvent
 from brokergw.ports.journal import Commit, Committed, KeyTaken
 from brokergw.store import Store
+from brokergw.store.audit.chain import OPENED
 from brokergw.store.tables import AUDIT
 from tests.conformance.store.making import (
     ACCOUNT,
@@ -32,7 +33,7 @@ async def _accounts(store: Store) -> None:
 
 async def outcomes(store: Store) -> list[str]:
     """Read the outcome of every audit row, in the order written."""
-    wanted = select(AUDIT.c.outcome).order_by(AUDIT.c.audit_id)
+    wanted = select(AUDIT.c.outcome).where(AUDIT.c.action != OPENED).order_by(AUDIT.c.chain, AUDIT.c.sequence)
     return list(await store.journal._reader.query(lambda database: database.scalars(wanted).all()))
 
 

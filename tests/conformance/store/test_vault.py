@@ -33,7 +33,7 @@ async def put_back(store: Store, row: Any, **changes: Any) -> None:
 
 async def openings(store: Store) -> list[tuple[str, str, str, str]]:
     """Read what the audit has heard of openings: whose, how it ended, why not, and the rest."""
-    wanted = select(AUDIT).where(AUDIT.c.action == "vault.opened").order_by(AUDIT.c.audit_id)
+    wanted = select(AUDIT).where(AUDIT.c.action == "vault.opened").order_by(AUDIT.c.chain, AUDIT.c.sequence)
     # Rows that nobody waits for ride with the next group.
     await store.connections._writer.run(lambda _: None)
     rows = await store.connections._reader.query(lambda database: database.execute(wanted).all())

@@ -14,6 +14,7 @@ from tests.fixtures.gateway_process import GatewayProcess
 from tests.fixtures.sim import SimHandle
 
 ORDERS = "/v2/orders"
+_SPENT = "SELECT count(*) FROM broker_audit_log WHERE detail = 'permit spent'"
 
 
 def limit_buy(account: str, quantity: str = "1", **more: Any) -> orders_pb2.SubmitOrderRequest:
@@ -55,7 +56,7 @@ class Witness:
         """Note what is there already."""
         witness = cls(gateway, sim)
         witness.before = {order["id"] for order in at_broker(sim)}
-        witness.audited = witness._audit("SELECT coalesce(max(audit_id), 0) FROM broker_audit_log")
+        witness.audited = witness._spent()
         return witness
 
     def born(self) -> list[dict[str, Any]]:
@@ -64,8 +65,7 @@ class Witness:
 
     def permits_spent(self) -> int:
         """Count the permits that were spent since then, as the audit has it."""
-        spent = "SELECT count(*) FROM broker_audit_log WHERE detail = 'permit spent' AND audit_id > ?"
-        return self._audit(spent, self.audited)
+        return self._spent() - self.audited
 
     def agrees(self, *, wire: int, orders: int) -> None:
         """Insist that so many POSTs arrived, each under a permit of its own, and that so many orders came of them."""
@@ -76,8 +76,8 @@ class Witness:
         assert len(born) == orders
         assert max(Counter(order["client_order_id"] for order in born).values(), default=1) == 1
 
-    def _audit(self, question: str, *values: int) -> int:
+    def _spent(self) -> int:
         with sqlite3.connect(f"file:{self.gateway.directory / 'gateway.db'}?mode=ro", uri=True) as database:
-            found: int = database.execute(question, values).fetchone()[0]
+            found: int = database.execute(_SPENT).fetchone()[0]
         database.close()
         return found

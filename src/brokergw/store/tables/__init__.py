@@ -1,11 +1,11 @@
 """Every table of the store, by subject; whoever imports this has the register whole."""
 
 from brokergw.store.tables.alerts import ALERTS
+from brokergw.store.tables.audit import AUDIT, AUDIT_CHAINS, AUDIT_CHECKPOINTS, ONLY_ADDED
 from brokergw.store.tables.columns import METADATA
 from brokergw.store.tables.core import (
     ACCOUNTS,
     API_KEYS,
-    AUDIT,
     BROKER_ORDER_IDS,
     CONNECTIONS,
     CREDENTIALS,
@@ -36,6 +36,8 @@ __all__ = [
     "ALERTS",
     "API_KEYS",
     "AUDIT",
+    "AUDIT_CHAINS",
+    "AUDIT_CHECKPOINTS",
     "BROKER_CONFIGS",
     "BROKER_ORDER_IDS",
     "CLIENT_CERTIFICATES",
@@ -54,6 +56,7 @@ __all__ = [
     "METADATA",
     "MFA_AUTHENTICATORS",
     "MODE_BINDINGS",
+    "ONLY_ADDED",
     "ORDERS",
     "ORDER_EDGES",
     "RECONCILIATIONS",

@@ -1,4 +1,4 @@
-"""Users, connections, orders, fills, events, audit and leases: one definition for SQLite and PostgreSQL.
+"""Users, connections, orders, fills, events and leases: one definition for SQLite and PostgreSQL.
 
 Decimals are text, because SQLite has no exact decimal type. Times are Unix nanoseconds. Rows of user data are led by
 their user, so that a database that separates users by row has the column in every table it must guard.
@@ -7,11 +7,9 @@ their user, so that a database that separates users by row has the column in eve
 from typing import Final
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     ForeignKey,
     Index,
-    Integer,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -253,24 +251,6 @@ Index(
     sqlite_where=text("order_id <> ''"),
     postgresql_where=text("order_id <> ''"),
 )
-
-AUDIT: Final = Table(
-    "broker_audit_log",
-    METADATA,
-    Column("audit_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
-    text_column("user_id"),
-    time_column("time_ns"),
-    text_column("request_id"),
-    text_column("key_id"),
-    text_column("action"),
-    text_column("outcome"),
-    text_column("reason"),
-    text_column("account_id"),
-    text_column("order_id"),
-    text_column("detail"),
-    Column("duration_ns", BigInteger, nullable=True),
-)
-Index("ix_broker_audit_log_user_id_time_ns", AUDIT.c.user_id, AUDIT.c.time_ns)
 
 INSTANCES: Final = Table(
     "instances",

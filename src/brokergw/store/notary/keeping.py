@@ -1,0 +1,54 @@
+"""What a process needs to keep the audit log: a chain for each of its writers, and a keeper that signs them."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from brokergw.ports.clock import Clock
+from brokergw.store.audit.chain import Chain, chained
+from brokergw.store.audit.signing import Signer
+from brokergw.store.group import RunsWork
+from brokergw.store.notary.keeper import Keeper
+from brokergw.store.reader import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class AuditKeeping:
+    """The secret of 32 bytes that signs the log, and the folder for the checkpoints outside the database."""
+
+    secret: bytes = field(repr=False)
+    folder: Path
+
+
+class Chains:
+    """The chains of one process."""
+
+    def __init__(self, instance_id: str, clock: Clock, keeping: AuditKeeping | None, dialect: str) -> None:
+        self._instance_id = instance_id
+        self._clock = clock
+        self._keeping = keeping
+        self._signer = None if keeping is None else Signer(keeping.secret)
+        self._dialect = dialect
+        self._chains: list[Chain] = []
+
+    def on(self, engine: Engine, writer: str) -> Engine:
+        """Give an engine, over the same connections, whose transactions write into a chain of their own."""
+        chain = Chain(writer, self._instance_id, self._clock, self._signer, self._dialect)
+        self._chains.append(chain)
+        return chained(engine, chain)
+
+    def keeper(self, run: RunsWork, reader: Reader, engine: Engine) -> Keeper | None:
+        """Make the one who signs them, where there is something to sign with."""
+        if self._keeping is None or self._signer is None:
+            return None
+        return Keeper(
+            self._chains,
+            run=run,
+            reader=reader,
+            engine=engine,
+            clock=self._clock,
+            signer=self._signer,
+            instance_id=self._instance_id,
+            folder=self._keeping.folder,
+        )
