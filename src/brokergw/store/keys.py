@@ -11,10 +11,10 @@ from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import AuditRow
 from brokergw.model.principal import ApiKey, Role, Scope
 from brokergw.ports.identity import Use
+from brokergw.store.audit.chain import write_audit
 from brokergw.store.directory import insert_new, make_user_known
 from brokergw.store.group import RunsWork
 from brokergw.store.identity_version import note_change, read_version
-from brokergw.store.mode_changes import write_audit
 from brokergw.store.reader import Reader
 from brokergw.store.roles import any_admin, grant_roles
 from brokergw.store.tables import API_KEYS, USER_ROLES

@@ -7,10 +7,10 @@ from sqlalchemy import Connection, delete, insert, select
 
 from brokergw.model.events import AuditRow
 from brokergw.model.principal import Role
+from brokergw.store.audit.chain import write_audit
 from brokergw.store.directory import make_user_known
 from brokergw.store.group import RunsWork
 from brokergw.store.identity_version import note_change
-from brokergw.store.mode_changes import write_audit
 from brokergw.store.reader import Reader
 from brokergw.store.tables import USER_ROLES
 
