@@ -46,8 +46,11 @@ class LossBook:
 
     def of_user(self, user_id: str) -> Sequence[RiskDay]:
         """Give the newest day of each of a user's accounts, by account."""
-        accounts = self._accounts.get(user_id, ())
-        return [self._days[account_id] for account_id in accounts if not self._gone(account_id)]
+        return [self._days[account_id] for account_id in self._accounts.get(user_id, ())]
+
+    def followed(self, user_id: str) -> Sequence[RiskDay]:
+        """Give those of them whose connections are not revoked: nobody looks at the others any more."""
+        return [row for row in self.of_user(user_id) if not self._gone(row.account_id)]
 
     def put(self, row: RiskDay) -> None:
         """Take what was seen; what is older than is known already changes nothing."""
@@ -62,7 +65,8 @@ class LossBook:
         """Sum up what a user's accounts have lost on a day; `at` gives newer losses by account.
 
         What is lost in one account is not made up for by what another one gains. Pretended money is no money: accounts
-        of different environments are summed apart, and the largest sum counts.
+        of different environments are summed apart, and the largest sum counts. What was lost before a connection was
+        revoked is lost still.
         """
         return _lost(self._days_of(user_id, day), at or {})
 
@@ -78,7 +82,7 @@ class LossBook:
         """Name a user's accounts whose value may have moved since anybody last saw it; `but` leaves one out."""
         return [
             row.account_id
-            for row in self.of_user(user_id)
+            for row in self.followed(user_id)
             if row.exposed and row.account_id != but and now_ns - row.equity_time_ns > _FRESH_NS
         ]
 

@@ -96,7 +96,8 @@ class LossLatch:
         if halt is None or self._days.of(halt.set_time_ns) >= day or self.reached(user_id):
             return
         rows = self._book.of_user(user_id)
-        unseen = [row.account_id for row in rows if row.exposed and row.trading_day != day]
+        followed = self._book.followed(user_id)
+        unseen = [row.account_id for row in followed if row.exposed and row.trading_day != day]
         if unseen or not rows or any(row.trading_day == day and row.crossed_time_ns is not None for row in rows):
             return
         try:

@@ -128,6 +128,24 @@ async def test_a_revoked_connection_is_not_waited_for(world: LossWorld) -> None:
         assert not await denied(life)
 
 
+@pytest.mark.parametrize(("lost", "refused"), [(399, False), (400, True), (401, True)], ids=["below", "at", "above"])
+async def test_revoking_a_connection_gives_no_loss_back(world: LossWorld, lost: int, *, refused: bool) -> None:
+    """K4b: what was lost at one broker today counts on beside the next loss, whether its connection lives or not."""
+    other = world.account("acc_b")
+    other.hold(D(10))
+    async with world.living() as life:
+        other.price = D(-10)
+        await world.clock.pass_time(6)
+        assert world.day("acc_b").loss == D(600)
+        await world.connections.revoke("con_acc_b", world.clock.now_ns())
+        await world.clock.pass_time(2)
+        world.accounts.by_id["acc_a"].cash -= D(lost)
+        await world.clock.pass_time(6)
+        assert (world.halted() is not None) is refused
+        assert life.desk.losses is not None
+        assert life.desk.losses.of_user("alice") == D(600 + lost)
+
+
 async def test_numbers_that_contradict_each_other_refuse_orders(world: LossWorld) -> None:
     """K4b: an equity that is not what cash and positions come to is not known, and orders that add are refused."""
     async with world.living() as life:
