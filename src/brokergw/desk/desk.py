@@ -128,6 +128,7 @@ class Desk:
         one_at_a_time = OneAtATime(journal)
         self._hours = HoursParts(self._sessions, clock, hours or HoursSources())
         self._halting = halting or Halting(NoHaltBook(), clock)
+        self._halting.storms.follow(journal)
         self._own_orders = OwnOrders(journal, self._sessions, clock, gate_settings.duplicate_window_s)
         followed = LossParts(journal, self._sessions, self._holding, self.limits, self._halting, self._notifier, clock)
         self.losses = Losses(risk_days, followed) if risk_days is not None else None
@@ -181,7 +182,14 @@ class Desk:
         self._sweep = Sweep(journal, self._sends, self._sessions, self._recall, self._submit, self._cancel, clock)
         self._watch = Watch(journal, self._tail, self._sessions, clock)
         self._clearing = Clearing(
-            self._halting, self._sessions, journal, self._upkeep, self._cancel, self._submit, clock
+            self._halting,
+            self._sessions,
+            journal,
+            self._upkeep,
+            self._cancel,
+            self._submit,
+            self._notifier,
+            clock,
         )
         self.halts = TradingStates(self._halting, self.live.mfa, self._sessions, self._clearing, clock)
 

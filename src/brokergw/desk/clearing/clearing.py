@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from brokergw.desk.clearing.closing_orders import ClosingOrders, derived_key
+from brokergw.desk.clearing.leftovers import Leftovers
 from brokergw.desk.feeds.upkeep import Upkeep, budget_is_short
 from brokergw.desk.halts.halting import Halting
 from brokergw.desk.halts.latch import order_scopes
@@ -36,6 +37,7 @@ from brokergw.model.trading import ScopeKind
 from brokergw.ports.clock import Clock
 from brokergw.ports.halts import Finding, FindingState, Residual, Sweep
 from brokergw.ports.journal import Journal, OrderQuery
+from brokergw.ports.notifier import Notifier
 
 _EVERY_S: Final = 0.5
 _DONE_AGAIN_S: Final = 30.0
@@ -58,6 +60,7 @@ class Clearing:
         upkeep: Upkeep,
         cancel: Cancel,
         submit: Submit,
+        notifier: Notifier,
         clock: Clock,
     ) -> None:
         self._halting = halting
@@ -67,6 +70,7 @@ class Clearing:
         self._cancel = cancel
         self._submit = submit
         self._clock = clock
+        self._leftovers = Leftovers(notifier)
         self._done_at: dict[tuple[str, str], float] = {}
         self._bell = asyncio.Event()
         halting.on_change(self._bell.set)
@@ -276,6 +280,7 @@ class Clearing:
             time_ns=self._clock.now_ns(),
         )
         await self._halting.book.report(finding)
+        self._leftovers.take(sweep, finding)
 
     def _audit(self, sweep: Sweep, action: str, outcome: str, order: Order) -> None:
         """Say in the name of the person who threw the switch which step was taken."""

@@ -6,8 +6,10 @@ from decimal import Decimal
 
 import pytest
 
+from brokergw.desk.clearing.leftovers import AFTER_S
 from brokergw.desk.results import Cleared
 from brokergw.model.account import Position
+from brokergw.model.alerts import AlertKind
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.instrument import AssetClass
 from brokergw.model.lifecycle import State
@@ -17,6 +19,7 @@ from brokergw.model.terms import OrderType, Side
 from brokergw.model.trading import PLATFORM, HaltCause, TradingState
 from brokergw.ports.broker import BrokerUnavailable
 from brokergw.ports.halts import Finding, FindingState
+from tests.fixtures.memory_alerts import HeardAlerts
 from tests.fixtures.memory_halts import MemoryHaltBook
 from tests.fixtures.scripted_broker import Bench, broker_order
 
@@ -85,6 +88,26 @@ async def test_a_broker_that_is_down_is_said_to_block(bench: Bench) -> None:
     assert finding.state is FindingState.BLOCKED
     assert finding.why == "BROKER_UNREACHABLE: it is down"
     assert [left.order_id for left in finding.residuals] == [order.order_id]
+
+
+async def test_what_a_sweep_does_not_get_rid_of_is_told(bench: Bench) -> None:
+    """K3: the desk's own notifier hears of a cancel that the broker never confirms."""
+    heard = HeardAlerts()
+    bench.desk._clearing._leftovers._notifier = heard
+    order = await resting(bench)
+
+    async def cancel(_: str) -> Outcome:
+        return Accepted()
+
+    bench.broker.cancel = cancel
+    book = await kill(bench)
+    await one_pass(bench, book)
+    assert heard.alerts == []
+    bench.clock.advance(AFTER_S)
+    await one_pass(bench, book)
+    (alert,) = heard.alerts
+    assert alert.kind is AlertKind.NOT_CLEARED
+    assert order.order_id in alert.facts[0][1]
 
 
 async def test_an_account_where_nothing_rests_is_done(bench: Bench) -> None:
