@@ -312,6 +312,10 @@ class Journal(Ledger, Protocol):
         """List every order that has not ended, of one account or of all, in some states or in any, oldest first."""
         ...
 
+    async def count_refused(self, user_id: str, strategy_id: str, broker: str, made_after_ns: int) -> int:
+        """Count a user's orders of a strategy, or of none, that a broker (any when empty) has refused."""
+        ...
+
     async def open_heads(self, account_id: str) -> Sequence[OrderHead]:
         """Tell where every order of an account stands that has not ended; cheap enough to ask every few seconds."""
         ...

@@ -129,6 +129,10 @@ class SqlJournal:
         """List every order that has not ended, oldest first."""
         return await self._reader.query(queries.open_orders(None if account_id is None else (account_id,), states))
 
+    async def count_refused(self, user_id: str, strategy_id: str, broker: str, made_after_ns: int) -> int:
+        """Count a user's orders of a strategy, or of none, that a broker (any when empty) has refused."""
+        return await self._reader.query(queries.count_refused(user_id, strategy_id, broker, made_after_ns))
+
     async def open_heads(self, account_id: str) -> Sequence[OrderHead]:
         """Tell where every order of an account stands that has not ended."""
         return await self._reader.query(queries.open_heads(account_id))

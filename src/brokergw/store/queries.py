@@ -89,6 +89,19 @@ _OPEN_HEADS: Final = select(
 ).where(ORDERS.c.is_open, ORDERS.c.account_id == bindparam("of_account"))
 
 
+def count_refused(user_id: str, strategy_id: str, broker: str, made_after_ns: int) -> Read[int]:
+    """Count a user's latest orders of a strategy, or of none, that a broker (any when empty) has refused."""
+    wanted = select(func.count()).where(
+        ORDERS.c.user_id == user_id,
+        ORDERS.c.create_time_ns > made_after_ns,
+        ORDERS.c.state == State.REJECTED_BY_BROKER,
+        ORDERS.c.strategy_id == strategy_id,
+    )
+    if broker:
+        wanted = wanted.where(ORDERS.c.broker == broker)
+    return lambda connection: connection.execute(wanted).scalar_one()
+
+
 def open_heads(account_id: str) -> Read[list[OrderHead]]:
     """Tell where the orders of an account stand that have not ended."""
 

@@ -23,6 +23,7 @@ from tests.conformance.store.making import (
     add_accounts,
     admit,
     an_order,
+    change,
     committed,
     scope_of,
     settle,
@@ -317,3 +318,16 @@ async def test_account_row_counts_its_log(store: Store) -> None:
     wanted = ACCOUNTS.select().where(ACCOUNTS.c.account_id == ACCOUNT)
     row = await store.journal._reader.query(lambda database: database.execute(wanted).one())
     assert row.last_sequence == 1
+
+
+async def test_refusals_are_counted_by_strategy_or_broker_and_age(store: Store) -> None:
+    """Only orders that a broker has refused, made after a moment; those without a strategy by their broker."""
+    for strategy_id in ("s1", "s1", "s2", ""):
+        order = an_order(strategy_id=strategy_id, create_time_ns=START_NS)
+        await committed(store, admit(order))
+        await committed(store, change(order.next(START_NS, state=State.REJECTED_BY_BROKER)))
+    await committed(store, admit(an_order(strategy_id="s1", create_time_ns=START_NS)))
+    count = store.journal.count_refused
+    assert [await count(USER, "s1", "", START_NS + apart) for apart in (-1, 0, 1)] == [2, 0, 0]
+    assert [await count(USER, "", broker, START_NS - 1) for broker in ("mock", "alpaca")] == [1, 0]
+    assert await count("usr_2", "s1", "", START_NS - 1) == 0

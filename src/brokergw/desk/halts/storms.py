@@ -1,12 +1,12 @@
 """A strategy whose orders the broker keeps refusing is stopped: it is looping, and the next refusal may be a ban.
 
-Each process counts the refusals that it hears itself. Orders that name no strategy are counted together, by user and
-broker.
+Each process counts the refusals that it hears itself; where others write to the record too, it counts those on record
+after each of its own. Orders that name no strategy are counted together, by user and broker.
 """
 
 import asyncio
 from collections import deque
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -26,6 +26,19 @@ _COUNTED_MAX: Final = 10_000
 log = structlog.get_logger(__name__)
 
 
+class Record(Protocol):
+    """What is on record of refusals."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes write to it too."""
+        ...
+
+    async def count_refused(self, user_id: str, strategy_id: str, broker: str, made_after_ns: int) -> int:
+        """Count a user's orders of a strategy, or of none, that a broker (any when empty) has refused."""
+        ...
+
+
 class RejectStorms:
     """Counts refusals, and halts at the tenth within a minute."""
 
@@ -35,6 +48,13 @@ class RejectStorms:
         self._clock = clock
         self._refused: dict[TradingScope, deque[float]] = {}
         self._halting: dict[TradingScope, asyncio.Task[None]] = {}
+        self._record: Record | None = None
+        self._counting: dict[TradingScope, asyncio.Task[None]] = {}
+        self._again: dict[TradingScope, Order] = {}
+
+    def follow(self, record: Record) -> None:
+        """Count what is on record too, from here on: other processes hear of refusals that this one does not."""
+        self._record = record if record.shared else None
 
     def refused(self, order: Order) -> None:
         """Count an order that the broker has refused."""
@@ -44,14 +64,47 @@ class RejectStorms:
             self._refused = {each: times for each, times in self._refused.items() if now - times[-1] < WITHIN_S}
         times = self._refused.setdefault(scope, deque(maxlen=REFUSALS_MAX))
         times.append(now)
-        if len(times) < REFUSALS_MAX or now - times[0] >= WITHIN_S or scope in self._halting:
+        if len(times) == REFUSALS_MAX and now - times[0] < WITHIN_S:
+            times.clear()
+            self._stop(scope, order)
+        elif self._record is not None and scope not in self._halting:
+            self._look(scope, order)
+
+    def _stop(self, scope: TradingScope, order: Order) -> None:
+        if scope in self._halting or self._stands(scope):
             return
-        if any((halt.scope, halt.cause) == (scope, HaltCause.REJECT_STORM) for halt in self._standing.all()):
-            return
-        times.clear()
         task = asyncio.create_task(self._halt(scope, order.reject_reason), name=f"halt {scope.key}")
         self._halting[scope] = task
         task.add_done_callback(lambda _: self._halting.pop(scope, None))
+
+    def _stands(self, scope: TradingScope) -> bool:
+        return any((halt.scope, halt.cause) == (scope, HaltCause.REJECT_STORM) for halt in self._standing.all())
+
+    def _look(self, scope: TradingScope, order: Order) -> None:
+        """Count on the record, one look at a time; what is refused during a look is counted by one more after it."""
+        if scope in self._counting:
+            self._again[scope] = order
+            return
+        task = asyncio.create_task(self._count(scope, order), name=f"count refusals of {scope.key}")
+        self._counting[scope] = task
+        task.add_done_callback(lambda _: self._counting.pop(scope, None))
+
+    async def _count(self, scope: TradingScope, order: Order) -> None:
+        assert self._record is not None, "only a shared record is looked at"
+        latest: Order | None = order
+        while latest is not None:
+            since_ns = self._clock.now_ns() - round(WITHIN_S * 1e9)
+            broker = "" if latest.strategy_id else latest.broker
+            try:
+                refused = await self._record.count_refused(latest.user_id, latest.strategy_id, broker, since_ns)
+            except GatewayError as error:
+                log.warning("refusals on record are not counted", scope=scope.key, reason=error.reason.value)
+                refused = 0
+            if refused >= REFUSALS_MAX:
+                self._again.pop(scope, None)
+                self._stop(scope, latest)
+                return
+            latest = self._again.pop(scope, None)
 
     async def _halt(self, scope: TradingScope, latest: str) -> None:
         reason = (

@@ -42,6 +42,8 @@ _LOCAL_WITHIN_S: Final = 0.93
 _ANSWER_WITHIN_S: Final = 0.95
 """After so long the switch answers with what it knows by then; a second is the promise."""
 _OF_USERS: Final = frozenset({ScopeKind.USER, ScopeKind.USER_BROKER, ScopeKind.STRATEGY})
+_BY_ANY: Final = frozenset({HaltCause.REJECT_STORM})
+"""Causes by which several processes may come to the same halt at once: the one tells whose halt was first."""
 
 T = TypeVar("T")
 
@@ -122,6 +124,7 @@ class Switch:
     ) -> Halted:
         """Halt a scope; returns once nothing of it can leave any process.
 
+
         `by` is a user id or the gateway's own word for a part of itself; `caller` is the call behind it, where there is
         one. A `sweep` clears away what rests in the scope, and with `flatten` closes what is held there. Whoever stops
         waiting for the answer stops nothing else.
@@ -133,12 +136,15 @@ class Switch:
         began = self._clock.monotonic()
         task = self._begin(wish)
         answered = asyncio.create_task(self._latch.quiet(_ANSWERED_WITHIN_S))
-        self._notify(_alert(wish))
+        if wish.cause not in _BY_ANY:
+            self._notify(_alert(wish))
         log.error("trading is halted", **_facts(wish), by=wish.set_by, reason=wish.reason)
         if await within(self._clock, _PLACED_WITHIN_S, [task]):
             halt, reach, silent = task.result(), *await self._everywhere(task.result().epoch, began)
         else:
             halt, reach, silent = await self._kept(wish, task, began)
+        if wish.cause in _BY_ANY and halt.set_time_ns == wish.set_time_ns:
+            self._notify(_alert(wish))
         await answered
         took_s = self._clock.monotonic() - began
         log.error("the halt holds", **_facts(wish), reach=reach.value, took_s=round(took_s, 4), silent=list(silent))
