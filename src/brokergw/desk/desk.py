@@ -114,9 +114,8 @@ class Desk:
         self._rules, self._gate_settings = rules or DeskRules(), gate_settings
         self._resolver = Resolver(recorder, self._book, clock, self._rules, self._notifier)
         adoption = Adoption(journal, self._book, self._sends, clock, self._notifier)
-        self._upkeep = upkeep = Upkeep(
-            journal, self._book, recorder, adoption, clock, upkeep_settings or UpkeepSettings()
-        )
+        paces = upkeep_settings or UpkeepSettings()
+        self._upkeep = upkeep = Upkeep(journal, self._book, recorder, adoption, clock, paces)
         self._feeds = Feeds(
             journal, self._book, recorder, self._sends, clock,
             adoption=adoption, upkeep=upkeep, notifier=self._notifier,
@@ -128,7 +127,6 @@ class Desk:
         one_at_a_time = OneAtATime(journal)
         self._hours = HoursParts(self._sessions, clock, hours or HoursSources())
         self._halting = halting or Halting(NoHaltBook(), clock)
-        self._halting.storms.follow(journal)
         self._own_orders = OwnOrders(journal, self._sessions, clock, gate_settings.duplicate_window_s)
         followed = LossParts(journal, self._sessions, self._holding, self.limits, self._halting, self._notifier, clock)
         self.losses = Losses(risk_days, followed) if risk_days is not None else None
@@ -181,6 +179,7 @@ class Desk:
         self.list_orders_in_doubt, self.settle_order = verdicts.in_doubt, verdicts.settle
         self._sweep = Sweep(journal, self._sends, self._sessions, self._recall, self._submit, self._cancel, clock)
         self._watch = Watch(journal, self._tail, self._sessions, clock)
+        self._halting.storms.follow(journal)
         self._clearing = Clearing(
             self._halting,
             self._sessions,
