@@ -20,6 +20,7 @@ from brokergw.app.identity import IdentityParts
 from brokergw.app.secrets import Secrets, load_secrets
 from brokergw.app.settings import Settings, split_address
 from brokergw.app.tracing import open_tracing
+from brokergw.app.vault import watch_keys
 from brokergw.desk.alerts.delivery import Alerts
 from brokergw.desk.desk import Desk
 from brokergw.desk.feeds.upkeep import UpkeepSettings
@@ -145,6 +146,7 @@ class Gateway:
         self._watching = (
             asyncio.create_task(self._watch_health(), name="watch health"),
             *self.identity.start(),
+            asyncio.create_task(watch_keys(self.store.vault, SystemClock()), name="watch the keys that seal"),
         )
         return port
 

@@ -16,8 +16,10 @@ from brokergw.app.clock import SystemClock
 from brokergw.app.secret_text import SecretUnusable
 from brokergw.app.secrets import credentials_key_file, load_secrets
 from brokergw.app.settings import Settings, split_address
+from brokergw.app.vault import vault_status
 from brokergw.store.check import StoreUnreachable, tables_are_current
 from brokergw.store.open import open_store
+from brokergw.store.vault.vault import VaultStatus
 
 _CERTIFICATE_WARNING: Final = timedelta(days=14)
 _REACH_TIMEOUT_S: Final = 3.0
@@ -40,6 +42,7 @@ async def examine(settings: Settings) -> list[Finding]:
     findings += database
     if all(finding.ok for finding in database):
         findings += [finding async for finding in _keys(settings)]
+        findings += _vault(await vault_status(settings))
     findings += await asyncio.gather(
         *(_reach(name, url) for name, url in (("alpaca paper", settings.alpaca_paper_url),))
     )
@@ -144,6 +147,20 @@ async def _keys(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("API keys", True, f"{len(usable)} usable")
     else:
         yield Finding("API keys", None, "nobody can call yet", "run `brokergw keys create --user NAME`")
+
+
+def _vault(status: VaultStatus) -> Iterator[Finding]:
+    values = sum(key.values for key in status.keys)
+    late = sum(key.values if not key.primary else key.former for key in status.keys)
+    if status.lost:
+        what = f"some stored secrets are under keys that are not there: {', '.join(status.lost)}"
+        yield Finding("vault", False, what, "put these keys back behind the first one (docs/vault.md)")
+    elif late:
+        yield Finding(
+            "vault", None, f"{late} of {values} stored secrets wait for a rotation", "run `brokergw vault rotate`"
+        )
+    else:
+        yield Finding("vault", True, f"{values} stored secrets, all under the first key")
 
 
 async def _reach(name: str, url: str) -> Finding:

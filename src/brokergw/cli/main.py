@@ -17,6 +17,7 @@ from brokergw.cli import (
     reconcile,
     roles,
     server,
+    vault,
     watch,
 )
 from brokergw.cli.exits import MEANINGS
@@ -38,6 +39,7 @@ app = typer.Typer(
 server.register(app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(roles.app, name="roles")
+app.add_typer(vault.app, name="vault")
 doubts.register(orders.app)
 app.add_typer(orders.app, name="orders")
 holdings.register(app)

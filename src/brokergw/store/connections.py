@@ -17,6 +17,7 @@ from brokergw.ports.vault import CredentialsMoved, Purpose
 from brokergw.store.directory import insert_new, make_user_known
 from brokergw.store.reader import Reader
 from brokergw.store.tables import ACCOUNTS, CONNECTIONS, CREDENTIALS
+from brokergw.store.vault.places import place_of_credential
 from brokergw.store.vault.seal import Place, Seal, Sealed
 from brokergw.store.writer import Writer
 
@@ -150,9 +151,7 @@ class SqlConnectionDirectory:
         seen = (row.connection_id, row.field)
         if row.version < self._opened.get(seen, 0):
             raise Sealed(row.connection_id, "an older version was put back")
-        value = self._seal.open(
-            row.sealed, Place(row.user_id, row.connection_id, row.broker, row.field, version=row.version)
-        )
+        value = self._seal.open(row.sealed, place_of_credential(row))
         self._opened[seen] = row.version
         return value
 

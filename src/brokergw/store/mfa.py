@@ -12,7 +12,8 @@ from brokergw.store.group import RunsWork
 from brokergw.store.mode_changes import end_live, touch
 from brokergw.store.reader import Reader
 from brokergw.store.tables import MFA_AUTHENTICATORS
-from brokergw.store.vault.seal import Place, Seal, Sealed
+from brokergw.store.vault.places import place_of_seed
+from brokergw.store.vault.seal import Seal, Sealed
 
 
 class SqlAuthenticators:
@@ -31,7 +32,7 @@ class SqlAuthenticators:
 
     async def enroll(self, new: Authenticator) -> bool:
         """Keep a new one, in place of one that was neither confirmed nor locked; False where another stands."""
-        sealed = self._seal.close(new.secret, _place(new.user_id, new.authenticator_id))
+        sealed = self._seal.close(new.secret, place_of_seed(new.user_id, new.authenticator_id))
 
         def work(database: Connection) -> bool:
             if not touch(database, new.user_id):
@@ -102,7 +103,7 @@ class SqlAuthenticators:
 
     def _opened(self, row: Any) -> Authenticator:
         try:
-            secret = self._seal.open(row.sealed_secret, _place(row.user_id, row.authenticator_id))
+            secret = self._seal.open(row.sealed_secret, place_of_seed(row.user_id, row.authenticator_id))
         except Sealed:
             raise GatewayError(
                 Reason.MFA_NOT_ENROLLED, "the authenticator cannot be opened any more; an administrator must reset it"
@@ -152,7 +153,3 @@ def _count_miss(database: Connection, authenticator_id: str, time_ns: int, failu
 
 def _is(authenticator_id: str) -> Any:
     return MFA_AUTHENTICATORS.c.authenticator_id == authenticator_id
-
-
-def _place(user_id: str, authenticator_id: str) -> Place:
-    return Place(user_id, authenticator_id, "mfa", "secret")

@@ -43,6 +43,7 @@ from brokergw.store.time import DatabaseTime
 from brokergw.store.transaction import WriterConnection
 from brokergw.store.vault.ring import KeyRing
 from brokergw.store.vault.seal import Seal
+from brokergw.store.vault.vault import SqlVault
 from brokergw.store.writer import Writer
 
 CAPACITY: Final = 20_000
@@ -110,6 +111,7 @@ class Store:
         self.keys: Final = SqlKeyDirectory(self._writer.run, self._reader)
         self.roles: Final = SqlRoles(self._writer.run, self._reader)
         self.connections: Final = SqlConnectionDirectory(self._writer, self._reader, seal, self.journal.record, clock)
+        self.vault: Final = SqlVault(run, self._reader, seal, self.leases, self.journal.record, clock)
         self.modes: Final = SqlModes(run, self._reader)
         self.authenticators: Final = SqlAuthenticators(run, self._reader, seal)
         self.reconciliations: Final = SqlReconciliations(run, self._reader)

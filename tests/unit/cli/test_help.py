@@ -35,6 +35,7 @@ def test_the_verbs_of_the_product_are_there() -> None:
         *("kill set", "kill show", "kill clear", "halt", "resume"),
         *("mfa enroll", "mfa confirm", "mfa reset", "mfa unlock", "mfa local-reset", "mfa local-unlock"),
         *("connections list", "connections create", "connections test", "connections revoke"),
+        *("vault rotate", "vault status"),
         *("reconcile run", "reconcile list", "reconcile settle", "reconcile policy"),
     }
 

@@ -30,6 +30,7 @@ from brokergw.store.tables.reconciliations import (
     RECONCILIATION_REQUESTS,
     RECONCILIATIONS,
 )
+from brokergw.store.tables.vault import INSTANCE_KEYS
 
 __all__ = [
     "ACCOUNTS",
@@ -49,6 +50,7 @@ __all__ = [
     "HALT_SWEEPS",
     "HALT_WATCHERS",
     "INSTANCES",
+    "INSTANCE_KEYS",
     "KEYS",
     "LEASES",
     "LIMITS_HISTORY",

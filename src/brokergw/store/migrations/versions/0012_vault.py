@@ -1,4 +1,4 @@
-"""Sealed values with versions: each is bound to the version that its row tells."""
+"""Sealed values with versions, each bound to the one that its row tells; and which process has which keys."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,8 +19,14 @@ def upgrade() -> None:
         sa.Column("credentials_version", sa.BigInteger(), nullable=False, server_default=sa.text("0")),
     )
     op.execute("UPDATE user_broker_connections SET credentials_version = 1 WHERE has_key")
+    op.create_table(
+        "instance_keys",
+        sa.Column("instance_id", sa.Text(), primary_key=True),
+        sa.Column("key_ids", sa.Text(), nullable=False),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("instance_keys")
     op.drop_column("user_broker_connections", "credentials_version")
     op.drop_column("user_broker_credentials", "version")
