@@ -24,7 +24,8 @@ class Throttle:
 
     The bucket holds a minute's worth and refills evenly. Ordinary requests leave `cancel_share` of it untouched, so
     that a cancel always finds a token. `per_minute` is the broker's budget until its headers say another; None counts
-    nothing, unless the platform's `pace` does, which is asked each time. Bans hold in any case.
+    nothing, unless the platform's `pace` does, which is asked each time. Bans hold in any case. Who is turned away is
+    told to wait until there is room for `together` requests: one that comes again has all of its questions to ask.
 
     Several processes spend one budget. Once the broker has told what is left of it, each follows that: a process takes
     what the others leave, the share for cancels included. A broker that never tells cannot be followed, so each process
@@ -38,10 +39,12 @@ class Throttle:
         monotonic: Callable[[], float],
         cancel_share: float = 0.2,
         pace: Callable[[], Pace] = own_pace,
+        together: int = 1,
     ) -> None:
         self._monotonic = monotonic
         self._cancel_share = cancel_share
         self._pace = pace
+        self._together = together
         self._budget = float(per_minute) if per_minute is not None else None
         self._told = False
         self._capacity = self._capacity_now()
@@ -61,7 +64,8 @@ class Throttle:
             return
         needed = 1.0 if cancel else 1.0 + self._capacity * self._cancel_share
         if self._tokens < needed:
-            raise Spent((needed - self._tokens) * 60 / self._capacity)
+            room = needed if cancel else min(self._capacity, needed + self._together - 1)
+            raise Spent((room - self._tokens) * 60 / self._capacity)
         self._tokens -= 1.0
 
     def ban(self, seconds: float, *, cancels: bool = True) -> None:

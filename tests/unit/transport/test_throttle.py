@@ -167,3 +167,36 @@ def test_an_answer_tells_when_to_come_back_or_does_not() -> None:
     assert tells_when({"x-ratelimit-reset": "1700000000"})
     assert not tells_when({"retry-after": "soon"})
     assert not tells_when({})
+
+
+@pytest.mark.parametrize(("early_s", "passed"), [(0.01, 2), (0.0, 3), (-0.01, 3)])
+def test_who_is_turned_away_may_ask_everything_when_told_to_come_again(early_s: float, passed: int) -> None:
+    """T2. Just before the time that was told two of an order's three requests pass, from then on all of them do."""
+    clock = Hand()
+    throttle = Throttle(60, monotonic=clock, cancel_share=0.25, together=3)
+    for _ in range(45):
+        throttle.take()
+    with pytest.raises(Spent) as spent:
+        throttle.take()
+    clock.now += spent.value.retry_after_s - early_s
+    for _ in range(passed):
+        throttle.take()
+    with pytest.raises(Spent):
+        throttle.take()
+    throttle.take(cancel=True)
+
+
+def test_a_cancel_that_is_turned_away_waits_for_itself_alone() -> None:
+    """T2. And no wait is longer than it takes to fill the whole budget."""
+    throttle = Throttle(60, monotonic=Hand(), cancel_share=0, together=3)
+    for _ in range(60):
+        throttle.take(cancel=True)
+    with pytest.raises(Spent) as one:
+        throttle.take(cancel=True)
+    assert one.value.retry_after_s == pytest.approx(1.0)
+    small = Throttle(2, monotonic=Hand(), cancel_share=0, together=3)
+    small.take()
+    small.take()
+    with pytest.raises(Spent) as all_of_it:
+        small.take()
+    assert all_of_it.value.retry_after_s == pytest.approx(60.0)

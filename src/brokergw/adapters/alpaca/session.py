@@ -19,6 +19,8 @@ from brokergw.transport.throttle import Spent, Throttle, read_budget, retry_afte
 
 BROKER: Final = "alpaca"
 _RETRY_S: Final = 1.0
+_REQUESTS_OF_AN_ORDER: Final = 3
+"""What an order asks of the trading service: the account, the positions, and then the order itself."""
 _NO_BUDGET: Final = Budget(None, None, None)
 
 
@@ -44,7 +46,9 @@ class Session:
         http.retain()
         self._trading = _Door(
             config.trading_url(link.environment),
-            Throttle(config.requests_per_minute, monotonic=clock.monotonic, pace=link.pace),
+            Throttle(
+                config.requests_per_minute, monotonic=clock.monotonic, pace=link.pace, together=_REQUESTS_OF_AN_ORDER
+            ),
         )
         self._data = _Door(
             config.data_url.rstrip("/"),
