@@ -83,7 +83,11 @@ async def write(store: Store, number: int, **values: Any) -> None:
 
 async def audited(store: Store) -> Sequence[tuple[str, str]]:
     """Read what the audit has heard of rotations."""
-    wanted = select(AUDIT.c.outcome, AUDIT.c.detail).where(AUDIT.c.action == "vault.rotated").order_by(AUDIT.c.audit_id)
+    wanted = (
+        select(AUDIT.c.outcome, AUDIT.c.detail)
+        .where(AUDIT.c.action == "vault.rotated")
+        .order_by(AUDIT.c.chain, AUDIT.c.sequence)
+    )
     await store.connections._writer.run(lambda _: None)
     rows = await store.connections._reader.query(lambda database: database.execute(wanted).all())
     return [(row.outcome, row.detail) for row in rows]
