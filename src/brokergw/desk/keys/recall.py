@@ -1,5 +1,6 @@
 """What a key already stands for: a fresh call, a call still running, or an answer that was given before."""
 
+from functools import lru_cache
 from typing import Any, Final
 
 from brokergw.desk.keys.sends import Sends, key_reused
@@ -26,7 +27,13 @@ _DAY_NS: Final = 24 * 3600 * 1_000_000_000
 
 def scope_of(caller: Caller, command: KeyedCommand) -> KeyScope:
     """Name whose key for which method a command carries."""
-    return KeyScope(caller.user_id, command.method, command.idempotency_key.lower())
+    return _scope(caller.user_id, command.method, command.idempotency_key)
+
+
+@lru_cache(maxsize=1_024)
+def _scope(user_id: str, method: str, key: str) -> KeyScope:
+    # Named four times in the course of one order.
+    return KeyScope(user_id, method, key.lower())
 
 
 class Recall:
