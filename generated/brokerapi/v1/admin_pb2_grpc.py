@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from brokerapi.v1 import halts_pb2 as brokerapi_dot_v1_dot_halts__pb2
+from brokerapi.v1 import keys_pb2 as brokerapi_dot_v1_dot_keys__pb2
 from brokerapi.v1 import limits_pb2 as brokerapi_dot_v1_dot_limits__pb2
 from brokerapi.v1 import live_pb2 as brokerapi_dot_v1_dot_live__pb2
 
@@ -111,6 +112,61 @@ class AdminServiceStub:
                 '/brokerapi.v1.AdminService/ResumeUser',
                 request_serializer=brokerapi_dot_v1_dot_halts__pb2.ResumeUserRequest.SerializeToString,
                 response_deserializer=brokerapi_dot_v1_dot_halts__pb2.ResumeUserResponse.FromString,
+                _registered_method=True)
+        self.IssueApiKey = channel.unary_unary(
+                '/brokerapi.v1.AdminService/IssueApiKey',
+                request_serializer=brokerapi_dot_v1_dot_keys__pb2.IssueApiKeyRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_keys__pb2.IssueApiKeyResponse.FromString,
+                _registered_method=True)
+        self.ListApiKeys = channel.unary_unary(
+                '/brokerapi.v1.AdminService/ListApiKeys',
+                request_serializer=brokerapi_dot_v1_dot_keys__pb2.ListApiKeysRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_keys__pb2.ListApiKeysResponse.FromString,
+                _registered_method=True)
+        self.RotateApiKey = channel.unary_unary(
+                '/brokerapi.v1.AdminService/RotateApiKey',
+                request_serializer=brokerapi_dot_v1_dot_keys__pb2.RotateApiKeyRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_keys__pb2.RotateApiKeyResponse.FromString,
+                _registered_method=True)
+        self.RevokeApiKey = channel.unary_unary(
+                '/brokerapi.v1.AdminService/RevokeApiKey',
+                request_serializer=brokerapi_dot_v1_dot_keys__pb2.RevokeApiKeyRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_keys__pb2.RevokeApiKeyResponse.FromString,
+                _registered_method=True)
+        self.ListRoles = channel.unary_unary(
+                '/brokerapi.v1.AdminService/ListRoles',
+                request_serializer=brokerapi_dot_v1_dot_keys__pb2.ListRolesRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_keys__pb2.ListRolesResponse.FromString,
+                _registered_method=True)
+        self.GrantRole = channel.unary_unary(
+                '/brokerapi.v1.AdminService/GrantRole',
+                request_serializer=brokerapi_dot_v1_dot_keys__pb2.GrantRoleRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_keys__pb2.GrantRoleResponse.FromString,
+                _registered_method=True)
+        self.RevokeRole = channel.unary_unary(
+                '/brokerapi.v1.AdminService/RevokeRole',
+                request_serializer=brokerapi_dot_v1_dot_keys__pb2.RevokeRoleRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_keys__pb2.RevokeRoleResponse.FromString,
+                _registered_method=True)
+        self.MapCertificate = channel.unary_unary(
+                '/brokerapi.v1.AdminService/MapCertificate',
+                request_serializer=brokerapi_dot_v1_dot_keys__pb2.MapCertificateRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_keys__pb2.MapCertificateResponse.FromString,
+                _registered_method=True)
+        self.ListCertificates = channel.unary_unary(
+                '/brokerapi.v1.AdminService/ListCertificates',
+                request_serializer=brokerapi_dot_v1_dot_keys__pb2.ListCertificatesRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_keys__pb2.ListCertificatesResponse.FromString,
+                _registered_method=True)
+        self.UnmapCertificate = channel.unary_unary(
+                '/brokerapi.v1.AdminService/UnmapCertificate',
+                request_serializer=brokerapi_dot_v1_dot_keys__pb2.UnmapCertificateRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_keys__pb2.UnmapCertificateResponse.FromString,
+                _registered_method=True)
+        self.RevokeToken = channel.unary_unary(
+                '/brokerapi.v1.AdminService/RevokeToken',
+                request_serializer=brokerapi_dot_v1_dot_keys__pb2.RevokeTokenRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_keys__pb2.RevokeTokenResponse.FromString,
                 _registered_method=True)
 
 
@@ -224,6 +280,83 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def IssueApiKey(self, request, context):
+        """Makes a key for any user, and the user with it. Its text is in the answer, and is never shown again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListApiKeys(self, request, context):
+        """Lists anybody's keys, newest first; never their texts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateApiKey(self, request, context):
+        """Gives anybody's key another secret.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeApiKey(self, request, context):
+        """Revokes anybody's key: within a second its calls are refused, and its streams ended, everywhere.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRoles(self, request, context):
+        """Lists who is more than a user.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GrantRole(self, request, context):
+        """Gives somebody a role. Its keys still need the scopes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeRole(self, request, context):
+        """Takes a role away, within a second and from every key. Nobody takes the last administrator's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MapCertificate(self, request, context):
+        """Says which user a client's certificate speaks for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCertificates(self, request, context):
+        """Lists which certificates speak for whom.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnmapCertificate(self, request, context):
+        """Takes a mapping away, within a second.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeToken(self, request, context):
+        """Refuses one token of the issuer's from now on, until it would have expired anyway.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -301,6 +434,61 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ResumeUser,
                     request_deserializer=brokerapi_dot_v1_dot_halts__pb2.ResumeUserRequest.FromString,
                     response_serializer=brokerapi_dot_v1_dot_halts__pb2.ResumeUserResponse.SerializeToString,
+            ),
+            'IssueApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.IssueApiKey,
+                    request_deserializer=brokerapi_dot_v1_dot_keys__pb2.IssueApiKeyRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_keys__pb2.IssueApiKeyResponse.SerializeToString,
+            ),
+            'ListApiKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListApiKeys,
+                    request_deserializer=brokerapi_dot_v1_dot_keys__pb2.ListApiKeysRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_keys__pb2.ListApiKeysResponse.SerializeToString,
+            ),
+            'RotateApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateApiKey,
+                    request_deserializer=brokerapi_dot_v1_dot_keys__pb2.RotateApiKeyRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_keys__pb2.RotateApiKeyResponse.SerializeToString,
+            ),
+            'RevokeApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeApiKey,
+                    request_deserializer=brokerapi_dot_v1_dot_keys__pb2.RevokeApiKeyRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_keys__pb2.RevokeApiKeyResponse.SerializeToString,
+            ),
+            'ListRoles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRoles,
+                    request_deserializer=brokerapi_dot_v1_dot_keys__pb2.ListRolesRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_keys__pb2.ListRolesResponse.SerializeToString,
+            ),
+            'GrantRole': grpc.unary_unary_rpc_method_handler(
+                    servicer.GrantRole,
+                    request_deserializer=brokerapi_dot_v1_dot_keys__pb2.GrantRoleRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_keys__pb2.GrantRoleResponse.SerializeToString,
+            ),
+            'RevokeRole': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeRole,
+                    request_deserializer=brokerapi_dot_v1_dot_keys__pb2.RevokeRoleRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_keys__pb2.RevokeRoleResponse.SerializeToString,
+            ),
+            'MapCertificate': grpc.unary_unary_rpc_method_handler(
+                    servicer.MapCertificate,
+                    request_deserializer=brokerapi_dot_v1_dot_keys__pb2.MapCertificateRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_keys__pb2.MapCertificateResponse.SerializeToString,
+            ),
+            'ListCertificates': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCertificates,
+                    request_deserializer=brokerapi_dot_v1_dot_keys__pb2.ListCertificatesRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_keys__pb2.ListCertificatesResponse.SerializeToString,
+            ),
+            'UnmapCertificate': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnmapCertificate,
+                    request_deserializer=brokerapi_dot_v1_dot_keys__pb2.UnmapCertificateRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_keys__pb2.UnmapCertificateResponse.SerializeToString,
+            ),
+            'RevokeToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeToken,
+                    request_deserializer=brokerapi_dot_v1_dot_keys__pb2.RevokeTokenRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_keys__pb2.RevokeTokenResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -709,6 +897,303 @@ class AdminService:
             '/brokerapi.v1.AdminService/ResumeUser',
             brokerapi_dot_v1_dot_halts__pb2.ResumeUserRequest.SerializeToString,
             brokerapi_dot_v1_dot_halts__pb2.ResumeUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IssueApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.AdminService/IssueApiKey',
+            brokerapi_dot_v1_dot_keys__pb2.IssueApiKeyRequest.SerializeToString,
+            brokerapi_dot_v1_dot_keys__pb2.IssueApiKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListApiKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.AdminService/ListApiKeys',
+            brokerapi_dot_v1_dot_keys__pb2.ListApiKeysRequest.SerializeToString,
+            brokerapi_dot_v1_dot_keys__pb2.ListApiKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.AdminService/RotateApiKey',
+            brokerapi_dot_v1_dot_keys__pb2.RotateApiKeyRequest.SerializeToString,
+            brokerapi_dot_v1_dot_keys__pb2.RotateApiKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.AdminService/RevokeApiKey',
+            brokerapi_dot_v1_dot_keys__pb2.RevokeApiKeyRequest.SerializeToString,
+            brokerapi_dot_v1_dot_keys__pb2.RevokeApiKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRoles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.AdminService/ListRoles',
+            brokerapi_dot_v1_dot_keys__pb2.ListRolesRequest.SerializeToString,
+            brokerapi_dot_v1_dot_keys__pb2.ListRolesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GrantRole(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.AdminService/GrantRole',
+            brokerapi_dot_v1_dot_keys__pb2.GrantRoleRequest.SerializeToString,
+            brokerapi_dot_v1_dot_keys__pb2.GrantRoleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeRole(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.AdminService/RevokeRole',
+            brokerapi_dot_v1_dot_keys__pb2.RevokeRoleRequest.SerializeToString,
+            brokerapi_dot_v1_dot_keys__pb2.RevokeRoleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MapCertificate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.AdminService/MapCertificate',
+            brokerapi_dot_v1_dot_keys__pb2.MapCertificateRequest.SerializeToString,
+            brokerapi_dot_v1_dot_keys__pb2.MapCertificateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCertificates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.AdminService/ListCertificates',
+            brokerapi_dot_v1_dot_keys__pb2.ListCertificatesRequest.SerializeToString,
+            brokerapi_dot_v1_dot_keys__pb2.ListCertificatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnmapCertificate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.AdminService/UnmapCertificate',
+            brokerapi_dot_v1_dot_keys__pb2.UnmapCertificateRequest.SerializeToString,
+            brokerapi_dot_v1_dot_keys__pb2.UnmapCertificateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.AdminService/RevokeToken',
+            brokerapi_dot_v1_dot_keys__pb2.RevokeTokenRequest.SerializeToString,
+            brokerapi_dot_v1_dot_keys__pb2.RevokeTokenResponse.FromString,
             options,
             channel_credentials,
             insecure,

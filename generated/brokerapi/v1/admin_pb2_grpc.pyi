@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from brokerapi.v1 import halts_pb2 as _halts_pb2
+from brokerapi.v1 import keys_pb2 as _keys_pb2
 from brokerapi.v1 import limits_pb2 as _limits_pb2
 from brokerapi.v1 import live_pb2 as _live_pb2
 from collections import abc as _abc
@@ -50,6 +51,28 @@ class AdminServiceStub:
     """Halts one user, everywhere or at one broker."""
     ResumeUser: _aio.UnaryUnaryMultiCallable[_halts_pb2.ResumeUserRequest, _halts_pb2.ResumeUserResponse]
     """Lifts a halt that HaltUser set."""
+    IssueApiKey: _aio.UnaryUnaryMultiCallable[_keys_pb2.IssueApiKeyRequest, _keys_pb2.IssueApiKeyResponse]
+    """Makes a key for any user, and the user with it. Its text is in the answer, and is never shown again."""
+    ListApiKeys: _aio.UnaryUnaryMultiCallable[_keys_pb2.ListApiKeysRequest, _keys_pb2.ListApiKeysResponse]
+    """Lists anybody's keys, newest first; never their texts."""
+    RotateApiKey: _aio.UnaryUnaryMultiCallable[_keys_pb2.RotateApiKeyRequest, _keys_pb2.RotateApiKeyResponse]
+    """Gives anybody's key another secret."""
+    RevokeApiKey: _aio.UnaryUnaryMultiCallable[_keys_pb2.RevokeApiKeyRequest, _keys_pb2.RevokeApiKeyResponse]
+    """Revokes anybody's key: within a second its calls are refused, and its streams ended, everywhere."""
+    ListRoles: _aio.UnaryUnaryMultiCallable[_keys_pb2.ListRolesRequest, _keys_pb2.ListRolesResponse]
+    """Lists who is more than a user."""
+    GrantRole: _aio.UnaryUnaryMultiCallable[_keys_pb2.GrantRoleRequest, _keys_pb2.GrantRoleResponse]
+    """Gives somebody a role. Its keys still need the scopes."""
+    RevokeRole: _aio.UnaryUnaryMultiCallable[_keys_pb2.RevokeRoleRequest, _keys_pb2.RevokeRoleResponse]
+    """Takes a role away, within a second and from every key. Nobody takes the last administrator's."""
+    MapCertificate: _aio.UnaryUnaryMultiCallable[_keys_pb2.MapCertificateRequest, _keys_pb2.MapCertificateResponse]
+    """Says which user a client's certificate speaks for."""
+    ListCertificates: _aio.UnaryUnaryMultiCallable[_keys_pb2.ListCertificatesRequest, _keys_pb2.ListCertificatesResponse]
+    """Lists which certificates speak for whom."""
+    UnmapCertificate: _aio.UnaryUnaryMultiCallable[_keys_pb2.UnmapCertificateRequest, _keys_pb2.UnmapCertificateResponse]
+    """Takes a mapping away, within a second."""
+    RevokeToken: _aio.UnaryUnaryMultiCallable[_keys_pb2.RevokeTokenRequest, _keys_pb2.RevokeTokenResponse]
+    """Refuses one token of the issuer's from now on, until it would have expired anyway."""
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """AdminService is for those who are responsible for the risk of the whole platform."""
@@ -175,5 +198,93 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_halts_pb2.ResumeUserRequest, _abc.Awaitable[_halts_pb2.ResumeUserResponse]],
     ) -> _abc.Awaitable[_halts_pb2.ResumeUserResponse]:
         """Lifts a halt that HaltUser set."""
+
+    @_abc_1.abstractmethod
+    def IssueApiKey(
+        self,
+        request: _keys_pb2.IssueApiKeyRequest,
+        context: _aio.ServicerContext[_keys_pb2.IssueApiKeyRequest, _abc.Awaitable[_keys_pb2.IssueApiKeyResponse]],
+    ) -> _abc.Awaitable[_keys_pb2.IssueApiKeyResponse]:
+        """Makes a key for any user, and the user with it. Its text is in the answer, and is never shown again."""
+
+    @_abc_1.abstractmethod
+    def ListApiKeys(
+        self,
+        request: _keys_pb2.ListApiKeysRequest,
+        context: _aio.ServicerContext[_keys_pb2.ListApiKeysRequest, _abc.Awaitable[_keys_pb2.ListApiKeysResponse]],
+    ) -> _abc.Awaitable[_keys_pb2.ListApiKeysResponse]:
+        """Lists anybody's keys, newest first; never their texts."""
+
+    @_abc_1.abstractmethod
+    def RotateApiKey(
+        self,
+        request: _keys_pb2.RotateApiKeyRequest,
+        context: _aio.ServicerContext[_keys_pb2.RotateApiKeyRequest, _abc.Awaitable[_keys_pb2.RotateApiKeyResponse]],
+    ) -> _abc.Awaitable[_keys_pb2.RotateApiKeyResponse]:
+        """Gives anybody's key another secret."""
+
+    @_abc_1.abstractmethod
+    def RevokeApiKey(
+        self,
+        request: _keys_pb2.RevokeApiKeyRequest,
+        context: _aio.ServicerContext[_keys_pb2.RevokeApiKeyRequest, _abc.Awaitable[_keys_pb2.RevokeApiKeyResponse]],
+    ) -> _abc.Awaitable[_keys_pb2.RevokeApiKeyResponse]:
+        """Revokes anybody's key: within a second its calls are refused, and its streams ended, everywhere."""
+
+    @_abc_1.abstractmethod
+    def ListRoles(
+        self,
+        request: _keys_pb2.ListRolesRequest,
+        context: _aio.ServicerContext[_keys_pb2.ListRolesRequest, _abc.Awaitable[_keys_pb2.ListRolesResponse]],
+    ) -> _abc.Awaitable[_keys_pb2.ListRolesResponse]:
+        """Lists who is more than a user."""
+
+    @_abc_1.abstractmethod
+    def GrantRole(
+        self,
+        request: _keys_pb2.GrantRoleRequest,
+        context: _aio.ServicerContext[_keys_pb2.GrantRoleRequest, _abc.Awaitable[_keys_pb2.GrantRoleResponse]],
+    ) -> _abc.Awaitable[_keys_pb2.GrantRoleResponse]:
+        """Gives somebody a role. Its keys still need the scopes."""
+
+    @_abc_1.abstractmethod
+    def RevokeRole(
+        self,
+        request: _keys_pb2.RevokeRoleRequest,
+        context: _aio.ServicerContext[_keys_pb2.RevokeRoleRequest, _abc.Awaitable[_keys_pb2.RevokeRoleResponse]],
+    ) -> _abc.Awaitable[_keys_pb2.RevokeRoleResponse]:
+        """Takes a role away, within a second and from every key. Nobody takes the last administrator's."""
+
+    @_abc_1.abstractmethod
+    def MapCertificate(
+        self,
+        request: _keys_pb2.MapCertificateRequest,
+        context: _aio.ServicerContext[_keys_pb2.MapCertificateRequest, _abc.Awaitable[_keys_pb2.MapCertificateResponse]],
+    ) -> _abc.Awaitable[_keys_pb2.MapCertificateResponse]:
+        """Says which user a client's certificate speaks for."""
+
+    @_abc_1.abstractmethod
+    def ListCertificates(
+        self,
+        request: _keys_pb2.ListCertificatesRequest,
+        context: _aio.ServicerContext[_keys_pb2.ListCertificatesRequest, _abc.Awaitable[_keys_pb2.ListCertificatesResponse]],
+    ) -> _abc.Awaitable[_keys_pb2.ListCertificatesResponse]:
+        """Lists which certificates speak for whom."""
+
+    @_abc_1.abstractmethod
+    def UnmapCertificate(
+        self,
+        request: _keys_pb2.UnmapCertificateRequest,
+        context: _aio.ServicerContext[_keys_pb2.UnmapCertificateRequest, _abc.Awaitable[_keys_pb2.UnmapCertificateResponse]],
+    ) -> _abc.Awaitable[_keys_pb2.UnmapCertificateResponse]:
+        """Takes a mapping away, within a second."""
+
+    @_abc_1.abstractmethod
+    def RevokeToken(
+        self,
+        request: _keys_pb2.RevokeTokenRequest,
+        context: _aio.ServicerContext[_keys_pb2.RevokeTokenRequest, _abc.Awaitable[_keys_pb2.RevokeTokenResponse]],
+    ) -> _abc.Awaitable[_keys_pb2.RevokeTokenResponse]:
+        """Refuses one token of the issuer's from now on, until it would have expired anyway."""
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _aio.Server) -> None: ...

@@ -117,12 +117,13 @@ class Gateway:
         tracing = open_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
         registry = CollectorRegistry()
         doubts = Doubts(registry, store.journal, clock)
-        identity = IdentityParts(store, secrets, clock)
+        identity = IdentityParts(settings, store, secrets, clock)
         server = build_server(
             desk if crashes is None else crashes.desk(desk),
             store.journal,
             identity.caller,
             rpc_settings(settings),
+            access=identity.access,
             cursor_key=secrets.cursor_key,
             clock=clock,
             registry=registry,

@@ -1,14 +1,16 @@
 """API keys and roles from the command line, straight in the gateway's database."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
+from brokergw.app.access import access_of
 from brokergw.app.audit import audit_keeping
 from brokergw.app.clock import SystemClock
 from brokergw.app.secrets import Secrets, load_secrets
 from brokergw.app.settings import Settings
-from brokergw.desk.identity.issuing import Issuing, KeyRequest, KeyRules
+from brokergw.desk.identity.access import Access
+from brokergw.desk.identity.issuing import KeyRequest, KeyRules
 from brokergw.desk.identity.key_form import hash_key, mint_key
 from brokergw.desk.telling import audit_row
 from brokergw.model.account import Environment
@@ -44,16 +46,16 @@ async def create_key(
     settings: Settings, user_id: str, request: KeyRequest, roles: Collection[Role] = ()
 ) -> tuple[ApiKey, str]:
     """Make a key for a user, who starts with an account at the mock broker; gives what is stored, and the key."""
-    async with store_of(settings) as (store, secrets):
-        made = issuing(store, secrets, settings.key_rules)
-        return await made.issue(COMMAND_LINE, user_id, request, granting=frozenset(roles))
+    async with direct_access(settings) as access:
+        return await access.keys.issue(COMMAND_LINE, user_id, request, granting=frozenset(roles))
 
 
 async def add_key(
     store: Store, secrets: Secrets, user_id: str, request: KeyRequest, roles: Collection[Role] = ()
 ) -> tuple[ApiKey, str]:
     """Make a key in an open store."""
-    return await issuing(store, secrets, KeyRules()).issue(COMMAND_LINE, user_id, request, granting=frozenset(roles))
+    access = access_of(store, secrets, KeyRules(), SystemClock())
+    return await access.keys.issue(COMMAND_LINE, user_id, request, granting=frozenset(roles))
 
 
 async def bootstrap(settings: Settings, user_id: str) -> tuple[ApiKey, str] | None:
@@ -76,51 +78,11 @@ async def bootstrap(settings: Settings, user_id: str) -> tuple[ApiKey, str] | No
         return (key, secret) if made else None
 
 
-async def list_keys(settings: Settings, user_id: str | None) -> Sequence[ApiKey]:
-    """List keys, newest first."""
-    async with store_of(settings) as (store, _):
-        return await store.keys.list(user_id)
-
-
-async def revoke_key(settings: Settings, key_id: str) -> ApiKey:
-    """Revoke a key; raises API_KEY_NOT_FOUND."""
+@asynccontextmanager
+async def direct_access(settings: Settings) -> AsyncIterator[Access]:
+    """Open what is given and taken, straight in the database that the settings name."""
     async with store_of(settings) as (store, secrets):
-        return await issuing(store, secrets, settings.key_rules).revoke(COMMAND_LINE, key_id, None)
-
-
-async def rotate_key(settings: Settings, key_id: str, overlap_s: float) -> tuple[ApiKey, str]:
-    """Give a key another secret; raises API_KEY_NOT_FOUND, API_KEY_NOT_USABLE."""
-    async with store_of(settings) as (store, secrets):
-        return await issuing(store, secrets, settings.key_rules).rotate(COMMAND_LINE, key_id, overlap_s, None)
-
-
-async def list_roles(settings: Settings) -> Mapping[str, frozenset[Role]]:
-    """Give every user that has a role beyond USER, with those roles."""
-    async with store_of(settings) as (store, _):
-        return await store.roles.list()
-
-
-async def grant_role(settings: Settings, user_id: str, role: Role) -> None:
-    """Give a user a role."""
-    async with store_of(settings) as (store, _):
-        row = audit_row(
-            COMMAND_LINE, SystemClock().now_ns(), "role.granted", "OK", detail=f"user={user_id} role={role}"
-        )
-        await store.roles.grant(user_id, role, row)
-
-
-async def revoke_role(settings: Settings, user_id: str, role: Role) -> bool:
-    """Take a role away; False when the user did not have it."""
-    async with store_of(settings) as (store, _):
-        row = audit_row(
-            COMMAND_LINE, SystemClock().now_ns(), "role.revoked", "OK", detail=f"user={user_id} role={role}"
-        )
-        return await store.roles.revoke(user_id, role, row)
-
-
-def issuing(store: Store, secrets: Secrets, rules: KeyRules) -> Issuing:
-    """Put together who gives keys out."""
-    return Issuing(store.keys, store.roles, store.connections, SystemClock(), secrets.api_key_pepper, rules)
+        yield access_of(store, secrets, settings.key_rules, SystemClock())
 
 
 @asynccontextmanager

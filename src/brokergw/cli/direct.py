@@ -4,15 +4,29 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 from brokergw.cli.exits import Exit
 from brokergw.cli.screen import Screen
-from brokergw.cli.settings import plain_failures
+from brokergw.cli.settings import load_settings, plain_failures
+
+if TYPE_CHECKING:
+    from brokergw.desk.identity.access import Access
 
 T = TypeVar("T")
+
+
+def with_access(work: "Callable[[Access], Coroutine[Any, Any, T]]") -> T:
+    """Do something with what is given and taken, in the database that the settings name."""
+    from brokergw.app.keys import direct_access
+
+    async def run() -> T:
+        async with direct_access(load_settings()) as access:
+            return await work(access)
+
+    return run_direct(run)
 
 
 def run_direct(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

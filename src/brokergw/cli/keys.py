@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.panel import Panel
 
-from brokergw.cli.direct import run_direct
+from brokergw.cli.direct import run_direct, with_access
 from brokergw.cli.exits import Exit
 from brokergw.cli.screen import Screen, table
 from brokergw.cli.settings import load_settings
@@ -92,9 +92,7 @@ def list_keys(
     as_json: AsJson = False,
 ) -> None:
     """List the keys, newest first; never the keys themselves."""
-    from brokergw.app.keys import list_keys as find
-
-    found = run_direct(lambda: find(load_settings(), user))
+    found = with_access(lambda access: access.keys.list(user))
     screen = Screen(json=as_json)
     if as_json:
         for key in found:
@@ -119,18 +117,18 @@ def rotate(
     as_json: AsJson = False,
 ) -> None:
     """Give a key another secret and print it, once; its id, its rights and its end stay. Status 3 when it cannot."""
-    from brokergw.app.keys import rotate_key
+    from brokergw.app.keys import COMMAND_LINE
 
-    made, secret = run_direct(lambda: rotate_key(load_settings(), key, overlap_minutes * 60.0))
+    made, secret = with_access(lambda access: access.keys.rotate(COMMAND_LINE, key, overlap_minutes * 60.0, None))
     _show_once(made, secret, f"API key of {made.user_id}", as_json=as_json)
 
 
 @app.command(epilog="Example: brokergw keys revoke key_1")
 def revoke(key: KeyId) -> None:
     """Revoke a key; within a second its calls are refused and its streams ended. Status 3 when there is none."""
-    from brokergw.app.keys import revoke_key
+    from brokergw.app.keys import COMMAND_LINE
 
-    run_direct(lambda: revoke_key(load_settings(), key))
+    with_access(lambda access: access.keys.revoke(COMMAND_LINE, key, None))
     Screen(json=False).say(f"{key} is revoked", "green")
 
 

@@ -6,6 +6,7 @@ import typer
 
 from brokergw.cli import (
     brokers,
+    certificates,
     connections,
     doubts,
     halts,
@@ -40,6 +41,8 @@ server.register(app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(roles.app, name="roles")
 app.add_typer(vault.app, name="vault")
+app.add_typer(certificates.app, name="certificates")
+app.add_typer(certificates.tokens, name="tokens")
 doubts.register(orders.app)
 app.add_typer(orders.app, name="orders")
 holdings.register(app)

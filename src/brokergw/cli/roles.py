@@ -6,10 +6,8 @@ from typing import Annotated
 
 import typer
 
-from brokergw.cli.direct import run_direct
-from brokergw.cli.exits import Exit
+from brokergw.cli.direct import with_access
 from brokergw.cli.screen import Screen, table
-from brokergw.cli.settings import load_settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,24 +22,21 @@ RoleName = Annotated[str, typer.Argument(help="OPERATOR, RISK_OFFICER or ADMIN."
 @app.command(epilog="Example: brokergw roles grant olga OPERATOR")
 def grant(user: User, role: RoleName) -> None:
     """Give a user a role. It acts within a second; its keys still need the scopes."""
-    from brokergw.app.keys import grant_role
+    from brokergw.app.keys import COMMAND_LINE
     from brokergw.model.principal import Role
 
-    run_direct(lambda: grant_role(load_settings(), user, Role(role.upper())))
+    with_access(lambda access: access.roles.grant(COMMAND_LINE, user, Role(role.upper())))
     Screen(json=False).say(f"{user} is {role.upper()}", "green")
 
 
 @app.command(epilog="Example: brokergw roles revoke olga OPERATOR")
 def revoke(user: User, role: RoleName) -> None:
-    """Take a role away, within a second and from open streams too. Status 3 when the user does not have it."""
-    from brokergw.app.keys import revoke_role
+    """Take a role away, within a second and from open streams too. Status 3 for the last administrator's."""
+    from brokergw.app.keys import COMMAND_LINE
     from brokergw.model.principal import Role
 
-    screen = Screen(json=False)
-    if not run_direct(lambda: revoke_role(load_settings(), user, Role(role.upper()))):
-        screen.say(f"{user} is not {role.upper()}", "bold red")
-        raise typer.Exit(Exit.REFUSED)
-    screen.say(f"{user} is no longer {role.upper()}", "green")
+    with_access(lambda access: access.roles.revoke(COMMAND_LINE, user, Role(role.upper())))
+    Screen(json=False).say(f"{user} is not {role.upper()} any more", "green")
 
 
 @app.command("list", epilog="Example: brokergw roles list")
@@ -49,9 +44,7 @@ def list_roles(
     *, as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")] = False
 ) -> None:
     """List who is more than a user."""
-    from brokergw.app.keys import list_roles as find
-
-    found = run_direct(lambda: find(load_settings()))
+    found = with_access(lambda access: access.roles.list())
     screen = Screen(json=as_json)
     if as_json:
         for user, roles in found.items():

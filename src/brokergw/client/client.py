@@ -6,6 +6,7 @@ from typing import Final, Self
 
 import grpc
 
+from brokergw.client.access import AccessCalls
 from brokergw.client.accounts import AccountCalls
 from brokergw.client.brokers import BrokerCalls
 from brokergw.client.calls import Caller
@@ -35,6 +36,7 @@ class Client(
     OperationCalls,
     LimitCalls,
     LiveCalls,
+    AccessCalls,
     HaltCalls,
     ReconciliationCalls,
 ):

@@ -1,9 +1,10 @@
 """Who calls: what a caller presents, the principal that stands behind it, and where keys and roles are kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from brokergw.model.certificates import CertificateMapping, CertificateMatch
 from brokergw.model.events import AuditRow
 from brokergw.model.principal import ApiKey, Principal, Role, Scope
 from brokergw.model.quick import quick
@@ -116,5 +117,57 @@ class RoleDirectory(Protocol):
         ...
 
     async def revoke(self, user_id: str, role: Role, audit: AuditRow) -> bool:
-        """Take a role away; False when the user did not have it."""
+        """Take a role away; False when the user did not have it. Raises LAST_ADMIN."""
+        ...
+
+
+class CertificateDirectory(Protocol):
+    """Whom client certificates speak for. Every mapping is given with its user's roles."""
+
+    async def add(self, mapping: CertificateMapping, audit: AuditRow) -> None:
+        """Store a mapping; raises CERTIFICATE_MAPPED where that fingerprint or name speaks for somebody already."""
+        ...
+
+    async def matching(self, names: Collection[tuple[CertificateMatch, str]]) -> Sequence[CertificateMapping]:
+        """Give the mappings of a certificate's fingerprint and names that were not taken away."""
+        ...
+
+    async def get(self, certificate_id: str) -> CertificateMapping | None:
+        """Find a mapping."""
+        ...
+
+    async def list(self, user_id: str | None = None) -> Sequence[CertificateMapping]:
+        """List mappings, newest first."""
+        ...
+
+    async def revoke(self, certificate_id: str, time_ns: int, audit: AuditRow) -> None:
+        """Take a mapping away, once."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TokenStanding:
+    """How a token and its user stand: whether it was revoked, and the user's roles."""
+
+    revoked: bool
+    roles: frozenset[Role]
+
+
+class TokenDirectory(Protocol):
+    """Which of the issuer's tokens are refused."""
+
+    async def standing(self, token_id: str, user_id: str) -> TokenStanding:
+        """Tell whether a token was revoked, and which roles its user has, in one look."""
+        ...
+
+    async def revoke(self, token_id: str, time_ns: int, keep_until_ns: int, audit: AuditRow) -> None:
+        """Refuse a token until a time by which it has certainly expired; forgets those whose time has come."""
+        ...
+
+
+class KeySource(Protocol):
+    """Where the issuer publishes the keys that its tokens are signed with."""
+
+    async def fetch(self) -> bytes:
+        """Fetch the key set as it is now (a JWK Set); raises ISSUER_UNAVAILABLE."""
         ...

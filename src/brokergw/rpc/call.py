@@ -1,6 +1,6 @@
 """One call on its way through the chain."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 import grpc
@@ -24,6 +24,10 @@ class ServerContext(Protocol):
 
     def peer(self) -> str:
         """Tell where the call comes from."""
+        ...
+
+    def auth_context(self) -> Mapping[str, Iterable[bytes]]:
+        """Tell what the transport has found out about the client."""
         ...
 
     def time_remaining(self) -> float | None:

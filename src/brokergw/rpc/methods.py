@@ -23,6 +23,7 @@ from google.protobuf.message import Message
 
 from brokergw.model.principal import RISK_KEEPERS, Role, Scope
 from brokergw.rpc.halt_methods import EVERYBODYS_HALTS, OWN_HALTS
+from brokergw.rpc.key_methods import EVERYBODYS_KEYS, OWN_KEYS
 from brokergw.rpc.live_methods import EVERYBODYS_MODES, OWN_MODES
 from brokergw.rpc.policy import Decoder, MethodPolicy, Responder
 from brokergw.rpc.risk_methods import ADMIN, RISK
@@ -337,6 +338,8 @@ POLICIES: Final = (
     *ADMIN,
     *EVERYBODYS_MODES,
     *EVERYBODYS_HALTS,
+    *EVERYBODYS_KEYS,
+    *OWN_KEYS,
     *_RECONCILIATION,
 )
 """The rows of the contract, in the order of its services."""

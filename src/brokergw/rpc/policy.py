@@ -18,8 +18,8 @@ Decoder: TypeAlias = Callable[[Any, Found], Any]
 Responder: TypeAlias = Callable[[Any, str], Message]
 """Writes the answer to a mutation from the desk's result and a cursor."""
 
-UNSURE: Final = frozenset({Reason.JOURNAL_UNAVAILABLE})
-"""Refusals that say nothing of a credential: while the record is away nobody's key is known to be wrong."""
+UNSURE: Final = frozenset({Reason.JOURNAL_UNAVAILABLE, Reason.ISSUER_UNAVAILABLE})
+"""Refusals that say nothing of a credential: while the record or the issuer is away nobody's is known to be wrong."""
 
 _EVERYBODY: Final = frozenset(Role)
 

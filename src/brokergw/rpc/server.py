@@ -7,6 +7,7 @@ from grpc import aio
 from opentelemetry.trace import Tracer
 from prometheus_client import CollectorRegistry
 
+from brokergw.desk.identity.access import Access
 from brokergw.ports.clock import Clock
 from brokergw.ports.identity import Identity
 from brokergw.rpc.answers import Answers
@@ -25,6 +26,7 @@ from brokergw.rpc.services.admin import AdminService
 from brokergw.rpc.services.brokers import BrokerService
 from brokergw.rpc.services.connections import ConnectionService
 from brokergw.rpc.services.fills import FillService
+from brokergw.rpc.services.keys import KeyService
 from brokergw.rpc.services.market_data import MarketDataService
 from brokergw.rpc.services.operations import OperationsService
 from brokergw.rpc.services.orders import OrderService
@@ -124,6 +126,7 @@ def build_server(
     identity: Identity,
     settings: RpcSettings,
     *,
+    access: Access,
     cursor_key: bytes,
     clock: Clock,
     registry: CollectorRegistry,
@@ -163,7 +166,8 @@ def build_server(
         QuotaService(desk, budgets),
         OperationsService(desk, answers, pages),
         RiskService(desk),
-        AdminService(desk),
+        AdminService(desk, access, pages),
+        KeyService(access),
         ReconciliationService(desk, pages),
     )
     rooms[HEALTH_SERVICE] = health

@@ -52,6 +52,8 @@ class SqlKeyDirectory:
         """Store a key unless there is an administrator already; False then."""
 
         def work(database: Connection) -> bool:
+            # Changing the version first, two processes cannot both find that there is nobody.
+            note_change(database)
             if any_admin(database):
                 return False
             _insert(database, key, key_hash, audit)

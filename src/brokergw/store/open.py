@@ -15,6 +15,7 @@ from brokergw.store.alerts import SqlAlertOutbox
 from brokergw.store.aside import Aside
 from brokergw.store.batch import BatchWriter
 from brokergw.store.bell import Bell
+from brokergw.store.certificates import SqlCertificates
 from brokergw.store.check import StoreUnreachable
 from brokergw.store.checkpoints import Checkpoints
 from brokergw.store.claim import FileClaim
@@ -40,6 +41,7 @@ from brokergw.store.roles import SqlRoles
 from brokergw.store.sieve import KeySieve
 from brokergw.store.statements import Statements
 from brokergw.store.time import DatabaseTime
+from brokergw.store.tokens import SqlTokens
 from brokergw.store.transaction import WriterConnection
 from brokergw.store.vault.ring import KeyRing
 from brokergw.store.vault.seal import Seal
@@ -110,6 +112,8 @@ class Store:
         self.time: Final = DatabaseTime(self._reader) if shared else None
         self.keys: Final = SqlKeyDirectory(self._writer.run, self._reader)
         self.roles: Final = SqlRoles(self._writer.run, self._reader)
+        self.certificates: Final = SqlCertificates(self._writer.run, self._reader)
+        self.tokens: Final = SqlTokens(self._writer.run, self._reader)
         self.connections: Final = SqlConnectionDirectory(self._writer, self._reader, seal, self.journal.record, clock)
         self.vault: Final = SqlVault(run, self._reader, seal, self.leases, self.journal.record, clock)
         self.modes: Final = SqlModes(run, self._reader)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, delete, insert, select
 
+from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import AuditRow
 from brokergw.model.principal import Role
 from brokergw.store.audit.chain import write_audit
@@ -24,7 +25,7 @@ class SqlRoles:
 
     async def of(self, user_id: str) -> frozenset[Role]:
         """Give a user's roles, USER among them."""
-        return await self._reader.query(lambda database: _of(database, user_id))
+        return await self._reader.query(lambda database: roles_of(database, user_id))
 
     async def list(self) -> Mapping[str, frozenset[Role]]:
         """Give every user that has a role beyond USER, with those roles."""
@@ -47,13 +48,16 @@ class SqlRoles:
         await self._run(work)
 
     async def revoke(self, user_id: str, role: Role, audit: AuditRow) -> bool:
-        """Take a role away; False when the user did not have it."""
+        """Take a role away; False when the user did not have it. Raises LAST_ADMIN."""
 
         def work(database: Connection) -> bool:
+            # Changing the version first, two processes cannot each take one of the last two away.
+            note_change(database)
             held = USER_ROLES.c.user_id == user_id, USER_ROLES.c.role == role.value
             if not database.execute(delete(USER_ROLES).where(*held)).rowcount:
                 return False
-            note_change(database)
+            if role is Role.ADMIN and not any_admin(database):
+                raise GatewayError(Reason.LAST_ADMIN, f"{user_id} is the last administrator")
             write_audit(database, audit)
             return True
 
@@ -68,11 +72,12 @@ def any_admin(database: Connection) -> bool:
 
 def grant_roles(database: Connection, user_id: str, roles: Iterable[Role], time_ns: int, granted_by: str) -> None:
     """Give a user the roles that it does not have yet; USER is nobody's to give."""
-    for role in sorted(set(roles) - _of(database, user_id)):
+    for role in sorted(set(roles) - roles_of(database, user_id)):
         row = {"user_id": user_id, "role": role.value, "grant_time_ns": time_ns, "granted_by": granted_by}
         database.execute(insert(USER_ROLES).values(row))
 
 
-def _of(database: Connection, user_id: str) -> frozenset[Role]:
+def roles_of(database: Connection, user_id: str) -> frozenset[Role]:
+    """Give a user's roles, USER among them."""
     wanted = select(USER_ROLES.c.role).where(USER_ROLES.c.user_id == user_id)
     return frozenset(map(Role, database.scalars(wanted))) | {Role.USER}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from brokergw.app.doctor import Finding, examine
-from brokergw.app.keys import create_key, request_of, revoke_key
+from brokergw.app.keys import COMMAND_LINE, create_key, direct_access, request_of
 from brokergw.app.settings import Settings
 
 
@@ -31,7 +31,8 @@ async def test_an_installation_without_keys_says_how_to_make_one(tmp_path: Path)
     """With a key the advice is gone."""
     settings = local(tmp_path)
     key, _ = await create_key(settings, "alice", request_of("test", ["orders.read"], 1))
-    await revoke_key(settings, key.key_id)
+    async with direct_access(settings) as access:
+        await access.keys.revoke(COMMAND_LINE, key.key_id, None)
     (revoked,) = (await areas(settings))["API keys"]
     assert (revoked.ok, "keys create" in revoked.advice) == (None, True)
     await create_key(settings, "alice", request_of("test", (), 1))

@@ -26,7 +26,8 @@ def test_the_verbs_of_the_product_are_there() -> None:
     assert {" ".join(path) for path in ALL} == {
         *("serve", "demo", "doctor", "sim alpaca", "db upgrade", "brokers", "positions", "account", "flatten"),
         *("keys create", "keys list", "keys revoke", "keys rotate", "keys bootstrap"),
-        *("roles grant", "roles revoke", "roles list"),
+        *("roles grant", "roles revoke", "roles list", "tokens revoke"),
+        *("certificates map", "certificates list", "certificates unmap"),
         *("close-all", "watch orders", "watch fills"),
         *("orders submit", "orders modify", "orders cancel", "orders cancel-all", "orders list", "orders get"),
         *("orders in-doubt", "orders settle"),

@@ -17,8 +17,11 @@ class Auth:
     A stream is ended as soon as its credential no longer holds.
     """
 
-    def __init__(self, identity: Identity, guard: StreamGuard, clock: Clock, failures_per_minute: int) -> None:
+    def __init__(
+        self, identity: Identity, guard: StreamGuard, clock: Clock, failures_per_minute: int, *, certificates: bool
+    ) -> None:
         self._identity = identity
+        self._certificates = certificates
         self._guard = guard
         self._failures = Buckets(clock, failures_per_minute) if failures_per_minute else None
 
@@ -34,7 +37,7 @@ class Auth:
             if self._failures is not None:
                 self._slow_down(peer)
             try:
-                call.presented = presented = _presented(call, peer)
+                call.presented = presented = _presented(call, peer, certificates=self._certificates)
                 principal = await self._identity.authenticate(presented, lately=policy.stops)
             except GatewayError as error:
                 if self._failures is not None and error.reason not in UNSURE:
@@ -53,12 +56,19 @@ class Auth:
             raise Throttled(Reason.RATE_LIMITED, "failed credentials from this address", wait_s)
 
 
-def _presented(call: Call, peer: str) -> Presented:
+def _presented(call: Call, peer: str, *, certificates: bool) -> Presented:
     if call.repeated & {"authorization", "x-api-key"} or (
         "authorization" in call.metadata and "x-api-key" in call.metadata
     ):
         raise GatewayError(Reason.CREDENTIALS_AMBIGUOUS, "the call carries more than one credential")
-    return Presented(token=_token(call), address=address_of(peer))
+    certificate = _certificate(call) if certificates else b""
+    return Presented(token=_token(call), certificate=certificate, address=address_of(peer))
+
+
+def _certificate(call: Call) -> bytes:
+    """Give the client's certificate as the transport checked it; no header has a say in it."""
+    shown = call.context.auth_context().get("x509_pem_cert")
+    return next(iter(shown), b"") if shown else b""
 
 
 def _token(call: Call) -> str:
