@@ -6,6 +6,7 @@ import pytest
 pytest.register_assert_rewrite("tests.fixtures")
 
 pytest_plugins = [
+    "tests.fixtures.audit_log",
     "tests.fixtures.bare_client",
     "tests.fixtures.books",
     "tests.fixtures.builds",

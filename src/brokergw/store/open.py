@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.ids import new_id
+from brokergw.ports.audit import AuditLog
 from brokergw.ports.clock import Clock
 from brokergw.ports.halts import HaltBook
 from brokergw.store.alerts import SqlAlertOutbox
@@ -123,6 +124,7 @@ class Store:
         self.alerts: Final = SqlAlertOutbox(run, self._reader)
         self.risk_days: Final = SqlRiskDays(run, self._reader)
         self._keeper = chains.keeper(run, self._reader, writing)
+        self.audit: Final[AuditLog] = chains.log(self._reader)
 
     async def claim(self) -> None:
         """Become the process, or one of those, that serve this store; call it before serving.

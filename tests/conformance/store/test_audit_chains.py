@@ -1,10 +1,10 @@
 """The audit log: every row in the chain of its writer, and every chain signed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text
@@ -14,35 +14,14 @@ from brokergw.ports.journal import Commit
 from brokergw.store import Store
 from brokergw.store.audit.canonical import GENESIS, row_hash
 from brokergw.store.audit.chain import OPENED, chain_of
-from brokergw.store.audit.signing import Signer, TrustedKeys
 from brokergw.store.notary.checkpoint import Checkpoint, SignedCheckpoint
 from brokergw.store.notary.file import files_in
 from brokergw.store.notary.keeping import AuditKeeping
 from brokergw.store.tables import AUDIT, AUDIT_CHAINS, AUDIT_CHECKPOINTS
 from tests.conformance.store.making import add_accounts, admit, an_order, audit, committed, in_one_batch, settle
 from tests.conformance.store.test_halts import wish
+from tests.fixtures.audit_log import KEYS, audit_rows, keeper_of, signed_store
 from tests.fixtures.stores import open_for_test
-
-SECRET: Final = bytes(range(32, 64))
-KEYS: Final = TrustedKeys(Signer(SECRET).public_key)
-
-
-def signed_store(url: str, folder: Path) -> Store:
-    """Open a store that signs its audit log."""
-    return open_for_test(url, audit=AuditKeeping(SECRET, folder))
-
-
-@pytest.fixture
-async def signing(store_url: str, tmp_path: Path) -> AsyncIterator[Store]:
-    """Give an open, empty store that signs, once on each database."""
-    async with signed_store(store_url, tmp_path / "audit") as opened:
-        yield opened
-
-
-async def rows_of(store: Store) -> Sequence[Any]:
-    """Read every audit row, chain by chain."""
-    wanted = select(AUDIT).order_by(AUDIT.c.chain, AUDIT.c.sequence)
-    return await store._reader.query(lambda database: database.execute(wanted).all())
 
 
 async def checkpoints_of(store: Store) -> list[Checkpoint]:
@@ -75,7 +54,7 @@ async def test_rows_of_a_process_stand_in_one_chain(store: Store) -> None:
     store.journal.record(audit("ridden"))
     for order in orders:
         await committed(store, settle(order))
-    lengths = require_chained(await rows_of(store))
+    lengths = require_chained(await audit_rows(store))
     assert max(lengths.values()) >= 12
     chains = await store._reader.query(lambda database: database.execute(select(AUDIT_CHAINS)).all())
     assert {row.chain for row in chains} == set(lengths)
@@ -88,7 +67,7 @@ async def test_rows_of_refused_units_leave_no_gap(store: Store) -> None:
     results = await in_one_batch(store, admit(good), admit(bad), admit(an_order()))
     assert isinstance(results[1], GatewayError)
     await committed(store, settle(good))
-    (length,) = require_chained(await rows_of(store)).values()
+    (length,) = require_chained(await audit_rows(store)).values()
     assert length == 1 + 3
 
 
@@ -96,12 +75,12 @@ async def test_a_row_put_behind_the_head_is_not_continued(store: Store, store_ur
     """A row that somebody else writes at a chain's next place ends that chain for its writer, who begins another."""
     await add_accounts(store)
     await committed(store, Commit(audit=(audit("first"),)))
-    last = (await rows_of(store))[-1]
+    last = (await audit_rows(store))[-1]
     forged = dict(last._mapping) | {"sequence": last.sequence + 1, "previous_hash": last.hash, "hash": "f" * 64}
     async with open_for_test(store_url) as other:
         await other._writer.run(lambda database: database.execute(AUDIT.insert().values(forged)) and None)
     await committed(store, Commit(audit=(audit("second"),)))
-    rows = await rows_of(store)
+    rows = await audit_rows(store)
     assert {row.chain for row in rows if row.action == "second"}.isdisjoint({last.chain})
     require_chained([row for row in rows if row.hash != "f" * 64])
 
@@ -111,17 +90,15 @@ async def test_a_row_put_behind_the_head_is_not_continued(store: Store, store_ur
 async def test_the_database_itself_refuses_changes(signing: Store, statement: str, table: str, column: str) -> None:
     """Neither an audit row nor a checkpoint can be changed or removed by an ordinary statement."""
     await committed(signing, Commit(audit=(audit(),)))
-    keeper = signing._keeper
-    assert keeper is not None
+    keeper = keeper_of(signing)
     await keeper.sign()
     with pytest.raises(Exception, match=r"never changed|retention only"):
         await signing._writer.run(lambda database: database.execute(text(statement.format(table, column))) and None)
 
 
-async def test_each_second_with_something_new_is_signed(signing: Store, tmp_path: Path) -> None:
+async def test_each_second_with_something_new_is_signed(signing: Store, checkpoints_folder: Path) -> None:
     """A checkpoint names every chain that has moved, is the same in the table and in the file, and follows the last."""
-    keeper = signing._keeper
-    assert keeper is not None
+    keeper = keeper_of(signing)
     assert await keeper.sign() is None
     await committed(signing, Commit(audit=(audit(),)))
     assert await keeper.sign() is not None
@@ -130,7 +107,7 @@ async def test_each_second_with_something_new_is_signed(signing: Store, tmp_path
     assert await keeper.sign() is not None
     first, second = await checkpoints_of(signing)
     assert [head.sequence for head in (*first.heads, *second.heads)] == [2, 3]
-    ((_, path),) = files_in(tmp_path / "audit")
+    ((_, path),) = files_in(checkpoints_folder)
     kept = [SignedCheckpoint.from_line(line) for line in path.read_text().splitlines()]
     assert [Checkpoint.read(each.body) for each in kept] == [first, second]
     assert second.previous == kept[0].hash
@@ -154,7 +131,7 @@ async def test_what_a_dead_process_left_is_signed_by_the_next(store_url: str, tm
         await committed(store, Commit(audit=(audit(),)))
         async with signed_store(store_url, tmp_path) as other:
             await committed(other, Commit(audit=(audit(),)))
-            made = await other._keeper.sign()  # type: ignore[union-attr]
+            made = await keeper_of(other).sign()
             assert made is not None
             chain = chain_of(store._connection._engine).durable.chain
             assert made.found == ((chain, 1, 2),)
@@ -169,8 +146,8 @@ async def test_a_chain_that_nobody_with_the_key_began_is_not_signed(store_url: s
         await committed(stranger, Commit(audit=(audit("forged"),)))
         async with signed_store(store_url, tmp_path) as store:
             await committed(store, Commit(audit=(audit(),)))
-            made = await store._keeper.sign()  # type: ignore[union-attr]
-            rows = await rows_of(store)
+            made = await keeper_of(store).sign()
+            rows = await audit_rows(store)
         assert made is not None
         assert {head.chain for head in made.heads} == {rows[-1].chain}
 
@@ -183,4 +160,4 @@ async def test_each_writer_of_a_process_has_its_chain(postgresql_url: str, tmp_p
             committed(store, Commit(audit=(audit("group"),))),
             store.halts.place(wish()),
         )
-        assert len(require_chained(await rows_of(store))) == 2
+        assert len(require_chained(await audit_rows(store))) == 2

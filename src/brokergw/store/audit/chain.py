@@ -124,7 +124,9 @@ class Chain:
             )
         )
         newest = AUDIT_CHECKPOINTS.c.time_ns.desc(), AUDIT_CHECKPOINTS.c.number.desc()
-        before = database.scalar(select(AUDIT_CHECKPOINTS.c.hash).order_by(*newest).limit(1)) or ""
+        columns = AUDIT_CHECKPOINTS.c.instance_id, AUDIT_CHECKPOINTS.c.number, AUDIT_CHECKPOINTS.c.hash
+        found = database.execute(select(*columns).order_by(*newest).limit(1)).one_or_none()
+        before = "" if found is None else "/".join(map(str, found))
         told = {"instance": self._instance_id, "writer": self._writer, "checkpoint": before}
         if self._signer is not None:
             told |= {

@@ -34,6 +34,11 @@ class TrustedKeys:
                 raise ValueError("a public key is 64 hexadecimal digits")
             self._keys[key_id_of(raw)] = Ed25519PublicKey.from_public_bytes(raw)
 
+    @property
+    def public_keys(self) -> tuple[str, ...]:
+        """Give them, each as 64 hexadecimal digits."""
+        return tuple(key.public_bytes_raw().hex() for key in self._keys.values())
+
     def knows(self, key_id: str) -> bool:
         """Tell whether a key is among them."""
         return key_id in self._keys

@@ -52,3 +52,11 @@ def is_signed_opening(chain: str, detail: str, keys: TrustedKeys) -> bool:
         return keys.vouches(told["key"], signed, told["signature"])
     except (ValueError, KeyError, TypeError):
         return False
+
+
+def opened_behind(detail: str) -> tuple[str, int, str] | None:
+    """Give process, number and hash of the checkpoint that a chain was begun behind; None for the first of all."""
+    told: Mapping[str, str] = json.loads(detail)
+    instance_id, _, rest = told["checkpoint"].partition("/")
+    number, _, hash_ = rest.partition("/")
+    return (instance_id, int(number), hash_) if instance_id else None

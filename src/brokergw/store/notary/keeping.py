@@ -7,9 +7,10 @@ from sqlalchemy import Engine
 
 from brokergw.ports.clock import Clock
 from brokergw.store.audit.chain import Chain, chained
-from brokergw.store.audit.signing import Signer
+from brokergw.store.audit.signing import Signer, TrustedKeys
 from brokergw.store.group import RunsWork
 from brokergw.store.notary.keeper import Keeper
+from brokergw.store.notary.log import SqlAuditLog
 from brokergw.store.reader import Reader
 
 
@@ -37,6 +38,11 @@ class Chains:
         chain = Chain(writer, self._instance_id, self._clock, self._signer, self._dialect)
         self._chains.append(chain)
         return chained(engine, chain)
+
+    def log(self, reader: Reader) -> SqlAuditLog:
+        """Give the log for reading; what nobody here can sign, nobody here can verify."""
+        keys = TrustedKeys() if self._signer is None else TrustedKeys(self._signer.public_key)
+        return SqlAuditLog(reader, keys, [] if self._keeping is None else [self._keeping.folder], self._dialect)
 
     def keeper(self, run: RunsWork, reader: Reader, engine: Engine) -> Keeper | None:
         """Make the one who signs them, where there is something to sign with."""
