@@ -17,7 +17,7 @@ from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import LogEvent
 from brokergw.store.batch import BatchWriter
 from brokergw.store.connections import SqlConnectionDirectory
-from brokergw.store.engine import one_moment, parse_url, reader_engine, writer_engine
+from brokergw.store.engine import each_moment, one_moment, parse_url, reader_engine, writer_engine
 from brokergw.store.group import Group, GroupCommitter
 from brokergw.store.journal import SqlJournal
 from brokergw.store.lookups import Lookups
@@ -158,7 +158,7 @@ class SimWriter:
         self._schedule()
         return await future
 
-    async def run(self, work: Any) -> Any:
+    async def run(self, whose: Any, work: Any) -> Any:
         """Run a small write with the next group."""
         await self._life.go_on()
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -231,11 +231,13 @@ class SimReader:
         await self._pause()
         return found.get(key)
 
-    async def query(self, read: Callable[[Any], Any], *, at_one_moment: bool = False, for_streams: bool = False) -> Any:
+    async def query(
+        self, whose: Any, read: Callable[[Any], Any], *, at_one_moment: bool = False, for_streams: bool = False
+    ) -> Any:
         """Run a read."""
         await self._pause()
         engine = self._database.reading
-        with one_moment(engine) if at_one_moment else engine.connect() as connection:
+        with (one_moment if at_one_moment else each_moment)(engine, whose) as connection:
             result = read(connection)
         await self._pause()
         return result

@@ -221,11 +221,11 @@ class World:
         history = self._history
         with self._database.reading.connect() as connection:
             history.orders = queries.list_orders(OrderQuery(user_id=USER, limit=_ALL))(connection)
-            history.events = {ACCOUNT: queries.events_after(ACCOUNT, 0, _ALL, None)(connection)}
-            fills = queries.list_fills((ACCOUNT,), order_id="", since_ns=None, after_fill_id="", limit=_ALL)
+            history.events = {ACCOUNT: queries.events_after(USER, ACCOUNT, 0, _ALL, None)(connection)}
+            fills = queries.list_fills(USER, (ACCOUNT,), order_id="", since_ns=None, after_fill_id="", limit=_ALL)
             history.fills = fills(connection)
             history.differences = recount(connection)
-            history.held = {each.symbol: each.quantity for each in positions(ACCOUNT)(connection)}
+            history.held = {each.symbol: each.quantity for each in positions(USER, ACCOUNT)(connection)}
             history.findings = Counter(connection.scalars(select(RECONCILIATIONS.c.finding)))
         history.halts = [reason for *_, reason in self._switch.halts]
         history.wire = list(self._wire)

@@ -110,6 +110,6 @@ async def _look_at_everything(world: World, report: Report) -> None:
             report.found.append("nobody says that the old key may be removed")
     async with world.open_with(NEW) as store:
         for number, change in world.load.changes.items():
-            opened = await store.connections.credentials(f"con_{number:06}", Purpose.SESSION)
+            opened = await store.connections.credentials("usr_1", f"con_{number:06}", Purpose.SESSION)
             if opened != secrets_of(number, change):
                 report.found.append(f"connection {number} is not as it was stored last")

@@ -17,6 +17,7 @@ from brokergw.app.secrets import load_secrets
 from brokergw.app.settings import Settings
 from brokergw.app.vault import watch_keys
 from brokergw.model.account import Connection, Environment
+from brokergw.model.whose import only
 from brokergw.ports.broker import Credentials
 from brokergw.ports.vault import CredentialsMoved, Purpose
 from brokergw.store import Sealed, Store, open_store
@@ -78,7 +79,7 @@ class Load:
     async def open(self, number: int, before: int) -> None:
         """Open the credentials of a connection, which must be those after `before` changes, or later ones."""
         try:
-            credentials = await self.store.connections.credentials(name_of(number), Purpose.SESSION)
+            credentials = await self.store.connections.credentials("usr_1", name_of(number), Purpose.SESSION)
         except Sealed as refusal:
             self.found.append(f"connection {number} does not open: {refusal.message}")
             return
@@ -100,7 +101,7 @@ class Load:
             await asyncio.sleep(_WRITE_EVERY_S)
 
     async def _change(self, number: int) -> None:
-        connection = await self.store.connections.get(name_of(number))
+        connection = await self.store.connections.get(only("usr_1"), name_of(number))
         assert connection is not None
         change = self.changes[number] + 1
         try:

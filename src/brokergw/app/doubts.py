@@ -6,10 +6,12 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Gauge
 
 from brokergw.model.lifecycle import UNRESOLVED
+from brokergw.model.whose import everyone
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Journal
 
 _EVERY_S: Final = 10.0
+_OF_ALL = everyone("the metric counts what is open at everybody's accounts")
 
 
 class Doubts:
@@ -29,6 +31,6 @@ class Doubts:
         if now < self._due_at:
             return
         self._due_at = now + _EVERY_S
-        counts = Counter(order.state for order in await self._journal.open_orders(states=UNRESOLVED))
+        counts = Counter(order.state for order in await self._journal.open_orders(_OF_ALL, states=UNRESOLVED))
         for state in sorted(UNRESOLVED):
             self._gauge.labels(state.value).set(counts[state])

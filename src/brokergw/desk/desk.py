@@ -64,6 +64,7 @@ from brokergw.model.commands import (
 from brokergw.model.errors import GatewayError, PreflightDenied, Reason
 from brokergw.model.limits import Limits
 from brokergw.model.principal import Caller
+from brokergw.model.whose import only
 from brokergw.ports.broker import AdapterFactory
 from brokergw.ports.clock import Clock
 from brokergw.ports.directory import ConnectionDirectory
@@ -240,7 +241,7 @@ class Desk:
         try:
             return await self._gates.clear_submit(caller, command)
         except PreflightDenied as denial:
-            session = await self._sessions.of_account(command.account_id)
+            session = await self._sessions.of_account(only(caller.user_id), command.account_id)
             if session is not None and not command.validate_only:
                 await self._submit.deny(caller, command, session.connection.broker, denial)
             raise

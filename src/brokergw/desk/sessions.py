@@ -18,6 +18,7 @@ from brokergw.model.capability import Capabilities
 from brokergw.model.errors import GatewayError, NotFound, Reason
 from brokergw.model.instrument import Instrument
 from brokergw.model.principal import Caller
+from brokergw.model.whose import Whose, only
 from brokergw.ports.broker import AdapterFactory, BrokerAdapter, BrokerLink, Credentials, Pace
 from brokergw.ports.clock import Clock
 from brokergw.ports.directory import ConnectionDirectory
@@ -219,20 +220,21 @@ class Sessions:
         """The brokers of the catalog by id."""
         return self._brokers
 
-    async def of_account(self, account_id: str) -> Session | None:
-        """Find the session of an account, opening it if need be."""
+    async def of_account(self, whose: Whose, account_id: str) -> Session | None:
+        """Find the session of an account of some users', opening it if need be."""
         session = self._by_account.get(account_id)
-        if session is not None:
+        if session is not None and session.connection.user_id in whose:
             return session
-        connection = await self._directory.by_account(account_id)
+        # A foreign account is looked for as a missing one is, so that not even the time tells them apart.
+        connection = await self._directory.by_account(whose, account_id)
         return await self.open(connection) if connection is not None else None
 
-    async def of_connection(self, connection_id: str) -> Session | None:
-        """Find the session of a connection, opening it if need be."""
+    async def of_connection(self, whose: Whose, connection_id: str) -> Session | None:
+        """Find the session of a connection of some users', opening it if need be."""
         session = self._by_connection.get(connection_id)
-        if session is not None:
+        if session is not None and session.connection.user_id in whose:
             return session
-        connection = await self._directory.get(connection_id)
+        connection = await self._directory.get(whose, connection_id)
         return await self.open(connection) if connection is not None else None
 
     async def usable(self, user_id: str, account_id: str) -> Session:
@@ -240,15 +242,15 @@ class Sessions:
 
         Raises NotFound for foreign and missing accounts alike, CONNECTION_NOT_USABLE for one that cannot work.
         """
-        session = await self.of_account(account_id)
-        if session is None or session.connection.user_id != user_id:
+        session = await self.of_account(only(user_id), account_id)
+        if session is None:
             raise NotFound(Reason.ACCOUNT_NOT_FOUND, "account", account_id)
         session.require_usable()
         return session
 
     async def usable_by(self, caller: Caller, account_id: str) -> Session:
         """Find the session of an account as `usable` does; one out of the caller's reach is missing too."""
-        session = await self.of_account(account_id)
+        session = await self.of_account(only(caller.user_id), account_id)
         if session is None or not caller.reaches(session.connection):
             raise NotFound(Reason.ACCOUNT_NOT_FOUND, "account", account_id)
         session.require_usable()
@@ -256,7 +258,7 @@ class Sessions:
 
     async def owned_by(self, caller: Caller, connection_id: str) -> Session:
         """Find the session of one of a caller's connections, usable or not; raises NotFound as `usable_by` does."""
-        session = await self.of_connection(connection_id)
+        session = await self.of_connection(only(caller.user_id), connection_id)
         if session is None or not caller.reaches(session.connection):
             raise NotFound(Reason.CONNECTION_NOT_FOUND, "connection", connection_id)
         return session
@@ -265,7 +267,7 @@ class Sessions:
         """Tell whether an account of the caller's user is there for the credential that it came with."""
         if not caller.principal.restricted:
             return True
-        session = await self.of_account(account_id)
+        session = await self.of_account(only(caller.user_id), account_id)
         return session is not None and caller.reaches(session.connection)
 
     async def of_user(self, user_id: str) -> list[Session]:
@@ -337,7 +339,7 @@ class Sessions:
         if not connection.has_key:
             return None, ""
         try:
-            return await self._directory.credentials(connection.connection_id, Purpose.SESSION), ""
+            return await self._directory.credentials(connection.user_id, connection.connection_id, Purpose.SESSION), ""
         except GatewayError as error:
             if error.reason is not Reason.CONNECTION_NOT_USABLE:
                 raise

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from brokergw.model.account import Connection
+from brokergw.model.whose import Whose
 from brokergw.ports.broker import Credentials
 from brokergw.ports.vault import Purpose
 
@@ -15,11 +16,11 @@ class ConnectionDirectory(Protocol):
         """Store a connection; credentials are sealed before they touch the disk."""
         ...
 
-    async def get(self, connection_id: str) -> Connection | None:
+    async def get(self, whose: Whose, connection_id: str) -> Connection | None:
         """Read one connection."""
         ...
 
-    async def by_account(self, account_id: str) -> Connection | None:
+    async def by_account(self, whose: Whose, account_id: str) -> Connection | None:
         """Read the connection that an account belongs to."""
         ...
 
@@ -27,7 +28,7 @@ class ConnectionDirectory(Protocol):
         """List connections, oldest first; of every user when None."""
         ...
 
-    async def credentials(self, connection_id: str, purpose: Purpose) -> Credentials | None:
+    async def credentials(self, user_id: str, connection_id: str, purpose: Purpose) -> Credentials | None:
         """Open a connection's credentials, which the audit tells; raises CONNECTION_NOT_USABLE when they do not."""
         ...
 
@@ -35,6 +36,6 @@ class ConnectionDirectory(Protocol):
         """Replace or add fields, each as a new version; raises CredentialsMoved when another change came first."""
         ...
 
-    async def revoke(self, connection_id: str, time_ns: int) -> bool:
+    async def revoke(self, user_id: str, connection_id: str, time_ns: int) -> bool:
         """Revoke a connection and destroy its credentials; False when there is none."""
         ...

@@ -13,6 +13,7 @@ from brokergw.model.limits import LimitSource
 from brokergw.model.order import Fill, Order
 from brokergw.model.quick import quick
 from brokergw.model.trading import Halt
+from brokergw.model.whose import Whose
 from brokergw.ports.leases import Lease
 from brokergw.ports.ledger import Ledger
 from brokergw.ports.snapshots import OrderHead, Snapshot
@@ -142,7 +143,8 @@ class Commit:
     Checked in this order: the lease `guard`, where there is one, must still be held; `claim` must win its key;
     `insert`s must have fresh order ids and client order ids; each `updates` order replaces exactly the version before
     it (`order.version - 1`); every fill must be new; where there is an `admission`, nothing that the unit's one order
-    belongs to is halted, and every cap holds with it.
+    belongs to is halted, and every cap holds with it. `user_id` is whose account the events are about, where nothing
+    else of the unit says so: the unit can touch no other users' rows than those that it names.
     Any check that fails refuses the whole unit, and its neighbours in the batch are unharmed.
     """
 
@@ -155,6 +157,7 @@ class Commit:
     audit: tuple[AuditRow, ...] = ()
     decision: Decision | None = None
     admission: Admission | None = None
+    user_id: str = ""
 
     @property
     def admitted(self) -> Order:
@@ -288,16 +291,16 @@ class Journal(Ledger, Protocol):
         """Look a key up."""
         ...
 
-    async def order(self, order_id: str) -> Order | None:
-        """Read one order as it stands."""
+    async def order(self, whose: Whose, order_id: str) -> Order | None:
+        """Read one order as it stands, of one user or of everybody."""
         ...
 
-    async def order_by_client_id(self, account_id: str, client_order_id: str) -> Order | None:
+    async def order_by_client_id(self, user_id: str, account_id: str, client_order_id: str) -> Order | None:
         """Read an order by the client's own id."""
         ...
 
     async def order_by_broker_id(
-        self, account_id: str, broker_order_id: str, broker_client_order_id: str
+        self, user_id: str, account_id: str, broker_order_id: str, broker_client_order_id: str
     ) -> Order | None:
         """Read an order by any of its broker order ids or the broker-level client order id."""
         ...
@@ -307,7 +310,7 @@ class Journal(Ledger, Protocol):
         ...
 
     async def open_orders(
-        self, account_id: str | None = None, states: frozenset[State] | None = None
+        self, whose: Whose, account_id: str | None = None, states: frozenset[State] | None = None
     ) -> Sequence[Order]:
         """List every order that has not ended, of one account or of all, in some states or in any, oldest first."""
         ...
@@ -316,12 +319,13 @@ class Journal(Ledger, Protocol):
         """Count a user's orders of a strategy, or of none, that a broker (any when empty) has refused."""
         ...
 
-    async def open_heads(self, account_id: str) -> Sequence[OrderHead]:
+    async def open_heads(self, user_id: str, account_id: str) -> Sequence[OrderHead]:
         """Tell where every order of an account stands that has not ended; cheap enough to ask every few seconds."""
         ...
 
     async def fills(
         self,
+        user_id: str,
         account_ids: Sequence[str],
         *,
         order_id: str = "",
@@ -332,29 +336,29 @@ class Journal(Ledger, Protocol):
         """List fills, newest first."""
         ...
 
-    async def fill(self, fill_id: str) -> Fill | None:
+    async def fill(self, user_id: str, fill_id: str) -> Fill | None:
         """Read one fill."""
         ...
 
     async def events(
-        self, account_id: str, after: int, limit: int, kinds: frozenset[EventKind] | None = None
+        self, user_id: str, account_id: str, after: int, limit: int, kinds: frozenset[EventKind] | None = None
     ) -> Sequence[LogEvent]:
         """Read the log of an account after a sequence, in order."""
         ...
 
-    async def order_events(self, order_id: str) -> Sequence[LogEvent]:
+    async def order_events(self, user_id: str, order_id: str) -> Sequence[LogEvent]:
         """Read every event of one order and its fills, in order."""
         ...
 
-    async def sequences(self, account_ids: Sequence[str]) -> dict[str, int]:
+    async def sequences(self, whose: Whose, account_ids: Sequence[str]) -> dict[str, int]:
         """Give each account's last sequence; 0 where nothing has happened yet."""
         ...
 
-    async def earliest(self, account_ids: Sequence[str]) -> dict[str, int]:
+    async def earliest(self, whose: Whose, account_ids: Sequence[str]) -> dict[str, int]:
         """Give each account's earliest sequence still on the record, minus one: the oldest cursor that resumes."""
         ...
 
-    async def snapshot(self, account_ids: Sequence[str]) -> Snapshot:
+    async def snapshot(self, user_id: str, account_ids: Sequence[str]) -> Snapshot:
         """Read open orders and sequences in one transaction."""
         ...
 
@@ -378,7 +382,7 @@ class Journal(Ledger, Protocol):
         """Forget up to so many notes of which order was the latest of its likeness; gives how many."""
         ...
 
-    async def prune_events(self, account_id: str, published_before_ns: int, limit: int) -> int:
+    async def prune_events(self, user_id: str, account_id: str, published_before_ns: int, limit: int) -> int:
         """Forget up to so many of an account's oldest events, as long as they were published before a time; gives how
         many. What is left has no hole, and sequences go on.
         """

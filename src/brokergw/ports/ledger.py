@@ -58,12 +58,12 @@ class Ledger(Protocol):
         """Give what a user, each strategy of theirs and each account has used."""
         ...
 
-    async def positions_on_record(self, account_id: str) -> Sequence[PositionOnRecord]:
+    async def positions_on_record(self, user_id: str, account_id: str) -> Sequence[PositionOnRecord]:
         """Give every symbol of an account that is held or has open orders."""
         ...
 
     async def anchor(
-        self, account_id: str, symbol: str, quantity: Decimal, average_cost: Decimal, expected: Decimal
+        self, user_id: str, account_id: str, symbol: str, quantity: Decimal, average_cost: Decimal, expected: Decimal
     ) -> bool:
         """Set a position to what the broker told; False where it is no longer `expected`: it moved meanwhile.
 

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from brokergw.model.reconciliation import Reconciliation, ReconciliationPolicy
+from brokergw.model.whose import NOBODYS, Whose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconciliationQuery:
-    """Which comparisons to list, newest first: of some accounts or of all, open mismatches only, older than an id."""
+    """Which comparisons to list, newest first: whose, of some accounts or all, only open ones, older than an id."""
 
+    whose: Whose = NOBODYS
     account_ids: tuple[str, ...] | None = None
     open_only: bool = False
     before_id: str = ""
@@ -20,11 +22,11 @@ class ReconciliationQuery:
 class Reconciliations(Protocol):
     """What comparisons came to. Every call may raise JOURNAL_UNAVAILABLE."""
 
-    async def latest(self, account_id: str) -> Reconciliation | None:
+    async def latest(self, user_id: str, account_id: str) -> Reconciliation | None:
         """Give an account's newest finding."""
         ...
 
-    async def get(self, reconciliation_id: str) -> Reconciliation | None:
+    async def get(self, whose: Whose, reconciliation_id: str) -> Reconciliation | None:
         """Read one."""
         ...
 
@@ -40,11 +42,11 @@ class Reconciliations(Protocol):
         """Write a finding, new or in the place of its earlier state. What has been settled stays as it was settled."""
         ...
 
-    async def settle(self, reconciliation_id: str, settled_by: str, time_ns: int, evidence: str) -> bool:
+    async def settle(self, user_id: str, reconciliation_id: str, settled_by: str, time_ns: int, evidence: str) -> bool:
         """Settle a mismatch; False when a person has settled it already."""
         ...
 
-    async def want(self, account_id: str, time_ns: int) -> None:
+    async def want(self, user_id: str, account_id: str, time_ns: int) -> None:
         """Ask whoever does an account's background work for a comparison."""
         ...
 
@@ -52,7 +54,7 @@ class Reconciliations(Protocol):
         """Tell for which accounts a comparison has been asked for, and when last."""
         ...
 
-    async def answered(self, account_id: str, time_ns: int) -> None:
+    async def answered(self, user_id: str, account_id: str, time_ns: int) -> None:
         """Take back what was asked for up to a time: it has been done."""
         ...
 

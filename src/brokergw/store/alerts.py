@@ -7,12 +7,14 @@ from typing import Any, Final
 from sqlalchemy import Connection, RowMapping, delete, select, text, update
 
 from brokergw.model.alerts import Alert, AlertKind, Severity
+from brokergw.model.whose import everyone
 from brokergw.ports.alerts import AlertMessage, Undelivered
 from brokergw.store.group import RunsWork
 from brokergw.store.reader import Reader
 from brokergw.store.rows import free_text
 from brokergw.store.tables import ALERTS
 
+_OUTBOX: Final = everyone("alerts about all users leave by one outbox, and most of them go to operators")
 _ADD: Final = text(
     "INSERT INTO alerts (alert_id, channel, kind, severity, subject, message, time_ns, user_id, facts, count, tries,"
     " next_try_ns) VALUES (:alert_id, :channel, :kind, :severity, :subject, :message, :time_ns, :user_id, :facts,"
@@ -30,27 +32,27 @@ class SqlAlertOutbox:
     async def add(self, rows: Sequence[Undelivered]) -> None:
         """Put messages on record; one that is there already stays as it is."""
         values = [_values(row) for row in rows]
-        await self._run(lambda database: database.execute(_ADD, values) and None)
+        await self._run(_OUTBOX, lambda database: database.execute(_ADD, values) and None)
 
     async def take_due(self, now_ns: int, until_ns: int, limit: int) -> Sequence[Undelivered]:
         """Give up to so many whose next try has come, and put that off; nothing is written where nothing is due."""
         due = select(ALERTS).where(ALERTS.c.next_try_ns <= now_ns).order_by(ALERTS.c.time_ns).limit(limit)
-        rows = await self._reader.query(lambda database: database.execute(due).mappings().all())
+        rows = await self._reader.query(_OUTBOX, lambda database: database.execute(due).mappings().all())
         if not rows:
             return ()
-        taken: list[Undelivered] = await self._run(lambda database: _take(database, rows, now_ns, until_ns))
+        taken: list[Undelivered] = await self._run(_OUTBOX, lambda database: _take(database, rows, now_ns, until_ns))
         return taken
 
     async def put_off(self, alert_id: str, channel: str, next_try_ns: int) -> None:
         """Count a failed try, and say when the next one is."""
         changed = update(ALERTS).where(_is(alert_id, channel))
         later = changed.values(tries=ALERTS.c.tries + 1, next_try_ns=next_try_ns)
-        await self._run(lambda database: database.execute(later) and None)
+        await self._run(_OUTBOX, lambda database: database.execute(later) and None)
 
     async def delivered(self, alert_id: str, channel: str) -> None:
         """Forget what was delivered, or given up."""
         gone = delete(ALERTS).where(_is(alert_id, channel))
-        await self._run(lambda database: database.execute(gone) and None)
+        await self._run(_OUTBOX, lambda database: database.execute(gone) and None)
 
 
 def _is(alert_id: str, channel: str) -> Any:

@@ -9,9 +9,11 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.whose import Whose
 from brokergw.store.audit.chain import found_chain
 from brokergw.store.failure import log_failure
 from brokergw.store.group import Work
+from brokergw.store.separation import setting
 
 _log = logging.getLogger(__name__)
 
@@ -24,12 +26,14 @@ class Aside:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal-aside")
         self._closed = False
 
-    async def __call__(self, work: Work) -> Any:
-        """Run a write; raises JOURNAL_UNAVAILABLE, also where it may have become durable after all."""
+    async def __call__(self, whose: Whose, work: Work) -> Any:
+        """Run a write for some users; raises JOURNAL_UNAVAILABLE, also where it may have become durable after all."""
         if self._closed:
             raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "the journal is closed")
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, with_second_try, self._engine, work)
+            return await asyncio.get_running_loop().run_in_executor(
+                self._thread, with_second_try, self._engine, whose, work
+            )
         except SQLAlchemyError as error:
             log_failure(_log, "a small write failed", error)
             cause = {"cause": type(error).__name__}
@@ -43,19 +47,20 @@ class Aside:
         await asyncio.to_thread(self._thread.shutdown)
 
 
-def with_second_try(engine: Engine, work: Work) -> Any:
-    """Run a write in a transaction of its own, once more where its connection turns out to be broken."""
+def with_second_try(engine: Engine, whose: Whose, work: Work) -> Any:
+    """Run a write for some users in a transaction of its own, once more where its connection turns out to be broken."""
     try:
-        return _once(engine, work)
+        return _once(engine, whose, work)
     except DBAPIError as error:
         if not error.connection_invalidated:
             raise
         # The server was restarted, say: the first to notice empties the pool, and a new connection may work.
-        return _once(engine, work)
+        return _once(engine, whose, work)
 
 
-def _once(engine: Engine, work: Work) -> Any:
+def _once(engine: Engine, whose: Whose, work: Work) -> Any:
     with engine.begin() as database:
+        setting.begin(database, whose)
         result = work(database)
     if (chain := found_chain(engine)) is not None:
         chain.confirm()

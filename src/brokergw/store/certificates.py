@@ -11,16 +11,22 @@ from brokergw.model.certificates import CertificateMapping, CertificateMatch
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import AuditRow
 from brokergw.model.principal import Role, Scope
+from brokergw.model.whose import Whose, everyone, only
 from brokergw.store.audit.chain import write_audit
 from brokergw.store.directory import make_user_known
 from brokergw.store.group import RunsWork
 from brokergw.store.identity_version import note_change
 from brokergw.store.reader import Reader
+from brokergw.store.separation.filters import rows_of
 from brokergw.store.tables import CLIENT_CERTIFICATES, USER_ROLES
 
 _MAPPINGS: Final = select(CLIENT_CERTIFICATES, USER_ROLES.c.role).outerjoin(
     USER_ROLES, USER_ROLES.c.user_id == CLIENT_CERTIFICATES.c.user_id
 )
+_PRESENTED: Final = everyone("who is calling is what the look-up by a certificate's names tells")
+_NAMES: Final = everyone("a certificate speaks for one user at most, whoever that is")
+_NAMED: Final = everyone("an operator names a mapping by its own id alone")
+_LISTED: Final = everyone("an operator lists all mappings")
 _STANDS: Final = CLIENT_CERTIFICATES.c.revoke_time_ns.is_(None)
 
 
@@ -44,20 +50,21 @@ class SqlCertificates:
             database.execute(insert(CLIENT_CERTIFICATES).values(_row(mapping)))
             write_audit(database, audit)
 
-        await self._run(work)
+        await self._run(_NAMES, work)
 
     async def matching(self, names: Collection[tuple[CertificateMatch, str]]) -> Sequence[CertificateMapping]:
         """Give the mappings of a certificate's fingerprint and names that were not taken away."""
-        return await self._found(_STANDS, or_(*(map(_named, names))))
+        return await self._found(_PRESENTED, _STANDS, or_(*(map(_named, names))))
 
     async def get(self, certificate_id: str) -> CertificateMapping | None:
         """Find a mapping."""
-        found = await self._found(CLIENT_CERTIFICATES.c.certificate_id == certificate_id)
+        found = await self._found(_NAMED, CLIENT_CERTIFICATES.c.certificate_id == certificate_id)
         return found[0] if found else None
 
     async def list(self, user_id: str | None = None) -> Sequence[CertificateMapping]:
         """List mappings, newest first."""
-        return await self._found(*(() if user_id is None else (CLIENT_CERTIFICATES.c.user_id == user_id,)))
+        whose = _LISTED if user_id is None else only(user_id)
+        return await self._found(whose, rows_of(whose, CLIENT_CERTIFICATES))
 
     async def revoke(self, certificate_id: str, time_ns: int, audit: AuditRow) -> None:
         """Take a mapping away, once."""
@@ -68,12 +75,12 @@ class SqlCertificates:
                 note_change(database)
                 write_audit(database, audit)
 
-        await self._run(work)
+        await self._run(_NAMED, work)
 
-    async def _found(self, *conditions: ColumnElement[bool]) -> Sequence[CertificateMapping]:
+    async def _found(self, whose: Whose, *conditions: ColumnElement[bool]) -> Sequence[CertificateMapping]:
         newest = CLIENT_CERTIFICATES.c.create_time_ns.desc(), CLIENT_CERTIFICATES.c.certificate_id.desc()
         wanted = _MAPPINGS.where(*conditions).order_by(*newest)
-        return _mappings(await self._reader.query(lambda database: database.execute(wanted).all()))
+        return _mappings(await self._reader.query(whose, lambda database: database.execute(wanted).all()))
 
 
 def _named(name: tuple[CertificateMatch, str]) -> ColumnElement[bool]:

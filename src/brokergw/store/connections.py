@@ -4,22 +4,28 @@ This is the one place where credentials are opened; each opening is on the audit
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection as Database
 from sqlalchemy import delete, insert, select, update
 
 from brokergw.model.account import Connection, Environment
 from brokergw.model.events import AuditRow
+from brokergw.model.whose import Whose, everyone, only
 from brokergw.ports.broker import Credentials
 from brokergw.ports.clock import Clock
 from brokergw.ports.vault import CredentialsMoved, Purpose
 from brokergw.store.directory import insert_new, make_user_known
 from brokergw.store.reader import Reader
+from brokergw.store.separation.filters import rows_of
 from brokergw.store.tables import ACCOUNTS, CONNECTIONS, CREDENTIALS
 from brokergw.store.vault.places import place_of_credential
 from brokergw.store.vault.seal import Place, Seal, Sealed
 from brokergw.store.writer import Writer
+
+_SESSIONS: Final = everyone(
+    "sessions of all connections open at the start, and whoever holds a lease follows its broker"
+)
 
 
 class SqlConnectionDirectory:
@@ -54,30 +60,31 @@ class SqlConnectionDirectory:
             if sealed:
                 database.execute(insert(CREDENTIALS), sealed)
 
-        await insert_new(self._writer.run, work, "connection")
+        await insert_new(self._writer.run, only(connection.user_id), work, "connection")
 
-    async def get(self, connection_id: str) -> Connection | None:
+    async def get(self, whose: Whose, connection_id: str) -> Connection | None:
         """Read one connection."""
-        return await self._one(CONNECTIONS.c.connection_id == connection_id)
+        return await self._one(whose, CONNECTIONS.c.connection_id == connection_id)
 
-    async def by_account(self, account_id: str) -> Connection | None:
+    async def by_account(self, whose: Whose, account_id: str) -> Connection | None:
         """Read the connection that an account belongs to."""
-        return await self._one(ACCOUNTS.c.account_id == account_id)
+        return await self._one(whose, ACCOUNTS.c.account_id == account_id)
 
     async def list(self, user_id: str | None = None) -> Sequence[Connection]:
         """List connections, oldest first; of every user when None."""
         wanted = _CONNECTIONS.order_by(CONNECTIONS.c.create_time_ns, CONNECTIONS.c.connection_id)
         if user_id is not None:
             wanted = wanted.where(CONNECTIONS.c.user_id == user_id)
-        rows = await self._reader.query(lambda database: database.execute(wanted).all())
+        whose = _SESSIONS if user_id is None else only(user_id)
+        rows = await self._reader.query(whose, lambda database: database.execute(wanted).all())
         return [_connection(row) for row in rows]
 
-    async def credentials(self, connection_id: str, purpose: Purpose) -> Credentials | None:
+    async def credentials(self, user_id: str, connection_id: str, purpose: Purpose) -> Credentials | None:
         """Open a connection's credentials, and tell the audit what for; raises `Sealed` when they do not open."""
-        rows = await self._rows(connection_id)
+        rows = await self._rows(user_id, connection_id)
         if any(row.version < self._opened.get((connection_id, row.field), 0) for row in rows):
             # What was read may be older than what another call has opened since; what is there now must not be.
-            rows = await self._rows(connection_id)
+            rows = await self._rows(user_id, connection_id)
         if not rows:
             return None
         try:
@@ -93,10 +100,12 @@ class SqlConnectionDirectory:
 
         `connection` is what they are based on: raises CredentialsMoved when they have changed since, or were destroyed.
         """
-        connection_id, version = connection.connection_id, connection.credentials_version + 1
+        user_id, connection_id = connection.user_id, connection.connection_id
+        version = connection.credentials_version + 1
         sealed = self._sealed(connection, credentials, version)
         shown = {"key_last_four": credentials.key_last_four} if "key" in credentials else {}
         unchanged = (
+            CONNECTIONS.c.user_id == user_id,
             CONNECTIONS.c.connection_id == connection_id,
             CONNECTIONS.c.credentials_version == connection.credentials_version,
             CONNECTIONS.c.revoke_time_ns.is_(None),
@@ -107,45 +116,51 @@ class SqlConnectionDirectory:
             if database.execute(raised).rowcount == 0:
                 return False
             replaced = CREDENTIALS.c.field.in_(list(credentials))
-            database.execute(delete(CREDENTIALS).where(CREDENTIALS.c.connection_id == connection_id, replaced))
+            mine = (CREDENTIALS.c.user_id == user_id, CREDENTIALS.c.connection_id == connection_id)
+            database.execute(delete(CREDENTIALS).where(*mine, replaced))
             database.execute(insert(CREDENTIALS), sealed)
             return True
 
-        if not await self._writer.run(work):
+        if not await self._writer.run(only(user_id), work):
             raise CredentialsMoved(connection_id)
-        changed = await self.get(connection_id)
+        changed = await self.get(only(user_id), connection_id)
         assert changed is not None
         return changed
 
-    async def revoke(self, connection_id: str, time_ns: int) -> bool:
+    async def revoke(self, user_id: str, connection_id: str, time_ns: int) -> bool:
         """Revoke a connection and destroy its credentials; False when there is none."""
 
         def work(database: Database) -> bool:
-            known = CONNECTIONS.c.connection_id == connection_id
+            known = (CONNECTIONS.c.user_id == user_id) & (CONNECTIONS.c.connection_id == connection_id)
             there = database.scalar(select(CONNECTIONS.c.connection_id).where(known)) is not None
             database.execute(
                 update(CONNECTIONS)
                 .where(known, CONNECTIONS.c.revoke_time_ns.is_(None))
                 .values(revoke_time_ns=time_ns, has_key=False, key_last_four="")
             )
-            database.execute(delete(CREDENTIALS).where(CREDENTIALS.c.connection_id == connection_id))
+            mine = (CREDENTIALS.c.user_id == user_id, CREDENTIALS.c.connection_id == connection_id)
+            database.execute(delete(CREDENTIALS).where(*mine))
             return there
 
-        return bool(await self._writer.run(work))
+        return bool(await self._writer.run(only(user_id), work))
 
-    async def _one(self, condition: Any) -> Connection | None:
-        wanted = _CONNECTIONS.where(condition)
-        row = await self._reader.query(lambda database: database.execute(wanted).one_or_none())
+    async def _one(self, whose: Whose, condition: Any) -> Connection | None:
+        wanted = _CONNECTIONS.where(rows_of(whose, CONNECTIONS), condition)
+        row = await self._reader.query(whose, lambda database: database.execute(wanted).one_or_none())
         return None if row is None else _connection(row)
 
-    async def _rows(self, connection_id: str) -> Sequence[Any]:
+    async def _rows(self, user_id: str, connection_id: str) -> Sequence[Any]:
         wanted = (
             select(CREDENTIALS, CONNECTIONS.c.broker)
             .join(CONNECTIONS, CREDENTIALS.c.connection_id == CONNECTIONS.c.connection_id)
-            .where(CONNECTIONS.c.connection_id == connection_id)
+            .where(
+                CREDENTIALS.c.user_id == user_id,
+                CONNECTIONS.c.user_id == user_id,
+                CONNECTIONS.c.connection_id == connection_id,
+            )
             .order_by(CREDENTIALS.c.field)
         )
-        return await self._reader.query(lambda database: database.execute(wanted).all())
+        return await self._reader.query(only(user_id), lambda database: database.execute(wanted).all())
 
     def _open(self, row: Any) -> str:
         seen = (row.connection_id, row.field)

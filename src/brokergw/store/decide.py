@@ -236,7 +236,7 @@ class Decider:
             staged.owners[owned] = order.order_id
             kind, account_id, identifier = owned
             if kind == _BROKER:
-                staged.broker_ids.append((account_id, identifier, order.order_id))
+                staged.broker_ids.append((account_id, identifier, order.order_id, order.user_id))
         return None
 
     def _check_fills(self, prepared: PreparedUnit, staged: _State) -> Refusal | None:
@@ -343,7 +343,7 @@ class Decider:
             (_BROKER, self._statements.find_broker_ids),
         ):
             pairs = {(account_id, identifier) for each, account_id, identifier in wanted if each == kind}
-            for account_id, identifier, order_id in self._fetch(statement, pairs):
+            for account_id, identifier, order_id, *_ in self._fetch(statement, pairs):
                 self._state.owners[kind, account_id, identifier] = order_id
 
     def _read_fills(self, units: Sequence[PreparedUnit]) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.whose import Whose
 from brokergw.store.group import RunsWork, Work
 from brokergw.store.tables import USERS
 
@@ -22,10 +23,10 @@ class AlreadyThere(GatewayError):
         super().__init__(Reason.INTERNAL_ERROR, f"this {kind} exists already", metadata={"kind": kind})
 
 
-async def insert_new(run: RunsWork, work: Work, kind: str) -> Any:
+async def insert_new(run: RunsWork, whose: Whose, work: Work, kind: str) -> Any:
     """Write something that must not be there yet, and give what the work returned; raises AlreadyThere."""
     try:
-        return await run(work)
+        return await run(whose, work)
     except IntegrityError:
         # The database's own words would show what is stored.
         raise AlreadyThere(kind) from None

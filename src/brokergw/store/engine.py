@@ -16,7 +16,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from brokergw.model.whose import Whose
 from brokergw.store.many import execute
+from brokergw.store.separation import setting
 
 SQLITE_BUSY_MS: Final = 5_000
 _SQLITE_CACHE_KIB: Final = 32 * 1024
@@ -82,12 +84,20 @@ def reader_engine(url: URL) -> Engine:
         event.listen(engine, "connect", _forbid_writing)
         return engine
     engine = _postgresql_engine(url, _READER_OPTIONS, pool_size=READERS)
+    setting.tell_each_statement(engine)
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 @contextmanager
-def one_moment(engine: Engine) -> Iterator[Connection]:
-    """Give a connection on which every statement sees the database as of the first one."""
+def each_moment(engine: Engine, whose: Whose) -> Iterator[Connection]:
+    """Give a connection on which every statement reads, for some users, what is committed when it starts."""
+    with engine.connect() as connection:
+        yield setting.working_for(connection, whose)
+
+
+@contextmanager
+def one_moment(engine: Engine, whose: Whose) -> Iterator[Connection]:
+    """Give a connection on which every statement sees the database, for some users, as of the first one."""
     if engine.dialect.name == "sqlite":
         with engine.connect() as connection:
             connection.exec_driver_sql("BEGIN")
@@ -96,7 +106,8 @@ def one_moment(engine: Engine) -> Iterator[Connection]:
             finally:
                 connection.exec_driver_sql("ROLLBACK")
         return
-    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection, connection.begin():
+        setting.begin(connection, whose, mode=" ISOLATION LEVEL REPEATABLE READ READ ONLY")
         yield connection
 
 

@@ -15,12 +15,13 @@ from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import LogEvent
+from brokergw.model.whose import NOBODYS, Whose, these
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import CommitResult
 from brokergw.store.batch import BatchWriter, Written
 from brokergw.store.decide import Race
 from brokergw.store.failure import log_failure
-from brokergw.store.rows import Row
+from brokergw.store.rows import Row, user_of_audit_row
 from brokergw.store.transaction import CommitOutcomeUnknown, CommitRefused, WriterConnection
 from brokergw.store.units import PreparedUnit
 
@@ -38,18 +39,25 @@ Work: TypeAlias = Callable[[Connection], Any]
 class RunsWork(Protocol):
     """Runs a small write in a transaction, which may run again when that failed; gives what it returned."""
 
-    def __call__(self, work: Work) -> Awaitable[Any]:
-        """Run it; raises JOURNAL_UNAVAILABLE, or JOURNAL_OUTCOME_UNKNOWN."""
+    def __call__(self, whose: Whose, work: Work) -> Awaitable[Any]:
+        """Run it for some users; raises JOURNAL_UNAVAILABLE, or JOURNAL_OUTCOME_UNKNOWN."""
         ...
 
 
 @dataclass(slots=True)
 class Group:
-    """What waits: units of work, small writes, and audit rows that nobody waits for."""
+    """What waits: units of work, small writes with whose rows they touch, and audit rows that nobody waits for."""
 
     units: list[PreparedUnit] = field(default_factory=list)
     works: list[Work] = field(default_factory=list)
     audit: list[Row] = field(default_factory=list)
+    works_whose: Whose = NOBODYS
+
+    def whose(self) -> Whose:
+        """Give the users of everything in the group."""
+        users = {user_id for unit in self.units for user_id in unit.users()}
+        users.update(map(user_of_audit_row, self.audit))
+        return self.works_whose | these(users)
 
 
 @dataclass(slots=True)
@@ -96,7 +104,7 @@ class GroupCommitter:
         return self._one_by_one(group)
 
     def _together(self, group: Group, *, careful: bool) -> Done:
-        with self._connection.transaction() as connection:
+        with self._connection.transaction(group.whose) as connection:
             works = [self._work(connection, work) for work in group.works]
             written = self._writer.write(connection, group.units, group.audit, self._clock.now_ns(), careful=careful)
         self._writer.remember(written)
@@ -104,7 +112,7 @@ class GroupCommitter:
 
     def _one_by_one(self, group: Group) -> Done:
         done = Done([], [], [])
-        with self._connection.transaction() as connection:
+        with self._connection.transaction(group.whose) as connection:
             done.works.extend(self._work(connection, work) for work in group.works)
             for unit in group.units:
                 written = self._single(connection, [unit], [])

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, text
@@ -17,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import AuditRow
 from brokergw.model.trading import Halt, HaltCause, TradingScope
+from brokergw.model.whose import NOBODYS, Whose, everyone, only
 from brokergw.ports.clock import Clock
 from brokergw.ports.halts import Finding, HaltWish, News, Sweep
 from brokergw.store import halts
@@ -32,6 +34,7 @@ _log = logging.getLogger(__name__)
 
 _LOCK_TIMED_OUT: Final = "55P03"
 _LOCK_TRIES: Final = 3
+_FINDINGS: Final = everyone("a sweep runs over the accounts of everybody in its scope")
 _TAKE: Final = text("SELECT pg_advisory_xact_lock(:key)")
 _RING: Final = text("SELECT pg_notify(:channel, :epoch)")
 _END_HOLDERS: Final = text(
@@ -55,15 +58,16 @@ class LonelyHaltBook:
     async def open(self, listener: Callable[[News], None]) -> News:
         """Give the book, then tell of each change."""
         self._tell = listener
-        return self._news(self._clock.monotonic(), await self._reader.query(halts.read))
+        return self._news(self._clock.monotonic(), await self._reader.query(NOBODYS, halts.read))
 
     async def place(self, wish: HaltWish) -> tuple[Halt, News]:
         """Put a halt in."""
-        return await self._changed(lambda database: halts.place(database, wish))
+        return await self._changed(only(wish.audit.user_id), lambda database: halts.place(database, wish))
 
     async def lift(self, scope: TradingScope, cause: HaltCause, *, epoch: int | None, audit: AuditRow) -> News:
         """Take a halt out."""
-        _, news = await self._changed(lambda database: halts.lift(database, scope, cause, epoch, audit))
+        change = partial(halts.lift, scope=scope, cause=cause, epoch=epoch, audit=audit)
+        _, news = await self._changed(only(audit.user_id), change)
         return news
 
     async def confirm(self, epoch: int) -> None:
@@ -78,28 +82,28 @@ class LonelyHaltBook:
 
     async def sweeps(self) -> Sequence[Sweep]:
         """Give the sweeps of the halts that stand."""
-        return await self._reader.query(halts.read_sweeps)
+        return await self._reader.query(NOBODYS, halts.read_sweeps)
 
     async def report(self, finding: Finding) -> None:
         """Write down how far a sweep has come."""
-        await self._writer.run(lambda database: halts.report(database, finding))
+        await self._writer.run(only(finding.user_id), lambda database: halts.report(database, finding))
 
     async def findings(self) -> Sequence[Finding]:
         """Give what the sweeps came to."""
-        return await self._reader.query(halts.read_findings)
+        return await self._reader.query(_FINDINGS, halts.read_findings)
 
     async def close(self) -> None:
         """Tell nobody any more."""
         self._tell = lambda _: None
 
-    async def _changed(self, change: Callable[[Connection], Any]) -> tuple[Any, News]:
+    async def _changed(self, whose: Whose, change: Callable[[Connection], Any]) -> tuple[Any, News]:
         asked_at = self._clock.monotonic()
 
         def work(database: Connection) -> tuple[Any, tuple[int, tuple[Halt, ...]]]:
             return change(database), halts.read(database)
 
         try:
-            result, found = await self._writer.run(work)
+            result, found = await self._writer.run(whose, work)
         except SQLAlchemyError as error:
             raise _unavailable(error) from None
         news = self._news(asked_at, found)
@@ -137,19 +141,20 @@ class SharedHaltBook:
             return halts.read(database)
 
         asked_at = self._clock.monotonic()
-        epoch, standing = await self._tell(enter)
+        epoch, standing = await self._tell(NOBODYS, enter)
         self._entered = True
-        await self._run(self._switching, lambda database: database.execute(text("SELECT 1")).scalar_one())
+        await self._run(self._switching, NOBODYS, lambda database: database.execute(text("SELECT 1")).scalar_one())
         self._watch.start(listener)
         return News(asked_at=asked_at, epoch=epoch, halts=standing)
 
     async def place(self, wish: HaltWish) -> tuple[Halt, News]:
         """Put a halt in, once no admission is under way."""
-        return await self._changed(lambda database: halts.place(database, wish))
+        return await self._changed(only(wish.audit.user_id), lambda database: halts.place(database, wish))
 
     async def lift(self, scope: TradingScope, cause: HaltCause, *, epoch: int | None, audit: AuditRow) -> News:
         """Take a halt out."""
-        _, news = await self._changed(lambda database: halts.lift(database, scope, cause, epoch, audit))
+        change = partial(halts.lift, scope=scope, cause=cause, epoch=epoch, audit=audit)
+        _, news = await self._changed(only(audit.user_id), change)
         return news
 
     async def confirm(self, epoch: int) -> None:
@@ -160,29 +165,31 @@ class SharedHaltBook:
             database.execute(text("SET LOCAL synchronous_commit = off"))
             halts.confirm(database, self._instance_id, epoch)
 
-        await self._tell(work)
+        await self._tell(NOBODYS, work)
 
     async def unconfirmed(self, epoch: int) -> frozenset[str]:
         """Give the other processes that have not confirmed an epoch."""
-        found: frozenset[str] = await self._tell(lambda database: halts.unconfirmed(database, self._instance_id, epoch))
+        found: frozenset[str] = await self._tell(
+            NOBODYS, lambda database: halts.unconfirmed(database, self._instance_id, epoch)
+        )
         return found
 
     async def fence(self, instance_ids: frozenset[str]) -> None:
         """Count no longer on some processes."""
-        await self._tell(lambda database: halts.leave(database, instance_ids))
+        await self._tell(NOBODYS, lambda database: halts.leave(database, instance_ids))
 
     async def sweeps(self) -> Sequence[Sweep]:
         """Give the sweeps of the halts that stand."""
-        found: Sequence[Sweep] = await self._tell(halts.read_sweeps)
+        found: Sequence[Sweep] = await self._tell(NOBODYS, halts.read_sweeps)
         return found
 
     async def report(self, finding: Finding) -> None:
         """Write down how far a sweep has come."""
-        await self._tell(lambda database: halts.report(database, finding))
+        await self._tell(only(finding.user_id), lambda database: halts.report(database, finding))
 
     async def findings(self) -> Sequence[Finding]:
         """Give what the sweeps came to."""
-        found: Sequence[Finding] = await self._tell(halts.read_findings)
+        found: Sequence[Finding] = await self._tell(_FINDINGS, halts.read_findings)
         return found
 
     async def close(self) -> None:
@@ -190,14 +197,14 @@ class SharedHaltBook:
         await self._watch.close()
         try:
             if self._entered:
-                await self._tell(lambda database: halts.leave(database, frozenset({self._instance_id})))
+                await self._tell(NOBODYS, lambda database: halts.leave(database, frozenset({self._instance_id})))
         except GatewayError as error:
             _log.warning("a process leaves the book of halts without a word: %s", error.reason)
         await asyncio.to_thread(self._switching.shutdown)
         await asyncio.to_thread(self._telling.shutdown)
         self._engine.dispose()
 
-    async def _changed(self, change: Callable[[Connection], Any]) -> tuple[Any, News]:
+    async def _changed(self, whose: Whose, change: Callable[[Connection], Any]) -> tuple[Any, News]:
         asked_at = self._clock.monotonic()
 
         def work(database: Connection) -> tuple[Any, tuple[int, tuple[Halt, ...]]]:
@@ -207,7 +214,7 @@ class SharedHaltBook:
             database.execute(_RING, {"channel": CHANNEL, "epoch": str(found[0])})
             return result, found
 
-        result, (epoch, standing) = await self._run(self._switching, work)
+        result, (epoch, standing) = await self._run(self._switching, whose, work)
         return result, News(asked_at=asked_at, epoch=epoch, halts=standing)
 
     def _take_lock(self, database: Connection) -> None:
@@ -227,12 +234,12 @@ class SharedHaltBook:
                 savepoint.commit()
                 return
 
-    async def _tell(self, work: Work) -> Any:
-        return await self._run(self._telling, work)
+    async def _tell(self, whose: Whose, work: Work) -> Any:
+        return await self._run(self._telling, whose, work)
 
-    async def _run(self, thread: ThreadPoolExecutor, work: Work) -> Any:
+    async def _run(self, thread: ThreadPoolExecutor, whose: Whose, work: Work) -> Any:
         try:
-            return await asyncio.get_running_loop().run_in_executor(thread, with_second_try, self._engine, work)
+            return await asyncio.get_running_loop().run_in_executor(thread, with_second_try, self._engine, whose, work)
         except SQLAlchemyError as error:
             log_failure(_log, "the book of halts failed", error)
             raise _unavailable(error) from None

@@ -4,11 +4,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import Final
 
 from brokergw.model.errors import GatewayError
 from brokergw.model.events import AuditRow, EventKind, LogEvent
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Fill, Order
+from brokergw.model.whose import Whose, everyone, only
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import (
     Admission,
@@ -35,6 +37,9 @@ from brokergw.store.units import prepare
 from brokergw.store.writer import Writer
 
 _log = logging.getLogger(__name__)
+
+_KEYS: Final = everyone("keys grow old by their age alone, and the sieve over them is one for all")
+_LEDGER: Final = everyone("a recount is of the whole ledger")
 
 
 class SqlJournal:
@@ -69,7 +74,8 @@ class SqlJournal:
 
     async def judge(self, order: Order, admission: Admission) -> AdmissionRefused | None:
         """Tell what the commit that admits a new order would say now; admits nothing."""
-        return await self._reader.query(judged(order, admission, self._clock.now_ns()), at_one_moment=True)
+        now_ns = self._clock.now_ns()
+        return await self._reader.query(only(order.user_id), judged(order, admission, now_ns), at_one_moment=True)
 
     def record(self, row: AuditRow) -> None:
         """Put an audit row into the next commit; raises JOURNAL_UNAVAILABLE when too much waits already."""
@@ -88,7 +94,7 @@ class SqlJournal:
     async def _fill(self, sieve: KeySieve) -> None:
         """Read in every key on record, once; until then, and when there are too many, each key is asked for."""
         try:
-            recorded = await self._reader.query(queries.sieve_of_keys(KEYS_MAX))
+            recorded = await self._reader.query(_KEYS, queries.sieve_of_keys(KEYS_MAX))
         except GatewayError as error:
             _log.warning("the key sieve stays empty: %s", error.reason)
             return
@@ -96,49 +102,58 @@ class SqlJournal:
             sieve.absorb(recorded)
             sieve.complete = True
 
-    async def order(self, order_id: str) -> Order | None:
+    async def order(self, whose: Whose, order_id: str) -> Order | None:
         """Read one order as it stands."""
-        found: Order | None = await self._reader.find(self._lookups.order, (order_id,))
+        if whose.everybody:
+            return await self._reader.query(whose, queries.any_order(order_id))
+        user_id = whose.one
+        found: Order | None = await self._reader.find(self._lookups.order, (user_id, order_id))
         return found
 
-    async def order_by_client_id(self, account_id: str, client_order_id: str) -> Order | None:
+    async def order_by_client_id(self, user_id: str, account_id: str, client_order_id: str) -> Order | None:
         """Read an order by the client's own id."""
-        found: Order | None = await self._reader.find(self._lookups.order_by_client_id, (account_id, client_order_id))
+        found: Order | None = await self._reader.find(
+            self._lookups.order_by_client_id, (user_id, account_id, client_order_id)
+        )
         return found
 
     async def order_by_broker_id(
-        self, account_id: str, broker_order_id: str, broker_client_order_id: str
+        self, user_id: str, account_id: str, broker_order_id: str, broker_client_order_id: str
     ) -> Order | None:
         """Read an order by any of its broker order ids, or else the broker-level client order id; empty finds none."""
         found: Order | None = None
         if broker_order_id:
-            found = await self._reader.find(self._lookups.order_by_broker_id, (account_id, broker_order_id))
+            found = await self._reader.find(self._lookups.order_by_broker_id, (user_id, account_id, broker_order_id))
         if found is None and broker_client_order_id:
             found = await self._reader.find(
-                self._lookups.order_by_broker_client_id, (account_id, broker_client_order_id)
+                self._lookups.order_by_broker_client_id, (user_id, account_id, broker_client_order_id)
             )
         return found
 
     async def orders(self, query: OrderQuery) -> Sequence[Order]:
         """List orders, newest first; `since_ns` is inclusive and `until_ns` exclusive, both of the creation time."""
-        return await self._reader.query(queries.list_orders(query))
+        return await self._reader.query(only(query.user_id), queries.list_orders(query))
 
     async def open_orders(
-        self, account_id: str | None = None, states: frozenset[State] | None = None
+        self, whose: Whose, account_id: str | None = None, states: frozenset[State] | None = None
     ) -> Sequence[Order]:
         """List every order that has not ended, oldest first."""
-        return await self._reader.query(queries.open_orders(None if account_id is None else (account_id,), states))
+        accounts = None if account_id is None else (account_id,)
+        return await self._reader.query(whose, queries.open_orders(whose, accounts, states))
 
     async def count_refused(self, user_id: str, strategy_id: str, broker: str, made_after_ns: int) -> int:
         """Count a user's orders of a strategy, or of none, that a broker (any when empty) has refused."""
-        return await self._reader.query(queries.count_refused(user_id, strategy_id, broker, made_after_ns))
+        return await self._reader.query(
+            only(user_id), queries.count_refused(user_id, strategy_id, broker, made_after_ns)
+        )
 
-    async def open_heads(self, account_id: str) -> Sequence[OrderHead]:
+    async def open_heads(self, user_id: str, account_id: str) -> Sequence[OrderHead]:
         """Tell where every order of an account stands that has not ended."""
-        return await self._reader.query(queries.open_heads(account_id))
+        return await self._reader.query(only(user_id), queries.open_heads(user_id, account_id))
 
     async def fills(
         self,
+        user_id: str,
         account_ids: Sequence[str],
         *,
         order_id: str = "",
@@ -148,37 +163,40 @@ class SqlJournal:
     ) -> Sequence[Fill]:
         """List fills by trade time, newest first."""
         return await self._reader.query(
+            only(user_id),
             queries.list_fills(
-                account_ids, order_id=order_id, since_ns=since_ns, after_fill_id=after_fill_id, limit=limit
-            )
+                user_id, account_ids, order_id=order_id, since_ns=since_ns, after_fill_id=after_fill_id, limit=limit
+            ),
         )
 
-    async def fill(self, fill_id: str) -> Fill | None:
+    async def fill(self, user_id: str, fill_id: str) -> Fill | None:
         """Read one fill."""
-        found: Fill | None = await self._reader.find(self._lookups.fill, (fill_id,))
+        found: Fill | None = await self._reader.find(self._lookups.fill, (user_id, fill_id))
         return found
 
     async def events(
-        self, account_id: str, after: int, limit: int, kinds: frozenset[EventKind] | None = None
+        self, user_id: str, account_id: str, after: int, limit: int, kinds: frozenset[EventKind] | None = None
     ) -> Sequence[LogEvent]:
         """Read the log of an account after a sequence, in order."""
-        return await self._reader.query(queries.events_after(account_id, after, limit, kinds), for_streams=True)
+        return await self._reader.query(
+            only(user_id), queries.events_after(user_id, account_id, after, limit, kinds), for_streams=True
+        )
 
-    async def order_events(self, order_id: str) -> Sequence[LogEvent]:
+    async def order_events(self, user_id: str, order_id: str) -> Sequence[LogEvent]:
         """Read every event of one order and its fills, in order."""
-        return await self._reader.query(queries.events_of_order(order_id))
+        return await self._reader.query(only(user_id), queries.events_of_order(user_id, order_id))
 
-    async def sequences(self, account_ids: Sequence[str]) -> dict[str, int]:
+    async def sequences(self, whose: Whose, account_ids: Sequence[str]) -> dict[str, int]:
         """Give each account's last sequence; 0 where nothing has happened yet."""
-        return await self._reader.query(queries.last_sequences(account_ids), for_streams=True)
+        return await self._reader.query(whose, queries.last_sequences(whose, account_ids), for_streams=True)
 
-    async def earliest(self, account_ids: Sequence[str]) -> dict[str, int]:
+    async def earliest(self, whose: Whose, account_ids: Sequence[str]) -> dict[str, int]:
         """Give each account's earliest sequence still on the record, minus one."""
-        return await self._reader.query(queries.oldest_cursors(account_ids), for_streams=True)
+        return await self._reader.query(whose, queries.oldest_cursors(whose, account_ids), for_streams=True)
 
-    async def snapshot(self, account_ids: Sequence[str]) -> Snapshot:
+    async def snapshot(self, user_id: str, account_ids: Sequence[str]) -> Snapshot:
         """Read open orders and sequences in one transaction."""
-        return await self._reader.query(queries.snapshot(account_ids), at_one_moment=True)
+        return await self._reader.query(only(user_id), queries.snapshot(user_id, account_ids), at_one_moment=True)
 
     def on_events(self, listener: Callable[[Sequence[LogEvent]], None]) -> None:
         """Call a function in the event loop, after each commit, with the events it made durable.
@@ -195,45 +213,47 @@ class SqlJournal:
 
     async def retire_keys(self, claimed_before_ns: int, limit: int) -> int:
         """Retire old keys, but for those whose order is open or ended within the last day."""
-        retired: int = await self._run(retention.retire(claimed_before_ns, limit, self._clock.now_ns()))
+        retired: int = await self._run(_KEYS, retention.retire(claimed_before_ns, limit, self._clock.now_ns()))
         return retired
 
     async def drop_retired_keys(self, claimed_before_ns: int, limit: int) -> int:
         """Forget old retired keys."""
-        dropped: int = await self._run(retention.drop(claimed_before_ns, limit))
+        dropped: int = await self._run(_KEYS, retention.drop(claimed_before_ns, limit))
         return dropped
 
     async def forget_repeats(self, made_before_ns: int, limit: int) -> int:
         """Forget old notes of which order was the latest of its likeness."""
-        forgotten: int = await self._run(retention.forget(made_before_ns, limit))
+        forgotten: int = await self._run(_KEYS, retention.forget(made_before_ns, limit))
         return forgotten
 
-    async def prune_events(self, account_id: str, published_before_ns: int, limit: int) -> int:
+    async def prune_events(self, user_id: str, account_id: str, published_before_ns: int, limit: int) -> int:
         """Forget the oldest events of an account."""
-        pruned: int = await self._run(retention.prune(account_id, published_before_ns, limit))
+        pruned: int = await self._run(only(user_id), retention.prune(user_id, account_id, published_before_ns, limit))
         return pruned
 
     async def usage(self, user_id: str) -> Sequence[UsageOnRecord]:
         """Give what a user, each strategy of theirs and each account has used."""
-        return await self._reader.query(reading.usage(user_id, self._clock.now_ns()))
+        return await self._reader.query(only(user_id), reading.usage(user_id, self._clock.now_ns()))
 
-    async def positions_on_record(self, account_id: str) -> Sequence[PositionOnRecord]:
+    async def positions_on_record(self, user_id: str, account_id: str) -> Sequence[PositionOnRecord]:
         """Give every symbol of an account that is held or has open orders."""
-        return await self._reader.query(reading.positions(account_id))
+        return await self._reader.query(only(user_id), reading.positions(user_id, account_id))
 
     async def anchor(
-        self, account_id: str, symbol: str, quantity: Decimal, average_cost: Decimal, expected: Decimal
+        self, user_id: str, account_id: str, symbol: str, quantity: Decimal, average_cost: Decimal, expected: Decimal
     ) -> bool:
         """Set a position to what the broker told; False where it is no longer as expected."""
         try:
-            done: bool = await self._run(anchored(account_id, symbol, quantity, average_cost, expected))
+            done: bool = await self._run(
+                only(user_id), anchored(user_id, account_id, symbol, quantity, average_cost, expected)
+            )
         except Moved:
             return False
         return done
 
     async def recount(self) -> Sequence[LedgerDifference]:
         """Count what is open anew from the open orders, and give every difference to the ledger."""
-        return await self._reader.query(reading.recount, at_one_moment=True)
+        return await self._reader.query(_LEDGER, reading.recount, at_one_moment=True)
 
     @property
     def shared(self) -> bool:

@@ -10,6 +10,7 @@ from brokergw.model.account import Environment
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import AuditRow
 from brokergw.model.principal import ApiKey, Role, Scope
+from brokergw.model.whose import NOBODYS, Whose, everyone, only, these
 from brokergw.ports.identity import Use
 from brokergw.store.audit.chain import write_audit
 from brokergw.store.directory import insert_new, make_user_known
@@ -17,8 +18,14 @@ from brokergw.store.group import RunsWork
 from brokergw.store.identity_version import note_change, read_version
 from brokergw.store.reader import Reader
 from brokergw.store.roles import any_admin, grant_roles
+from brokergw.store.separation.filters import rows_of
 from brokergw.store.tables import API_KEYS, USER_ROLES
 
+_BY_HASH: Final = everyone("who is calling is what the look-up by a key's hash tells")
+_HOLDERS: Final = everyone("who may use the kill switch is known before the database is away, whoever it is")
+_LISTED: Final = everyone("an operator lists all keys")
+_NAMED: Final = everyone("a key is named by its own id alone, by operators and by the look-up that found it")
+_FIRST: Final = everyone("whether there is an administrator yet is asked of all users")
 _KEYS: Final = select(API_KEYS, USER_ROLES.c.role).outerjoin(USER_ROLES, USER_ROLES.c.user_id == API_KEYS.c.user_id)
 """Every key once for each role of its user beyond USER; whether there is a key or not, one statement tells."""
 
@@ -32,7 +39,7 @@ class SqlKeyDirectory:
 
     async def version(self) -> str:
         """Give a text that differs after every change of who may do what."""
-        return await self._reader.query(read_version)
+        return await self._reader.query(NOBODYS, read_version)
 
     async def add(self, key: ApiKey, key_hash: str, audit: AuditRow | None = None, *, live_max: int = 0) -> None:
         """Store a new key, its user if need be, and the user's roles; raises API_KEYS_EXCEED_LIMIT."""
@@ -46,7 +53,8 @@ class SqlKeyDirectory:
                 )
             _insert(database, key, key_hash, audit)
 
-        await insert_new(self._run, work, "key")
+        whose = these((key.user_id, key.user_id if audit is None else audit.user_id))
+        await insert_new(self._run, whose, work, "key")
 
     async def add_first_admin(self, key: ApiKey, key_hash: str, audit: AuditRow) -> bool:
         """Store a key unless there is an administrator already; False then."""
@@ -59,12 +67,12 @@ class SqlKeyDirectory:
             _insert(database, key, key_hash, audit)
             return True
 
-        return bool(await insert_new(self._run, work, "key"))
+        return bool(await insert_new(self._run, _FIRST, work, "key"))
 
     async def by_hash(self, key_hash: str) -> ApiKey | None:
         """Find the key behind a hash of its present or its last secret, also when it is revoked or expired."""
         wanted = _KEYS.where(or_(API_KEYS.c.key_hash == key_hash, API_KEYS.c.old_hash == key_hash))
-        rows = await self._reader.query(lambda database: database.execute(wanted).all())
+        rows = await self._reader.query(_BY_HASH, lambda database: database.execute(wanted).all())
         if not rows:
             return None
         (key,) = _keys(rows)
@@ -72,7 +80,7 @@ class SqlKeyDirectory:
 
     async def get(self, key_id: str) -> ApiKey | None:
         """Find a key by its id."""
-        keys = await self._found(API_KEYS.c.key_id == key_id)
+        keys = await self._found(_NAMED, API_KEYS.c.key_id == key_id)
         return keys[0] if keys else None
 
     async def holders(self, scope: Scope) -> Mapping[str, ApiKey]:
@@ -80,13 +88,14 @@ class SqlKeyDirectory:
         wanted = _KEYS.where(
             API_KEYS.c.revoke_time_ns.is_(None), API_KEYS.c.scopes.contains(scope.value, autoescape=True)
         )
-        rows = await self._reader.query(lambda database: database.execute(wanted).all())
+        rows = await self._reader.query(_HOLDERS, lambda database: database.execute(wanted).all())
         hashes = {row.key_id: row.key_hash for row in rows}
         return {hashes[key.key_id]: key for key in _keys(rows) if scope in key.scopes}
 
     async def list(self, user_id: str | None = None) -> Sequence[ApiKey]:
         """List keys, newest first."""
-        return await self._found(*(() if user_id is None else (API_KEYS.c.user_id == user_id,)))
+        whose = _LISTED if user_id is None else only(user_id)
+        return await self._found(whose, rows_of(whose, API_KEYS))
 
     async def revoke(self, key_id: str, time_ns: int, audit: AuditRow | None = None) -> bool:
         """Revoke a key, once: its first time stays; False when there is none."""
@@ -100,7 +109,7 @@ class SqlKeyDirectory:
                 write_audit(database, audit)
             return there
 
-        return bool(await self._run(work))
+        return bool(await self._run(_NAMED, work))
 
     async def rotate(self, key_id: str, key_hash: str, old_until_ns: int, audit: AuditRow | None = None) -> bool:
         """Give a key another secret; False when there is no such key, or it is revoked."""
@@ -115,7 +124,7 @@ class SqlKeyDirectory:
                 write_audit(database, audit)
             return True
 
-        return bool(await self._run(work))
+        return bool(await self._run(_NAMED, work))
 
     async def touch(self, uses: Mapping[str, Use]) -> None:
         """Note when keys were last used."""
@@ -125,12 +134,12 @@ class SqlKeyDirectory:
                 used = {"last_used_time_ns": use.time_ns, "last_used_address": use.address}
                 database.execute(update(API_KEYS).where(API_KEYS.c.key_id == key_id).values(used))
 
-        await self._run(work)
+        await self._run(_NAMED, work)
 
-    async def _found(self, *conditions: ColumnElement[bool]) -> Sequence[ApiKey]:
+    async def _found(self, whose: Whose, *conditions: ColumnElement[bool]) -> Sequence[ApiKey]:
         newest = API_KEYS.c.create_time_ns.desc(), API_KEYS.c.key_id.desc()
         wanted = _KEYS.where(*conditions).order_by(*newest)
-        return _keys(await self._reader.query(lambda database: database.execute(wanted).all()))
+        return _keys(await self._reader.query(whose, lambda database: database.execute(wanted).all()))
 
 
 def _insert(database: Connection, key: ApiKey, key_hash: str, audit: AuditRow | None) -> None:

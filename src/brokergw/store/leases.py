@@ -17,6 +17,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, cast, delete, func, in
 from sqlalchemy.sql import ColumnElement
 
 from brokergw.model.account import ConnectionHealth
+from brokergw.model.whose import NOBODYS
 from brokergw.ports.clock import Clock
 from brokergw.ports.leases import FeedStatus, Lease
 from brokergw.store.group import RunsWork
@@ -68,7 +69,7 @@ class SqlLeases:
     async def renew(self, connection_ids: Collection[str]) -> Mapping[str, Lease]:
         """Live on, keep what is held and named, take what is free and due; gives all leases held now."""
         wanted = sorted(set(connection_ids))
-        done: _Round = await self._run(lambda database: self._renew(database, wanted))
+        done: _Round = await self._run(NOBODYS, lambda database: self._renew(database, wanted))
         self._sharing.learn(living=done.living, free=done.free, beyond=done.beyond)
         return {connection_id: Lease(connection_id, epoch) for connection_id, epoch in done.held.items()}
 
@@ -77,7 +78,7 @@ class SqlLeases:
         if statuses:
             # In order, so that nobody waits in a circle.
             rows = sorted((_status(lease, status) for lease, status in statuses.items()), key=lambda r: r["connection"])
-            await self._run(lambda database: database.execute(_REPORT, rows) and None)
+            await self._run(NOBODYS, lambda database: database.execute(_REPORT, rows) and None)
 
     async def statuses(self) -> Mapping[str, FeedStatus]:
         """Give the feed of each connection that is held, as it was last told.
@@ -90,7 +91,7 @@ class SqlLeases:
             .join(INSTANCES, INSTANCES.c.instance_id == LEASES.c.instance_id)
             .where(LEASES.c.health != "", INSTANCES.c.renew_time_ns > self._now() - LIVES_NS)
         )
-        rows = await self._reader.query(lambda database: database.execute(wanted).all())
+        rows = await self._reader.query(NOBODYS, lambda database: database.execute(wanted).all())
         return {
             connection_id: FeedStatus(
                 health=ConnectionHealth(health), detail=detail, stream_up=bool(stream_up), last_message_ns=last
@@ -101,16 +102,16 @@ class SqlLeases:
     async def living(self) -> frozenset[str]:
         """Give the instance ids of the processes that live, this one's included."""
         wanted = select(INSTANCES.c.instance_id).where(INSTANCES.c.renew_time_ns > self._now() - LIVES_NS)
-        found = await self._reader.query(lambda database: database.scalars(wanted).all())
+        found = await self._reader.query(NOBODYS, lambda database: database.scalars(wanted).all())
         return frozenset((*found, self._instance_id))
 
     async def release(self) -> None:
         """Give up every lease and this process's place at once."""
-        await self._run(self._release)
+        await self._run(NOBODYS, self._release)
 
     async def outlive_others(self) -> None:
         """Declare every other process dead: only for one that can prove it, as the owner of a SQLite file can."""
-        await self._run(self._outlive_others)
+        await self._run(NOBODYS, self._outlive_others)
 
     def _now(self) -> ColumnElement[int]:
         if not self._shared:

@@ -12,6 +12,7 @@ from brokergw.model.broker_config import BrokerConfig
 from brokergw.model.events import AuditRow
 from brokergw.model.limits import LimitSource, LimitsScope, ScopeLimits
 from brokergw.model.money import format_decimal
+from brokergw.model.whose import everyone, only, these
 from brokergw.ports.limits import LimitsRecord
 from brokergw.store.audit.chain import write_audit
 from brokergw.store.group import Work
@@ -26,6 +27,8 @@ from brokergw.store.limits_codec import (
 from brokergw.store.reader import Reader
 from brokergw.store.tables import BROKER_CONFIGS, LIMITS_HISTORY, USER_BROKER_LIMITS, USERS
 from brokergw.store.writer import Writer
+
+_EVERYBODYS: Final = everyone("each process holds the limits of all users in memory, to judge any order at once")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class SqlLimits:
 
     async def revision(self) -> int:
         """Tell how far changes have come."""
-        return await self._reader.query(_revision)
+        return await self._reader.query(_EVERYBODYS, _revision)
 
     async def load(self) -> LimitsRecord:
         """Read everything as of one moment; gives the very record of before while nothing has changed."""
@@ -58,7 +61,7 @@ class SqlLimits:
             brokers = database.execute(select(BROKER_CONFIGS)).all()
             return _Raw(limits, brokers, _revision(database))
 
-        raw = await self._reader.query(read, at_one_moment=True)
+        raw = await self._reader.query(_EVERYBODYS, read, at_one_moment=True)
         if raw != self._raw:
             limits, brokers = tuple(map(_scope_limits, raw.limits)), tuple(map(_broker_config, raw.brokers))
             self._raw, self._record = raw, LimitsRecord(limits, brokers, raw.revision)
@@ -67,7 +70,7 @@ class SqlLimits:
     async def knows_user(self, user_id: str) -> bool:
         """Tell whether there is such a user."""
         wanted = select(USERS.c.user_id).where(USERS.c.user_id == user_id)
-        return await self._reader.query(lambda database: database.scalar(wanted)) is not None
+        return await self._reader.query(only(user_id), lambda database: database.scalar(wanted)) is not None
 
     async def put_limits(self, limits: ScopeLimits, audit: AuditRow) -> bool:
         """Replace a scope's limits unless they have moved on."""
@@ -81,7 +84,9 @@ class SqlLimits:
             "set_time_ns": limits.set_time_ns,
         }
         subject = "/".join(quote(part, safe="") for part in (scope.source.value, scope.user_id, scope.strategy_id))
-        return bool(await self._writer.run(_replacing(USER_BROKER_LIMITS, key, row, subject, audit)))
+        history = {"user_id": scope.user_id, "subject": subject}
+        work = _replacing(USER_BROKER_LIMITS, key, row, history, audit)
+        return bool(await self._writer.run(these((scope.user_id, audit.user_id)), work))
 
     async def put_broker(self, config: BrokerConfig, audit: AuditRow) -> bool:
         """Replace a broker's configuration unless it has moved on."""
@@ -99,17 +104,20 @@ class SqlLimits:
             "set_by": config.set_by,
             "set_time_ns": config.set_time_ns,
         }
-        subject = f"BROKER/{quote(config.broker, safe='')}"
-        return bool(await self._writer.run(_replacing(BROKER_CONFIGS, {"broker": config.broker}, row, subject, audit)))
+        history = {"user_id": "", "subject": f"BROKER/{quote(config.broker, safe='')}"}
+        work = _replacing(BROKER_CONFIGS, {"broker": config.broker}, row, history, audit)
+        return bool(await self._writer.run(these(("", audit.user_id)), work))
 
 
-def _replacing(table: Table, key: dict[str, str], row: dict[str, Any], subject: str, audit: AuditRow) -> Work:
+def _replacing(
+    table: Table, key: dict[str, str], row: dict[str, Any], history: dict[str, str], audit: AuditRow
+) -> Work:
     """Make the write of a new version: only over the version before it, with its history and its audit row."""
     version = row["version"]
     same = [table.c[name] == value for name, value in key.items()]
     change = update(table).where(*same, table.c.version == version - 1).values(row)
-    history = {
-        "subject": subject,
+    kept = {
+        **history,
         "version": version,
         "content": json.dumps({name: value for name, value in row.items() if name not in _WHO_AND_WHEN}),
         "set_by": row["set_by"],
@@ -122,7 +130,7 @@ def _replacing(table: Table, key: dict[str, str], row: dict[str, Any], subject: 
                 return False
         elif not _insert_first(database, table, key | row):
             return False
-        database.execute(insert(LIMITS_HISTORY).values(history))
+        database.execute(insert(LIMITS_HISTORY).values(kept))
         write_audit(database, audit)
         return True
 

@@ -10,10 +10,12 @@ from sqlalchemy.exc import IntegrityError
 
 from brokergw.model.account import Environment
 from brokergw.model.loss import OpeningSource, RiskDay
+from brokergw.model.whose import everyone, only
 from brokergw.store.group import RunsWork
 from brokergw.store.reader import Reader
 from brokergw.store.tables import RISK_DAYS
 
+_EVERYBODYS: Final = everyone("each process holds the days of all accounts in memory, to judge any order at once")
 _DECIMALS: Final = ("opening_equity", "flows", "fees", "doubt", "equity", "equity_low", "equity_high")
 _MOVES: Final = ("flows", "fees", "doubt", "equity", "equity_time_ns", "exposed", "equity_low", "equity_high")
 
@@ -27,7 +29,7 @@ class SqlRiskDays:
 
     async def open(self, day: RiskDay) -> RiskDay:
         """Begin an account's day, unless another process has."""
-        stands: RiskDay = await self._run(lambda database: _open(database, day))
+        stands: RiskDay = await self._run(only(day.user_id), lambda database: _open(database, day))
         return stands
 
     async def keep(self, day: RiskDay) -> None:
@@ -37,12 +39,15 @@ class SqlRiskDays:
         crossed = func.coalesce(RISK_DAYS.c.crossed_time_ns, values["crossed_time_ns"])
         # Of two processes that follow an account for a moment, the later look stands.
         changed = update(RISK_DAYS).where(_is(day), RISK_DAYS.c.equity_time_ns <= day.equity_time_ns)
-        await self._run(lambda database: database.execute(changed.values(**moves, crossed_time_ns=crossed)) and None)
+        await self._run(
+            only(day.user_id),
+            lambda database: database.execute(changed.values(**moves, crossed_time_ns=crossed)) and None,
+        )
 
     async def changed_since(self, time_ns: int) -> Sequence[RiskDay]:
         """Give the days whose equity was last seen at or after a time, in no order."""
         wanted = select(RISK_DAYS).where(RISK_DAYS.c.equity_time_ns >= time_ns)
-        rows = await self._reader.query(lambda database: database.execute(wanted).mappings().all())
+        rows = await self._reader.query(_EVERYBODYS, lambda database: database.execute(wanted).mappings().all())
         return [_read(row) for row in rows]
 
 

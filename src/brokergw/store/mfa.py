@@ -7,6 +7,7 @@ from sqlalchemy import Connection, case, delete, insert, null, select, update
 from brokergw.model.errors import GatewayError, NotFound, Reason
 from brokergw.model.events import AuditRow
 from brokergw.model.mfa import Authenticator, CodeVerdict
+from brokergw.model.whose import only, these
 from brokergw.store.audit.chain import write_audit
 from brokergw.store.group import RunsWork
 from brokergw.store.mode_changes import end_live, touch
@@ -27,7 +28,7 @@ class SqlAuthenticators:
     async def get(self, user_id: str) -> Authenticator | None:
         """Read a user's authenticator; raises MFA_NOT_ENROLLED when its secret does not open."""
         wanted = select(MFA_AUTHENTICATORS).where(MFA_AUTHENTICATORS.c.user_id == user_id)
-        row = await self._reader.query(lambda database: database.execute(wanted).one_or_none())
+        row = await self._reader.query(only(user_id), lambda database: database.execute(wanted).one_or_none())
         return None if row is None else self._opened(row)
 
     async def enroll(self, new: Authenticator) -> bool:
@@ -54,7 +55,7 @@ class SqlAuthenticators:
             )
             return True
 
-        return bool(await self._run(work))
+        return bool(await self._run(only(new.user_id), work))
 
     async def take_code(
         self, user_id: str, authenticator_id: str, step: int | None, time_ns: int, failures_max: int
@@ -70,7 +71,7 @@ class SqlAuthenticators:
             there = select(MFA_AUTHENTICATORS.c.user_id).where(_is(authenticator_id))
             return CodeVerdict.GONE if database.scalar(there) is None else CodeVerdict.LOCKED
 
-        verdict: CodeVerdict = await self._run(work)
+        verdict: CodeVerdict = await self._run(only(user_id), work)
         return verdict
 
     async def reset(self, user_id: str, audit: AuditRow) -> bool:
@@ -86,7 +87,7 @@ class SqlAuthenticators:
             write_audit(database, audit)
             return True
 
-        return bool(await self._run(work))
+        return bool(await self._run(these((user_id, audit.user_id)), work))
 
     async def unlock(self, user_id: str, audit: AuditRow) -> bool:
         """Let codes be looked at again, and tell the audit; False when there is no authenticator."""
@@ -99,7 +100,7 @@ class SqlAuthenticators:
             write_audit(database, audit)
             return True
 
-        return bool(await self._run(work))
+        return bool(await self._run(these((user_id, audit.user_id)), work))
 
     def _opened(self, row: Any) -> Authenticator:
         try:

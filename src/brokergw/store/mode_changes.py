@@ -1,16 +1,20 @@
 """Numbering the changes of users' modes, so that a process reads only what changed since it last looked.
 
 Numbers are given in the order in which their transactions commit: on SQLite one transaction writes at a time, on
-PostgreSQL a lock is held from the number on until the commit. So whoever has seen a number has seen all before it.
+PostgreSQL the row of the last number is locked from then on until the commit. So whoever has seen a number has seen all
+before it. It stands apart from the users' rows, because a transaction sees no other users' than those it works for.
 """
 
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy import Connection, insert, select, text, update
 
 from brokergw.store.tables import USER_MODES, USERS
 
-_LOCK: Final = text("SELECT pg_advisory_xact_lock(1836016741)")
+_BEGIN: Final = text("INSERT INTO store_meta (name, value) VALUES ('modes', '0') ON CONFLICT DO NOTHING")
+_RAISE: Final = text(
+    "UPDATE store_meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE name = 'modes' RETURNING value"
+)
 
 
 def touch(database: Connection, user_id: str, **values: Any) -> bool:
@@ -18,9 +22,8 @@ def touch(database: Connection, user_id: str, **values: Any) -> bool:
 
     From here until the commit no other transaction changes any user's.
     """
-    if database.dialect.name == "postgresql":
-        database.execute(_LOCK)
-    change = (database.scalar(select(func.max(USER_MODES.c.change))) or 0) + 1
+    database.execute(_BEGIN)
+    change = int(database.execute(_RAISE).scalar_one())
     known = update(USER_MODES).where(USER_MODES.c.user_id == user_id).values(change=change, **values)
     if database.execute(known).rowcount:
         return True

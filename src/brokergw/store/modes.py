@@ -10,6 +10,7 @@ from brokergw.model.account import Environment
 from brokergw.model.errors import NotFound, Reason
 from brokergw.model.events import AuditRow
 from brokergw.model.modes import Acknowledgement, ModeBinding, PaperHistory, Standing
+from brokergw.model.whose import Whose, everyone, only, these
 from brokergw.store.audit.chain import write_audit
 from brokergw.store.group import RunsWork
 from brokergw.store.mode_changes import touch
@@ -22,6 +23,7 @@ from brokergw.store.tables import (
     USERS,
 )
 
+_CHANGES: Final = everyone("each process holds the modes of all users in memory, to judge any order at once")
 _DAY_NS: Final = 86_400_000_000_000
 _AT_ONCE: Final = 500
 _HISTORY: Final = text("""
@@ -42,16 +44,18 @@ class SqlModes:
 
     async def changed_since(self, change: int) -> tuple[int, Sequence[Standing]]:
         """Give the newest change's number, and how every user stands whom a change after this one was about."""
-        return await self._reader.query(lambda database: _changed_since(database, change), at_one_moment=True)
+        return await self._reader.query(_CHANGES, lambda database: _changed_since(database, change), at_one_moment=True)
 
     async def get(self, user_id: str) -> Standing:
         """Read how a user stands."""
-        return await self._reader.query(lambda database: _standing(database, user_id), at_one_moment=True)
+        return await self._reader.query(
+            only(user_id), lambda database: _standing(database, user_id), at_one_moment=True
+        )
 
     async def known(self, user_id: str) -> bool:
         """Tell whether there is such a user."""
         wanted = select(USERS.c.user_id).where(USERS.c.user_id == user_id)
-        return await self._reader.query(lambda database: database.scalar(wanted) is not None)
+        return await self._reader.query(only(user_id), lambda database: database.scalar(wanted) is not None)
 
     async def change(self, user_id: str, step: Callable[[Standing], Standing], audit: AuditRow) -> Standing:
         """Change mode, grant, escalation or bindings in one transaction, which no other change of a user's crosses."""
@@ -66,7 +70,7 @@ class SqlModes:
             write_audit(database, audit)
             return after
 
-        return await self._written(work)
+        return await self._written(these((user_id, audit.user_id)), work)
 
     async def acknowledge(self, user_id: str, acknowledgement: Acknowledgement, audit: AuditRow) -> Standing:
         """Put on record that a risk text was read, once for each version; raises USER_NOT_FOUND."""
@@ -87,16 +91,18 @@ class SqlModes:
                 write_audit(database, audit)
             return _standing(database, user_id)
 
-        return await self._written(work)
+        return await self._written(these((user_id, audit.user_id)), work)
 
     async def paper_history(self, user_id: str) -> PaperHistory:
         """Count what a user has traded on paper."""
         values = {"user": user_id, "day": _DAY_NS}
-        orders, days = await self._reader.query(lambda database: tuple(database.execute(_HISTORY, values).one()))
+        orders, days = await self._reader.query(
+            only(user_id), lambda database: tuple(database.execute(_HISTORY, values).one())
+        )
         return PaperHistory(orders=orders, days=days)
 
-    async def _written(self, work: Callable[[Connection], Standing]) -> Standing:
-        standing: Standing = await self._run(work)
+    async def _written(self, whose: Whose, work: Callable[[Connection], Standing]) -> Standing:
+        standing: Standing = await self._run(whose, work)
         return standing
 
 

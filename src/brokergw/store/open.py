@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.ids import new_id
+from brokergw.model.whose import NOBODYS
 from brokergw.ports.audit import AuditLog
 from brokergw.ports.clock import Clock
 from brokergw.ports.halts import HaltBook
@@ -142,7 +143,7 @@ class Store:
         """Raise JOURNAL_UNAVAILABLE unless the database answers and the writer takes work."""
         if not self._writer.alive:
             raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "the journal's writer has ended")
-        await self._reader.query(lambda database: database.execute(text("SELECT 1")).scalar_one())
+        await self._reader.query(NOBODYS, lambda database: database.execute(text("SELECT 1")).scalar_one())
 
     async def close(self) -> None:
         """Write what waits, then give up threads and connections."""

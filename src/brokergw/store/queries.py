@@ -9,13 +9,12 @@ from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import EventKind, LogEvent
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Fill, Order
-from brokergw.ports.journal import (
-    KeyScope,
-    OrderQuery,
-)
+from brokergw.model.whose import Whose, only
+from brokergw.ports.journal import KeyScope, OrderQuery
 from brokergw.ports.snapshots import OrderHead, Snapshot
 from brokergw.store.codec import texts_from_text
 from brokergw.store.rows import event_from_row, fill_from_row, order_from_row
+from brokergw.store.separation.filters import rows_of
 from brokergw.store.sieve import KeySieve
 from brokergw.store.tables import ACCOUNTS, EVENTS, FILLS, KEYS, ORDERS
 
@@ -74,9 +73,25 @@ def _orders_wanted(query: OrderQuery) -> Select[Any]:
     return wanted.order_by(ORDERS.c.create_time_ns.desc(), ORDERS.c.order_id.desc()).limit(query.limit)
 
 
-def open_orders(account_ids: Sequence[str] | None, states: frozenset[State] | None = None) -> Read[list[Order]]:
+def any_order(order_id: str) -> Read[Order | None]:
+    """Read one order, whosever it is."""
+
+    def read(connection: Connection) -> Order | None:
+        row = connection.execute(select(ORDERS).where(ORDERS.c.order_id == order_id)).one_or_none()
+        return None if row is None else order_from_row(row)
+
+    return read
+
+
+def open_orders(
+    whose: Whose, account_ids: Sequence[str] | None, states: frozenset[State] | None = None
+) -> Read[list[Order]]:
     """List the orders of some accounts, in some states (of all, in any when None) that have not ended, oldest first."""
-    wanted = select(ORDERS).where(ORDERS.c.is_open).order_by(ORDERS.c.create_time_ns, ORDERS.c.order_id)
+    wanted = (
+        select(ORDERS)
+        .where(ORDERS.c.is_open, rows_of(whose, ORDERS))
+        .order_by(ORDERS.c.create_time_ns, ORDERS.c.order_id)
+    )
     if account_ids is not None:
         wanted = wanted.where(ORDERS.c.account_id.in_(account_ids))
     if states is not None:
@@ -86,7 +101,7 @@ def open_orders(account_ids: Sequence[str] | None, states: frozenset[State] | No
 
 _OPEN_HEADS: Final = select(
     ORDERS.c.order_id, ORDERS.c.version, ORDERS.c.state, ORDERS.c.broker_order_ids, ORDERS.c.broker_client_order_id
-).where(ORDERS.c.is_open, ORDERS.c.account_id == bindparam("of_account"))
+).where(ORDERS.c.is_open, ORDERS.c.user_id == bindparam("of_user"), ORDERS.c.account_id == bindparam("of_account"))
 
 
 def count_refused(user_id: str, strategy_id: str, broker: str, made_after_ns: int) -> Read[int]:
@@ -102,14 +117,14 @@ def count_refused(user_id: str, strategy_id: str, broker: str, made_after_ns: in
     return lambda connection: connection.execute(wanted).scalar_one()
 
 
-def open_heads(account_id: str) -> Read[list[OrderHead]]:
+def open_heads(user_id: str, account_id: str) -> Read[list[OrderHead]]:
     """Tell where the orders of an account stand that have not ended."""
 
     def read(connection: Connection) -> list[OrderHead]:
         return [
             OrderHead(order_id, version, State(state), texts_from_text(broker_ids), client_id)
             for order_id, version, state, broker_ids, client_id in connection.execute(
-                _OPEN_HEADS, {"of_account": account_id}
+                _OPEN_HEADS, {"of_user": user_id, "of_account": account_id}
             )
         ]
 
@@ -117,22 +132,19 @@ def open_heads(account_id: str) -> Read[list[OrderHead]]:
 
 
 def list_fills(
-    account_ids: Sequence[str], *, order_id: str, since_ns: int | None, after_fill_id: str, limit: int
+    user_id: str, account_ids: Sequence[str], *, order_id: str, since_ns: int | None, after_fill_id: str, limit: int
 ) -> Read[list[Fill]]:
     """List fills, newest first; raises PAGE_TOKEN_INVALID when `after_fill_id` names no fill of these accounts."""
 
     def read(connection: Connection) -> list[Fill]:
-        wanted = select(FILLS).where(FILLS.c.account_id.in_(account_ids))
+        mine = (FILLS.c.user_id == user_id, FILLS.c.account_id.in_(account_ids))
+        wanted = select(FILLS).where(*mine)
         if order_id:
             wanted = wanted.where(FILLS.c.order_id == order_id)
         if since_ns is not None:
             wanted = wanted.where(FILLS.c.trade_time_ns >= since_ns)
         if after_fill_id:
-            traded = connection.scalar(
-                select(FILLS.c.trade_time_ns).where(
-                    FILLS.c.fill_id == after_fill_id, FILLS.c.account_id.in_(account_ids)
-                )
-            )
+            traded = connection.scalar(select(FILLS.c.trade_time_ns).where(FILLS.c.fill_id == after_fill_id, *mine))
             if traded is None:
                 raise _page_lost("fill")
             wanted = wanted.where(tuple_(FILLS.c.trade_time_ns, FILLS.c.fill_id) < tuple_(traded, after_fill_id))
@@ -142,20 +154,23 @@ def list_fills(
     return read
 
 
-def events_after(account_id: str, after: int, limit: int, kinds: frozenset[EventKind] | None) -> Read[list[LogEvent]]:
+def events_after(
+    user_id: str, account_id: str, after: int, limit: int, kinds: frozenset[EventKind] | None
+) -> Read[list[LogEvent]]:
     """Read an account's log after a sequence."""
-    wanted = select(EVENTS).where(EVENTS.c.account_id == account_id, EVENTS.c.sequence > after)
+    mine = (EVENTS.c.user_id == user_id, EVENTS.c.account_id == account_id)
+    wanted = select(EVENTS).where(*mine, EVENTS.c.sequence > after)
     if kinds is not None:
         wanted = wanted.where(EVENTS.c.kind.in_(sorted(kinds)))
     wanted = wanted.order_by(EVENTS.c.sequence).limit(limit)
     return lambda connection: [event_from_row(row) for row in connection.execute(wanted)]
 
 
-def events_of_order(order_id: str) -> Read[list[LogEvent]]:
+def events_of_order(user_id: str, order_id: str) -> Read[list[LogEvent]]:
     """Read every event of an order and its fills."""
     wanted = (
         select(EVENTS)
-        .where(EVENTS.c.order_id == order_id, EVENTS.c.order_id != "")
+        .where(EVENTS.c.user_id == user_id, EVENTS.c.order_id == order_id, EVENTS.c.order_id != "")
         .order_by(EVENTS.c.account_id, EVENTS.c.sequence)
     )
     return lambda connection: [event_from_row(row) for row in connection.execute(wanted)]
@@ -163,30 +178,32 @@ def events_of_order(order_id: str) -> Read[list[LogEvent]]:
 
 # Asked several times a second for each account, so it is put together once.
 _LAST_SEQUENCES: Final = select(ACCOUNTS.c.account_id, ACCOUNTS.c.last_sequence).where(
-    ACCOUNTS.c.account_id.in_(bindparam("account_ids", expanding=True))
+    ACCOUNTS.c.user_id.in_(bindparam("user_ids", expanding=True)),
+    ACCOUNTS.c.account_id.in_(bindparam("account_ids", expanding=True)),
 )
 
 
-def last_sequences(account_ids: Sequence[str]) -> Read[dict[str, int]]:
+def last_sequences(whose: Whose, account_ids: Sequence[str]) -> Read[dict[str, int]]:
     """Give each account's last sequence, 0 where it has none."""
-    asked = {"account_ids": list(account_ids)}
+    asked = {"user_ids": list(whose.users), "account_ids": list(account_ids)}
     return lambda connection: _for_all(account_ids, connection.execute(_LAST_SEQUENCES, asked))
 
 
-def oldest_cursors(account_ids: Sequence[str]) -> Read[dict[str, int]]:
+def oldest_cursors(whose: Whose, account_ids: Sequence[str]) -> Read[dict[str, int]]:
     """Give each account's earliest sequence still there minus one; where all are gone, its last."""
     earliest = select(func.min(EVENTS.c.sequence) - 1).where(EVENTS.c.account_id == ACCOUNTS.c.account_id)
     wanted = select(ACCOUNTS.c.account_id, func.coalesce(earliest.scalar_subquery(), ACCOUNTS.c.last_sequence)).where(
-        ACCOUNTS.c.account_id.in_(account_ids)
+        rows_of(whose, ACCOUNTS), ACCOUNTS.c.account_id.in_(account_ids)
     )
     return lambda connection: _for_all(account_ids, connection.execute(wanted))
 
 
-def snapshot(account_ids: Sequence[str]) -> Read[Snapshot]:
+def snapshot(user_id: str, account_ids: Sequence[str]) -> Read[Snapshot]:
     """Read open orders and sequences; the caller runs it at one moment."""
 
     def read(connection: Connection) -> Snapshot:
-        return Snapshot(tuple(open_orders(account_ids)(connection)), last_sequences(account_ids)(connection))
+        orders = open_orders(only(user_id), account_ids)(connection)
+        return Snapshot(tuple(orders), last_sequences(only(user_id), account_ids)(connection))
 
     return read
 

@@ -17,10 +17,12 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 
 from brokergw.model.errors import GatewayError, Reason
-from brokergw.store.engine import READERS, one_moment
+from brokergw.model.whose import Whose, these
+from brokergw.store.engine import READERS, each_moment, one_moment
 from brokergw.store.failure import log_failure
 from brokergw.store.many import ManyRows
 from brokergw.store.rows import Row, is_storable
+from brokergw.store.separation import setting
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +34,10 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lookup:
-    """A kind of look-up: `statement` answers many keys, `key_of` tells which key a row answers, `read` the value."""
+    """A kind of look-up: `statement` answers many keys, `key_of` tells which key a row answers, `read` the value.
+
+    Every key is led by the user whose row it is.
+    """
 
     statement: ManyRows
     key_of: Callable[[Row], Row]
@@ -70,15 +75,21 @@ class Reader:
         return await future
 
     async def query(
-        self, read: Callable[[Connection], Found], *, at_one_moment: bool = False, for_streams: bool = False
+        self,
+        whose: Whose,
+        read: Callable[[Connection], Found],
+        *,
+        at_one_moment: bool = False,
+        for_streams: bool = False,
     ) -> Found:
-        """Run a read on a connection of its own; with `at_one_moment` all its statements see the same state.
+        """Run a read for some users on a connection of its own; `at_one_moment` all its statements see the same state.
 
-        What streams read on their way through the log is read `for_streams`, in a queue of their own.
+        What streams read on their way through the log is read `for_streams`, in a queue of their own. Statements of
+        `ManyRows` are told whose they are at one moment only; otherwise they find nobody's rows.
         """
         self._require_open()
         threads = self._pages if for_streams else self._queries
-        return await asyncio.get_running_loop().run_in_executor(threads, self._query, read, at_one_moment)
+        return await asyncio.get_running_loop().run_in_executor(threads, self._query, whose, read, at_one_moment)
 
     async def close(self) -> None:
         """Finish what was asked for, then end the threads."""
@@ -94,9 +105,11 @@ class Reader:
         if self._closed:
             raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "the journal is closed")
 
-    def _query(self, read: Callable[[Connection], Found], at_one_moment: bool) -> Found:  # noqa: FBT001 - an executor passes positions only
+    def _query(self, whose: Whose, read: Callable[[Connection], Found], at_one_moment: bool) -> Found:  # noqa: FBT001 - an executor passes positions only
+        opened = one_moment if at_one_moment else each_moment
+
         def attempt() -> Found:
-            with one_moment(self._engine) if at_one_moment else self._engine.connect() as connection:
+            with opened(self._engine, whose) as connection:
                 return read(connection)
 
         try:
@@ -147,14 +160,17 @@ class Reader:
             _log.warning("the event loop ended before %d look-ups could be answered", len(wanted))
 
     def _find(self, wanted: list[_Wanted]) -> list[Any]:
+        keys: dict[Lookup, set[Row]] = {}
+        for each in wanted:
+            keys.setdefault(each.lookup, set()).add(each.key)
         with self._engine.connect() as connection:
-            found = {lookup: self._fetch(connection, lookup, wanted) for lookup in {each.lookup for each in wanted}}
+            with setting.together(connection, these(each.key[0] for each in wanted)):
+                sent = {lookup: lookup.statement.send(connection, sorted(some)) for lookup, some in keys.items()}
+            found = {
+                lookup: {lookup.key_of(row): lookup.read(row) for cursor in cursors for row in cursor.fetchall()}
+                for lookup, cursors in sent.items()
+            }
         return [found[each.lookup].get(each.key) for each in wanted]
-
-    def _fetch(self, connection: Connection, lookup: Lookup, wanted: list[_Wanted]) -> dict[Row, Any]:
-        keys = sorted({each.key for each in wanted if each.lookup is lookup})
-        rows = lookup.statement.fetch(connection, keys)
-        return {lookup.key_of(row): lookup.read(row) for row in rows}
 
 
 def _wake(wanted: list[_Wanted], results: list[Any]) -> None:

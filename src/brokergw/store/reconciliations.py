@@ -20,16 +20,21 @@ from brokergw.model.reconciliation import (
     ReconciliationPolicy,
     Trigger,
 )
+from brokergw.model.whose import Whose, everyone, only
 from brokergw.ports.reconciliations import ReconciliationQuery
 from brokergw.store.group import RunsWork
 from brokergw.store.reader import Reader
 from brokergw.store.rows import free_text
+from brokergw.store.separation.filters import rows_of
 from brokergw.store.tables import RECONCILIATION_POLICIES, RECONCILIATION_REQUESTS, RECONCILIATIONS
 
 _OPEN: Final = and_(
     RECONCILIATIONS.c.finding == Finding.MISMATCH.value,
     RECONCILIATIONS.c.settle_time_ns.is_(None),
 )
+_DRIFT: Final = everyone("a mismatch stops orders, and each process keeps all of them in memory to judge any order")
+_WANTED: Final = everyone("whoever holds an account's connection answers what was asked about it, by any process")
+_OLD: Final = everyone("findings grow old by their age alone")
 _NEWEST_FIRST: Final = RECONCILIATIONS.c.reconciliation_id.desc()
 _AGAIN: Final = ("as_of_ns", "rounds", "detail", "good_ns", "baseline")
 
@@ -58,68 +63,79 @@ class SqlReconciliations:
         self._run = run
         self._reader = reader
 
-    async def latest(self, account_id: str) -> Reconciliation | None:
+    async def latest(self, user_id: str, account_id: str) -> Reconciliation | None:
         """Give an account's newest finding."""
-        wanted = select(RECONCILIATIONS).where(RECONCILIATIONS.c.account_id == account_id)
-        return await self._one(wanted.order_by(_NEWEST_FIRST).limit(1))
+        wanted = select(RECONCILIATIONS).where(
+            RECONCILIATIONS.c.user_id == user_id, RECONCILIATIONS.c.account_id == account_id
+        )
+        return await self._one(only(user_id), wanted.order_by(_NEWEST_FIRST).limit(1))
 
-    async def get(self, reconciliation_id: str) -> Reconciliation | None:
+    async def get(self, whose: Whose, reconciliation_id: str) -> Reconciliation | None:
         """Read one."""
-        return await self._one(select(RECONCILIATIONS).where(RECONCILIATIONS.c.reconciliation_id == reconciliation_id))
+        named = RECONCILIATIONS.c.reconciliation_id == reconciliation_id
+        return await self._one(whose, select(RECONCILIATIONS).where(rows_of(whose, RECONCILIATIONS), named))
 
     async def list(self, query: ReconciliationQuery) -> Sequence[Reconciliation]:
         """List findings, newest first."""
-        wanted = select(RECONCILIATIONS).order_by(_NEWEST_FIRST).limit(query.limit)
+        wanted = select(RECONCILIATIONS).where(rows_of(query.whose, RECONCILIATIONS))
+        wanted = wanted.order_by(_NEWEST_FIRST).limit(query.limit)
         if query.account_ids is not None:
             wanted = wanted.where(RECONCILIATIONS.c.account_id.in_(query.account_ids))
         if query.open_only:
             wanted = wanted.where(_OPEN)
         if query.before_id:
             wanted = wanted.where(RECONCILIATIONS.c.reconciliation_id < query.before_id)
-        return await self._many(wanted)
+        return await self._many(query.whose, wanted)
 
     async def open(self) -> Sequence[Reconciliation]:
         """Give the mismatches of every account that stand."""
-        return await self._many(select(RECONCILIATIONS).where(_OPEN).order_by(_NEWEST_FIRST))
+        return await self._many(_DRIFT, select(RECONCILIATIONS).where(_OPEN).order_by(_NEWEST_FIRST))
 
     async def put(self, finding: Reconciliation) -> None:
         """Write a finding, new or in the place of its earlier state."""
         row = _row(finding)
-        await self._run(lambda database: database.execute(_PUT, row) and None)
+        await self._run(only(finding.user_id), lambda database: database.execute(_PUT, row) and None)
 
-    async def settle(self, reconciliation_id: str, settled_by: str, time_ns: int, evidence: str) -> bool:
+    async def settle(self, user_id: str, reconciliation_id: str, settled_by: str, time_ns: int, evidence: str) -> bool:
         """Settle a mismatch; False when a person has settled it already."""
         unsettled = RECONCILIATIONS.c.settled_by == ""
         if not settled_by:
             unsettled = and_(unsettled, RECONCILIATIONS.c.settle_time_ns.is_(None))
         change = (
             update(RECONCILIATIONS)
-            .where(RECONCILIATIONS.c.reconciliation_id == reconciliation_id, unsettled)
+            .where(
+                RECONCILIATIONS.c.user_id == user_id,
+                RECONCILIATIONS.c.reconciliation_id == reconciliation_id,
+                unsettled,
+            )
             .values(settled_by=settled_by, settle_time_ns=time_ns, evidence=free_text(evidence))
         )
-        changed: int = await self._run(lambda database: database.execute(change).rowcount)
+        changed: int = await self._run(only(user_id), lambda database: database.execute(change).rowcount)
         return changed == 1
 
-    async def want(self, account_id: str, time_ns: int) -> None:
+    async def want(self, user_id: str, account_id: str, time_ns: int) -> None:
         """Ask whoever does an account's background work for a comparison."""
-        row = {"account_id": account_id, "request_time_ns": time_ns}
-        await self._run(lambda database: database.execute(_WANT, row) and None)
+        row = {"user_id": user_id, "account_id": account_id, "request_time_ns": time_ns}
+        await self._run(only(user_id), lambda database: database.execute(_WANT, row) and None)
 
     async def wanted(self) -> Mapping[str, int]:
         """Tell for which accounts a comparison has been asked for, and when last."""
-        rows = await self._reader.query(lambda database: database.execute(select(RECONCILIATION_REQUESTS)).all())
+        rows = await self._reader.query(
+            _WANTED, lambda database: database.execute(select(RECONCILIATION_REQUESTS)).all()
+        )
         return {row.account_id: row.request_time_ns for row in rows}
 
-    async def answered(self, account_id: str, time_ns: int) -> None:
+    async def answered(self, user_id: str, account_id: str, time_ns: int) -> None:
         """Take back what was asked for up to a time."""
         asked = RECONCILIATION_REQUESTS.c
-        done = delete(RECONCILIATION_REQUESTS).where(asked.account_id == account_id, asked.request_time_ns <= time_ns)
-        await self._run(lambda database: database.execute(done) and None)
+        mine = (asked.user_id == user_id, asked.account_id == account_id)
+        done = delete(RECONCILIATION_REQUESTS).where(*mine, asked.request_time_ns <= time_ns)
+        await self._run(only(user_id), lambda database: database.execute(done) and None)
 
     async def policy(self, user_id: str) -> ReconciliationPolicy | None:
         """Read what a user's comparisons tolerate."""
         wanted = select(RECONCILIATION_POLICIES).where(RECONCILIATION_POLICIES.c.user_id == user_id)
-        row = await self._reader.query(lambda database: database.execute(wanted).one_or_none())
+        row = await self._reader.query(only(user_id), lambda database: database.execute(wanted).one_or_none())
         if row is None:
             return None
         return ReconciliationPolicy(
@@ -137,7 +153,7 @@ class SqlReconciliations:
             "cash_tolerance": str(policy.cash_tolerance),
             "update_time_ns": time_ns,
         }
-        await self._run(lambda database: database.execute(_PUT_POLICY, row) and None)
+        await self._run(only(user_id), lambda database: database.execute(_PUT_POLICY, row) and None)
 
     async def prune(self, before_ns: int, limit: int) -> int:
         """Forget up to so many old findings, but for an account's newest and for open mismatches."""
@@ -158,15 +174,15 @@ class SqlReconciliations:
                 delete(RECONCILIATIONS).where(RECONCILIATIONS.c.reconciliation_id.in_(ids))
             ).rowcount
 
-        pruned: int = await self._run(work)
+        pruned: int = await self._run(_OLD, work)
         return pruned
 
-    async def _one(self, wanted: Any) -> Reconciliation | None:
-        row = await self._reader.query(lambda database: database.execute(wanted).one_or_none())
+    async def _one(self, whose: Whose, wanted: Any) -> Reconciliation | None:
+        row = await self._reader.query(whose, lambda database: database.execute(wanted).one_or_none())
         return None if row is None else _finding(row)
 
-    async def _many(self, wanted: Any) -> Sequence[Reconciliation]:
-        rows = await self._reader.query(lambda database: database.execute(wanted).all())
+    async def _many(self, whose: Whose, wanted: Any) -> Sequence[Reconciliation]:
+        rows = await self._reader.query(whose, lambda database: database.execute(wanted).all())
         return [_finding(row) for row in rows]
 
 

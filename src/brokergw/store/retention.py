@@ -50,16 +50,17 @@ def forget(before_ns: int, most: int) -> Work:
     return lambda database: database.execute(_FORGET, {"before": before_ns, "most": most}).rowcount
 
 
-def prune(account_id: str, before_ns: int, most: int) -> Work:
+def prune(user_id: str, account_id: str, before_ns: int, most: int) -> Work:
     """Forget up to so many of an account's oldest events, up to the first that was not published before a time."""
-    wanted = select(EVENTS.c.sequence, EVENTS.c.publish_time_ns).where(EVENTS.c.account_id == account_id)
+    mine = (EVENTS.c.user_id == user_id, EVENTS.c.account_id == account_id)
+    wanted = select(EVENTS.c.sequence, EVENTS.c.publish_time_ns).where(*mine)
 
     def work(database: Connection) -> int:
         oldest = database.execute(wanted.order_by(EVENTS.c.sequence).limit(most))
         # Clocks of several processes differ; only what is before every younger event may go, or a hole would be left.
         old = [row.sequence for row in takewhile(lambda row: row.publish_time_ns < before_ns, oldest)]
         if old:
-            database.execute(delete(EVENTS).where(EVENTS.c.account_id == account_id, EVENTS.c.sequence <= old[-1]))
+            database.execute(delete(EVENTS).where(*mine, EVENTS.c.sequence <= old[-1]))
         return len(old)
 
     return work

@@ -2,18 +2,23 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from sqlalchemy import Connection, delete, insert, select
 
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import AuditRow
 from brokergw.model.principal import Role
+from brokergw.model.whose import everyone, only, these
 from brokergw.store.audit.chain import write_audit
 from brokergw.store.directory import make_user_known
 from brokergw.store.group import RunsWork
 from brokergw.store.identity_version import note_change
 from brokergw.store.reader import Reader
 from brokergw.store.tables import USER_ROLES
+
+_LAST: Final = everyone("whether an administrator is left is asked of all users")
+_LISTED: Final = everyone("an operator lists the roles of all users")
 
 
 class SqlRoles:
@@ -25,12 +30,12 @@ class SqlRoles:
 
     async def of(self, user_id: str) -> frozenset[Role]:
         """Give a user's roles, USER among them."""
-        return await self._reader.query(lambda database: roles_of(database, user_id))
+        return await self._reader.query(only(user_id), lambda database: roles_of(database, user_id))
 
     async def list(self) -> Mapping[str, frozenset[Role]]:
         """Give every user that has a role beyond USER, with those roles."""
         wanted = select(USER_ROLES.c.user_id, USER_ROLES.c.role).order_by(USER_ROLES.c.user_id)
-        rows = await self._reader.query(lambda database: database.execute(wanted).all())
+        rows = await self._reader.query(_LISTED, lambda database: database.execute(wanted).all())
         found: defaultdict[str, set[Role]] = defaultdict(set)
         for user_id, role in rows:
             found[user_id].add(Role(role))
@@ -45,7 +50,7 @@ class SqlRoles:
             note_change(database)
             write_audit(database, audit)
 
-        await self._run(work)
+        await self._run(these((user_id, audit.user_id)), work)
 
     async def revoke(self, user_id: str, role: Role, audit: AuditRow) -> bool:
         """Take a role away; False when the user did not have it. Raises LAST_ADMIN."""
@@ -61,7 +66,7 @@ class SqlRoles:
             write_audit(database, audit)
             return True
 
-        return bool(await self._run(work))
+        return bool(await self._run(_LAST, work))
 
 
 def any_admin(database: Connection) -> bool:

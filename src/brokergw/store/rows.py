@@ -268,6 +268,12 @@ def audit_row(row: AuditRow) -> Row:
     )
 
 
+def user_of_audit_row(row: Row) -> str:
+    """Tell whose an audit row is, as `audit_row` has written it."""
+    user_id: str = row[0]
+    return user_id
+
+
 def event_from_row(row: Sequence[Any]) -> LogEvent:
     """Read a row of `events`."""
     kind = EventKind(row[3])

@@ -2,6 +2,7 @@
 
 from sqlalchemy import BigInteger, cast, func, select
 
+from brokergw.model.whose import NOBODYS
 from brokergw.store.reader import Reader
 
 
@@ -14,5 +15,5 @@ class DatabaseTime:
     async def now_ns(self) -> int:
         """Ask for the time as Unix nanoseconds; raises JOURNAL_UNAVAILABLE."""
         now = cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000_000, BigInteger)
-        told: int = await self._reader.query(lambda database: database.execute(select(now)).scalar_one())
+        told: int = await self._reader.query(NOBODYS, lambda database: database.execute(select(now)).scalar_one())
         return told

@@ -3,6 +3,7 @@
 from sqlalchemy import Connection, delete, insert, select
 
 from brokergw.model.events import AuditRow
+from brokergw.model.whose import only
 from brokergw.ports.identity import TokenStanding
 from brokergw.store.audit.chain import write_audit
 from brokergw.store.group import RunsWork
@@ -25,7 +26,7 @@ class SqlTokens:
         def read(database: Connection) -> TokenStanding:
             return TokenStanding(_is_revoked(database, token_id), roles_of(database, user_id))
 
-        return await self._reader.query(read, at_one_moment=True)
+        return await self._reader.query(only(user_id), read, at_one_moment=True)
 
     async def revoke(self, token_id: str, time_ns: int, keep_until_ns: int, audit: AuditRow) -> None:
         """Refuse a token until a time; forgets those whose time has come."""
@@ -38,7 +39,7 @@ class SqlTokens:
                 database.execute(insert(REVOKED_TOKENS).values({**row, "revoked_by": audit.user_id}))
             write_audit(database, audit)
 
-        await self._run(work)
+        await self._run(only(audit.user_id), work)
 
 
 def _is_revoked(database: Connection, token_id: str) -> bool:

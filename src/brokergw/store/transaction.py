@@ -2,12 +2,14 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from brokergw.model.whose import Whose
 from brokergw.store.audit.chain import chain_of
+from brokergw.store.separation import setting
 
 
 class CommitRefused(Exception):
@@ -26,17 +28,20 @@ class WriterConnection:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._shared = engine.dialect.name != "sqlite"
         self._connection: Connection | None = None
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """Commit what the block wrote, or roll all of it back.
+    def transaction(self, whose: Callable[[], Whose]) -> Iterator[Connection]:
+        """Commit what the block wrote, or roll all of it back; it may touch these users' rows only.
 
         Raises CommitRefused or CommitOutcomeUnknown when the commit itself fails; any other error came before it.
         """
         connection = self._open()
         try:
             transaction = connection.begin()
+            if self._shared:
+                setting.begin(connection, whose())
             yield connection
         except BaseException:
             self._give_up(connection)

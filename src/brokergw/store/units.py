@@ -1,6 +1,7 @@
 """One unit of work, made ready for the writer: everything that can be encoded before the transaction is."""
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from brokergw.model.errors import GatewayError, Reason
@@ -8,7 +9,7 @@ from brokergw.model.events import EventDraft
 from brokergw.model.order import Fill, Order
 from brokergw.ports.journal import Commit
 from brokergw.store.codec import payload_to_text
-from brokergw.store.rows import Row, audit_row, claim_row, fill_row, order_row
+from brokergw.store.rows import Row, audit_row, claim_row, fill_row, order_row, user_of_audit_row
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +26,21 @@ class PreparedUnit:
     payloads: list[tuple[str, str]]
     audit: list[Row]
     decision: Row | None
+
+    def users(self) -> Iterator[str]:
+        """Give every user whose rows the unit touches, some of them more than once."""
+        unit = self.unit
+        for order in (*unit.inserts, *unit.updates):
+            yield order.user_id
+        for fill in unit.fills:
+            yield fill.user_id
+        if unit.claim is not None:
+            yield unit.claim.scope.user_id
+        if unit.decision is not None:
+            yield unit.decision.scope.user_id
+        if unit.user_id:
+            yield unit.user_id
+        yield from map(user_of_audit_row, self.audit)
 
 
 class InvariantBroken(GatewayError):

@@ -13,11 +13,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeAlias
 
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import LogEvent
+from brokergw.model.whose import NOBODYS, Whose
 from brokergw.ports.journal import CommitResult
 from brokergw.store.failure import log_failure
 from brokergw.store.group import Done, Group, GroupCommitter, Work
@@ -43,6 +46,7 @@ class _Unit:
 
 @dataclass(slots=True)
 class _Chore:
+    whose: Whose
     work: Work
     future: asyncio.Future[Any]
 
@@ -88,10 +92,10 @@ class Writer:
         self._put(_Unit(unit, future))
         return await future
 
-    async def run(self, work: Work) -> Any:
-        """Run a small write with the next group and give what it returned, once that is durable."""
+    async def run(self, whose: Whose, work: Work) -> Any:
+        """Run a small write for some users with the next group and give what it returned, once that is durable."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._put(_Chore(work, future))
+        self._put(_Chore(whose, work, future))
         return await future
 
     def record(self, row: Row) -> None:
@@ -170,7 +174,8 @@ class Writer:
         audit = self._riding()
         if not units and not chores and not audit:
             return
-        group = Group([unit.prepared for unit in units], [chore.work for chore in chores], audit)
+        works_whose = reduce(or_, (chore.whose for chore in chores), NOBODYS)
+        group = Group([unit.prepared for unit in units], [chore.work for chore in chores], audit, works_whose)
         futures: list[asyncio.Future[Any]] = [*(unit.future for unit in units), *(chore.future for chore in chores)]
         try:
             done = self._committer.commit(group)

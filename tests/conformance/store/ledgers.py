@@ -20,14 +20,7 @@ from brokergw.ports.journal import (
 from brokergw.ports.ledger import PositionOnRecord, UsageOnRecord
 from brokergw.store import Store
 from brokergw.store.tables import TRADING_HALTS
-from tests.conformance.store.making import (
-    ACCOUNT,
-    START_NS,
-    TERMS,
-    USER,
-    admit,
-    an_order,
-)
+from tests.conformance.store.making import ACCOUNT, ALL, START_NS, TERMS, USER, admit, an_order
 
 DAY = "2027-01-15"
 STRATEGY = "momentum"
@@ -68,7 +61,7 @@ async def used(store: Store, **subject: str) -> UsageOnRecord:
 
 
 async def position(store: Store, symbol: str = "AAPL") -> PositionOnRecord:
-    found = await store.journal.positions_on_record(ACCOUNT)
+    found = await store.journal.positions_on_record(USER, ACCOUNT)
     return next(each for each in found if each.symbol == symbol)
 
 
@@ -83,7 +76,7 @@ async def halt(store: Store, scope: TradingScope, state: str) -> None:
         "set_time_ns": START_NS,
         "epoch": 1,
     }
-    await store.journal._run(lambda database: database.execute(insert(TRADING_HALTS).values(**row)) and None)
+    await store.journal._run(ALL, lambda database: database.execute(insert(TRADING_HALTS).values(**row)) and None)
 
 
 async def true_to_the_orders(store: Store) -> bool:
@@ -91,5 +84,5 @@ async def true_to_the_orders(store: Store) -> bool:
 
 
 async def position_or_none(store: Store) -> PositionOnRecord | None:
-    found = await store.journal.positions_on_record(ACCOUNT)
+    found = await store.journal.positions_on_record(USER, ACCOUNT)
     return next((each for each in found if each.symbol == "AAPL"), None)

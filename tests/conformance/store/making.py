@@ -15,10 +15,13 @@ from brokergw.model.ids import fill_id, new_id
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Fill, Order, Origin
 from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
+from brokergw.model.whose import everyone, only
 from brokergw.ports.journal import Commit, CommitResult, Committed, Decision, KeyClaim, KeyScope
 from brokergw.store import Store
 
 USER: Final = "usr_1"
+MINE: Final = only(USER)
+ALL: Final = everyone("a test looks at everything")
 ACCOUNT: Final = "acc_1"
 OTHER_ACCOUNT: Final = "acc_2"
 START_NS: Final = 1_800_000_000_000_000_000
@@ -201,7 +204,7 @@ async def writer_held(store: Store) -> AsyncIterator[None]:
         started.set()
         assert released.wait(5)
 
-    holding = asyncio.ensure_future(store.journal._writer.run(work))
+    holding = asyncio.ensure_future(store.journal._writer.run(ALL, work))
     await asyncio.to_thread(started.wait, 5)
     try:
         yield
@@ -212,7 +215,7 @@ async def writer_held(store: Store) -> AsyncIterator[None]:
 
 async def log_of(store: Store, account_id: str = ACCOUNT) -> list[int]:
     """Read the sequences of an account's whole log."""
-    return [event.sequence for event in await store.journal.events(account_id, 0, 100_000)]
+    return [event.sequence for event in await store.journal.events(USER, account_id, 0, 100_000)]
 
 
 async def together(*coroutines: Coroutine[Any, Any, Any]) -> Sequence[Any]:

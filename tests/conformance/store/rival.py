@@ -11,7 +11,7 @@ from typing import Any
 
 from brokergw.ports.journal import Committed, KeyTaken, Stale
 from brokergw.store import Store
-from tests.conformance.store.making import ACCOUNT, OTHER_ACCOUNT, START_NS, admit, an_order, change
+from tests.conformance.store.making import ACCOUNT, MINE, OTHER_ACCOUNT, START_NS, admit, an_order, change
 from tests.fixtures.stores import open_for_test
 
 KEYS = 150
@@ -47,7 +47,7 @@ class Rival:
 
     async def _change(self, order_id: str) -> None:
         while self.changes[order_id] < CHANGES and not self.errors:
-            present = await self._store.journal.order(order_id)
+            present = await self._store.journal.order(MINE, order_id)
             assert present is not None
             result = await self._commit(change(present.next(START_NS, attempt=present.attempt + 1)))
             self.changes[order_id] += isinstance(result, Committed)

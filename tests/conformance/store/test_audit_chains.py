@@ -18,7 +18,7 @@ from brokergw.store.notary.checkpoint import Checkpoint, SignedCheckpoint
 from brokergw.store.notary.file import files_in
 from brokergw.store.notary.keeping import AuditKeeping
 from brokergw.store.tables import AUDIT, AUDIT_CHAINS, AUDIT_CHECKPOINTS
-from tests.conformance.store.making import add_accounts, admit, an_order, audit, committed, in_one_batch, settle
+from tests.conformance.store.making import ALL, add_accounts, admit, an_order, audit, committed, in_one_batch, settle
 from tests.conformance.store.test_halts import wish
 from tests.fixtures.audit_log import KEYS, audit_rows, keeper_of, signed_store
 from tests.fixtures.stores import open_for_test
@@ -27,7 +27,7 @@ from tests.fixtures.stores import open_for_test
 async def checkpoints_of(store: Store) -> list[Checkpoint]:
     """Read every checkpoint, and insist that each is signed."""
     wanted = select(AUDIT_CHECKPOINTS).order_by(AUDIT_CHECKPOINTS.c.time_ns, AUDIT_CHECKPOINTS.c.number)
-    rows = await store._reader.query(lambda database: database.execute(wanted).all())
+    rows = await store._reader.query(ALL, lambda database: database.execute(wanted).all())
     assert all(KEYS.vouches(row.key_id, row.body, row.signature) for row in rows)
     return [Checkpoint.read(row.body) for row in rows]
 
@@ -56,7 +56,7 @@ async def test_rows_of_a_process_stand_in_one_chain(store: Store) -> None:
         await committed(store, settle(order))
     lengths = require_chained(await audit_rows(store))
     assert max(lengths.values()) >= 12
-    chains = await store._reader.query(lambda database: database.execute(select(AUDIT_CHAINS)).all())
+    chains = await store._reader.query(ALL, lambda database: database.execute(select(AUDIT_CHAINS)).all())
     assert {row.chain for row in chains} == set(lengths)
 
 
@@ -78,7 +78,7 @@ async def test_a_row_put_behind_the_head_is_not_continued(store: Store, store_ur
     last = (await audit_rows(store))[-1]
     forged = dict(last._mapping) | {"sequence": last.sequence + 1, "previous_hash": last.hash, "hash": "f" * 64}
     async with open_for_test(store_url) as other:
-        await other._writer.run(lambda database: database.execute(AUDIT.insert().values(forged)) and None)
+        await other._writer.run(ALL, lambda database: database.execute(AUDIT.insert().values(forged)) and None)
     await committed(store, Commit(audit=(audit("second"),)))
     rows = await audit_rows(store)
     assert {row.chain for row in rows if row.action == "second"}.isdisjoint({last.chain})
@@ -93,7 +93,9 @@ async def test_the_database_itself_refuses_changes(signing: Store, statement: st
     keeper = keeper_of(signing)
     await keeper.sign()
     with pytest.raises(Exception, match=r"never changed|retention only"):
-        await signing._writer.run(lambda database: database.execute(text(statement.format(table, column))) and None)
+        await signing._writer.run(
+            ALL, lambda database: database.execute(text(statement.format(table, column))) and None
+        )
 
 
 async def test_each_second_with_something_new_is_signed(signing: Store, checkpoints_folder: Path) -> None:
@@ -121,7 +123,7 @@ async def test_the_end_is_signed(store_url: str, tmp_path: Path) -> None:
     async with signed_store(store_url, tmp_path) as store:
         (made,) = await checkpoints_of(store)
         assert [head.sequence for head in made.heads] == [3]
-        chains = await store._reader.query(lambda database: database.execute(select(AUDIT_CHAINS)).all())
+        chains = await store._reader.query(ALL, lambda database: database.execute(select(AUDIT_CHAINS)).all())
         assert [(row.signed_sequence, row.close_time_ns is not None) for row in chains] == [(3, True)]
 
 

@@ -10,7 +10,7 @@ from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import AuditRow
 from brokergw.model.mfa import Authenticator, CodeVerdict
 from brokergw.store import Store
-from tests.conformance.store.making import START_NS, USER, add_accounts
+from tests.conformance.store.making import ALL, START_NS, USER, add_accounts
 from tests.fixtures.stores import open_for_test
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -97,10 +97,10 @@ async def test_the_secret_is_sealed_for_its_user(store: Store, store_url: str) -
     """The database never holds the secret readable; another user's row does not open with it."""
     await store.authenticators.enroll(NEW)
     async with open_for_test(store_url) as other:
-        rows = await other._reader.query(lambda db: db.execute(text("SELECT * FROM mfa_authenticators")).all())
+        rows = await other._reader.query(ALL, lambda db: db.execute(text("SELECT * FROM mfa_authenticators")).all())
         assert SECRET not in str(rows)
         moved = text("UPDATE mfa_authenticators SET authenticator_id = 'mfa_9'")
-        await store._writer.run(lambda db: db.execute(moved) and None)
+        await store._writer.run(ALL, lambda db: db.execute(moved) and None)
         with pytest.raises(GatewayError) as caught:
             await other.authenticators.get(USER)
     assert caught.value.reason is Reason.MFA_NOT_ENROLLED

@@ -24,14 +24,7 @@ from tests.conformance.store.ledgers import (
     true_to_the_orders,
     used,
 )
-from tests.conformance.store.making import (
-    OTHER_ACCOUNT,
-    USER,
-    add_accounts,
-    change,
-    committed,
-    in_one_batch,
-)
+from tests.conformance.store.making import MINE, OTHER_ACCOUNT, USER, add_accounts, change, committed, in_one_batch
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +68,7 @@ async def test_cap_holds_to_the_last_digit(store: Store, measure: Measure, subje
             break
         half = Decimal(needed) / 2
         assert result == CapsReached((CapReached(one, half, half),))
-        assert await store.journal.order(second.order_id) is None
+        assert await store.journal.order(MINE, second.order_id) is None
         assert list(await store.journal.usage(USER)) == before
     assert await true_to_the_orders(store)
 

@@ -68,7 +68,7 @@ async def test_fills_cancels_and_admissions_of_four_writers_leave_a_true_ledger(
         async with asyncio.timeout(60):
             await asyncio.gather(*(live(number) for number in range(48)))
         assert await stores[0].journal.recount() == []
-        (position,) = await stores[0].journal.positions_on_record("acc_1")
+        (position,) = await stores[0].journal.positions_on_record(USER, "acc_1")
         bought = sum(number % 10 for number in range(48) if number % 3)
         sold = sum(number % 10 for number in range(48) if not number % 3)
         assert position.quantity == bought - sold

@@ -11,8 +11,10 @@ from brokergw.ports.journal import ClientOrderIdTaken, Commit, Committed, FillKn
 from brokergw.store import Store
 from tests.conformance.store.making import (
     ACCOUNT,
+    MINE,
     OTHER_ACCOUNT,
     START_NS,
+    USER,
     a_fill,
     about,
     add_accounts,
@@ -62,7 +64,7 @@ async def test_sequences_have_no_gap_under_concurrency(store: Store) -> None:
     for account_id in (ACCOUNT, OTHER_ACCOUNT):
         assert await log_of(store, account_id) == list(range(1, 401))
         assert told[account_id] == list(range(1, 401))
-    assert await store.journal.sequences([ACCOUNT, OTHER_ACCOUNT]) == {ACCOUNT: 400, OTHER_ACCOUNT: 400}
+    assert await store.journal.sequences(MINE, [ACCOUNT, OTHER_ACCOUNT]) == {ACCOUNT: 400, OTHER_ACCOUNT: 400}
 
 
 async def test_one_of_many_updates_of_a_version_wins(store: Store) -> None:
@@ -111,14 +113,14 @@ async def test_two_writers_never_lose_an_update(store: Store, store_url: str) ->
     async def count(each: Store) -> None:
         done = 0
         while done < 20:
-            present = await each.journal.order(order.order_id)
+            present = await each.journal.order(MINE, order.order_id)
             assert present is not None
             result = await each.journal.commit(change(present.next(START_NS, attempt=present.attempt + 1)))
             done += isinstance(result, Committed)
 
     async with open_for_test(store_url) as rival:
         await asyncio.gather(*(count(each) for each in (store, rival, store)))
-    final = await store.journal.order(order.order_id)
+    final = await store.journal.order(MINE, order.order_id)
     assert final is not None
     assert (final.version, final.attempt) == (61, 60)
 
@@ -148,7 +150,7 @@ async def test_snapshot_is_of_one_moment(store: Store) -> None:
     seen: list[tuple[dict[str, int], dict[str, int]]] = []
     # On a busy machine thirty snapshots may be taken before anything is committed.
     while len(seen) < 30 or seen[-1][1][ACCOUNT] <= seen[0][1][ACCOUNT]:
-        snapshot = await store.journal.snapshot([ACCOUNT, OTHER_ACCOUNT])
+        snapshot = await store.journal.snapshot(USER, [ACCOUNT, OTHER_ACCOUNT])
         opened = Counter(order.account_id for order in snapshot.orders)
         seen.append((dict(opened), snapshot.sequences))
     stop.set()

@@ -12,7 +12,7 @@ from brokergw.ports.identity import Use
 from brokergw.ports.vault import Purpose
 from brokergw.store import Sealed, Store, open_store
 from brokergw.store.tables import CREDENTIALS
-from tests.conformance.store.making import START_NS, USER, connection_for
+from tests.conformance.store.making import ALL, MINE, START_NS, USER, connection_for
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.stores import open_for_test
 
@@ -101,11 +101,11 @@ async def test_connection_brings_its_account(store: Store) -> None:
     connection = connection_for("acc_1", has_key=True, key_last_four="6789", account_label="Töst")
     await store.connections.add(connection, SECRET)
     connection = replace(connection, credentials_version=1)
-    assert await store.connections.get("con_acc_1") == connection
-    assert await store.connections.by_account("acc_1") == connection
-    assert await store.connections.get("con_2") is None
-    assert await store.connections.by_account("acc_2") is None
-    assert await store.journal.sequences(["acc_1"]) == {"acc_1": 0}
+    assert await store.connections.get(MINE, "con_acc_1") == connection
+    assert await store.connections.by_account(MINE, "acc_1") == connection
+    assert await store.connections.get(MINE, "con_2") is None
+    assert await store.connections.by_account(MINE, "acc_2") is None
+    assert await store.journal.sequences(MINE, ["acc_1"]) == {"acc_1": 0}
 
 
 async def test_connections_are_listed_oldest_first(store: Store) -> None:
@@ -122,23 +122,23 @@ async def test_credentials_come_back(store: Store, store_url: str) -> None:
     """Sealed credentials open again, also for another process with the same key."""
     await store.connections.add(connection_for("acc_1", has_key=True), SECRET)
     await store.connections.add(connection_for("acc_2"), None)
-    assert await store.connections.credentials("con_acc_1", Purpose.SESSION) == SECRET
-    assert await store.connections.credentials("con_acc_2", Purpose.SESSION) is None
-    assert await store.connections.credentials("con_unknown", Purpose.SESSION) is None
+    assert await store.connections.credentials(USER, "con_acc_1", Purpose.SESSION) == SECRET
+    assert await store.connections.credentials(USER, "con_acc_2", Purpose.SESSION) is None
+    assert await store.connections.credentials(USER, "con_unknown", Purpose.SESSION) is None
     async with open_for_test(store_url) as reopened:
-        assert await reopened.connections.credentials("con_acc_1", Purpose.SESSION) == SECRET
+        assert await reopened.connections.credentials(USER, "con_acc_1", Purpose.SESSION) == SECRET
 
 
 async def test_revoked_connection_loses_its_credentials(store: Store) -> None:
     """Revoking destroys the credentials and keeps the connection, its account and its first revocation time."""
     connection = connection_for("acc_1", has_key=True, key_last_four="6789")
     await store.connections.add(connection, SECRET)
-    assert await store.connections.revoke("con_acc_1", START_NS + 5)
-    assert await store.connections.revoke("con_acc_1", START_NS + 6)
-    assert not await store.connections.revoke("con_unknown", START_NS)
-    assert await store.connections.credentials("con_acc_1", Purpose.SESSION) is None
+    assert await store.connections.revoke(USER, "con_acc_1", START_NS + 5)
+    assert await store.connections.revoke(USER, "con_acc_1", START_NS + 6)
+    assert not await store.connections.revoke(USER, "con_unknown", START_NS)
+    assert await store.connections.credentials(USER, "con_acc_1", Purpose.SESSION) is None
     revoked = replace(connection, has_key=False, key_last_four="", revoke_time_ns=START_NS + 5, credentials_version=1)
-    assert await store.connections.by_account("acc_1") == revoked
+    assert await store.connections.by_account(MINE, "acc_1") == revoked
     assert revoked.revoked
 
 
@@ -147,7 +147,7 @@ async def test_another_key_opens_nothing(store: Store, store_url: str) -> None:
     await store.connections.add(connection_for("acc_1", has_key=True), SECRET)
     async with open_store(store_url, clock=FakeClock(), credentials_key=b"x" * 32) as other:
         with pytest.raises(Sealed) as refused:
-            await other.connections.credentials("con_acc_1", Purpose.SESSION)
+            await other.connections.credentials(USER, "con_acc_1", Purpose.SESSION)
     assert refused.value.reason is Reason.CONNECTION_NOT_USABLE
     assert "not among the keys" in str(refused.value)
     assert SECRET.secret not in repr(refused.value.__dict__)
@@ -164,10 +164,10 @@ async def test_swapped_credentials_open_nothing(store: Store) -> None:
         )
         database.execute(CREDENTIALS.update().values(sealed=sealed))  # type: ignore[attr-defined]
 
-    await store.connections._writer.run(swap)
+    await store.connections._writer.run(ALL, swap)
     for connection_id in ("con_acc_1", "con_acc_2"):
         with pytest.raises(Sealed, match="moved or changed"):
-            await store.connections.credentials(connection_id, Purpose.SESSION)
+            await store.connections.credentials(USER, connection_id, Purpose.SESSION)
 
 
 async def test_secret_is_nowhere_on_disk(sqlite_url: str, tmp_path: Path) -> None:

@@ -16,7 +16,18 @@ from brokergw.ports.journal import Commit, Committed, KeyTaken, OrderQuery
 from brokergw.store import Store
 from brokergw.store.audit.chain import OPENED
 from brokergw.store.tables import AUDIT
-from tests.conformance.store.making import add_accounts, admit, an_order, audit, committed, in_one_batch, log_of, told
+from tests.conformance.store.making import (
+    ALL,
+    MINE,
+    add_accounts,
+    admit,
+    an_order,
+    audit,
+    committed,
+    in_one_batch,
+    log_of,
+    told,
+)
 from tests.fixtures.broken_wire import losing_proxy
 from tests.fixtures.stores import open_for_test
 
@@ -31,7 +42,7 @@ async def reason_of(store: Store, unit: Commit) -> Reason:
 async def audit_outcomes(store: Store) -> list[str]:
     """Read the outcomes of the audit rows."""
     wanted = select(AUDIT.c.outcome).where(AUDIT.c.action != OPENED).order_by(AUDIT.c.chain, AUDIT.c.sequence)
-    return list(await store.journal._reader.query(lambda database: database.scalars(wanted).all()))
+    return list(await store.journal._reader.query(ALL, lambda database: database.scalars(wanted).all()))
 
 
 @contextmanager
@@ -52,7 +63,7 @@ async def test_lost_reply_to_commit_is_an_unknown_outcome(postgresql_url: str) -
             order = an_order()
             proxy.lose_next_commit = True
             assert await reason_of(store, admit(order)) is Reason.JOURNAL_OUTCOME_UNKNOWN
-            assert await store.journal.order(order.order_id) == order
+            assert await store.journal.order(MINE, order.order_id) == order
             again = await store.journal.commit(admit(order))
             assert isinstance(again, KeyTaken)
             assert again.record.subject == order.order_id
@@ -88,7 +99,7 @@ async def test_server_that_is_gone_is_unavailable(postgresql_url: str) -> None:
         await add_accounts(store)
         proxy.close()
         assert await reason_of(store, admit(an_order())) is Reason.JOURNAL_UNAVAILABLE
-        for attempt in (store.journal.order("ord_1"), store.journal.open_orders(), store.ping()):
+        for attempt in (store.journal.order(MINE, "ord_1"), store.journal.open_orders(ALL), store.ping()):
             with pytest.raises(GatewayError) as failed:
                 await attempt
             assert failed.value.reason is Reason.JOURNAL_UNAVAILABLE
@@ -179,7 +190,7 @@ async def test_small_write_that_fails_harms_nobody(store: Store) -> None:
         database.execute(text("DELETE FROM broker_accounts"))  # type: ignore[attr-defined]
         raise LookupError("changed my mind")
 
-    failing = asyncio.ensure_future(store.journal._writer.run(work))
+    failing = asyncio.ensure_future(store.journal._writer.run(ALL, work))
     results = await in_one_batch(store, admit(an_order()), admit(an_order()))
     with pytest.raises(LookupError, match="changed my mind"):
         await failing
@@ -198,7 +209,7 @@ async def test_session_ended_for_idling_is_replaced(postgresql_url: str) -> None
             database.execute(text("SELECT 1"))
             threading.Event().wait(frozen[-1])
 
-        freezing = asyncio.ensure_future(store.journal._writer.run(work))
+        freezing = asyncio.ensure_future(store.journal._writer.run(ALL, work))
         results = await in_one_batch(store, admit(an_order()), admit(an_order()))
         await freezing
         assert all(isinstance(each, Committed) for each in results), results

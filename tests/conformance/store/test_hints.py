@@ -12,7 +12,7 @@ from brokergw.ports.journal import Committed, Stale
 from brokergw.store import Store
 from brokergw.store.heads import Heads, head_of
 from brokergw.store.many import ManyRows
-from tests.conformance.store.making import START_NS, add_accounts, admit, an_order, change, committed
+from tests.conformance.store.making import MINE, START_NS, USER, add_accounts, admit, an_order, change, committed
 from tests.fixtures.stores import open_for_test
 
 
@@ -45,7 +45,7 @@ async def test_order_written_here_is_not_read_again(store: Store, reads: list[in
         order = order.next(START_NS, state=state, broker_order_ids=("b1",))
         await committed(store, change(order))
     assert reads == []
-    assert await store.journal.order(order.order_id) == order
+    assert await store.journal.order(MINE, order.order_id) == order
 
 
 async def test_order_changed_elsewhere_is_read(store: Store, store_url: str, reads: list[int]) -> None:
@@ -82,7 +82,7 @@ async def test_what_was_not_certainly_durable_is_no_hint(store: Store, store_url
     found = theirs.next(START_NS, state=State.WORKING, broker_order_ids=("lost",))
     await committed(store, change(found))
     assert reads == [1]
-    assert await store.journal.order_by_broker_id(order.account_id, "lost", "") == found
+    assert await store.journal.order_by_broker_id(USER, order.account_id, "lost", "") == found
 
 
 def test_hints_are_bounded() -> None:

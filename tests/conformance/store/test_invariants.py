@@ -14,6 +14,7 @@ from brokergw.store.engine import parse_url, writer_engine
 from brokergw.store.migrations import is_current, upgrade
 from brokergw.store.units import InvariantBroken
 from tests.conformance.store.making import (
+    MINE,
     START_NS,
     about,
     add_accounts,
@@ -50,8 +51,8 @@ async def test_change_that_no_event_tells_is_refused(store: Store) -> None:
         with pytest.raises(InvariantBroken) as refused:
             await store.journal.commit(unit)
         assert refused.value.reason is Reason.INTERNAL_ERROR
-    assert await store.journal.order(order.order_id) is None
-    assert await store.journal.order(known.order_id) == known
+    assert await store.journal.order(MINE, order.order_id) is None
+    assert await store.journal.order(MINE, known.order_id) == known
     assert await log_of(store) == [1]
 
 
@@ -63,7 +64,7 @@ async def test_illegal_move_is_refused_alone(store: Store) -> None:
         store, admit(an_order()), change(order.next(START_NS, state=State.SENDING)), admit(an_order())
     )
     assert [type(each) for each in results] == [Committed, InvariantBroken, Committed]
-    assert await store.journal.order(order.order_id) == order
+    assert await store.journal.order(MINE, order.order_id) == order
 
 
 async def test_legal_moves_in_one_batch_are_all_made(store: Store) -> None:
@@ -85,7 +86,7 @@ async def test_legal_moves_in_one_batch_are_all_made(store: Store) -> None:
     results = await in_one_batch(store, *units)
     assert all(isinstance(each, Committed) for each in results), results
     for first, walk in zip(firsts, walks, strict=True):
-        stored = await store.journal.order(first.order_id)
+        stored = await store.journal.order(MINE, first.order_id)
         assert stored is not None
         assert (stored.state, stored.version) == (walk[-1], len(walk))
 

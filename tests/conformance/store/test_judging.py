@@ -7,7 +7,7 @@ from brokergw.model.trading import PLATFORM
 from brokergw.ports.journal import Admission, Cap, Measure, Subject
 from brokergw.store import Store
 from tests.conformance.store.ledgers import STRATEGY, asking, cap, halt, holding, traded, true_to_the_orders
-from tests.conformance.store.making import ACCOUNT, USER, add_accounts, change, committed
+from tests.conformance.store.making import ACCOUNT, MINE, USER, add_accounts, change, committed
 from tests.conformance.store.test_caps import CAPS, just_around
 
 
@@ -23,15 +23,15 @@ async def test_question_is_answered_like_the_commit_and_admits_nothing(
     """K7. Just below, at and just above each cap the answer is the commit's own, and all counts stay as they were."""
     await committed(store, asking(holding(strategy_id=STRATEGY)))
     usage = list(await store.journal.usage(USER))
-    positions = list(await store.journal.positions_on_record(ACCOUNT))
+    positions = list(await store.journal.positions_on_record(USER, ACCOUNT))
     for limit, suffices in reversed(just_around(needed)):
         second = holding(strategy_id=STRATEGY)
         one = Cap(measure=measure, subject=subject, limit=limit)
         said = await store.journal.judge(second, Admission(caps=(one,)))
         assert (said is None) is suffices
-        assert await store.journal.order(second.order_id) is None
+        assert await store.journal.order(MINE, second.order_id) is None
         assert list(await store.journal.usage(USER)) == usage
-        assert list(await store.journal.positions_on_record(ACCOUNT)) == positions
+        assert list(await store.journal.positions_on_record(USER, ACCOUNT)) == positions
         if not suffices:
             assert await store.journal.commit(asking(second, one)) == said
     assert await true_to_the_orders(store)

@@ -14,6 +14,8 @@ from brokergw.store.leases import LIVES_NS
 from brokergw.store.tables import INSTANCES
 from tests.conformance.store.making import (
     ACCOUNT,
+    ALL,
+    MINE,
     START_NS,
     about,
     add_accounts,
@@ -44,7 +46,7 @@ async def let_die(store: Store) -> None:
         mine = INSTANCES.c.instance_id == store.leases.instance_id
         database.execute(update(INSTANCES).where(mine).values(renew_time_ns=INSTANCES.c.renew_time_ns - LIVES_NS))
 
-    await store.journal._writer.run(work)
+    await store.journal._writer.run(ALL, work)
 
 
 async def held(store: Store, connection_ids: Collection[str] = FOUR) -> set[str]:
@@ -220,7 +222,7 @@ async def test_guarded_unit_needs_its_lease(store: Store, store_url: str) -> Non
         )
     assert [type(each) for each in results] == [LeaseLost, Committed, LeaseLost, KeyTaken, Committed, LeaseLost]
     assert results[0] == LeaseLost(CONNECTION)
-    assert await store.journal.order(known.order_id) == moved_on
+    assert await store.journal.order(MINE, known.order_id) == moved_on
     assert await log_of(store) == [1, 2, 3]
 
 

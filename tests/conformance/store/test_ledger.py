@@ -31,6 +31,7 @@ from tests.conformance.store.ledgers import (
 )
 from tests.conformance.store.making import (
     ACCOUNT,
+    ALL,
     START_NS,
     TERMS,
     USER,
@@ -161,7 +162,7 @@ async def test_exits_count_once_with_their_entry(store: Store) -> None:
 
 async def test_position_is_anchored_to_the_brokers_word(store: Store) -> None:
     """R10. A position older than the record is taken over with its cost, and counts; orders then move it."""
-    assert await store.journal.anchor(ACCOUNT, "AAPL", Decimal(10), Decimal(50), Decimal(0))
+    assert await store.journal.anchor(USER, ACCOUNT, "AAPL", Decimal(10), Decimal(50), Decimal(0))
     found = await position(store)
     assert [found.quantity, found.average_cost, found.worst] == [10, 50, 500]
     assert (await used(store)).exposure == (await used(store, account_id=ACCOUNT)).exposure == 500
@@ -177,9 +178,9 @@ async def test_anchor_misses_a_position_that_has_moved(store: Store) -> None:
     order = holding(10, 100)
     await committed(store, asking(order))
     await committed(store, change(traded(order, 10, 100)))
-    assert not await store.journal.anchor(ACCOUNT, "AAPL", Decimal(3), Decimal(1), Decimal(0))
+    assert not await store.journal.anchor(USER, ACCOUNT, "AAPL", Decimal(3), Decimal(1), Decimal(0))
     assert (await position(store)).quantity == 10
-    assert await store.journal.anchor(ACCOUNT, "AAPL", Decimal(3), Decimal(1), Decimal(10))
+    assert await store.journal.anchor(USER, ACCOUNT, "AAPL", Decimal(3), Decimal(1), Decimal(10))
     assert [(await position(store)).quantity, (await used(store)).exposure] == [3, 3]
     again = holding(1, 100)
     await committed(store, asking(again))
@@ -191,7 +192,7 @@ async def test_recount_finds_what_differs(store: Store) -> None:
     """A row that is not what the orders come to is named, with both figures."""
     await committed(store, asking(holding()))
     sql = "UPDATE risk_usage SET exposure = '999.5' WHERE subject = 'USER'"
-    await store.journal._run(lambda database: database.exec_driver_sql(sql) and None)
+    await store.journal._run(ALL, lambda database: database.exec_driver_sql(sql) and None)
     (difference,) = await store.journal.recount()
     assert (difference.subject, difference.measure) == (f"USER/{USER}", "exposure")
     assert (difference.recorded, difference.counted) == (Decimal("999.5"), Decimal(1000))

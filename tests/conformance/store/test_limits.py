@@ -15,7 +15,7 @@ from brokergw.model.limits import Limits, LimitSource, LimitsScope, ScopeLimits,
 from brokergw.store import Store
 from brokergw.store.audit.chain import OPENED
 from brokergw.store.tables import AUDIT, LIMITS_HISTORY
-from tests.conformance.store.making import START_NS, USER
+from tests.conformance.store.making import ALL, START_NS, USER
 from tests.fixtures.stores import open_for_test
 
 D = Decimal
@@ -91,7 +91,7 @@ async def test_a_version_follows_the_one_before_it_only(store: Store) -> None:
     (kept,) = (await store.limits.load()).limits
     assert (kept.version, kept.limits) == (2, Limits(open_orders_max=1))
     rows = await store._reader.query(
-        lambda database: database.execute(select(AUDIT).where(AUDIT.c.action != OPENED)).all()
+        ALL, lambda database: database.execute(select(AUDIT).where(AUDIT.c.action != OPENED)).all()
     )
     assert [row.detail for row in rows] == ["", ""]
 
@@ -123,7 +123,7 @@ async def test_every_version_is_kept(store: Store) -> None:
     for version in (1, 2, 3):
         await store.limits.put_limits(a_version(version, Limits(open_orders_max=version)), an_audit())
     rows = await store._reader.query(
-        lambda database: database.execute(select(LIMITS_HISTORY).order_by(LIMITS_HISTORY.c.version)).all()
+        ALL, lambda database: database.execute(select(LIMITS_HISTORY).order_by(LIMITS_HISTORY.c.version)).all()
     )
     assert [(row.subject, row.version, row.set_by, row.set_time_ns - START_NS) for row in rows] == [
         (f"USER/{USER}/", version, USER, version) for version in (1, 2, 3)
@@ -164,7 +164,7 @@ async def test_what_is_no_limit_is_told_as_a_fault(store: Store, broken: str) ->
     change = text("UPDATE user_broker_limits SET limits = :broken WHERE user_id = :user").bindparams(
         broken=broken, user=USER
     )
-    await store._writer.run(lambda database: database.execute(change) and None)
+    await store._writer.run(ALL, lambda database: database.execute(change) and None)
     found = {each.scope: each for each in (await store.limits.load()).limits}
     assert found[SCOPE].fault
     assert found[SCOPE].limits == Limits()
@@ -179,7 +179,7 @@ async def test_a_broken_configuration_is_told_as_a_fault(store: Store, column: s
     """The same for a broker's row."""
     await store.limits.put_broker(BrokerConfig(broker="mock", version=1), an_audit())
     change = text(f"UPDATE broker_configs SET {column} = :broken").bindparams(broken=broken)  # noqa: S608 - our own words
-    await store._writer.run(lambda database: database.execute(change) and None)
+    await store._writer.run(ALL, lambda database: database.execute(change) and None)
     (config,) = (await store.limits.load()).brokers
     assert config.fault
 
@@ -188,7 +188,7 @@ async def test_a_source_that_nobody_is_blocks_its_user(store: Store) -> None:
     """A row of an unknown source is a fault of its user's, not a limit that is overlooked."""
     await store.limits.put_limits(a_version(1), an_audit())
     await store._writer.run(
-        lambda database: database.execute(text("UPDATE user_broker_limits SET source = 'OWNER'")) and None
+        ALL, lambda database: database.execute(text("UPDATE user_broker_limits SET source = 'OWNER'")) and None
     )
     (found,) = (await store.limits.load()).limits
     assert (found.scope.user_id, found.fault) == (USER, "'OWNER' is nobody who sets limits")
@@ -200,7 +200,7 @@ async def test_a_record_that_has_not_changed_is_the_same_one(store: Store) -> No
     first = await store.limits.load()
     assert await store.limits.load() is first
     change = text("UPDATE user_broker_limits SET region = 'EU'")
-    await store._writer.run(lambda database: database.execute(change) and None)
+    await store._writer.run(ALL, lambda database: database.execute(change) and None)
     second = await store.limits.load()
     assert second is not first
     assert second.limits[0].region == "EU"

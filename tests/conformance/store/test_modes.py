@@ -17,7 +17,17 @@ from brokergw.store import Store
 from brokergw.store.audit.chain import OPENED
 from brokergw.store.tables import AUDIT as AUDIT_LOG
 from brokergw.store.tables import USER_MODES
-from tests.conformance.store.making import START_NS, USER, a_fill, add_accounts, admit, an_order, change, connection_for
+from tests.conformance.store.making import (
+    ALL,
+    START_NS,
+    USER,
+    a_fill,
+    add_accounts,
+    admit,
+    an_order,
+    change,
+    connection_for,
+)
 from tests.fixtures.stores import open_for_test
 
 MOCK, PAPER, LIVE = Environment.MOCK, Environment.PAPER, Environment.LIVE
@@ -39,7 +49,7 @@ async def set_to(store: Store, user_id: str = USER, **changes: Any) -> Standing:
 async def audited(store: Store) -> int:
     """Count the audit rows."""
     wanted = select(func.count()).select_from(AUDIT_LOG).where(AUDIT_LOG.c.action != OPENED)
-    counted = await store._reader.query(lambda db: db.scalar(wanted))
+    counted = await store._reader.query(ALL, lambda db: db.scalar(wanted))
     return int(counted or 0)
 
 
@@ -119,7 +129,7 @@ async def test_changes_of_a_user_never_cross(store: Store, store_url: str) -> No
     async with open_for_test(store_url) as other:
         await asyncio.gather(*((store, other)[n % 2].modes.change(USER, adding(f"s{n}"), ROW) for n in range(20)))
     assert {each.strategy_id for each in (await store.modes.get(USER)).bindings} == {f"s{n}" for n in range(20)}
-    numbers = await store._reader.query(lambda db: db.execute(select(USER_MODES.c.change)).scalars().all())
+    numbers = await store._reader.query(ALL, lambda db: db.execute(select(USER_MODES.c.change)).scalars().all())
     assert len(numbers) == 1
 
 

@@ -10,7 +10,9 @@ from brokergw.ports.journal import Commit
 from brokergw.store import Store
 from tests.conformance.store.making import (
     ACCOUNT,
+    MINE,
     OTHER_ACCOUNT,
+    USER,
     add_accounts,
     admit,
     an_order,
@@ -56,7 +58,7 @@ async def test_processes_agree_on_every_winner(postgresql_url: str) -> None:
         won = [key for each in told for key in each["won"]]
         assert sorted(won) == sorted(f"race-{number}" for number in range(KEYS))
         for order in shared:
-            stored = await store.journal.order(order.order_id)
+            stored = await store.journal.order(MINE, order.order_id)
             assert stored is not None
             assert (stored.version, stored.attempt) == (PROCESSES * CHANGES + 1,) * 2
         await check_consistent(store)
@@ -128,7 +130,7 @@ async def test_killed_server_leaves_every_unit_whole_or_absent(own_postgresql: O
 
 
 async def _check(store: Store, order: Any, told: list[Reason | None]) -> None:
-    stored = await store.journal.order(order.order_id)
+    stored = await store.journal.order(MINE, order.order_id)
     key = await store.journal.key_of(scope_of(order))
     assert (stored is None) == (key is None)
     if told[0] is not Reason.JOURNAL_OUTCOME_UNKNOWN:
@@ -137,6 +139,6 @@ async def _check(store: Store, order: Any, told: list[Reason | None]) -> None:
         return
     settled = stored.version == 2
     assert (key.decision != "") == settled
-    assert (await store.journal.fills([order.account_id], order_id=order.order_id) != []) == settled
+    assert (await store.journal.fills(USER, [order.account_id], order_id=order.order_id) != []) == settled
     if told[-1] is not Reason.JOURNAL_OUTCOME_UNKNOWN:
         assert settled == (told == [None, None])

@@ -6,7 +6,7 @@ from brokergw.desk.streams.pages import CursorExpired, View
 from brokergw.desk.streams.tail import Tail
 from brokergw.model.events import EventKind
 from brokergw.store import Store
-from tests.conformance.store.making import ACCOUNT, OTHER_ACCOUNT, add_accounts, admit, an_order, committed
+from tests.conformance.store.making import ACCOUNT, MINE, OTHER_ACCOUNT, USER, add_accounts, admit, an_order, committed
 from tests.fixtures.clock import FakeClock
 
 
@@ -20,33 +20,36 @@ async def test_the_oldest_events_are_forgotten_without_a_hole(store: Store) -> N
     journal = store.journal
     for _ in range(5):
         await committed(store, admit(an_order()))
-    events = await journal.events(ACCOUNT, 0, 100)
-    assert await journal.prune_events(ACCOUNT, events[0].publish_time_ns, 100) == 0
+    events = await journal.events(USER, ACCOUNT, 0, 100)
+    assert await journal.prune_events(USER, ACCOUNT, events[0].publish_time_ns, 100) == 0
     young = events[-1].publish_time_ns + 1
-    assert await journal.prune_events(ACCOUNT, young, 3) == 3
-    assert await journal.earliest((ACCOUNT,)) == {ACCOUNT: 3}
-    assert [event.sequence for event in await journal.events(ACCOUNT, 0, 100)] == [4, 5]
-    assert await journal.prune_events(ACCOUNT, young, 100) == 2
-    assert (await journal.earliest((ACCOUNT,)), await journal.sequences((ACCOUNT,))) == ({ACCOUNT: 5}, {ACCOUNT: 5})
+    assert await journal.prune_events(USER, ACCOUNT, young, 3) == 3
+    assert await journal.earliest(MINE, (ACCOUNT,)) == {ACCOUNT: 3}
+    assert [event.sequence for event in await journal.events(USER, ACCOUNT, 0, 100)] == [4, 5]
+    assert await journal.prune_events(USER, ACCOUNT, young, 100) == 2
+    assert (await journal.earliest(MINE, (ACCOUNT,)), await journal.sequences(MINE, (ACCOUNT,))) == (
+        {ACCOUNT: 5},
+        {ACCOUNT: 5},
+    )
     await committed(store, admit(an_order()))
-    assert [event.sequence for event in await journal.events(ACCOUNT, 0, 100)] == [6]
+    assert [event.sequence for event in await journal.events(USER, ACCOUNT, 0, 100)] == [6]
 
 
 async def test_another_accounts_events_stay(store: Store) -> None:
     """Pruning is by account."""
     await committed(store, admit(an_order()))
     await committed(store, admit(an_order(account_id=OTHER_ACCOUNT)))
-    assert await store.journal.prune_events(OTHER_ACCOUNT, 2**62, 10) == 1
-    assert len(await store.journal.events(ACCOUNT, 0, 10)) == 1
+    assert await store.journal.prune_events(USER, OTHER_ACCOUNT, 2**62, 10) == 1
+    assert len(await store.journal.events(USER, ACCOUNT, 0, 10)) == 1
 
 
 async def test_a_stream_never_skips_what_was_pruned(store: Store, still_clock: FakeClock) -> None:
     """Reading from before the earliest event fails with the place that works; from there on all is told."""
     for _ in range(6):
         await committed(store, admit(an_order()))
-    await store.journal.prune_events(ACCOUNT, 2**62, 4)
+    await store.journal.prune_events(USER, ACCOUNT, 2**62, 4)
     tail, view = Tail(store.journal, still_clock), View(EventKind.ORDER)
     with pytest.raises(CursorExpired) as expired:
-        await tail.after(ACCOUNT, 3, view)
-    page = await tail.after(ACCOUNT, expired.value.earliest[ACCOUNT], view)
+        await tail.after(USER, ACCOUNT, 3, view)
+    page = await tail.after(USER, ACCOUNT, expired.value.earliest[ACCOUNT], view)
     assert [event.sequence for event in page.events] == [5, 6]

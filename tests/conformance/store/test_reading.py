@@ -14,6 +14,8 @@ from brokergw.store import Store
 from brokergw.store.tables import ACCOUNTS, EVENTS
 from tests.conformance.store.making import (
     ACCOUNT,
+    ALL,
+    MINE,
     OTHER_ACCOUNT,
     START_NS,
     TERMS,
@@ -99,11 +101,11 @@ async def test_order_fill_and_events_come_back_as_they_went(store: Store) -> Non
     result = await committed(
         store, Commit(inserts=(order,), fills=(fill,), events=(about(order), about(fill), about(change)))
     )
-    stored = await store.journal.order(order.order_id)
+    stored = await store.journal.order(MINE, order.order_id)
     assert stored == order
     assert repr(stored) == repr(order)
-    assert repr(await store.journal.fill(fill.fill_id)) == repr(fill)
-    log = await store.journal.events(ACCOUNT, 0, 10)
+    assert repr(await store.journal.fill(USER, fill.fill_id)) == repr(fill)
+    log = await store.journal.events(USER, ACCOUNT, 0, 10)
     assert repr(tuple(log)) == repr(result.events)
     assert [event.publish_time_ns for event in log] == [START_NS] * 3
 
@@ -113,14 +115,14 @@ async def test_order_is_found_by_each_of_its_ids(store: Store) -> None:
     order = whole_order()
     await committed(store, admit(order))
     journal = store.journal
-    assert await journal.order_by_client_id(ACCOUNT, "mine") == order
-    assert await journal.order_by_broker_id(ACCOUNT, "b1", "") == order
-    assert await journal.order_by_broker_id(ACCOUNT, "unknown", order.broker_client_order_id) == order
-    assert await journal.order_by_client_id(OTHER_ACCOUNT, "mine") is None
-    assert await journal.order_by_client_id(ACCOUNT, "") is None
-    assert await journal.order_by_broker_id(ACCOUNT, "", "") is None
-    assert await journal.order("ord_unknown") is None
-    assert await journal.fill("fil_unknown") is None
+    assert await journal.order_by_client_id(USER, ACCOUNT, "mine") == order
+    assert await journal.order_by_broker_id(USER, ACCOUNT, "b1", "") == order
+    assert await journal.order_by_broker_id(USER, ACCOUNT, "unknown", order.broker_client_order_id) == order
+    assert await journal.order_by_client_id(USER, OTHER_ACCOUNT, "mine") is None
+    assert await journal.order_by_client_id(USER, ACCOUNT, "") is None
+    assert await journal.order_by_broker_id(USER, ACCOUNT, "", "") is None
+    assert await journal.order(MINE, "ord_unknown") is None
+    assert await journal.fill(USER, "fil_unknown") is None
     assert await journal.key_of(replace(scope_of(order), key="unknown")) is None
 
 
@@ -134,11 +136,11 @@ async def test_lookups_that_wait_together_are_all_answered(store: Store) -> None
             find
             for n, order in enumerate(orders)
             for find in (
-                journal.order(order.order_id),
-                journal.order_by_client_id(ACCOUNT, f"c{n}"),
-                journal.order_by_broker_id(ACCOUNT, f"b{n}", ""),
-                journal.order(order.order_id),
-                journal.order("unknown"),
+                journal.order(MINE, order.order_id),
+                journal.order_by_client_id(USER, ACCOUNT, f"c{n}"),
+                journal.order_by_broker_id(USER, ACCOUNT, f"b{n}", ""),
+                journal.order(MINE, order.order_id),
+                journal.order(MINE, "unknown"),
             )
         )
     )
@@ -152,7 +154,9 @@ async def test_unstorable_question_is_answered_alone(store: Store) -> None:
     order = an_order()
     await committed(store, admit(order))
     journal = store.journal
-    found = await asyncio.gather(*(journal.order(each) for each in (order.order_id, "\x00", "\ud800", order.order_id)))
+    found = await asyncio.gather(
+        *(journal.order(MINE, each) for each in (order.order_id, "\x00", "\ud800", order.order_id))
+    )
     assert list(found) == [order, None, None, order]
 
 
@@ -182,7 +186,7 @@ async def test_orders_are_filtered(store: Store) -> None:
     for order in (first, second, third, foreign):
         await committed(store, admit(order))
     await committed(store, settle(first))
-    done = await store.journal.order(first.order_id)
+    done = await store.journal.order(MINE, first.order_id)
 
     async def listed(**wanted: object) -> list[Order | None]:
         return list(await store.journal.orders(replace(OrderQuery(user_id=USER), **wanted)))  # type: ignore[arg-type]
@@ -203,14 +207,14 @@ async def test_page_after_something_unknown_is_refused(store: Store) -> None:
     foreign = an_order("acc_foreign", user_id="usr_2")
     await committed(store, admit(foreign))
     await committed(store, settle(foreign))
-    fills = await store.journal.fills(["acc_foreign"])
+    fills = await store.journal.fills("usr_2", ["acc_foreign"])
     for after in ("ord_unknown", foreign.order_id):
         with pytest.raises(GatewayError) as refused:
             await store.journal.orders(OrderQuery(user_id=USER, after_order_id=after))
         assert refused.value.reason is Reason.PAGE_TOKEN_INVALID
     for after in ("fil_unknown", fills[0].fill_id):
         with pytest.raises(GatewayError) as refused:
-            await store.journal.fills([ACCOUNT], after_fill_id=after)
+            await store.journal.fills(USER, [ACCOUNT], after_fill_id=after)
         assert refused.value.reason is Reason.PAGE_TOKEN_INVALID
 
 
@@ -223,13 +227,13 @@ async def test_fills_are_listed_newest_first_and_paged(store: Store) -> None:
     foreign = a_fill(other, "e", trade_time_ns=START_NS + 100)
     await committed(store, Commit(fills=(*fills, foreign)))
     expected = sorted(fills, key=lambda fill: (fill.trade_time_ns, fill.fill_id), reverse=True)
-    listed = list(await store.journal.fills([ACCOUNT], limit=4))
-    listed += await store.journal.fills([ACCOUNT], limit=4, after_fill_id=listed[-1].fill_id)
+    listed = list(await store.journal.fills(USER, [ACCOUNT], limit=4))
+    listed += await store.journal.fills(USER, [ACCOUNT], limit=4, after_fill_id=listed[-1].fill_id)
     assert listed == expected
-    assert await store.journal.fills([ACCOUNT, OTHER_ACCOUNT]) == [foreign, *expected]
-    assert await store.journal.fills([ACCOUNT, OTHER_ACCOUNT], order_id=other.order_id) == [foreign]
-    assert await store.journal.fills([ACCOUNT], since_ns=START_NS + 2) == expected[:2]
-    assert await store.journal.fills([]) == []
+    assert await store.journal.fills(USER, [ACCOUNT, OTHER_ACCOUNT]) == [foreign, *expected]
+    assert await store.journal.fills(USER, [ACCOUNT, OTHER_ACCOUNT], order_id=other.order_id) == [foreign]
+    assert await store.journal.fills(USER, [ACCOUNT], since_ns=START_NS + 2) == expected[:2]
+    assert await store.journal.fills(USER, []) == []
 
 
 async def test_open_orders_come_oldest_first(store: Store) -> None:
@@ -238,9 +242,9 @@ async def test_open_orders_come_oldest_first(store: Store) -> None:
     for order in (second, first, ended):
         await committed(store, admit(order))
     await committed(store, settle(ended))
-    assert await store.journal.open_orders() == [first, second]
-    assert await store.journal.open_orders(ACCOUNT) == [first]
-    assert await store.journal.open_orders("acc_unknown") == []
+    assert await store.journal.open_orders(ALL) == [first, second]
+    assert await store.journal.open_orders(MINE, ACCOUNT) == [first]
+    assert await store.journal.open_orders(MINE, "acc_unknown") == []
 
 
 async def test_log_resumes_after_a_sequence(store: Store) -> None:
@@ -249,19 +253,19 @@ async def test_log_resumes_after_a_sequence(store: Store) -> None:
     await committed(store, admit(order))
     await committed(store, settle(order))
     journal = store.journal
-    log = await journal.events(ACCOUNT, 0, 10)
+    log = await journal.events(USER, ACCOUNT, 0, 10)
     assert [(event.sequence, event.kind) for event in log] == [
         (1, EventKind.ORDER),
         (2, EventKind.ORDER),
         (3, EventKind.FILL),
         (4, EventKind.POSITION),
     ]
-    assert await journal.events(ACCOUNT, 1, 2) == log[1:3]
-    assert await journal.events(ACCOUNT, 0, 1, frozenset({EventKind.FILL, EventKind.POSITION})) == log[2:3]
-    assert await journal.events(ACCOUNT, 4, 10) == []
-    assert await journal.events("acc_unknown", 0, 10) == []
-    assert await journal.order_events(order.order_id) == log[:3]
-    assert await journal.order_events("") == []
+    assert await journal.events(USER, ACCOUNT, 1, 2) == log[1:3]
+    assert await journal.events(USER, ACCOUNT, 0, 1, frozenset({EventKind.FILL, EventKind.POSITION})) == log[2:3]
+    assert await journal.events(USER, ACCOUNT, 4, 10) == []
+    assert await journal.events(USER, "acc_unknown", 0, 10) == []
+    assert await journal.order_events(USER, order.order_id) == log[:3]
+    assert await journal.order_events(USER, "") == []
 
 
 async def test_sequences_and_oldest_cursors(store: Store) -> None:
@@ -271,12 +275,14 @@ async def test_sequences_and_oldest_cursors(store: Store) -> None:
     await committed(store, settle(order))
     journal = store.journal
     accounts = [ACCOUNT, OTHER_ACCOUNT, "acc_unknown"]
-    assert await journal.sequences(accounts) == {ACCOUNT: 4, OTHER_ACCOUNT: 0, "acc_unknown": 0}
-    assert await journal.earliest(accounts) == {ACCOUNT: 0, OTHER_ACCOUNT: 0, "acc_unknown": 0}
-    await journal._writer.run(lambda database: database.execute(EVENTS.delete().where(EVENTS.c.sequence < 3)).rowcount)
-    assert await journal.earliest([ACCOUNT]) == {ACCOUNT: 2}
-    await journal._writer.run(lambda database: database.execute(EVENTS.delete()).rowcount)
-    assert await journal.earliest([ACCOUNT]) == {ACCOUNT: 4}
+    assert await journal.sequences(MINE, accounts) == {ACCOUNT: 4, OTHER_ACCOUNT: 0, "acc_unknown": 0}
+    assert await journal.earliest(MINE, accounts) == {ACCOUNT: 0, OTHER_ACCOUNT: 0, "acc_unknown": 0}
+    await journal._writer.run(
+        ALL, lambda database: database.execute(EVENTS.delete().where(EVENTS.c.sequence < 3)).rowcount
+    )
+    assert await journal.earliest(MINE, [ACCOUNT]) == {ACCOUNT: 2}
+    await journal._writer.run(ALL, lambda database: database.execute(EVENTS.delete()).rowcount)
+    assert await journal.earliest(MINE, [ACCOUNT]) == {ACCOUNT: 4}
 
 
 async def test_snapshot_of_several_accounts(store: Store) -> None:
@@ -284,10 +290,10 @@ async def test_snapshot_of_several_accounts(store: Store) -> None:
     mine, other, foreign = an_order(), an_order(OTHER_ACCOUNT), an_order("acc_foreign", user_id="usr_2")
     for order in (mine, other, foreign):
         await committed(store, admit(order))
-    snapshot = await store.journal.snapshot([ACCOUNT, OTHER_ACCOUNT])
+    snapshot = await store.journal.snapshot(USER, [ACCOUNT, OTHER_ACCOUNT])
     assert snapshot.orders == (mine, other)
     assert snapshot.sequences == {ACCOUNT: 1, OTHER_ACCOUNT: 1}
-    assert (await store.journal.snapshot([])).orders == ()
+    assert (await store.journal.snapshot(USER, [])).orders == ()
 
 
 async def test_operator_can_query_the_columns(store: Store) -> None:
@@ -299,7 +305,7 @@ async def test_operator_can_query_the_columns(store: Store) -> None:
         rows = database.exec_driver_sql("SELECT * FROM broker_orders").mappings()  # type: ignore[attr-defined]
         return dict(rows.one())
 
-    row = await store.journal._reader.query(read)
+    row = await store.journal._reader.query(ALL, read)
     for name in ("order_id", "user_id", "account_id", "strategy_id", "run_id", "version", "attempt", "create_time_ns"):
         assert row[name] == getattr(order, name)
     assert row["state"] == "PARTIAL"
@@ -316,7 +322,7 @@ async def test_account_row_counts_its_log(store: Store) -> None:
     """The account's row holds the last sequence, so that another process goes on where this one stopped."""
     await committed(store, admit(an_order()))
     wanted = ACCOUNTS.select().where(ACCOUNTS.c.account_id == ACCOUNT)
-    row = await store.journal._reader.query(lambda database: database.execute(wanted).one())
+    row = await store.journal._reader.query(ALL, lambda database: database.execute(wanted).one())
     assert row.last_sequence == 1
 
 

@@ -18,8 +18,10 @@ from brokergw.ports.journal import (
 from brokergw.store import Store
 from tests.conformance.store.making import (
     ACCOUNT,
+    MINE,
     OTHER_ACCOUNT,
     START_NS,
+    USER,
     a_fill,
     about,
     add_accounts,
@@ -44,8 +46,8 @@ async def _accounts(store: Store) -> None:
 
 async def nothing_of(store: Store, unit: Commit) -> bool:
     """Tell whether a unit left nothing behind."""
-    orders = [await store.journal.order(order.order_id) for order in unit.inserts]
-    fills = [await store.journal.fill(fill.fill_id) for fill in unit.fills]
+    orders = [await store.journal.order(MINE, order.order_id) for order in unit.inserts]
+    fills = [await store.journal.fill(USER, fill.fill_id) for fill in unit.fills]
     return not any(orders) and not any(fills)
 
 
@@ -100,7 +102,7 @@ async def test_used_broker_order_id_is_refused(store: Store) -> None:
     renamed = rival.next(START_NS, broker_order_ids=("b1",))
     assert await store.journal.commit(told(Commit(inserts=(adopted,)))) == ClientOrderIdTaken(owner.order_id)
     assert await store.journal.commit(change(renamed)) == ClientOrderIdTaken(owner.order_id)
-    assert await store.journal.order(rival.order_id) == rival
+    assert await store.journal.order(MINE, rival.order_id) == rival
 
 
 async def test_ids_are_unique_within_their_account_only(store: Store) -> None:
@@ -150,15 +152,15 @@ async def test_known_fill_refuses_the_whole_unit(store: Store) -> None:
     order = an_order()
     await committed(store, admit(order))
     await committed(store, settle(order))
-    after = await store.journal.order(order.order_id)
+    after = await store.journal.order(MINE, order.order_id)
     assert after is not None
     again = a_fill(order, f"execution-{order.order_id}")
     fresh = a_fill(order, "fresh")
     later = after.next(START_NS + 9, late_fill=True)
     unit = change(later, fills=(fresh, again), events=(about(fresh),))
     assert await store.journal.commit(unit) == FillKnown(again.fill_id)
-    assert await store.journal.order(order.order_id) == after
-    assert await store.journal.fill(fresh.fill_id) is None
+    assert await store.journal.order(MINE, order.order_id) == after
+    assert await store.journal.fill(USER, fresh.fill_id) is None
     assert await log_of(store) == [1, 2, 3, 4]
 
 
@@ -207,7 +209,7 @@ async def test_neighbours_of_refused_units_go_through(store: Store) -> None:
     ]
     sequences = [event.sequence for result in results[::2] if isinstance(result, Committed) for event in result.events]
     assert sequences == [before[-1] + n for n in range(1, 7)]
-    assert [await store.journal.order(order.order_id) for order in good] == good
+    assert [await store.journal.order(MINE, order.order_id) for order in good] == good
 
 
 async def test_units_of_one_batch_see_each_other(store: Store) -> None:
@@ -246,7 +248,7 @@ async def test_units_of_one_batch_see_each_other(store: Store) -> None:
     ]
     assert results[4] == Stale(working)
     assert results[9] == KeyTaken(await store.journal.key_of(scope_of(order)))  # type: ignore[arg-type]
-    assert await store.journal.order(order.order_id) == partial
+    assert await store.journal.order(MINE, order.order_id) == partial
     assert await log_of(store) == [1, 2, 3, 4]
 
 
@@ -269,9 +271,9 @@ async def test_renamed_order_is_found_by_its_new_ids(store: Store) -> None:
     renamed = order.next(START_NS, broker_order_ids=("b1", "b2"), broker_client_order_id="sent-again")
     await committed(store, change(renamed))
     find = store.journal.order_by_broker_id
-    assert [await find(ACCOUNT, *ids) for ids in (("b1", ""), ("b2", ""), ("", "sent-again"))] == [renamed] * 3
-    assert await find(ACCOUNT, "", order.broker_client_order_id) is None
-    assert await find(OTHER_ACCOUNT, "b1", "sent-again") is None
+    assert [await find(USER, ACCOUNT, *ids) for ids in (("b1", ""), ("b2", ""), ("", "sent-again"))] == [renamed] * 3
+    assert await find(USER, ACCOUNT, "", order.broker_client_order_id) is None
+    assert await find(USER, OTHER_ACCOUNT, "b1", "sent-again") is None
 
 
 async def test_text_no_database_can_hold_does_not_lose_an_order(store: Store) -> None:
@@ -280,7 +282,7 @@ async def test_text_no_database_can_hold_does_not_lose_an_order(store: Store) ->
     after = order.next(START_NS, state=State.REJECTED_BY_BROKER, broker_message="no\x00t \ud800 tödäy 🙂")
     await committed(store, admit(order))
     await committed(store, change(after))
-    stored = await store.journal.order(order.order_id)
+    stored = await store.journal.order(MINE, order.order_id)
     assert stored == replace(after, broker_message="no\ufffdt \ufffd tödäy 🙂")
 
 
@@ -302,7 +304,7 @@ async def test_unknown_account_is_refused(store: Store) -> None:
         with pytest.raises(GatewayError) as refused:
             await store.journal.commit(unit)
         assert refused.value.reason is Reason.JOURNAL_UNAVAILABLE
-    assert await store.journal.order(order.order_id) is None
+    assert await store.journal.order(MINE, order.order_id) is None
 
 
 async def test_decision_without_a_claim_is_refused(store: Store) -> None:

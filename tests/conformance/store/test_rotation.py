@@ -8,6 +8,7 @@ from sqlalchemy import Text, select, update
 
 from brokergw.model.account import Connection
 from brokergw.model.mfa import Authenticator
+from brokergw.model.whose import Whose
 from brokergw.ports.broker import Credentials
 from brokergw.ports.vault import Purpose
 from brokergw.store import Sealed, Store, open_store
@@ -17,7 +18,7 @@ from brokergw.store.vault.places import SEALED_COLUMNS
 from brokergw.store.vault.ring import KeyRing, key_id_of
 from brokergw.store.vault.rotation import Progress
 from brokergw.store.vault.vault import RotationRefused
-from tests.conformance.store.making import START_NS, USER, connection_for
+from tests.conformance.store.making import ALL, MINE, START_NS, USER, connection_for
 from tests.fixtures.clock import FakeClock
 from tests.unit.store.vault.test_seal import formerly_sealed
 
@@ -59,7 +60,7 @@ async def rotated(store: Store) -> Progress:
 
 async def added(store: Store, number: int) -> Connection:
     """Read a connection."""
-    found = await store.connections.get(f"con_acc_{number:02}")
+    found = await store.connections.get(MINE, f"con_acc_{number:02}")
     assert found is not None
     return found
 
@@ -67,7 +68,7 @@ async def added(store: Store, number: int) -> Connection:
 async def require_all_open(store: Store) -> None:
     """Everything that was stored opens."""
     for number in range(COUNT):
-        opened = await store.connections.credentials(f"con_acc_{number:02}", Purpose.SESSION)
+        opened = await store.connections.credentials(USER, f"con_acc_{number:02}", Purpose.SESSION)
         assert opened == secrets_of(number)
     authenticator = await store.authenticators.get(USER)
     assert authenticator is not None
@@ -78,7 +79,7 @@ async def write(store: Store, number: int, **values: Any) -> None:
     """Write into the row of a connection's secret, past everything."""
     row = (CREDENTIALS.c.connection_id == f"con_acc_{number:02}", CREDENTIALS.c.field == "secret")
     change = update(CREDENTIALS).where(*row).values(values)
-    await store.connections._writer.run(lambda database: database.execute(change) and None)
+    await store.connections._writer.run(ALL, lambda database: database.execute(change) and None)
 
 
 async def audited(store: Store) -> Sequence[tuple[str, str]]:
@@ -88,8 +89,8 @@ async def audited(store: Store) -> Sequence[tuple[str, str]]:
         .where(AUDIT.c.action == "vault.rotated")
         .order_by(AUDIT.c.chain, AUDIT.c.sequence)
     )
-    await store.connections._writer.run(lambda _: None)
-    rows = await store.connections._reader.query(lambda database: database.execute(wanted).all())
+    await store.connections._writer.run(ALL, lambda _: None)
+    rows = await store.connections._reader.query(ALL, lambda database: database.execute(wanted).all())
     return [(row.outcome, row.detail) for row in rows]
 
 
@@ -155,19 +156,19 @@ async def test_a_change_in_between_is_never_overwritten(old: Store, store_url: s
         changes = iter(range(COUNT))
         run = both.vault._run
 
-        async def change_first(work: Any) -> Any:
+        async def change_first(whose: Whose, work: Any) -> Any:
             number = next(changes, None)
             if number is not None and number % 5 == 0:
                 await old.connections.put_credentials(await added(old, number), secrets_of(number + 100))
             elif number is not None and number % 5 == 1:
-                await old.connections.revoke(f"con_acc_{number:02}", START_NS)
-            return await run(work)
+                await old.connections.revoke(USER, f"con_acc_{number:02}", START_NS)
+            return await run(whose, work)
 
         both.vault._run = change_first
         await rotated(both)
     async with open_with(store_url, NEW) as new:
         for number in range(0, COUNT, 5):
-            opened = await new.connections.credentials(f"con_acc_{number:02}", Purpose.SESSION)
+            opened = await new.connections.credentials(USER, f"con_acc_{number:02}", Purpose.SESSION)
             assert opened in {secrets_of(number + 100), secrets_of(number)}
         assert (await new.vault.status()).lost == ()
 
@@ -194,7 +195,7 @@ async def test_former_values_are_written_anew(old: Store, store_url: str) -> Non
     """Values of the former format are put under the first key as envelopes, also where the key stays the same."""
     column = SEALED_COLUMNS[0]
     wanted = column.rows.where(CREDENTIALS.c.connection_id == "con_acc_07", CREDENTIALS.c.field == "secret")
-    row = await old.connections._reader.query(lambda database: database.execute(wanted).one())
+    row = await old.connections._reader.query(ALL, lambda database: database.execute(wanted).one())
     await write(old, 7, sealed=formerly_sealed("secret of 7", column.place_of(row), OLD))
     (use,) = (await old.vault.status()).keys
     assert (use.values, use.former) == (2 * COUNT + 1, 1)
@@ -242,5 +243,5 @@ async def test_without_the_old_key_nothing_opens_and_nothing_is_changed(old: Sto
         assert (await new.vault.status()).lost == (key_id_of(OLD),)
         assert (await rotated(new)).done == 0
         with pytest.raises(Sealed, match=f"under key {key_id_of(OLD)}"):
-            await new.connections.credentials("con_acc_00", Purpose.SESSION)
+            await new.connections.credentials(USER, "con_acc_00", Purpose.SESSION)
     await require_all_open(old)

@@ -9,8 +9,10 @@ from brokergw.ports.journal import Commit, Committed, Decision
 from brokergw.store import Store
 from tests.conformance.store.making import (
     ACCOUNT,
+    ALL,
     OTHER_ACCOUNT,
     START_NS,
+    USER,
     a_fill,
     about,
     add_accounts,
@@ -81,12 +83,12 @@ class Chaos:
 async def state_of(store: Store) -> list[object]:
     """Read everything that units may have changed."""
     journal = store.journal
-    orders = await journal.open_orders()
-    fills = await journal.fills([ACCOUNT, OTHER_ACCOUNT], limit=1_000)
-    logs = [await journal.events(account_id, 0, 1_000) for account_id in (ACCOUNT, OTHER_ACCOUNT)]
+    orders = await journal.open_orders(ALL)
+    fills = await journal.fills(USER, [ACCOUNT, OTHER_ACCOUNT], limit=1_000)
+    logs = [await journal.events(USER, account_id, 0, 1_000) for account_id in (ACCOUNT, OTHER_ACCOUNT)]
     keys = [await journal.key_of(scope_of(an_order(idempotency_key=f"key-{n}"))) for n in range(3)]
     ids = [
-        await journal.order_by_broker_id(account_id, broker_id, "")
+        await journal.order_by_broker_id(USER, account_id, broker_id, "")
         for account_id in (ACCOUNT, OTHER_ACCOUNT)
         for broker_id in ("b1", "b2", "b3", "b4")
     ]

@@ -12,7 +12,10 @@ from brokergw.store.audit.chain import OPENED
 from brokergw.store.tables import AUDIT
 from tests.conformance.store.making import (
     ACCOUNT,
+    ALL,
+    MINE,
     OTHER_ACCOUNT,
+    USER,
     add_accounts,
     admit,
     an_order,
@@ -34,7 +37,7 @@ async def _accounts(store: Store) -> None:
 async def outcomes(store: Store) -> list[str]:
     """Read the outcome of every audit row, in the order written."""
     wanted = select(AUDIT.c.outcome).where(AUDIT.c.action != OPENED).order_by(AUDIT.c.chain, AUDIT.c.sequence)
-    return list(await store.journal._reader.query(lambda database: database.scalars(wanted).all()))
+    return list(await store.journal._reader.query(ALL, lambda database: database.scalars(wanted).all()))
 
 
 async def test_listeners_hear_before_committers_wake(store: Store) -> None:
@@ -49,7 +52,7 @@ async def test_listeners_hear_before_committers_wake(store: Store) -> None:
             assert all(event in told for event in result.events)
 
     await asyncio.gather(*(trade() for _ in range(20)))
-    assert told == list(await store.journal.events(ACCOUNT, 0, 1_000))
+    assert told == list(await store.journal.events(USER, ACCOUNT, 0, 1_000))
 
 
 async def test_one_batch_is_told_once_in_log_order(store: Store) -> None:
@@ -117,7 +120,12 @@ async def test_closed_store_refuses(store: Store) -> None:
     """After closing, writing, recording, reading and pinging raise JOURNAL_UNAVAILABLE."""
     await store.close()
     journal = store.journal
-    for attempt in (journal.commit(admit(an_order())), journal.order("ord_1"), journal.open_orders(), store.ping()):
+    for attempt in (
+        journal.commit(admit(an_order())),
+        journal.order(MINE, "ord_1"),
+        journal.open_orders(ALL),
+        store.ping(),
+    ):
         with pytest.raises(GatewayError) as refused:
             await attempt
         assert refused.value.reason is Reason.JOURNAL_UNAVAILABLE

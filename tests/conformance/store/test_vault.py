@@ -10,7 +10,7 @@ from brokergw.ports.broker import Credentials
 from brokergw.ports.vault import CredentialsMoved, Purpose
 from brokergw.store import Sealed, Store
 from brokergw.store.tables import AUDIT, CREDENTIALS
-from tests.conformance.store.making import START_NS, USER, connection_for
+from tests.conformance.store.making import ALL, MINE, START_NS, USER, connection_for
 from tests.fixtures.stores import open_for_test
 
 FIRST: Final = Credentials(key="PKFIRST0123456789", secret="the-first-secret")
@@ -20,7 +20,7 @@ ID: Final = "con_acc_1"
 
 async def rows_of(store: Store) -> dict[str, Any]:
     """Read the sealed rows as they are, by field."""
-    rows = await store.connections._reader.query(lambda database: database.execute(select(CREDENTIALS)).all())
+    rows = await store.connections._reader.query(ALL, lambda database: database.execute(select(CREDENTIALS)).all())
     return {row.field: row for row in rows}
 
 
@@ -28,15 +28,15 @@ async def put_back(store: Store, row: Any, **changes: Any) -> None:
     """Write an earlier row over the present one, as whoever has a backup and the database could."""
     values = {**row._mapping, **changes}
     change = update(CREDENTIALS).where(CREDENTIALS.c.field == row.field).values(values)
-    await store.connections._writer.run(lambda database: database.execute(change) and None)
+    await store.connections._writer.run(ALL, lambda database: database.execute(change) and None)
 
 
 async def openings(store: Store) -> list[tuple[str, str, str, str]]:
     """Read what the audit has heard of openings: whose, how it ended, why not, and the rest."""
     wanted = select(AUDIT).where(AUDIT.c.action == "vault.opened").order_by(AUDIT.c.chain, AUDIT.c.sequence)
     # Rows that nobody waits for ride with the next group.
-    await store.connections._writer.run(lambda _: None)
-    rows = await store.connections._reader.query(lambda database: database.execute(wanted).all())
+    await store.connections._writer.run(ALL, lambda _: None)
+    rows = await store.connections._reader.query(ALL, lambda database: database.execute(wanted).all())
     return [(row.user_id, row.outcome, row.reason, row.detail) for row in rows]
 
 
@@ -44,35 +44,35 @@ async def test_changed_credentials_replace_the_first(store: Store) -> None:
     """New credentials open in place of the old, each field as a higher version, and four new characters are shown."""
     connection = connection_for("acc_1", has_key=True, key_last_four="6789")
     await store.connections.add(connection, FIRST)
-    added = await store.connections.get(ID)
+    added = await store.connections.get(MINE, ID)
     assert added is not None
     assert added.credentials_version == 1
 
     changed = await store.connections.put_credentials(added, SECOND)
 
     assert changed == replace(connection, key_last_four="5678", credentials_version=2)
-    assert await store.connections.get(ID) == changed
-    assert await store.connections.credentials(ID, Purpose.SESSION) == SECOND
+    assert await store.connections.get(MINE, ID) == changed
+    assert await store.connections.credentials(USER, ID, Purpose.SESSION) == SECOND
     assert {field: row.version for field, row in (await rows_of(store)).items()} == {"key": 2, "secret": 2}
 
 
 async def test_a_field_alone_is_replaced_or_added(store: Store) -> None:
     """Fields that are not named stay as they are, at their versions."""
     await store.connections.add(connection_for("acc_1", has_key=True, key_last_four="6789"), FIRST)
-    added = await store.connections.get(ID)
+    added = await store.connections.get(MINE, ID)
     assert added is not None
 
     once = await store.connections.put_credentials(added, Credentials(access_token="one"))
     await store.connections.put_credentials(once, Credentials(access_token="two"))
 
-    opened = await store.connections.credentials(ID, Purpose.SESSION)
+    opened = await store.connections.credentials(USER, ID, Purpose.SESSION)
     assert opened == Credentials(**FIRST, access_token="two")
     assert {field: row.version for field, row in (await rows_of(store)).items()} == {
         "key": 1,
         "secret": 1,
         "access_token": 3,
     }
-    unchanged = await store.connections.get(ID)
+    unchanged = await store.connections.get(MINE, ID)
     assert unchanged is not None
     assert unchanged.key_last_four == "6789"
 
@@ -82,39 +82,39 @@ async def test_credentials_come_to_a_connection_that_had_none(store: Store) -> N
     await store.connections.add(connection_for("acc_1"), None)
     changed = await store.connections.put_credentials(connection_for("acc_1"), FIRST)
     assert (changed.has_key, changed.key_last_four, changed.credentials_version) == (True, "6789", 1)
-    assert await store.connections.credentials(ID, Purpose.SESSION) == FIRST
+    assert await store.connections.credentials(USER, ID, Purpose.SESSION) == FIRST
 
 
 async def test_of_two_changes_one_is_made(store: Store) -> None:
     """A change that is based on what another has replaced writes nothing, and neither does one after a revocation."""
     await store.connections.add(connection_for("acc_1", has_key=True), FIRST)
-    seen = await store.connections.get(ID)
+    seen = await store.connections.get(MINE, ID)
     assert seen is not None
     changed = await store.connections.put_credentials(seen, SECOND)
     with pytest.raises(CredentialsMoved):
         await store.connections.put_credentials(seen, FIRST)
-    assert await store.connections.credentials(ID, Purpose.SESSION) == SECOND
-    await store.connections.revoke(ID, START_NS + 5)
+    assert await store.connections.credentials(USER, ID, Purpose.SESSION) == SECOND
+    await store.connections.revoke(USER, ID, START_NS + 5)
     with pytest.raises(CredentialsMoved):
         await store.connections.put_credentials(changed, FIRST)
-    assert await store.connections.credentials(ID, Purpose.SESSION) is None
+    assert await store.connections.credentials(USER, ID, Purpose.SESSION) is None
 
 
 async def test_an_older_version_does_not_come_back(store: Store) -> None:
     """An older sealed text in the newer row does not open; nor does the whole older row, once the newer was opened."""
     await store.connections.add(connection_for("acc_1", has_key=True), FIRST)
     older = (await rows_of(store))["secret"]
-    added = await store.connections.get(ID)
+    added = await store.connections.get(MINE, ID)
     assert added is not None
     await store.connections.put_credentials(added, SECOND)
-    assert await store.connections.credentials(ID, Purpose.SESSION) == SECOND
+    assert await store.connections.credentials(USER, ID, Purpose.SESSION) == SECOND
 
     await put_back(store, older, version=2)
     with pytest.raises(Sealed, match="moved or changed"):
-        await store.connections.credentials(ID, Purpose.SESSION)
+        await store.connections.credentials(USER, ID, Purpose.SESSION)
     await put_back(store, older)
     with pytest.raises(Sealed, match="an older version was put back"):
-        await store.connections.credentials(ID, Purpose.SESSION)
+        await store.connections.credentials(USER, ID, Purpose.SESSION)
 
 
 async def test_fields_do_not_stand_for_one_another(store: Store, store_url: str) -> None:
@@ -125,7 +125,7 @@ async def test_fields_do_not_stand_for_one_another(store: Store, store_url: str)
     async with open_for_test(store_url) as other:
         for each in (store, other):
             with pytest.raises(Sealed, match="moved or changed"):
-                await each.connections.credentials(ID, Purpose.SESSION)
+                await each.connections.credentials(USER, ID, Purpose.SESSION)
 
 
 async def test_each_opening_is_on_the_audit(store: Store) -> None:
@@ -134,12 +134,12 @@ async def test_each_opening_is_on_the_audit(store: Store) -> None:
     Asking where there is nothing to open tells nothing.
     """
     await store.connections.add(connection_for("acc_1", has_key=True), FIRST)
-    await store.connections.credentials(ID, Purpose.SESSION)
-    await store.connections.credentials(ID, Purpose.REFRESH)
+    await store.connections.credentials(USER, ID, Purpose.SESSION)
+    await store.connections.credentials(USER, ID, Purpose.REFRESH)
     await put_back(store, (await rows_of(store))["key"], version=7)
     with pytest.raises(Sealed):
-        await store.connections.credentials(ID, Purpose.TEST)
-    await store.connections.credentials("con_unknown", Purpose.TEST)
+        await store.connections.credentials(USER, ID, Purpose.TEST)
+    await store.connections.credentials(USER, "con_unknown", Purpose.TEST)
 
     told = await openings(store)
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bench.seeding import seed
+from brokergw.model.whose import everyone
 from brokergw.ports.journal import OrderQuery
 from tests.conformance.store.making import ACCOUNT, USER, add_accounts, admit, an_order, committed, scope_of, settle
 from tests.fixtures.stores import open_for_test
@@ -23,14 +24,14 @@ async def test_copies_are_ended_orders_with_ids_of_their_own(sqlite_url: str) ->
     orders = await store.journal.orders(OrderQuery(user_id=USER))
     assert len({each.order_id for each in orders}) == 4
     assert len({each.idempotency_key for each in orders}) == 4
-    assert not await store.journal.open_orders()
+    assert not await store.journal.open_orders(everyone("a test"))
     for each in orders:
         key = await store.journal.key_of(scope_of(each))
         assert key is not None
         assert key.subject == each.order_id
-        (fill,) = await store.journal.fills((ACCOUNT,), order_id=each.order_id)
+        (fill,) = await store.journal.fills("usr_1", (ACCOUNT,), order_id=each.order_id)
         assert fill.broker_order_id == each.broker_order_id
-    log = await store.journal.events(ACCOUNT, 0, 100)
+    log = await store.journal.events("usr_1", ACCOUNT, 0, 100)
     assert [event.sequence for event in log] == list(range(1, len(log) + 1))
     assert log[-1].payload.account_id == ACCOUNT
     after = await committed(store, admit(an_order()))

@@ -6,6 +6,7 @@ from typing import Final
 import pytest
 from sqlalchemy import update
 
+from brokergw.model.whose import NOBODYS
 from brokergw.ports.broker import Credentials
 from brokergw.store import Store, open_store
 from brokergw.store.tables import INSTANCES
@@ -84,7 +85,9 @@ async def test_a_rotation_that_a_process_could_not_follow_is_refused(url: str) -
         await serving.leases.renew([])
         await serving.vault.tell_keys()
         # The fake clock's time is not the machine's, by which the verb judges who lives.
-        await serving.leases._run(lambda database: database.execute(update(INSTANCES).values(renew_time_ns=2**62)))
+        await serving.leases._run(
+            NOBODYS, lambda database: database.execute(update(INSTANCES).values(renew_time_ns=2**62))
+        )
         refused = await typed_with(url, (NEW, OLD), "rotate")
         assert refused.status == 3
         assert serving.leases.instance_id in refused.err

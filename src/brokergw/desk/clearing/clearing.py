@@ -34,6 +34,7 @@ from brokergw.model.order import Order
 from brokergw.model.outcome import BrokerOrder
 from brokergw.model.principal import Caller, Principal
 from brokergw.model.trading import ScopeKind
+from brokergw.model.whose import only
 from brokergw.ports.clock import Clock
 from brokergw.ports.halts import Finding, FindingState, Residual, Sweep
 from brokergw.ports.journal import Journal, OrderQuery
@@ -118,12 +119,11 @@ class Clearing:
 
     async def _pass(self, session: Session, sweeps: Sequence[Sweep]) -> None:
         """Do what can be done for all sweeps of one account at once, and write down what is left of each."""
-        account_id = session.connection.account_id
         why = ""
         listed: Sequence[BrokerOrder] | None = None
         positions: Sequence[Position] | None = None
         closing = await self._closing_orders(session, sweeps)
-        resting = await self._resting(account_id, sweeps, closing)
+        resting = await self._resting(session.connection, sweeps, closing)
         refused = dict(await asyncio.gather(*(self._cancel_one(sweep, order) for sweep, order in resting)))
         try:
             session.require_usable()
@@ -131,7 +131,7 @@ class Clearing:
             positions = await session.adapter.get_positions() if any(s.order.flatten for s in sweeps) else ()
         except GatewayError as error:
             why = f"{error.reason}: {error.message}"
-        resting = await self._resting(account_id, sweeps, closing)
+        resting = await self._resting(session.connection, sweeps, closing)
         if listed is not None and not budget_is_short(session, self._clock.now_ns()):
             self._upkeep.ask_about(self._untold([order for _, order in resting], listed))
         for sweep in sweeps:
@@ -157,11 +157,11 @@ class Clearing:
         return ClosingOrders(flattening, connection.account_id, orders)
 
     async def _resting(
-        self, account_id: str, sweeps: Sequence[Sweep], closing: ClosingOrders
+        self, connection: Connection, sweeps: Sequence[Sweep], closing: ClosingOrders
     ) -> list[tuple[Sweep, Order]]:
         """Find the open orders on record that are in some scope, each with the first sweep that covers it."""
         found = []
-        for order in await self._journal.open_orders(account_id):
+        for order in await self._journal.open_orders(only(connection.user_id), connection.account_id):
             sweep = next((each for each in sweeps if _covers(each, order)), None)
             if sweep is not None and not closing.owns(order):
                 found.append((sweep, order))
@@ -204,11 +204,12 @@ class Clearing:
         if sweep.scope.kind is ScopeKind.STRATEGY:
             return []
         found = []
+        own = session.connection
         for seen in listed:
             if sweep.scope.kind is ScopeKind.SYMBOL and seen.terms.symbol != sweep.scope.names[0]:
                 continue
             order = await self._journal.order_by_broker_id(
-                session.connection.account_id, seen.broker_order_id, seen.client_order_id
+                own.user_id, own.account_id, seen.broker_order_id, seen.client_order_id
             )
             if order is None:
                 why = "the broker has it open, and the record does not know it yet"

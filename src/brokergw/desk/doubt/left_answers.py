@@ -22,6 +22,7 @@ from brokergw.model.events import AuditRow
 from brokergw.model.lifecycle import UNRESOLVED, State
 from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import BrokerOrder, Found, Inconclusive
+from brokergw.model.whose import everyone, only
 from brokergw.ports.clock import Clock
 from brokergw.ports.evidence import Evidence, EvidenceFile
 from brokergw.ports.journal import Decision, Journal
@@ -29,6 +30,7 @@ from brokergw.ports.journal import Decision, Journal
 _OPEN: Final = UNRESOLVED | {State.SENDING}
 _AGAIN_AFTER_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 _DETAIL_LENGTH_MAX: Final = 300
+_ANY: Final = everyone("an answer kept beside the record names its order and not the user")
 
 log = structlog.get_logger(__name__)
 
@@ -66,11 +68,11 @@ class LeftAnswers:
 
     async def _confirmed(self, evidence: Evidence) -> bool:
         """Tell whether nothing more can be made of an answer."""
-        order = await self._journal.order(evidence.order_id)
+        order = await self._journal.order(_ANY, evidence.order_id)
         if order is None or order.attempt != evidence.attempt or order.state not in _OPEN:
             return True
         broker_order_id = _accepted_as(evidence)
-        session = await self._sessions.of_account(order.account_id) if broker_order_id else None
+        session = await self._sessions.of_account(only(order.user_id), order.account_id) if broker_order_id else None
         if session is None:
             await self._recorder.write(order, partial(self._noted, evidence=evidence))
             return True

@@ -14,6 +14,7 @@ from brokergw.desk.record.book import OrderBook
 from brokergw.desk.sessions import Session
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Order
+from brokergw.model.whose import everyone
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Journal
 
@@ -24,6 +25,7 @@ _CHANGE_OLD_NS: Final = 5_000_000_000
 _PENDING: Final = frozenset({State.PENDING_CANCEL, State.PENDING_MODIFY})
 _DOUBTFUL: Final = frozenset({State.IN_DOUBT, State.RESOLVED_ABSENT})
 _UNSETTLED: Final = _PENDING | _DOUBTFUL | {State.SENDING}
+_OF_ALL: Final = everyone("what dead processes left is looked for on all accounts held here at once")
 
 
 class Recovery:
@@ -40,7 +42,7 @@ class Recovery:
         """Take up what is left on the accounts held here, by account id; `living` names the processes that live."""
         if not held:
             return
-        for order in await self._journal.open_orders(states=_UNSETTLED):
+        for order in await self._journal.open_orders(_OF_ALL, states=_UNSETTLED):
             session = held.get(order.account_id)
             if session is not None and session.lease is not None and not self._cared_for(order, living):
                 self._book.remember(order)

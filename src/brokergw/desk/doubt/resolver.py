@@ -29,6 +29,7 @@ from brokergw.model.errors import GatewayError
 from brokergw.model.lifecycle import State, is_terminal
 from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import Absent, BrokerFill, BrokerOrder, Found, Inconclusive, OrderReport
+from brokergw.model.whose import only
 from brokergw.ports.clock import Clock
 from brokergw.ports.notifier import Notifier
 
@@ -79,7 +80,7 @@ class Resolver:
                 await self._through_quarantine(session, search, current)
             if session.connection.revoked:
                 return
-            current = await self._book.get(order.order_id)
+            current = await self._book.get(only(order.user_id), order.order_id)
 
     async def _through_doubt(self, session: Session, search: Search, order: Order) -> None:
         """Ask until the order is found, or its absence is proved. Failures never stop it, and never count."""
@@ -124,7 +125,7 @@ class Resolver:
 
     async def _still(self, session: Session, order: Order, state: State) -> Order | None:
         """Give the order as it stands, as long as there is something to ask about it."""
-        current = await self._book.get(order.order_id)
+        current = await self._book.get(only(order.user_id), order.order_id)
         gone = current is None or current.state is not state or session.connection.revoked
         return None if gone else current
 
@@ -146,7 +147,7 @@ class Resolver:
         """
         for turn, delay in enumerate(chain(_CONFIRM_AFTER_S, repeat(_CONFIRM_AFTER_S[-1])), 1):
             await self._clock.sleep(delay)
-            current = await self._book.get(order.order_id)
+            current = await self._book.get(only(order.user_id), order.order_id)
             if current is None or is_terminal(current.state) or session.connection.revoked:
                 return
             try:

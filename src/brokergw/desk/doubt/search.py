@@ -79,7 +79,7 @@ class Search:
         return sighting
 
     async def _is_free(self, order: Order, seen: BrokerOrder) -> bool:
-        claimed = await self._book.by_broker(order.account_id, seen.broker_order_id, "")
+        claimed = await self._book.by_broker(order.user_id, order.account_id, seen.broker_order_id, "")
         return claimed is None or claimed.order_id == order.order_id
 
     async def _everything_since(self, since_ns: int) -> Sequence[BrokerOrder]:

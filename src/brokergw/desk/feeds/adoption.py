@@ -16,12 +16,14 @@ from brokergw.desk.record.book import OrderBook
 from brokergw.desk.record.transitions import order_event
 from brokergw.desk.sessions import Session
 from brokergw.desk.telling import own_audit
+from brokergw.model.account import Connection
 from brokergw.model.capability import ResolutionClass
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.ids import new_id
 from brokergw.model.lifecycle import UNRESOLVED, State, is_terminal
 from brokergw.model.order import ONE, ZERO, Order, Origin
 from brokergw.model.outcome import BrokerOrder
+from brokergw.model.whose import only
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Commit, Committed, Journal, LeaseLost
 from brokergw.ports.leases import LeaseGone
@@ -31,6 +33,7 @@ _SENDS_WAIT_S: Final = 30.0
 _OTHERS_WAIT_S: Final = 5.0
 _OTHERS_POLL_S: Final = 0.1
 _MAY_BE_OURS: Final = UNRESOLVED | {State.SENDING, State.CONFIRM_PENDING}
+_SENDING: Final = frozenset({State.SENDING})
 
 log = structlog.get_logger(__name__)
 
@@ -53,20 +56,22 @@ class Adoption:
         if order is None:
             await self._sends.quiet(session.connection.account_id, _SENDS_WAIT_S)
             if self._journal.shared:
-                await self._others_quiet(session.connection.account_id)
+                await self._others_quiet(session.connection)
             order = await self._find(session, seen)
         return order
 
-    async def _others_quiet(self, account_id: str) -> None:
+    async def _others_quiet(self, own: Connection) -> None:
         """Wait until the sends of other processes that run now are on record: what they made is no stranger's."""
         give_up_at = self._clock.monotonic() + _OTHERS_WAIT_S
-        sending = await self._being_sent(account_id)
+        sending = await self._being_sent(own)
         while sending and self._clock.monotonic() < give_up_at:
             await self._clock.sleep(_OTHERS_POLL_S)
-            sending &= await self._being_sent(account_id)
+            sending &= await self._being_sent(own)
 
-    async def _being_sent(self, account_id: str) -> set[str]:
-        return {order.order_id for order in await self._journal.open_orders(account_id, frozenset({State.SENDING}))}
+    async def _being_sent(self, own: Connection) -> set[str]:
+        return {
+            order.order_id for order in await self._journal.open_orders(only(own.user_id), own.account_id, _SENDING)
+        }
 
     async def order_of(self, session: Session, seen: BrokerOrder, event_time_ns: int) -> Order | None:
         """Find the record's order, or adopt the broker's; None while it may be one of ours that is in doubt.
@@ -83,10 +88,11 @@ class Adoption:
         """Tell whether an order in doubt could be this one, at a broker that does not repeat our ids."""
         if session.capabilities.resolution is ResolutionClass.BY_CLIENT_ID:
             return False
+        own = session.connection
         return any(
             order.state in _MAY_BE_OURS
             and (order.terms.symbol, order.terms.side) == (seen.terms.symbol, seen.terms.side)
-            for order in await self._journal.open_orders(session.connection.account_id)
+            for order in await self._journal.open_orders(only(own.user_id), own.account_id)
         )
 
     async def adopt(self, session: Session, seen: BrokerOrder, event_time_ns: int) -> Order:
@@ -139,10 +145,10 @@ class Adoption:
         return order
 
     async def _find(self, session: Session, seen: BrokerOrder) -> Order | None:
-        account_id = session.connection.account_id
-        order = await self._book.by_broker(account_id, seen.broker_order_id, seen.client_order_id)
+        own = session.connection
+        order = await self._book.by_broker(own.user_id, own.account_id, seen.broker_order_id, seen.client_order_id)
         if order is None and seen.replaces:
-            order = await self._book.by_broker(account_id, seen.replaces, "")
+            order = await self._book.by_broker(own.user_id, own.account_id, seen.replaces, "")
         return order
 
 

@@ -11,9 +11,11 @@ from typing import Final
 import structlog
 
 from brokergw.desk.sessions import Session
+from brokergw.model.account import Connection
 from brokergw.model.errors import GatewayError
 from brokergw.model.events import EventDraft, EventKind, FeedGap
 from brokergw.model.order import Origin
+from brokergw.model.whose import only
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Commit, Journal, LeaseLost
 from brokergw.ports.leases import LeaseGone
@@ -84,7 +86,7 @@ class Coverage:
         if known_ns is not None:
             return known_ns
         try:
-            told_ns = await last_told_ns(self._journal, self._session.connection.account_id)
+            told_ns = await last_told_ns(self._journal, self._session.connection)
         except GatewayError:
             told_ns = None
         return self._clock.now_ns() if told_ns is None else told_ns
@@ -102,14 +104,16 @@ class Coverage:
             )
             for gap in gaps
         )
-        if isinstance(await self._journal.commit(Commit(guard=self._session.guard, events=events)), LeaseLost):
-            raise LeaseGone(self._session.connection.connection_id)
+        own = self._session.connection
+        unit = Commit(guard=self._session.guard, events=events, user_id=own.user_id)
+        if isinstance(await self._journal.commit(unit), LeaseLost):
+            raise LeaseGone(own.connection_id)
 
 
-async def last_told_ns(journal: Journal, account_id: str) -> int | None:
+async def last_told_ns(journal: Journal, own: Connection) -> int | None:
     """Find when the gateway last learned something about an account that is on the record; None if it never did."""
-    last = (await journal.sequences((account_id,)))[account_id]
-    events = await journal.events(account_id, last - 1, 1) if last else ()
+    last = (await journal.sequences(only(own.user_id), (own.account_id,)))[own.account_id]
+    events = await journal.events(own.user_id, own.account_id, last - 1, 1) if last else ()
     for event in events:
         gap = event.payload
         # That the broker was lost is nothing that was learned from it.

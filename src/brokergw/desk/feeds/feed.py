@@ -99,7 +99,7 @@ class Feeds:
 
         Nothing that the record holds was learned after its last event; an hour more covers what was on its way then.
         """
-        told_ns = await last_told_ns(self._journal, session.connection.account_id)
+        told_ns = await last_told_ns(self._journal, session.connection)
         known_ns = session.connection.create_time_ns if told_ns is None else told_ns
         return max(0, min(known_ns, self._clock.now_ns()) - _LOOK_BACK_NS)
 

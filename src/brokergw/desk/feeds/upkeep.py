@@ -27,6 +27,7 @@ from brokergw.model.errors import GatewayError
 from brokergw.model.lifecycle import AT_BROKER, State, is_terminal
 from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import Absent, BrokerFill, BrokerOrder, Found, Inconclusive, Lookup, OrderReport
+from brokergw.model.whose import only
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import (
     Journal,
@@ -123,9 +124,9 @@ class Upkeep:
 
         Tells whether the broker was asked.
         """
-        account_id = session.connection.account_id
+        own = session.connection
         try:
-            if not await self._journal.open_heads(account_id):
+            if not await self._journal.open_heads(own.user_id, own.account_id):
                 session.ready.reconciled()
                 return False
             await self.sweep(session)
@@ -133,7 +134,7 @@ class Upkeep:
             raise
         except Exception as error:
             known = isinstance(error, GatewayError)
-            log.warning("open orders not compared", account_id=account_id, exc_info=None if known else error)
+            log.warning("open orders not compared", account_id=own.account_id, exc_info=None if known else error)
         finally:
             # Whoever waits learns how it stands; the next sweep comes anyway.
             session.ready.looked()
@@ -141,9 +142,10 @@ class Upkeep:
 
     async def sweep(self, session: Session) -> None:
         """Compare once; raises GatewayError when the broker cannot be asked."""
-        memory = self._memories.setdefault(session.connection.account_id, _Memory())
+        own = session.connection
+        memory = self._memories.setdefault(own.account_id, _Memory())
         memory.lookups = 0
-        heads = {head.order_id: head for head in await self._journal.open_heads(session.connection.account_id)}
+        heads = {head.order_id: head for head in await self._journal.open_heads(own.user_id, own.account_id)}
         asked_ns = self._clock.now_ns()
         listing = await session.adapter.get_open_orders()
         listed = await self._compare(session, memory, heads, listing, asked_ns)
@@ -207,7 +209,7 @@ class Upkeep:
         """Ask for the executions that a report spoke of and nobody has told."""
         owed, memory.owed = memory.owed, {}
         for order_id in owed:
-            order = await self._journal.order(order_id)
+            order = await self._journal.order(only(session.connection.user_id), order_id)
             if order is not None and order.broker_order_id:
                 memory.lookups = 0
                 await self._look_up(session, memory, _head_of(order))
@@ -254,9 +256,10 @@ class Upkeep:
 
     async def _judge(self, session: Session, memory: _Memory, head: OrderHead, seen: BrokerOrder) -> bool:
         """Merge an answer about an order that has not moved meanwhile; False when it must be asked again."""
-        order = await self._book.get(head.order_id)
+        mine = only(session.connection.user_id)
+        order = await self._book.get(mine, head.order_id)
         if order is None or order.version < head.version:
-            order = await self._journal.order(head.order_id)
+            order = await self._journal.order(mine, head.order_id)
         if order is None or order.version != head.version:
             return False
         try:

@@ -18,6 +18,7 @@ from brokergw.model.errors import GatewayError, Objection, OrderEffect, Reason, 
 from brokergw.model.lifecycle import UNRESOLVED, State
 from brokergw.model.order import Order
 from brokergw.model.terms import OrderTerms, Side
+from brokergw.model.whose import only
 from brokergw.ports.journal import Journal
 
 _IN_DOUBT: Final = UNRESOLVED | {State.CONFIRM_PENDING}
@@ -85,6 +86,7 @@ class OneAtATime:
         return next((each.order_id for each in found if each.order_id != order.order_id), "")
 
     async def _orders(self, session: Session, terms: OrderTerms, states: frozenset[State]) -> list[Order]:
-        found = await self._journal.open_orders(session.connection.account_id, states)
+        own = session.connection
+        found = await self._journal.open_orders(only(own.user_id), own.account_id, states)
         doubtful = [order for order in found if order.terms.symbol == terms.symbol]
         return [order for order in doubtful if order.state is not State.SENDING or order.terms.side is terms.side]

@@ -16,12 +16,14 @@ import structlog
 from brokergw.desk.gates.recent import Recent
 from brokergw.desk.gates.resting import Place, Resting
 from brokergw.desk.sessions import Session, Sessions
+from brokergw.model.account import Connection
 from brokergw.model.errors import GatewayError
 from brokergw.model.events import LogEvent
 from brokergw.model.lifecycle import is_terminal
 from brokergw.model.likeness import CAME_TO_NOTHING, likeness
 from brokergw.model.order import Order
 from brokergw.model.terms import OrderTerms
+from brokergw.model.whose import these
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Journal
 
@@ -45,7 +47,7 @@ class OwnOrders:
         self._read_to: dict[str, int] = {}
         self._ended: dict[str, None] = {}
         self._loading: dict[str, asyncio.Task[None]] = {}
-        self._loaded: set[str] = set()
+        self._loaded: dict[str, str] = {}
         self._rung = asyncio.Event()
         journal.on_events(self._take)
         if journal.shared:
@@ -99,15 +101,16 @@ class OwnOrders:
             if connection.environment is own.environment and connection.account_id not in self._loaded:
                 # Those of one environment may meet at a venue, whichever brokers they are at.
                 self._families[connection.account_id] = f"{own.user_id}/{own.environment}"
-                await self._load(connection.account_id)
+                await self._load(connection)
 
-    async def _load(self, account_id: str) -> None:
-        snapshot = await self._journal.snapshot((account_id,))
+    async def _load(self, connection: Connection) -> None:
+        account_id = connection.account_id
+        snapshot = await self._journal.snapshot(connection.user_id, (account_id,))
         for order in snapshot.orders:
             if order.order_id not in self._ended:
                 self._resting.take(self._families[account_id], order)
         self._read_to[account_id] = max(snapshot.sequences.get(account_id, 0), self._read_to.get(account_id, 0))
-        self._loaded.add(account_id)
+        self._loaded[account_id] = connection.user_id
 
     def _take(self, events: Sequence[LogEvent]) -> None:
         for event in events:
@@ -135,10 +138,11 @@ class OwnOrders:
             self.recent.place(likeness(order.account_id, order.terms), order.idempotency_key, order.create_time_ns)
 
     async def _catch_up(self) -> None:
-        latest = await self._journal.sequences(tuple(self._loaded))
+        latest = await self._journal.sequences(these(self._loaded.values()), tuple(self._loaded))
         for account_id, sequence in latest.items():
             while self._read_to.get(account_id, 0) < sequence:
-                events = await self._journal.events(account_id, self._read_to.get(account_id, 0), _PAGE)
+                after = self._read_to.get(account_id, 0)
+                events = await self._journal.events(self._loaded[account_id], account_id, after, _PAGE)
                 if not events:
                     break
                 self._take(events)

@@ -14,11 +14,13 @@ from brokergw.model.errors import GatewayError, NotFound, Reason
 from brokergw.model.mfa import MfaPurpose
 from brokergw.model.principal import Caller
 from brokergw.model.trading import PLATFORM, Halt, HaltCause, ScopeKind, TradingScope, TradingState, strictest
+from brokergw.model.whose import everyone, only
 from brokergw.ports.clock import Clock
 from brokergw.ports.halts import Finding, Sweep
 
 _KNOWN_WITHIN_S: Final = 0.1
 """How long a switch waits to learn whether what it names exists; a database that stands still must not keep it back."""
+_OF_ANY: Final = everyone("an operator halts any account, known by its id alone")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,9 +221,8 @@ class TradingStates:
 
     async def _require_own(self, caller: Caller, scope: TradingScope) -> None:
         if scope.kind is ScopeKind.ACCOUNT:
-            session = await self._sessions.of_account(scope.names[0])
-            own = session is not None and session.connection.user_id == caller.user_id
-            if not own or not await self._sessions.reaches(caller, scope.names[0]):
+            own = await self._sessions.of_account(only(caller.user_id), scope.names[0])
+            if own is None or not caller.reaches(own.connection):
                 raise NotFound(Reason.ACCOUNT_NOT_FOUND, "account", scope.names[0])
         if scope.kind is ScopeKind.USER_BROKER and scope.names[1] not in self._sessions.brokers:
             raise NotFound(Reason.BROKER_NOT_FOUND, "broker", scope.names[1])
@@ -245,7 +246,7 @@ class TradingStates:
         if any(name == (each.account_id if by_account else each.user_id) for each in open_here):
             return
         asking: asyncio.Future[object] = asyncio.ensure_future(
-            self._sessions.of_account(name) if by_account else self._sessions.connections_of(name)
+            self._sessions.of_account(_OF_ANY, name) if by_account else self._sessions.connections_of(name)
         )
         if not await within(self._clock, _KNOWN_WITHIN_S, [asking]):
             asking.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -6,9 +6,10 @@ from typing import TypeVar
 from brokergw.desk.keys.sends import key_reused
 from brokergw.desk.results import OrderResult, Result, SweepResult
 from brokergw.desk.sessions import Sessions
-from brokergw.model.commands import KeyedCommand
+from brokergw.model.commands import KeyedCommand, SettleOrder
 from brokergw.model.errors import GatewayError, NotFound, Reason
 from brokergw.model.principal import Caller
+from brokergw.model.whose import Whose, everyone, only
 from brokergw.ports.journal import Journal
 
 Shown = TypeVar("Shown", OrderResult, SweepResult, Result)
@@ -29,7 +30,7 @@ class Reach:
         try:
             known = await recall()
         except GatewayError as error:
-            order = await self._journal.order(error.order_id) if error.order_id else None
+            order = await self._journal.order(_whose(caller, command), error.order_id) if error.order_id else None
             if order is not None and not await self._sessions.reaches(caller, order.account_id):
                 raise key_reused("") from None
             raise
@@ -43,7 +44,7 @@ class Reach:
         order_id = getattr(command, "order_id", "")
         if not order_id:
             return
-        order = await self._journal.order(order_id)
+        order = await self._journal.order(_whose(caller, command), order_id)
         if order is None or not await self._sessions.reaches(caller, order.account_id):
             raise NotFound(Reason.ORDER_NOT_FOUND, "order", order_id)
 
@@ -53,6 +54,12 @@ class Reach:
             if not await self._sessions.reaches(caller, account_id):
                 raise key_reused("")
         return result
+
+
+def _whose(caller: Caller, command: KeyedCommand) -> Whose:
+    if isinstance(command, SettleOrder):
+        return everyone("an operator's verdict is about the order of any user")
+    return only(caller.user_id)
 
 
 def _accounts(result: Result) -> set[str]:

@@ -15,6 +15,7 @@ from brokergw.model.ids import key_time_ns
 from brokergw.model.lifecycle import UNRESOLVED, State
 from brokergw.model.order import Order
 from brokergw.model.principal import Caller
+from brokergw.model.whose import Whose, everyone, only
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Journal, KeyRecord, KeyScope
 
@@ -76,7 +77,7 @@ class Recall:
             raise error
         if "order" in decision:
             return await self._order(decision, record)
-        return await self._sweep(decision)
+        return await self._sweep(only(record.scope.user_id), decision)
 
     def _check_age(self, key: str) -> None:
         """Refuse a key that was made before the record reaches back, or that cannot have been made yet."""
@@ -94,7 +95,7 @@ class Recall:
         """Tell whether a proof that nothing was sent still is the last word: a later attempt may be on its way."""
         if record.scope.method != SubmitOrder.method:
             return None
-        order = await self._book.get(record.subject)
+        order = await self._book.get(_whose(record), record.subject)
         if order is None or order.state is State.NOT_SENT:
             return None
         return await self._undecided(record)
@@ -105,7 +106,7 @@ class Recall:
         A sweep that died is gone through again: its steps have keys of their own, so none of them is done twice. So is
         a verdict that did not reach its order.
         """
-        order = await self._book.get(record.subject)
+        order = await self._book.get(_whose(record), record.subject)
         if record.scope.method == SettleOrder.method and order is not None and order.state in UNRESOLVED:
             return None
         recent = self._clock.now_ns() - record.claim_time_ns < _FIRST_CALL_MAX_NS
@@ -117,31 +118,38 @@ class Recall:
 
     async def _believed_absent(self, record: KeyRecord) -> OrderResult:
         """Tell of an order that the broker did not know; it may have turned up since."""
-        order = await self._required(record.subject)
+        order = await self._required(_whose(record), record.subject)
         if order.state in {State.RESOLVED_ABSENT, State.ABSENT}:
             raise not_placed(order)
         return OrderResult(order=order, replayed=True, decision_time_ns=record.decision_time_ns)
 
     async def _order(self, decision: dict[str, Any], record: KeyRecord) -> OrderResult:
-        order = await self._required(decision["order"])
+        order = await self._required(_whose(record), decision["order"])
         original = order
         if order.version != decision["version"]:
-            events = await self._journal.order_events(order.order_id)
+            events = await self._journal.order_events(order.user_id, order.order_id)
             versions = [e.payload for e in events if isinstance(e.payload, Order)]
             original = next((o for o in versions if o.version == decision["version"]), order)
         return OrderResult(order=order, replayed=True, original=original, decision_time_ns=record.decision_time_ns)
 
-    async def _sweep(self, decision: dict[str, Any]) -> SweepResult:
-        cancels = [CancelItem(await self._required(i), ok, why) for i, ok, why in decision["cancels"]]
-        orders = [await self._required(order_id) for order_id in decision["orders"]]
+    async def _sweep(self, whose: Whose, decision: dict[str, Any]) -> SweepResult:
+        cancels = [CancelItem(await self._required(whose, i), ok, why) for i, ok, why in decision["cancels"]]
+        orders = [await self._required(whose, order_id) for order_id in decision["orders"]]
         residuals = tuple(ResidualItem(*residual) for residual in decision["residuals"])
         return SweepResult(cancels=tuple(cancels), orders=tuple(orders), residuals=residuals, replayed=True)
 
-    async def _required(self, order_id: str) -> Order:
-        order = await self._book.get(order_id)
+    async def _required(self, whose: Whose, order_id: str) -> Order:
+        order = await self._book.get(whose, order_id)
         if order is None:
             raise GatewayError(Reason.INTERNAL_ERROR, "an order vanished from the record", order_id=order_id)
         return order
+
+
+def _whose(record: KeyRecord) -> Whose:
+    """Tell whose the order is that a key is about."""
+    if record.scope.method == SettleOrder.method:
+        return everyone("an operator's verdict is about the order of any user")
+    return only(record.scope.user_id)
 
 
 def key_expired(subject: str) -> GatewayError:

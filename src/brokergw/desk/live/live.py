@@ -15,6 +15,7 @@ from brokergw.model.events import AuditRow
 from brokergw.model.mfa import MfaPurpose
 from brokergw.model.modes import Acknowledgement, LiveStep, ModeBinding, PaperHistory, Standing, above
 from brokergw.model.principal import Caller
+from brokergw.model.whose import only
 from brokergw.ports.clock import Clock
 from brokergw.ports.directory import ConnectionDirectory
 from brokergw.ports.mfa import Authenticators
@@ -173,8 +174,7 @@ class Live:
         account_id, _ = place
         if not account_id:
             return
-        connection = await self._directory.by_account(account_id)
-        if connection is None or connection.user_id != caller.user_id:
+        if await self._directory.by_account(only(caller.user_id), account_id) is None:
             raise NotFound(Reason.ACCOUNT_NOT_FOUND, "account", account_id)
 
     def _require_ready(self, standing: Standing, place: tuple[str, str], history: PaperHistory | None) -> None:

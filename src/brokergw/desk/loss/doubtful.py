@@ -11,6 +11,7 @@ from brokergw.model.instrument import AssetClass
 from brokergw.model.lifecycle import UNRESOLVED
 from brokergw.model.order import ZERO, Order
 from brokergw.model.terms import Side
+from brokergw.model.whose import only
 from brokergw.ports.journal import Journal
 
 _UNITS: Final = frozenset({AssetClass.STOCK, AssetClass.ETF, AssetClass.CRYPTO})
@@ -21,7 +22,8 @@ async def doubtful_cost(journal: Journal, session: Session, state: BrokerState) 
 
     That is how much worse than the market they may trade. Without a price of the market it is all that they hold.
     """
-    orders = await journal.open_orders(session.connection.account_id, UNRESOLVED)
+    own = session.connection
+    orders = await journal.open_orders(only(own.user_id), own.account_id, UNRESOLVED)
     if not orders:
         return ZERO
     worths = {position.symbol: _unit(position.market_value, position.quantity) for position in state.positions}

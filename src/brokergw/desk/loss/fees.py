@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
+from brokergw.model.account import Connection
 from brokergw.model.broker_config import BrokerConfig
 from brokergw.model.order import ZERO, Fill, FillKind
 from brokergw.ports.journal import Journal
@@ -29,9 +30,9 @@ class Fees:
         self._config = config
         self._days: dict[str, _Day] = {}
 
-    async def estimated(self, account_id: str, broker: str, day: str, start_ns: int) -> Decimal:
+    async def estimated(self, own: Connection, day: str, start_ns: int) -> Decimal:
         """Sum up what the executions of a day should cost that name no fee of their own; raises JOURNAL_UNAVAILABLE."""
-        config = self._config(broker)
+        account_id, config = own.account_id, self._config(own.broker)
         if not config.fee_bps and not config.fee_per_contract:
             return ZERO
         known = self._days.get(account_id)
@@ -39,7 +40,9 @@ class Fees:
             known = self._days[account_id] = _Day(day, start_ns)
         last, newest = "", known.since_ns
         while True:
-            page = await self._journal.fills((account_id,), since_ns=known.since_ns, after_fill_id=last, limit=_PAGE)
+            page = await self._journal.fills(
+                own.user_id, (account_id,), since_ns=known.since_ns, after_fill_id=last, limit=_PAGE
+            )
             known.costs.update((fill.fill_id, cost_of(fill, config)) for fill in page)
             newest = max([newest, *(fill.trade_time_ns for fill in page)])
             if len(page) < _PAGE:

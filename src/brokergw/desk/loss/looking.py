@@ -14,8 +14,10 @@ from brokergw.desk.loss.fees import Fees
 from brokergw.desk.loss.history import History
 from brokergw.desk.results import BrokerState
 from brokergw.desk.sessions import Session
+from brokergw.model.account import Connection
 from brokergw.model.loss import OpeningSource, RiskDay
 from brokergw.model.order import ZERO
+from brokergw.model.whose import only
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Journal
 from brokergw.ports.losses import RiskDays
@@ -80,7 +82,7 @@ class Looker:
         memory = self._memories.setdefault(account_id, _Memory())
         async with memory.turn:
             # What is written while the broker is asked may be in its answer or not: then it counts as written later.
-            before = -1 if state is not None else await self._sequence(account_id)
+            before = -1 if state is not None else await self._sequence(session.connection)
             state = state or await session.state.get()
             if not is_plausible(state):
                 log.warning("an account's numbers contradict each other", account_id=account_id)
@@ -89,7 +91,7 @@ class Looker:
             day = self._days.of(now)
             row = self._book.of(account_id, day)
             asked_at = self._clock.monotonic()
-            after = await self._sequence(account_id)
+            after = await self._sequence(session.connection)
             trades, memory.seen = after != memory.seen, after
             history = await self._history(session, memory, state, day, trades=trades, sure=sure or row is None)
             fresh = memory.history_at >= asked_at
@@ -100,8 +102,8 @@ class Looker:
             await self._keep(memory, row)
             return row
 
-    async def _sequence(self, account_id: str) -> int:
-        return (await self._journal.sequences((account_id,))).get(account_id, 0)
+    async def _sequence(self, own: Connection) -> int:
+        return (await self._journal.sequences(only(own.user_id), (own.account_id,))).get(own.account_id, 0)
 
     def is_strange(self, account_id: str) -> bool:
         """Tell whether an account's cash has moved, less than a minute ago, and nothing has told yet why."""
@@ -182,15 +184,15 @@ class Looker:
     async def _brought_up(
         self, session: Session, row: RiskDay, state: BrokerState, history: History, now: int
     ) -> RiskDay:
-        account_id, broker = row.account_id, session.connection.broker
-        costs = await self._fees.estimated(account_id, broker, row.trading_day, self._days.start_ns(row.trading_day))
+        own = session.connection
+        costs = await self._fees.estimated(own, row.trading_day, self._days.start_ns(row.trading_day))
         holds = any(position.quantity for position in state.positions)
         return replace(
             row.seen(state.account.equity, now),
             flows=history.flows(row.known_lines),
             fees=max(ZERO, costs - history.fees(row.known_lines)),
             doubt=await doubtful_cost(self._journal, session, state),
-            exposed=holds or bool(await self._journal.open_heads(account_id)),
+            exposed=holds or bool(await self._journal.open_heads(own.user_id, own.account_id)),
         )
 
     async def _keep(self, memory: _Memory, row: RiskDay) -> None:

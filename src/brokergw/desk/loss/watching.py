@@ -10,8 +10,10 @@ from brokergw.desk.loss.book import LossBook
 from brokergw.desk.loss.latch import LossLatch
 from brokergw.desk.loss.looking import Looker
 from brokergw.desk.sessions import Session
+from brokergw.model.account import Connection
 from brokergw.model.errors import GatewayError
 from brokergw.model.events import EventKind, LogEvent
+from brokergw.model.whose import only
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Journal
 
@@ -57,25 +59,26 @@ class Watching:
         looked_at, sequence = self._clock.monotonic() - _IDLE_S, -1
         while True:
             gap = self._clock.monotonic() - looked_at
-            if gap >= _least_s(session) and await self._is_due(account_id, gap, sequence):
+            if gap >= _least_s(session) and await self._is_due(session.connection, gap, sequence):
                 self._traded.discard(account_id)
                 looked_at = self._clock.monotonic()
-                sequence = await self._sequence(account_id, sequence)
+                sequence = await self._sequence(session.connection, sequence)
                 await self._try(session)
             await self._clock.sleep(_STEP_S)
 
-    async def _is_due(self, account_id: str, gap: float, sequence: int) -> bool:
+    async def _is_due(self, own: Connection, gap: float, sequence: int) -> bool:
+        account_id = own.account_id
         row = self._book.of(account_id, self._days.of(self._clock.now_ns()))
         if row is None or account_id in self._traded or gap >= _IDLE_S:
             return True
         if gap < _EXPOSED_S:
             return False
-        return row.exposed or await self._sequence(account_id, sequence) != sequence
+        return row.exposed or await self._sequence(own, sequence) != sequence
 
-    async def _sequence(self, account_id: str, known: int) -> int:
+    async def _sequence(self, own: Connection, known: int) -> int:
         """Tell how far the account's log has come, here or in any process."""
         try:
-            return (await self._journal.sequences((account_id,))).get(account_id, 0)
+            return (await self._journal.sequences(only(own.user_id), (own.account_id,))).get(own.account_id, 0)
         except GatewayError:
             return known
 

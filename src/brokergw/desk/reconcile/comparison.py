@@ -23,6 +23,7 @@ from brokergw.model.money import format_decimal
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import BrokerOrder
 from brokergw.model.reconciliation import Baseline, Difference, DifferenceKind
+from brokergw.model.whose import only
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Journal
 
@@ -136,14 +137,14 @@ class Comparison:
         account = look.state.account
         if since.fills or baseline is None or baseline.cash is None or account.currency != baseline.currency:
             return ()
-        fills = await self._looker.fills(look.account_id, baseline.sequence)
+        fills = await self._looker.fills(look, baseline.sequence)
         if len(fills) > _FILLS_COUNTED_MAX:
             return ()
         move = await cash_move(session, baseline, fills)
         return () if move is None else move.excesses(account.cash - baseline.cash)
 
     async def _orders(self, session: Session, look: Look) -> list[Difference]:
-        heads = await self._journal.open_heads(look.account_id)
+        heads = await self._journal.open_heads(look.user_id, look.account_id)
         names = {name for head in heads for name in head.names}
         found: list[Difference] = []
         for seen in look.open_orders:
@@ -157,12 +158,12 @@ class Comparison:
 
     async def _unknown(self, session: Session, look: Look, seen: BrokerOrder) -> list[Difference]:
         """Say what the record has of an order that is open at the broker and not here."""
-        order = await self._book.by_broker(look.account_id, seen.broker_order_id, seen.client_order_id)
+        order = await self._book.by_broker(look.user_id, look.account_id, seen.broker_order_id, seen.client_order_id)
         if order is None:
             if await self._adoption.maybe_ours(session, seen):
                 return []
             return [_order(DifferenceKind.ORDER_UNKNOWN, seen.broker_order_id, "ABSENT", seen.state.value)]
-        current = await self._journal.order(order.order_id)
+        current = await self._journal.order(only(order.user_id), order.order_id)
         if current is None or not is_terminal(current.state) or current.update_time_ns >= look.asked_ns:
             return []
         return [_order(DifferenceKind.ORDER_UNKNOWN, order.order_id, current.state.value, seen.state.value)]

@@ -25,6 +25,7 @@ from brokergw.model.reconciliation import (
     ReconciliationPolicy,
 )
 from brokergw.model.terms import OrderClass, Side
+from brokergw.model.whose import only
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Journal
 
@@ -73,7 +74,9 @@ class Explaining:
         if not positions:
             return ()
         listed = {name: told for told in seen.look.open_orders for name in (told.broker_order_id, told.client_order_id)}
-        orders = [each for each in await self._journal.open_orders(seen.look.account_id) if not _is_leg(each)]
+        look = seen.look
+        found = await self._journal.open_orders(only(look.user_id), look.account_id)
+        orders = [each for each in found if not _is_leg(each)]
         doubts = [order for order in orders if order.state in _DOUBTFUL or _has_moved(order, listed)]
         return tuple(each.subject for each in positions if _in_doubt(each, doubts))
 
@@ -115,11 +118,11 @@ class Explaining:
         Such an order fills as one, and its legs are no orders of their own where the broker does not make them so.
         """
         moved, sums = ZERO, set[Decimal]()
-        for event in reversed(await self._looker.fills(seen.look.account_id, baseline.sequence)):
+        for event in reversed(await self._looker.fills(seen.look, baseline.sequence)):
             fill = event.payload
             if not isinstance(fill, Fill) or fill.symbol:
                 continue
-            order = await self._journal.order(fill.order_id)
+            order = await self._journal.order(only(fill.user_id), fill.order_id)
             for leg in order.terms.legs if order is not None else ():
                 if leg.symbol == suspect.symbol:
                     moved += fill.quantity * leg.ratio * (1 if leg.side is Side.BUY else -1)
@@ -136,7 +139,7 @@ class Explaining:
         instrument = await session.instrument(suspect.symbol)
         if instrument is None or instrument.asset_class is not AssetClass.CRYPTO:
             return False
-        fills = await self._looker.fills(seen.look.account_id, baseline.sequence)
+        fills = await self._looker.fills(seen.look, baseline.sequence)
         moves = [signed(e.payload) for e in fills if isinstance(e.payload, Fill) and e.payload.symbol == suspect.symbol]
         bought = sum((move for move in moves if move > ZERO), ZERO)
         return -suspect.excess <= bought * _COIN_FEE_MAX

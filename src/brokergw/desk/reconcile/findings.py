@@ -8,11 +8,13 @@ import structlog
 
 from brokergw.desk.reconcile.needs import Switch
 from brokergw.desk.sessions import Session
+from brokergw.model.account import Connection
 from brokergw.model.alerts import Alert, AlertKind, Severity
 from brokergw.model.events import AuditRow
 from brokergw.model.ids import new_id
 from brokergw.model.reconciliation import Baseline, Difference, Explanation, Finding, Reconciliation, Trigger
 from brokergw.model.trading import HaltCause, ScopeKind, TradingScope, TradingState
+from brokergw.model.whose import only
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Journal
 from brokergw.ports.notifier import Notifier
@@ -50,9 +52,9 @@ class Findings:
         """Await a function whenever a mismatch came to stand, or was settled."""
         self._on_change = listener
 
-    async def open_of(self, account_id: str) -> Reconciliation | None:
+    async def open_of(self, own: Connection) -> Reconciliation | None:
         """Give the account's mismatch that stands."""
-        query = ReconciliationQuery(account_ids=(account_id,), open_only=True, limit=1)
+        query = ReconciliationQuery(whose=only(own.user_id), account_ids=(own.account_id,), open_only=True, limit=1)
         return next(iter(await self._reconciliations.list(query)), None)
 
     async def conclude(
@@ -67,14 +69,14 @@ class Findings:
         baseline: Baseline | None = None,
     ) -> Reconciliation:
         """Act on a finding and write it down; gives it as it stands on the record."""
-        account_id = session.connection.account_id
-        latest = await self._reconciliations.latest(account_id)
-        standing = await self.open_of(account_id)
+        own = session.connection
+        latest = await self._reconciliations.latest(own.user_id, own.account_id)
+        standing = await self.open_of(own)
         read = finding is not Finding.FAILED
         fresh = Reconciliation(
             reconciliation_id=new_id("rec"),
-            user_id=session.connection.user_id,
-            account_id=account_id,
+            user_id=own.user_id,
+            account_id=own.account_id,
             trigger=trigger,
             finding=finding,
             first_ns=as_of_ns,
@@ -147,7 +149,9 @@ class Findings:
     async def close(self, standing: Reconciliation, evidence: str, settled_by: str = "") -> bool:
         """Settle a mismatch; False when a person has done so before."""
         now_ns = self._clock.now_ns()
-        settled = await self._reconciliations.settle(standing.reconciliation_id, settled_by, now_ns, evidence)
+        settled = await self._reconciliations.settle(
+            standing.user_id, standing.reconciliation_id, settled_by, now_ns, evidence
+        )
         await self._changed()
         return settled
 

@@ -11,6 +11,7 @@ from brokergw.desk.sessions import Session
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import EventKind, LogEvent
 from brokergw.model.outcome import BrokerOrder
+from brokergw.model.whose import only
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Journal
 
@@ -24,6 +25,7 @@ _JUDGED_WITHIN_S: Final = 15.0
 class Look:
     """What the broker showed, and where the account's log stood when it was asked."""
 
+    user_id: str
     account_id: str
     asked_ns: int
     as_of_ns: int
@@ -55,8 +57,8 @@ class Looker:
 
     async def look(self, session: Session) -> Look:
         """Ask the broker for account, positions and open orders; raises GatewayError when any of it fails."""
-        account_id = session.connection.account_id
-        sequence = (await self._journal.sequences((account_id,)))[account_id]
+        own = session.connection
+        sequence = (await self._journal.sequences(only(own.user_id), (own.account_id,)))[own.account_id]
         asked_ns = self._clock.now_ns()
         listing = asyncio.create_task(_open_orders(session))
         try:
@@ -66,7 +68,8 @@ class Looker:
             await asyncio.gather(listing, return_exceptions=True)
             raise
         return Look(
-            account_id=account_id,
+            user_id=own.user_id,
+            account_id=own.account_id,
             asked_ns=asked_ns,
             open_orders=await listing,
             as_of_ns=self._clock.now_ns(),
@@ -84,18 +87,19 @@ class Looker:
         if self._clock.monotonic() - look.replied_at > _JUDGED_WITHIN_S:
             raise GatewayError(Reason.RISK_DATA_STALE, "the broker's answer grew too old before it could be judged")
         for _ in range(_TRIES):
-            fills = await self.fills(look.account_id, look.sequence)
-            held = {each.symbol: each.quantity for each in await self._journal.positions_on_record(look.account_id)}
+            fills = await self.fills(look, look.sequence)
+            positions = await self._journal.positions_on_record(look.user_id, look.account_id)
+            held = {each.symbol: each.quantity for each in positions}
             last = fills[-1].sequence if fills else look.sequence
-            if not await self._journal.events(look.account_id, last, 1, _FILLS):
+            if not await self._journal.events(look.user_id, look.account_id, last, 1, _FILLS):
                 return RecordSince(passages(held, fills), fills)
         raise GatewayError(Reason.RISK_DATA_STALE, "the record did not rest for long enough to be read")
 
-    async def fills(self, account_id: str, after: int) -> list[LogEvent]:
-        """Read the fills of an account's log after a sequence, oldest first."""
+    async def fills(self, look: Look, after: int) -> list[LogEvent]:
+        """Read the fills of the log of the account looked at, after a sequence, oldest first."""
         found: list[LogEvent] = []
         while True:
-            page = await self._journal.events(account_id, after, _PAGE, _FILLS)
+            page = await self._journal.events(look.user_id, look.account_id, after, _PAGE, _FILLS)
             found.extend(page)
             if len(page) < _PAGE:
                 return found

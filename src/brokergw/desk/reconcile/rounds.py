@@ -72,9 +72,10 @@ class Rounds:
             return await self._run(session, trigger)
 
     async def _run(self, session: Session, trigger: Trigger) -> Reconciliation:
-        latest = await self._reconciliations.latest(session.connection.account_id)
+        own = session.connection
+        latest = await self._reconciliations.latest(own.user_id, own.account_id)
         baseline = latest.baseline if latest is not None else None
-        policy = await self.policy_of(session.connection.user_id)
+        policy = await self.policy_of(own.user_id)
         if baseline is None:
             trigger = Trigger.FIRST
         try:
@@ -121,7 +122,12 @@ class Rounds:
         shown = next((p for p in seen.look.state.positions if p.symbol == difference.subject), None)
         cost = (shown.average_price if shown is not None else None) or ZERO
         return await self._ledger.anchor(
-            seen.look.account_id, difference.subject, Decimal(difference.broker), cost, Decimal(difference.record)
+            seen.look.user_id,
+            seen.look.account_id,
+            difference.subject,
+            Decimal(difference.broker),
+            cost,
+            Decimal(difference.record),
         )
 
 

@@ -10,6 +10,7 @@ import structlog
 from brokergw.desk.feeds.upkeep import budget_is_short
 from brokergw.desk.reconcile.rounds import Rounds
 from brokergw.desk.sessions import Session
+from brokergw.model.account import Connection
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.reconciliation import CashPolicy, PositionPolicy, Reconciliation, ReconciliationPolicy, Trigger
 from brokergw.ports.clock import Clock
@@ -71,13 +72,13 @@ class Schedule:
         """
         if session.lease is not None or not self._journal.shared:
             return await self._rounds.run(session, Trigger.ON_DEMAND)
-        account_id = session.connection.account_id
-        await self._reconciliations.want(account_id, self._clock.now_ns())
+        own = session.connection
+        await self._reconciliations.want(own.user_id, own.account_id, self._clock.now_ns())
         give_up_at = self._clock.monotonic() + _ANSWER_WAIT_S
         while self._clock.monotonic() < give_up_at:
             await self._clock.sleep(_POLL_S)
-            if account_id not in await self._reconciliations.wanted():
-                found = await self._reconciliations.latest(account_id)
+            if own.account_id not in await self._reconciliations.wanted():
+                found = await self._reconciliations.latest(own.user_id, own.account_id)
                 if found is not None:
                     return found
         raise GatewayError(
@@ -107,7 +108,7 @@ class Schedule:
             due_at = now + self._settings.every_s
             await self._try(session, Trigger.PERIODIC if asked_ns is None else Trigger.ON_DEMAND)
             if asked_ns is not None:
-                await self._answered(account_id, asked_ns)
+                await self._answered(session.connection, asked_ns)
 
     async def _stream(self, session: Session) -> None:
         """Wait for the broker's stream, whose back-fill brings what happened before; not for ever."""
@@ -125,9 +126,10 @@ class Schedule:
         except Exception:
             log.exception("the comparison failed", account_id=session.connection.account_id)
 
-    async def _answered(self, account_id: str, asked_ns: int) -> None:
+    async def _answered(self, own: Connection, asked_ns: int) -> None:
+        account_id = own.account_id
         try:
-            await self._reconciliations.answered(account_id, asked_ns)
+            await self._reconciliations.answered(own.user_id, account_id, asked_ns)
             self._wanted = {each: at for each, at in self._wanted.items() if each != account_id}
         except GatewayError as error:
             log.warning("a request for a comparison stays", account_id=account_id, reason=error.reason.value)

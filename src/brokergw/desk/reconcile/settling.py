@@ -14,6 +14,7 @@ from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.order import ZERO
 from brokergw.model.reconciliation import DifferenceKind, Finding, Reconciliation, Trigger
 from brokergw.model.trading import HaltCause, ScopeKind, TradingScope
+from brokergw.model.whose import only
 from brokergw.ports.clock import Clock
 from brokergw.ports.ledger import Ledger
 from brokergw.ports.reconciliations import Reconciliations
@@ -61,7 +62,7 @@ class Settling:
         if not await self._findings.close(mismatch, evidence, by):
             raise _settled(mismatch)
         lifted = await self._lift(mismatch, by, evidence)
-        settled = await self._reconciliations.get(mismatch.reconciliation_id)
+        settled = await self._reconciliations.get(only(mismatch.user_id), mismatch.reconciliation_id)
         assert settled is not None, "what was settled a moment ago is on the record"
         return Settled(settled, lifted)
 
@@ -76,7 +77,9 @@ class Settling:
                 raise _moved(f"{suspect.symbol}: record {suspect.record}, broker {suspect.broker}")
         for suspect in suspects.values():
             cost = _average_price(look, suspect.symbol)
-            held = await self._ledger.anchor(look.account_id, suspect.symbol, suspect.broker, cost, suspect.record)
+            held = await self._ledger.anchor(
+                look.user_id, look.account_id, suspect.symbol, suspect.broker, cost, suspect.record
+            )
             if not held:
                 raise _moved(f"{suspect.symbol} is trading")
         history = await session.adapter.transactions(mismatch.first_ns - _HISTORY_NS, self._clock.now_ns() + _MINUTE_NS)

@@ -14,6 +14,7 @@ import structlog
 from brokergw.desk.record.recorder import Recorder, Step
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.order import Order
+from brokergw.model.whose import only
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Commit, CommitResult, Committed, Journal, KeyTaken
 
@@ -61,7 +62,7 @@ class Admission:
     async def _look(self, unit: Commit, order: Order) -> CommitResult | None:
         """Find out what became of a commit; None while that cannot be told."""
         try:
-            if is_on_record(await self._journal.order(order.order_id), order):
+            if is_on_record(await self._journal.order(only(order.user_id), order.order_id), order):
                 return Committed(())
             record = await self._journal.key_of(unit.claim.scope) if unit.claim is not None else None
         except GatewayError as error:
@@ -74,7 +75,7 @@ class Admission:
         for delay in _LOOK_AGAIN_S:
             await self._clock.sleep(delay)
             try:
-                standing = await self._journal.order(order.order_id)
+                standing = await self._journal.order(only(order.user_id), order.order_id)
                 if is_on_record(standing, order):
                     await self._recorder.write(order, undo)
                     log.warning("an admission came late and was taken back", order_id=order.order_id)

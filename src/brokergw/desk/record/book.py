@@ -4,6 +4,7 @@ from collections import OrderedDict
 from typing import Final
 
 from brokergw.model.order import Order
+from brokergw.model.whose import Whose
 from brokergw.ports.journal import Journal
 
 _REMEMBERED_MAX: Final = 20_000
@@ -51,17 +52,22 @@ class OrderBook:
         order = self._orders.get(order_id)
         return 0 if order is None else order.version
 
-    async def get(self, order_id: str) -> Order | None:
+    async def get(self, whose: Whose, order_id: str) -> Order | None:
         """Find an order by the gateway's id as the record has it; memory speaks for it where nobody else writes."""
         known = None if self._journal.shared else self._orders.get(order_id)
-        return known or self._kept(await self._journal.order(order_id))
+        if known is not None and known.user_id in whose:
+            return known
+        # Somebody else's order is looked for as a missing one is, so that not even the time tells them apart.
+        return self._kept(await self._journal.order(whose, order_id))
 
-    async def by_broker(self, account_id: str, broker_order_id: str, client_order_id: str) -> Order | None:
+    async def by_broker(
+        self, user_id: str, account_id: str, broker_order_id: str, client_order_id: str
+    ) -> Order | None:
         """Find an order by what the broker calls it, or by the client order id that the broker was sent."""
         order = self.at_hand(account_id, broker_order_id, client_order_id)
         if order is not None:
             return order
-        return self._kept(await self._journal.order_by_broker_id(account_id, broker_order_id, client_order_id))
+        return self._kept(await self._journal.order_by_broker_id(user_id, account_id, broker_order_id, client_order_id))
 
     def _kept(self, order: Order | None) -> Order | None:
         if order is not None:

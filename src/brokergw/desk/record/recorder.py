@@ -28,6 +28,7 @@ from brokergw.model.lifecycle import may_move
 from brokergw.model.order import Fill, FillKind, Order, Origin
 from brokergw.model.outcome import BrokerFill, BrokerOrder
 from brokergw.model.quick import quick
+from brokergw.model.whose import only
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Commit, CommitResult, Committed, Decision, FillKnown, Journal, LeaseLost, Stale
 from brokergw.ports.leases import Lease, LeaseGone
@@ -179,7 +180,7 @@ class Recorder:
         last = ""
         while True:
             page = await self._journal.fills(
-                (order.account_id,), order_id=order.order_id, after_fill_id=last, limit=_FILLS_PAGE
+                order.user_id, (order.account_id,), order_id=order.order_id, after_fill_id=last, limit=_FILLS_PAGE
             )
             found.extend(page)
             if len(page) < _FILLS_PAGE:
@@ -212,7 +213,7 @@ class Recorder:
     async def _stands(self, unit: Commit) -> bool:
         """Tell whether a unit is on the record already, by the very version that it writes."""
         for order in unit.updates:
-            current = await self._journal.order(order.order_id)
+            current = await self._journal.order(only(order.user_id), order.order_id)
             if current is None or (current.version, current.update_time_ns) != (order.version, order.update_time_ns):
                 return False
         return bool(unit.updates)
@@ -291,7 +292,7 @@ class Recorder:
                 raise LeaseGone(connection_id)
             case _:
                 # Only a leg can collide here: the feed was faster and has adopted it already.
-                current_order = await self._journal.order(order.order_id)
+                current_order = await self._journal.order(only(order.user_id), order.order_id)
                 if current_order is None:
                     raise GatewayError(Reason.INTERNAL_ERROR, "an order vanished from the record")
                 return current_order

@@ -17,6 +17,7 @@ from brokergw.desk.streams.pages import CursorExpired, Page, View
 from brokergw.desk.streams.recent import Recent
 from brokergw.model.errors import GatewayError
 from brokergw.model.events import LogEvent
+from brokergw.model.whose import only, these
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Journal
 
@@ -27,7 +28,7 @@ _PULSE_S: Final = 0.25
 _PULSES_PER_LOOK_ALONE: Final = 20
 """A journal of one process only needs a look for commits whose reply was lost."""
 
-_Place = tuple[str, int, View]
+_Place = tuple[str, str, int, View]
 Place = TypeVar("Place")
 
 log = structlog.get_logger(__name__)
@@ -40,6 +41,7 @@ class Tail:
         self._journal = journal
         self._clock = clock
         self._recent: dict[str, Recent] = {}
+        self._owners: dict[str, str] = {}
         self._bells = Bells()
         self._pages: dict[tuple[str, int, int, View], Page] = {}
         self._disk_pages: dict[_Place, Page] = {}
@@ -50,12 +52,13 @@ class Tail:
         journal.on_wake(self._look_wanted.set)
 
     @contextmanager
-    def watching(self, account_ids: Iterable[str]) -> Iterator[Bell]:
-        """Follow some accounts, and give a bell that rings when anything happens in one of them."""
+    def watching(self, user_id: str, account_ids: Iterable[str]) -> Iterator[Bell]:
+        """Follow some of a user's accounts, and give a bell that rings when anything happens in one of them."""
         bell = Bell(account_ids)
         self._bells.hang(bell)
         for account_id in bell.account_ids:
             self._recent.setdefault(account_id, Recent())
+            self._owners[account_id] = user_id
         if not self._tasks:
             self._tasks = tuple(
                 asyncio.create_task(work, name=f"tail: {name}")
@@ -66,6 +69,7 @@ class Tail:
         finally:
             for account_id in self._bells.take_down(bell):
                 del self._recent[account_id]
+                del self._owners[account_id]
             if not self._bells:
                 for task in self._tasks:
                     task.cancel()
@@ -82,10 +86,10 @@ class Tail:
             if recent is not None and recent.learn(sequence):
                 self._look_wanted.set()
 
-    async def after(self, account_id: str, sequence: int, view: View) -> Page:
+    async def after(self, user_id: str, account_id: str, sequence: int, view: View) -> Page:
         """Give the next page of an account's log; raises CursorExpired when it is no longer on the record."""
         page = self.at_hand(account_id, sequence, view)
-        return page if page is not None else await self._from_disk((account_id, sequence, view))
+        return page if page is not None else await self._from_disk((user_id, account_id, sequence, view))
 
     def at_hand(self, account_id: str, sequence: int, view: View) -> Page | None:
         """Give the next page if it is in memory."""
@@ -115,12 +119,13 @@ class Tail:
         return await asyncio.shield(reading)
 
     async def _read(self, place: _Place) -> Page:
-        account_id, sequence, view = place
+        user_id, account_id, sequence, view = place
+        mine = only(user_id)
         # Asked before the events, so that everything up to it is among them; whether the first of them had been
         # pruned, after them.
-        latest = (await self._journal.sequences((account_id,)))[account_id]
-        events = await self._journal.events(account_id, sequence, PAGE, view.kinds)
-        earliest = (await self._journal.earliest((account_id,)))[account_id]
+        latest = (await self._journal.sequences(mine, (account_id,)))[account_id]
+        events = await self._journal.events(user_id, account_id, sequence, PAGE, view.kinds)
+        earliest = (await self._journal.earliest(mine, (account_id,)))[account_id]
         if earliest > sequence:
             raise CursorExpired({account_id: earliest})
         full = len(events) == PAGE
@@ -169,7 +174,7 @@ class Tail:
             await _logged(self._look_once)
 
     async def _look_once(self) -> None:
-        latest = await self._journal.sequences(self._bells.account_ids)
+        latest = await self._journal.sequences(these(self._owners.values()), tuple(self._owners))
         behind = [(a, r) for a, r in self._recent.items() if a in latest and self._learned(a, r, latest[a])]
         await asyncio.gather(*(self._catch_up(account_id, recent, latest[account_id]) for account_id, recent in behind))
 
@@ -182,7 +187,7 @@ class Tail:
 
     async def _catch_up(self, account_id: str, recent: Recent, latest: int) -> None:
         while recent.end is not None and (recent.end < latest or recent.has_hole):
-            events = await self._journal.events(account_id, recent.end, PAGE)
+            events = await self._journal.events(self._owners[account_id], account_id, recent.end, PAGE)
             if not events:
                 return
             if recent.take(events):

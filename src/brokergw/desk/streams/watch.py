@@ -21,6 +21,7 @@ from brokergw.model.errors import GatewayError, NotFound, Reason
 from brokergw.model.events import EventKind
 from brokergw.model.order import Order
 from brokergw.model.principal import Caller
+from brokergw.model.whose import only
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Journal
 
@@ -164,16 +165,17 @@ class Watch:
         """Run one stream."""
         sessions = await self._resolve(caller, request.account_ids)
         account_ids = tuple(s.connection.account_id for s in sessions)
-        with self._tail.watching(account_ids) as bell:
-            earliest = await self._journal.earliest(account_ids)
-            latest = await self._journal.sequences(account_ids)
+        with self._tail.watching(caller.user_id, account_ids) as bell:
+            mine = only(caller.user_id)
+            earliest = await self._journal.earliest(mine, account_ids)
+            latest = await self._journal.sequences(mine, account_ids)
             self._tail.learn(latest)
-            covered = await self._begin(request.start, earliest, latest)
+            covered = await self._begin(caller, request.start, earliest, latest)
             yield Opened(account_ids, earliest, latest, self._journal.epoch, _freshness(sessions))
             if isinstance(request.start, FromSnapshot):
-                async for item in self._snapshot(request, sessions, covered):
+                async for item in self._snapshot(caller, request, sessions, covered):
                     yield item
-            async for item in self._follow(request, sessions, covered, bell):
+            async for item in self._follow(caller, request, sessions, covered, bell):
                 yield item
 
     async def _resolve(self, caller: Caller, account_ids: Sequence[str]) -> list[Session]:
@@ -186,21 +188,21 @@ class Watch:
                 raise NotFound(Reason.ACCOUNT_NOT_FOUND, "account", account_id)
         return [by_account[account_id] for account_id in dict.fromkeys(account_ids)]
 
-    async def _begin(self, start: Start, earliest: Positions, latest: Positions) -> Positions:
+    async def _begin(self, caller: Caller, start: Start, earliest: Positions, latest: Positions) -> Positions:
         match start:
             case FromPositions(positions=positions):
                 return _resumed(positions, earliest, latest)
             case FromTime(time_ns=time_ns):
-                return {a: await self._before(a, time_ns, earliest[a], latest[a]) for a in latest}
+                return {a: await self._before(caller, a, time_ns, earliest[a], latest[a]) for a in latest}
             case FromNow() | FromSnapshot():
                 return dict(latest)
 
-    async def _before(self, account_id: str, time_ns: int, low: int, high: int) -> int:
+    async def _before(self, caller: Caller, account_id: str, time_ns: int, low: int, high: int) -> int:
         """Find the last sequence of an account that was published before a time: times rise with sequences."""
         probe = low
         while low < high:
             # The first look is at the very beginning, where whoever wants the whole record starts.
-            (event,) = await self._journal.events(account_id, probe, 1)
+            (event,) = await self._journal.events(caller.user_id, account_id, probe, 1)
             if event.publish_time_ns < time_ns:
                 low = probe + 1
             else:
@@ -209,14 +211,14 @@ class Watch:
         return low
 
     async def _snapshot(
-        self, request: WatchRequest, sessions: Sequence[Session], covered: Positions
+        self, caller: Caller, request: WatchRequest, sessions: Sequence[Session], covered: Positions
     ) -> AsyncIterator[WatchItem]:
         count = 0
         if request.kind is EventKind.POSITION:
             # The positions below are asked after this point, so later events can only repeat what they show.
             items: Iterable[Order | tuple[Connection, Position]] = await _positions(sessions)
         else:
-            snapshot = await self._journal.snapshot(tuple(covered))
+            snapshot = await self._journal.snapshot(caller.user_id, tuple(covered))
             covered.update(snapshot.sequences)
             items = snapshot.orders if request.kind is EventKind.ORDER else ()
         for payload in items:
@@ -226,7 +228,7 @@ class Watch:
         yield SnapshotDone(count, dict(covered), _freshness(sessions))
 
     async def _follow(
-        self, request: WatchRequest, sessions: Sequence[Session], covered: Positions, bell: Bell
+        self, caller: Caller, request: WatchRequest, sessions: Sequence[Session], covered: Positions, bell: Bell
     ) -> AsyncIterator[WatchItem]:
         told = dict(covered)
         view = View(request.kind, request.symbols)
@@ -236,7 +238,7 @@ class Watch:
             quiet = True
             for account_id in covered:
                 for _ in range(_PAGES_PER_TURN):
-                    page = await self._next_page(account_id, covered[account_id], view)
+                    page = await self._next_page(caller.user_id, account_id, covered[account_id], view)
                     if page.covered == page.after:
                         break
                     if page.events:
@@ -260,13 +262,14 @@ class Watch:
                 bell.due = now + request.heartbeat_s
             await bell.wait()
 
-    async def _next_page(self, account_id: str, covered: int, view: View) -> Page:
-        page = self._tail.at_hand(account_id, covered, view) or await self._tail.after(account_id, covered, view)
+    async def _next_page(self, user_id: str, account_id: str, covered: int, view: View) -> Page:
+        page = self._tail.at_hand(account_id, covered, view)
+        page = page or await self._tail.after(user_id, account_id, covered, view)
         if not page.more or view.kind is not EventKind.POSITION:
             return page
         pages = [page]
         while pages[-1].more and len(pages) < _CONFLATED_PAGES_MAX:
-            pages.append(await self._tail.after(account_id, pages[-1].covered, view))
+            pages.append(await self._tail.after(user_id, account_id, pages[-1].covered, view))
         return conflate(pages)
 
     def _ending(self, sessions: Sequence[Session]) -> EndReason | None:

@@ -24,6 +24,7 @@ from brokergw.model.lifecycle import AT_BROKER, State, is_terminal
 from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.principal import Caller
+from brokergw.model.whose import only
 from brokergw.ports.journal import (
     Admission,
     AdmissionRefused,
@@ -68,12 +69,8 @@ class Changes:
 
     async def owned(self, caller: Caller, order_id: str) -> Order:
         """Find one of the caller's orders; foreign and missing answer alike."""
-        order = await self._at.book.get(order_id)
-        if (
-            order is None
-            or order.user_id != caller.user_id
-            or not await self._at.sessions.reaches(caller, order.account_id)
-        ):
+        order = await self._at.book.get(only(caller.user_id), order_id)
+        if order is None or not await self._at.sessions.reaches(caller, order.account_id):
             raise NotFound(Reason.ORDER_NOT_FOUND, "order", order_id)
         return order
 
@@ -148,7 +145,7 @@ class Changes:
 
     async def _newer(self, order: Order) -> Order:
         """Read an order that has moved on since; the book may hold the old version still."""
-        current = await self._at.journal.order(order.order_id)
+        current = await self._at.journal.order(only(order.user_id), order.order_id)
         if current is None:
             raise in_progress(order.order_id)
         self._at.book.remember(current)

@@ -8,6 +8,7 @@ from brokergw.model.capability import Authentication
 from brokergw.model.errors import FieldViolation, GatewayError, InvalidRequest, NotFound, Reason
 from brokergw.model.ids import new_id
 from brokergw.model.principal import Caller
+from brokergw.model.whose import only
 from brokergw.ports.broker import AdapterFactory, Credentials
 from brokergw.ports.clock import Clock
 from brokergw.ports.directory import ConnectionDirectory
@@ -78,8 +79,8 @@ class Connections:
         """End a connection; done again it changes nothing."""
         session = await self._sessions.owned_by(caller, connection_id)
         if not session.connection.revoked:
-            await self._directory.revoke(connection_id, self._clock.now_ns())
-            revoked = await self._directory.get(connection_id)
+            await self._directory.revoke(caller.user_id, connection_id, self._clock.now_ns())
+            revoked = await self._directory.get(only(caller.user_id), connection_id)
             if revoked is not None:
                 await self._sessions.close(revoked)
             self._tail.ring()

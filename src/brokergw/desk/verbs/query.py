@@ -15,6 +15,7 @@ from brokergw.model.instrument import Instrument, Quote
 from brokergw.model.order import Fill, Order
 from brokergw.model.outcome import Budget
 from brokergw.model.principal import Caller
+from brokergw.model.whose import only
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Journal, OrderQuery
 
@@ -30,11 +31,11 @@ class RecordQuery:
 
     async def order(self, caller: Caller, order_id: str) -> Order:
         """Read one order; foreign and missing answer alike."""
-        return await self._own(caller, await self._journal.order(order_id), order_id)
+        return await self._own(caller, await self._journal.order(only(caller.user_id), order_id), order_id)
 
     async def order_by_client_id(self, caller: Caller, account_id: str, client_order_id: str) -> Order:
         """Read one order by the client's own id."""
-        found = await self._journal.order_by_client_id(account_id, client_order_id)
+        found = await self._journal.order_by_client_id(caller.user_id, account_id, client_order_id)
         return await self._own(caller, found, client_order_id)
 
     async def orders(self, caller: Caller, query: OrderQuery) -> Sequence[Order]:
@@ -50,7 +51,8 @@ class RecordQuery:
     async def order_events(self, caller: Caller, order_id: str) -> Sequence[LogEvent]:
         """List every version of an order."""
         await self.order(caller, order_id)
-        return [event for event in await self._journal.order_events(order_id) if event.kind is EventKind.ORDER]
+        events = await self._journal.order_events(caller.user_id, order_id)
+        return [event for event in events if event.kind is EventKind.ORDER]
 
     async def fills(
         self,
@@ -65,16 +67,16 @@ class RecordQuery:
         """List fills, newest first."""
         accounts = await self._accounts(caller, account_ids)
         return await self._journal.fills(
-            accounts, order_id=order_id, since_ns=since_ns, after_fill_id=after_fill_id, limit=limit
+            caller.user_id, accounts, order_id=order_id, since_ns=since_ns, after_fill_id=after_fill_id, limit=limit
         )
 
     async def wait_for(self, caller: Caller, positions: Positions, timeout_s: float = 2.0) -> None:
         """Wait until the record has reached some positions, at most so long."""
         await self._accounts(caller, tuple(positions))
         until = self._clock.monotonic() + timeout_s
-        with self._tail.watching(positions) as bell:
+        with self._tail.watching(caller.user_id, positions) as bell:
             while True:
-                reached = await self._journal.sequences(tuple(positions))
+                reached = await self._journal.sequences(only(caller.user_id), tuple(positions))
                 if all(reached.get(account_id, 0) >= sequence for account_id, sequence in positions.items()):
                     return
                 if self._clock.monotonic() >= until:

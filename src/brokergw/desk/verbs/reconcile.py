@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from brokergw.desk.reconcile.settling import Settled
 from brokergw.desk.reconcile.wiring import Reconciling
@@ -10,9 +11,12 @@ from brokergw.desk.telling import audit_row
 from brokergw.model.errors import GatewayError, NotFound, Reason
 from brokergw.model.principal import Caller
 from brokergw.model.reconciliation import Finding, Reconciliation, ReconciliationPolicy
+from brokergw.model.whose import everyone, only
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Commit, Journal
 from brokergw.ports.reconciliations import ReconciliationQuery
+
+_OF_ANY: Final = everyone("an operator settles mismatches of all users")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,7 @@ class Reconcile:
             if account_id not in own:
                 raise NotFound(Reason.ACCOUNT_NOT_FOUND, "account", account_id)
         wanted = ReconciliationQuery(
+            whose=only(caller.user_id),
             account_ids=query.account_ids or tuple(own),
             open_only=query.open_only,
             before_id=query.before_id,
@@ -63,10 +68,10 @@ class Reconcile:
 
     async def settle(self, caller: Caller, command: SettleReconciliation) -> Settled:
         """Settle a mismatch of any user."""
-        mismatch = await self._parts.reconciliations.get(command.reconciliation_id)
+        mismatch = await self._parts.reconciliations.get(_OF_ANY, command.reconciliation_id)
         if mismatch is None or mismatch.finding is not Finding.MISMATCH:
             raise NotFound(Reason.RECONCILIATION_NOT_FOUND, "reconciliation", command.reconciliation_id)
-        session = await self._sessions.of_account(mismatch.account_id)
+        session = await self._sessions.of_account(only(mismatch.user_id), mismatch.account_id)
         if session is None:
             raise NotFound(Reason.ACCOUNT_NOT_FOUND, "account", mismatch.account_id)
         settled = await self._parts.settling(session, mismatch, caller.user_id, command.evidence)

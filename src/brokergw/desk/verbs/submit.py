@@ -30,6 +30,7 @@ from brokergw.model.lifecycle import UNRESOLVED, State
 from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.principal import Caller
+from brokergw.model.whose import only
 from brokergw.ports.journal import Admission as CommitAdmission
 from brokergw.ports.journal import (
     AdmissionRefused,
@@ -176,7 +177,7 @@ class Submit:
     async def _again(self, caller: Caller, cleared: Cleared[SubmitOrder], order_id: str) -> Order:
         """Admit an order once more after a proof that nothing of it was sent."""
         command = cleared.command
-        order = await self._book.get(order_id)
+        order = await self._book.get(only(caller.user_id), order_id)
         if order is None or order.state is not State.NOT_SENT:
             raise in_progress(order_id)
         if order.attempt >= ATTEMPTS_MAX:

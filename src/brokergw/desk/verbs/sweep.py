@@ -25,6 +25,7 @@ from brokergw.model.events import AuditRow
 from brokergw.model.lifecycle import AT_BROKER
 from brokergw.model.order import Order
 from brokergw.model.principal import Caller
+from brokergw.model.whose import only
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Commit, Decision, Journal, KeyClaim, KeyTaken
 
@@ -135,7 +136,7 @@ class Sweep:
         account_id = session.connection.account_id
         try:
             cancels = await self._cancels(caller, command, session, symbol)
-            await self._wait_for_cancels(command, account_id, symbol)
+            await self._wait_for_cancels(caller, command, account_id, symbol)
             positions = await session.adapter.get_positions()
         except GatewayError as error:
             residual = ResidualItem(account_id, symbol, error.reason.value, error.message)
@@ -150,14 +151,14 @@ class Sweep:
     async def _cancels(
         self, caller: Caller, command: KeyedCommand, session: Session, symbol: str
     ) -> tuple[CancelItem, ...]:
-        resting = await self._resting(command, session.connection.account_id, symbol)
+        resting = await self._resting(caller, command, session.connection.account_id, symbol)
         return tuple(await asyncio.gather(*(self._cancel_one(caller, command, order) for order in resting)))
 
-    async def _resting(self, command: KeyedCommand, account_id: str, symbol: str) -> list[Order]:
+    async def _resting(self, caller: Caller, command: KeyedCommand, account_id: str, symbol: str) -> list[Order]:
         """Find the open orders a sweep is about: all but the closing orders that it has placed itself."""
         return [
             order
-            for order in await self._journal.open_orders(account_id)
+            for order in await self._journal.open_orders(only(caller.user_id), account_id)
             if symbol in {"", order.terms.symbol}
             and order.idempotency_key != _closing_key(command, account_id, order.terms.symbol)
         ]
@@ -171,11 +172,11 @@ class Sweep:
             return CancelItem(order, accepted=gone, reason="" if gone else error.reason.value)
         return CancelItem(result.order, accepted=True)
 
-    async def _wait_for_cancels(self, command: KeyedCommand, account_id: str, symbol: str) -> None:
+    async def _wait_for_cancels(self, caller: Caller, command: KeyedCommand, account_id: str, symbol: str) -> None:
         """Wait until resting orders no longer hold what is to be closed, or it has taken too long."""
         until = self._clock.monotonic() + _CANCELS_WAIT_S
         while self._clock.monotonic() < until:
-            resting = await self._resting(command, account_id, symbol)
+            resting = await self._resting(caller, command, account_id, symbol)
             if not any(order.state in AT_BROKER for order in resting):
                 return
             await self._clock.sleep(_CANCELS_POLL_S)

@@ -26,10 +26,14 @@ from brokergw.model.lifecycle import UNRESOLVED, State
 from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import Absent, BrokerFill, BrokerOrder, Found, Inconclusive
 from brokergw.model.principal import Caller
+from brokergw.model.whose import everyone
 from brokergw.ports.journal import Commit, Decision, Journal, KeyClaim, KeyTaken
 
 SETTLE_AFTER_NS: Final = 300 * 1_000_000_000
 """How long the gateway tries to find out by itself before a verdict is taken on an order that is not for one."""
+
+
+_OF_ANY: Final = everyone("an operator settles orders in doubt of all users")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +56,12 @@ class Verdicts:
     async def in_doubt(self, caller: Caller) -> Sequence[InDoubt]:  # noqa: ARG002 - every operator sees the same
         """List the orders in doubt of every user, oldest first."""
         now = self._at.clock.now_ns()
-        orders = await self._journal.open_orders(states=UNRESOLVED)
+        orders = await self._journal.open_orders(_OF_ANY, states=UNRESOLVED)
         return [InDoubt(order, now - permit_ns(order), settle_time_ns(order)) for order in orders]
 
     async def settle(self, caller: Caller, command: SettleOrder) -> OrderResult:
         """Settle an order, or give the answer that the key stands for."""
-        order = await self._journal.order(command.order_id)
+        order = await self._journal.order(_OF_ANY, command.order_id)
         if order is None:
             raise NotFound(Reason.ORDER_NOT_FOUND, "order", command.order_id)
 
@@ -95,7 +99,7 @@ class Verdicts:
 
     async def _checked(self, command: SettleOrder, order: Order) -> BrokerOrder:
         """Ask the broker for the order that it is said to have, and see that it can be this one."""
-        claimed = await self._at.book.by_broker(order.account_id, command.placed_as, "")
+        claimed = await self._at.book.by_broker(order.user_id, order.account_id, command.placed_as, "")
         if claimed is not None and claimed.order_id != order.order_id:
             raise _refuted(order, f"the record has it as {claimed.order_id}")
         session = await self._at.sessions.usable(order.user_id, order.account_id)

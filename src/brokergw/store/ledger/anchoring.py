@@ -18,13 +18,13 @@ class Moved(Exception):
 
 
 def anchored(
-    account_id: str, symbol: str, quantity: Decimal, average_cost: Decimal, expected: Decimal
+    user_id: str, account_id: str, symbol: str, quantity: Decimal, average_cost: Decimal, expected: Decimal
 ) -> Callable[[Connection], bool]:
     """Set a position, and give whether it was as expected; raises Moved where that shows only in the writing."""
 
     def work(database: Connection) -> bool:
-        user_id = database.scalar(select(ACCOUNTS.c.user_id).where(ACCOUNTS.c.account_id == account_id))
-        if user_id is None:
+        known = select(ACCOUNTS.c.account_id).where(ACCOUNTS.c.user_id == user_id, ACCOUNTS.c.account_id == account_id)
+        if database.scalar(known) is None:
             raise NotFound(Reason.ACCOUNT_NOT_FOUND, "account", account_id)
         statements = LedgerStatements(database.dialect.name)
         with localcontext(EXACT):

@@ -12,6 +12,7 @@ from brokergw.model.lifecycle import AT_BROKER, OPEN, State
 from brokergw.model.order import ZERO
 from brokergw.model.terms import Side
 from brokergw.model.usage import Usage
+from brokergw.model.whose import everyone
 from brokergw.ports.journal import Subject
 from brokergw.ports.ledger import LedgerDifference, PositionOnRecord, UsageOnRecord
 from brokergw.store.ledger.rows import (
@@ -67,9 +68,12 @@ def _told(key: UsageKey, used: Usage, now_s: int) -> UsageOnRecord:
     )
 
 
-def positions(account_id: str) -> Callable[[Connection], list[PositionOnRecord]]:
+def positions(user_id: str, account_id: str) -> Callable[[Connection], list[PositionOnRecord]]:
     """Give every symbol of an account that is held or has open orders."""
-    wanted = select(RISK_POSITIONS).where(RISK_POSITIONS.c.account_id == account_id, RISK_POSITIONS.c.strategy_id == "")
+    table = RISK_POSITIONS.c
+    wanted = select(RISK_POSITIONS).where(
+        table.user_id == user_id, table.account_id == account_id, table.strategy_id == ""
+    )
 
     def read(connection: Connection) -> list[PositionOnRecord]:
         with localcontext(EXACT):
@@ -94,7 +98,7 @@ def positions(account_id: str) -> Callable[[Connection], list[PositionOnRecord]]
 def recount(connection: Connection) -> list[LedgerDifference]:
     """Count what is open from the open orders, and exposures from the positions; all must be seen at one moment."""
     with localcontext(EXACT):
-        orders = open_orders(None, _UNACKNOWLEDGED)(connection)
+        orders = open_orders(everyone("a recount is of the whole ledger"), None, _UNACKNOWLEDGED)(connection)
         held = dict(map(position_from_row, map(tuple, connection.execute(select(RISK_POSITIONS)))))
         used = dict(map(usage_from_row, map(tuple, connection.execute(select(RISK_USAGE)))))
         holdings, counts = _counted(connection.execute(_OPEN))

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from brokergw.model.errors import GatewayError
+from brokergw.model.whose import Whose, everyone
 from brokergw.ports.clock import Clock
 from brokergw.store.aside import with_second_try
 from brokergw.store.audit.canonical import GENESIS
@@ -36,7 +37,8 @@ EVERY_S: Final = 1.0
 _SILENT_NS: Final = 3_600 * 1_000_000_000
 """After so long without a row a chain of another process is no longer looked at; its own process still signs it."""
 
-Write = Callable[[Work], Awaitable[Any]]
+Write = Callable[[Whose, Work], Awaitable[Any]]
+_LOG: Final = everyone("the audit log is signed as a whole, and its heads are rows of any user")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +101,14 @@ class Keeper:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         try:
-            await self._sign(lambda work: asyncio.to_thread(with_second_try, self._engine, work), {}, last=True)
+            await self._sign(self._write_alone, {}, last=True)
         except (GatewayError, SQLAlchemyError, OSError) as error:
             # The store closes all the same, and the next process signs these rows.
             log.error("the end of the audit log is not signed", kind=kind_of(error))  # noqa: TRY400 - the kind says it
         self._file.close()
+
+    async def _write_alone(self, whose: Whose, work: Work) -> Any:
+        return await asyncio.to_thread(with_second_try, self._engine, whose, work)
 
     async def _work(self) -> None:
         while True:
@@ -131,7 +136,7 @@ class Keeper:
         """Write into the table, then into the file; may be repeated until both went through."""
         self._waiting = made, signed
         ended = [chain.durable.chain for chain in self._chains] if last else self._silent
-        await write(lambda database: _insert(database, made, signed, ended))
+        await write(_LOG, lambda database: _insert(database, made, signed, ended))
         self._silent = []
         await asyncio.to_thread(self._file.append, signed)
         self._waiting = None
@@ -140,7 +145,7 @@ class Keeper:
 
     async def _compose(self, more: Mapping[str, Any], *, last: bool) -> Checkpoint | None:
         own = {chain.durable.chain: chain.durable for chain in self._chains}
-        seen = await self._reader.query(self._look)
+        seen = await self._reader.query(_LOG, self._look)
         for chain in seen.strange - self._strange:
             log.error("a chain of the audit log was begun by somebody without the key", chain=chain)
         self._strange |= seen.strange

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Select, or_, select, tuple_
 
 from brokergw.model.events import AuditRow
+from brokergw.model.whose import everyone, only
 from brokergw.ports.audit import AuditEntry, AuditPosition, AuditQuery, AuditReport
 from brokergw.store.audit.signing import TrustedKeys
 from brokergw.store.notary.pages import LogPages
@@ -17,6 +18,8 @@ from brokergw.store.tables import ACCOUNTS, AUDIT, CONNECTIONS
 
 _ORDER = AUDIT.c.time_ns.desc(), AUDIT.c.chain.desc(), AUDIT.c.sequence.desc()
 _PLACE = tuple_(AUDIT.c.time_ns, AUDIT.c.chain, AUDIT.c.sequence)
+
+_LOG = everyone("an operator reads the audit of all users")
 
 
 class SqlAuditLog:
@@ -34,7 +37,9 @@ class SqlAuditLog:
         if not all(map(is_storable, texts)):
             return ()
         wanted = _wanted(query)
-        rows = await self._reader.query(lambda database: database.execute(wanted).all())
+        rows = await self._reader.query(
+            _LOG if query.user_id is None else only(query.user_id), lambda database: database.execute(wanted).all()
+        )
         return [entry_of(row) for row in rows]
 
     async def verify(self) -> AuditReport:

@@ -5,12 +5,14 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select, tuple_
 
+from brokergw.model.whose import everyone
 from brokergw.store.many import ManyRows
 from brokergw.store.reader import Reader
 from brokergw.store.rows import Row
 from brokergw.store.tables import AUDIT, AUDIT_CHECKPOINTS
 
 PAGE: Final = 500
+_LOG: Final = everyone("the audit log is verified as a whole")
 
 
 class LogPages:
@@ -66,11 +68,11 @@ class LogPages:
         def read(database: Connection) -> Sequence[Any]:
             return database.execute(wanted).all()
 
-        return await self._reader.query(read)
+        return await self._reader.query(_LOG, read)
 
     async def _found(self, statement: ManyRows, places: Sequence[tuple[str, int]]) -> list[Row]:
         distinct = sorted(set(places))
-        return await self._reader.query(lambda database: statement.fetch(database, distinct))
+        return await self._reader.query(_LOG, lambda database: statement.fetch(database, distinct), at_one_moment=True)
 
 
 def _find(columns: str, joined: str, dialect: str) -> ManyRows:

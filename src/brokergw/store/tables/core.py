@@ -195,6 +195,7 @@ BROKER_ORDER_IDS: Final = Table(
     text_column("account_id"),
     text_column("broker_order_id"),
     Column("order_id", ForeignKey("broker_orders.order_id"), nullable=False),
+    text_column("user_id"),
     PrimaryKeyConstraint("account_id", "broker_order_id"),
     sqlite_with_rowid=False,
 )

@@ -49,6 +49,9 @@ LIMITS_HISTORY: Final = Table(
     text_column("content"),
     text_column("set_by"),
     time_column("set_time_ns"),
+    text_column("user_id"),
     PrimaryKeyConstraint("subject", "version"),
 )
-"""Each version as it was set; `subject` is `BROKER/<broker>`, or `<source>/<user>/<strategy>` with its parts quoted."""
+"""Each version as it was set; `subject` is `BROKER/<broker>`, or `<source>/<user>/<strategy>` with its parts quoted.
+
+The platform's own, and a broker's, have no user."""

@@ -51,4 +51,5 @@ RECONCILIATION_REQUESTS: Final = Table(
     METADATA,
     Column("account_id", Text, primary_key=True),
     time_column("request_time_ns"),
+    text_column("user_id"),
 )

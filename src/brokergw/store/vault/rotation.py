@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, select, tuple_, update
 
+from brokergw.model.whose import everyone
 from brokergw.ports.clock import Clock
 from brokergw.store.group import RunsWork
 from brokergw.store.reader import Reader
@@ -23,6 +24,7 @@ from brokergw.store.vault.seal import FORMAT, Place, Seal, Sealed
 AT_ONCE: Final = 200
 """Rows in one transaction."""
 
+_SECRETS: Final = everyone("a key that encrypts keys lies over the secrets of all users")
 _PAUSE_S: Final = 0.2
 
 
@@ -81,7 +83,7 @@ class Rotation:
         counts = [
             select(func.count()).select_from(column.table).where(self._elsewhere(column)) for column in SEALED_COLUMNS
         ]
-        found = await self._reader.query(lambda database: [database.scalar(count) for count in counts])
+        found = await self._reader.query(_SECRETS, lambda database: [database.scalar(count) for count in counts])
         return sum(each or 0 for each in found)
 
     async def _pass_over(self, column: SealedColumn, progress: Progress) -> AsyncIterator[tuple[int, int]]:
@@ -90,14 +92,14 @@ class Rotation:
         while rows := await self._read(column, after):
             after = column.key_of(rows[-1])
             rewrapped = await asyncio.to_thread(self._rewrap, column, rows, progress)
-            written = await self._run(partial(_write, column=column, rewrapped=rewrapped))
+            written = await self._run(_SECRETS, partial(_write, column=column, rewrapped=rewrapped))
             yield len(rewrapped), written
 
     async def _read(self, column: SealedColumn, after: tuple[Any, ...] | None) -> Sequence[Any]:
         wanted = column.rows.where(self._elsewhere(column)).order_by(*column.key).limit(AT_ONCE)
         if after is not None:
             wanted = wanted.where(tuple_(*column.key) > after)
-        return await self._reader.query(lambda database: database.execute(wanted).all())
+        return await self._reader.query(_SECRETS, lambda database: database.execute(wanted).all())
 
     def _elsewhere(self, column: SealedColumn) -> Any:
         here = f"{FORMAT}.{self._seal.ring.primary.key_id}."

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, delete, func, insert, select
 
 from brokergw.model.events import AuditRow
+from brokergw.model.whose import NOBODYS, everyone
 from brokergw.ports.clock import Clock
 from brokergw.ports.leases import Leases
 from brokergw.store.group import RunsWork
@@ -20,6 +21,7 @@ from brokergw.store.vault.seal import FORMAT, Seal
 _TOLD_FOR_S: Final = 60.0
 """After which it is told again, because who was held dead for a while has lost its row."""
 
+_SECRETS: Final = everyone("what lies under which key is counted over the secrets of all users")
 _HEAD: Final = len(f"{FORMAT}.{'0' * 16}.")
 
 
@@ -97,14 +99,14 @@ class SqlVault:
             database.execute(delete(INSTANCE_KEYS).where(dead | (INSTANCE_KEYS.c.instance_id == mine)))
             database.execute(insert(INSTANCE_KEYS).values(instance_id=mine, key_ids=" ".join(ids)))
 
-        await self._run(work)
+        await self._run(NOBODYS, work)
         self._told, self._tell_again_at = ids, now + _TOLD_FOR_S
 
     async def status(self) -> VaultStatus:
         """Count what lies under which key, and tell which processes have which."""
         ring = self._seal.ring
         rings = await self._rings_of_the_living()
-        counts = await self._reader.query(_counts)
+        counts = await self._reader.query(_SECRETS, _counts)
         sealing = {each: key_ids[0] for each, key_ids in rings.items() if key_ids}
         known = [*ring.ids, *sorted({key_id for _, key_id in counts} | set(sealing.values()))]
         uses = tuple(
@@ -154,7 +156,7 @@ class SqlVault:
 
     async def _rings_of_the_living(self) -> dict[str, Sequence[str]]:
         """Give the key ids of each process that serves; none for one that has not told."""
-        rows = await self._reader.query(lambda database: database.execute(select(INSTANCE_KEYS)).all())
+        rows = await self._reader.query(NOBODYS, lambda database: database.execute(select(INSTANCE_KEYS)).all())
         told = {row.instance_id: tuple(row.key_ids.split()) for row in rows}
         living = await self._leases.living()
         # Whoever only looks after the vault is counted among the living by itself, and serves nobody.

@@ -12,6 +12,7 @@ from brokergw.model.instrument import AssetClass
 from brokergw.model.lifecycle import State
 from brokergw.model.terms import Side
 from brokergw.model.trading import PLATFORM, HaltCause, ScopeKind, TradingScope, TradingState
+from brokergw.model.whose import only
 from tests.fixtures.memory_halts import MemoryHaltBook
 from tests.fixtures.scripted_broker import Bench
 
@@ -62,7 +63,7 @@ async def test_a_halt_denies_with_its_scope_cause_and_reason(bench: Bench, halti
     assert denial.gate == "authority"
     assert (objection.subject, objection.observed, objection.source) == ("PLATFORM", "KILL_SWITCH", "PLATFORM")
     assert "prices are wrong" in objection.description
-    order = await bench.journal.order(denial.order_id or "")
+    order = await bench.journal.order(only("alice"), denial.order_id or "")
     assert order is not None
     assert (order.state, order.reject_reason) == (State.DENIED, "TRADING_HALTED")
 
@@ -101,7 +102,7 @@ async def test_a_process_that_must_not_send_uses_no_key_up(bench: Bench, halting
         await bench.desk.clear(bench.caller, bench.order())
     assert refusal.value.reason is Reason.JOURNAL_UNAVAILABLE
     assert refusal.value.retry_after_s
-    assert await bench.journal.open_orders() == []
+    assert await bench.journal.open_orders(only("alice")) == []
 
 
 async def test_another_scope_is_left_alone(bench: Bench, halting: Halting) -> None:

@@ -123,7 +123,7 @@ async def test_a_revoked_connection_is_not_waited_for(world: LossWorld) -> None:
     """What a user held at a broker whose connection is revoked is nobody's to see any more."""
     world.account("acc_b").hold(D(10))
     async with world.living() as life:
-        await world.connections.revoke("con_acc_b", world.clock.now_ns())
+        await world.connections.revoke("usr_1", "con_acc_b", world.clock.now_ns())
         await world.clock.pass_time(90)
         assert not await denied(life)
 
@@ -137,7 +137,7 @@ async def test_revoking_a_connection_gives_no_loss_back(world: LossWorld, lost: 
         other.price = D(-10)
         await world.clock.pass_time(6)
         assert world.day("acc_b").loss == D(600)
-        await world.connections.revoke("con_acc_b", world.clock.now_ns())
+        await world.connections.revoke("usr_1", "con_acc_b", world.clock.now_ns())
         await world.clock.pass_time(2)
         world.accounts.by_id["acc_a"].cash -= D(lost)
         await world.clock.pass_time(6)

@@ -92,7 +92,7 @@ def test_selling_as_much_for_less_is_no_smaller_order() -> None:
 async def test_a_reduce_only_order_may_not_turn_the_position(bench: Bench, quantity: str, reason: list[str]) -> None:
     """Up to the position it goes to the broker; beyond it, nothing does."""
     bench.broker.positions = [position(D(10))]
-    await bench.journal.anchor("acc_1", "ACME", D(10), D(40), D(0))
+    await bench.journal.anchor("alice", "acc_1", "ACME", D(10), D(40), D(0))
     command = bench.order(side=Side.SELL, quantity=D(quantity), reduce_only=True)
     if not reason:
         assert (await bench.submit(command)).order.terms.reduce_only
@@ -106,7 +106,7 @@ async def test_a_reduce_only_order_may_not_turn_the_position(bench: Bench, quant
 async def test_the_record_has_the_last_word_on_reduce_only(bench: Bench) -> None:
     """The broker still shows ten, but by the record another order on its way has spoken for six of them."""
     bench.broker.positions = [position(D(10))]
-    await bench.journal.anchor("acc_1", "ACME", D(10), D(40), D(0))
+    await bench.journal.anchor("alice", "acc_1", "ACME", D(10), D(40), D(0))
     await bench.submit(bench.order(side=Side.SELL, quantity=D(6)))
     with pytest.raises(PreflightDenied) as caught:
         await bench.submit(bench.order(side=Side.SELL, quantity=D(5), reduce_only=True))

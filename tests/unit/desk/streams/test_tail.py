@@ -11,6 +11,7 @@ from brokergw.desk.streams.pages import CursorExpired, View
 from brokergw.desk.streams.recent import KEPT, Recent
 from brokergw.desk.streams.tail import PAGE, Tail
 from brokergw.model.events import EventKind, LogEvent
+from brokergw.model.whose import Whose
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.edge_samples import ACCOUNT, a_fill, log_event
 from tests.fixtures.memory_journal import MemoryJournal
@@ -43,9 +44,9 @@ def tell(journal: MemoryJournal, events: Sequence[LogEvent]) -> None:
 async def follow(tail: Tail, seen: list[int], start: int = 0) -> None:
     """Read an account as a stream does, for ever."""
     covered = start
-    with tail.watching((ACCOUNT,)) as bell:
+    with tail.watching("usr_1", (ACCOUNT,)) as bell:
         while True:
-            page = await tail.after(ACCOUNT, covered, FILLS)
+            page = await tail.after("usr_1", ACCOUNT, covered, FILLS)
             seen.extend(event.sequence for event in page.events)
             covered = page.covered
             if page.covered == page.after:
@@ -119,9 +120,9 @@ async def test_a_journal_of_one_process_is_not_polled_at_every_pulse(still_clock
     journal, looks = MemoryJournal(), list[int]()
     read = journal.sequences
 
-    async def count(account_ids: Sequence[str]) -> dict[str, int]:
+    async def count(whose: Whose, account_ids: Sequence[str]) -> dict[str, int]:
         looks.append(1)
-        return await read(account_ids)
+        return await read(whose, account_ids)
 
     journal.sequences = count  # type: ignore[method-assign]
     seen: list[int] = []
@@ -142,9 +143,11 @@ async def test_missing_events_are_read_once_for_all_streams(still_clock: FakeClo
     journal, reads = MemoryJournal(shared=True), list[int]()
     read = journal.events
 
-    async def count(account_id: str, after: int, limit: int, kinds: frozenset[EventKind] | None = None) -> object:
+    async def count(
+        user_id: str, account_id: str, after: int, limit: int, kinds: frozenset[EventKind] | None = None
+    ) -> object:
         reads.append(after)
-        return await read(account_id, after, limit, kinds)
+        return await read(user_id, account_id, after, limit, kinds)
 
     journal.events = count  # type: ignore[method-assign, assignment]
     tail = Tail(journal, still_clock)
@@ -168,9 +171,9 @@ async def test_what_was_pruned_is_never_skipped_silently(still_clock: FakeClock)
     journal.pruned[ACCOUNT] = 10
     tail = Tail(journal, still_clock)
     with pytest.raises(CursorExpired) as expired:
-        await tail.after(ACCOUNT, 9, FILLS)
+        await tail.after("usr_1", ACCOUNT, 9, FILLS)
     assert expired.value.earliest == {ACCOUNT: 10}
-    page = await tail.after(ACCOUNT, 10, FILLS)
+    page = await tail.after("usr_1", ACCOUNT, 10, FILLS)
     assert [event.sequence for event in page.events] == list(range(11, 21))
 
 
@@ -180,7 +183,7 @@ async def test_an_account_that_nobody_watches_is_not_kept(still_clock: FakeClock
     tail = Tail(journal, still_clock)
     write(journal, 3, here=True)
     assert tail.at_hand(ACCOUNT, 0, FILLS) is None
-    assert len((await tail.after(ACCOUNT, 0, FILLS)).events) == 3
+    assert len((await tail.after("usr_1", ACCOUNT, 0, FILLS)).events) == 3
 
 
 @given(st.permutations(range(1, 13)), st.lists(st.integers(1, 12), max_size=8))
@@ -208,7 +211,7 @@ async def test_a_page_from_memory_is_shared(still_clock: FakeClock) -> None:
     """Streams with the same view at the same place get the very same page."""
     journal = MemoryJournal()
     tail = Tail(journal, still_clock)
-    with tail.watching((ACCOUNT,)):
+    with tail.watching("usr_1", (ACCOUNT,)):
         tail.learn({ACCOUNT: 0})
         write(journal, PAGE + 5, here=True)
         first = tail.at_hand(ACCOUNT, 0, FILLS)

@@ -13,6 +13,7 @@ from brokergw.model.lifecycle import State
 from brokergw.model.order import Order
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.terms import OrderTerms
+from brokergw.model.whose import Whose
 from brokergw.ports.journal import Commit, CommitResult, KeyTaken
 from tests.fixtures.scripted_broker import Bench, broker_order, report
 
@@ -125,7 +126,7 @@ async def test_an_admission_that_cannot_be_looked_up_is_not_sent(bench: Bench) -
     Lossy(bench, admits)
     look = bench.journal.order
 
-    async def away(order_id: str) -> Order | None:
+    async def away(whose: Whose, order_id: str) -> Order | None:
         raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "away")
 
     bench.journal.order = away  # type: ignore[method-assign]
