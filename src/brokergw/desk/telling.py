@@ -38,6 +38,7 @@ def audit_row(
         account_id=account_id,
         order_id=order_id,
         detail=detail,
+        principal_kind=caller.principal.kind.value,
     )
 
 

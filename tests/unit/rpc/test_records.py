@@ -26,7 +26,7 @@ async def test_an_audited_call_leaves_one_row_with_its_ending(edge: Edge) -> Non
     assert (row.account_id, row.order_id) == (ACCOUNT, answer.order.order_id)
     assert row.time_ns == NOW_NS
     assert row.duration_ns == 0
-    assert row.detail.startswith("peer=ipv4:127.0.0.1:")
+    assert row.address.startswith("ipv4:127.0.0.1:")
     assert "brk_good" not in str(row)
 
 

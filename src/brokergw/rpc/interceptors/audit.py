@@ -8,6 +8,7 @@ from brokergw.ports.clock import Clock
 from brokergw.rpc.call import Call, Handler
 from brokergw.rpc.interceptors.telemetry import ending_of
 from brokergw.rpc.needs import AuditBook
+from brokergw.rpc.payload import payload_of
 from brokergw.rpc.policy import MethodPolicy
 
 _NANOSECONDS: Final = 1_000_000_000
@@ -38,7 +39,9 @@ class Audit:
         return handle
 
     def _write(self, call: Call, outcome: str, reason: str, error: BaseException | None) -> None:
+        policy = call.policy
         caller = getattr(call, "caller", None)
+        message = getattr(call, "message", None)
         order_id = call.order_id
         if isinstance(error, GatewayError) and error.order_id and error.reason is not Reason.IDEMPOTENCY_KEY_REUSED:
             order_id = error.order_id
@@ -48,12 +51,15 @@ class Audit:
                 request_id=call.request_id,
                 user_id=caller.principal.user_id if caller else _NOBODY,
                 key_id=caller.principal.key_id if caller else _NOBODY,
-                action=call.policy.method[1:],
+                action=policy.method[1:],
                 outcome=outcome,
                 reason=reason,
                 account_id=getattr(call.command, "account_id", ""),
                 order_id=order_id or getattr(call.command, "order_id", ""),
-                detail=f"peer={call.peer}",
                 duration_ns=round((self._clock.monotonic() - call.started) * _NANOSECONDS),
+                principal_kind=caller.principal.kind.value if caller else _NOBODY,
+                address=call.peer,
+                method_class=policy.scope.value if policy.scope is not None else "",
+                payload="" if message is None else payload_of(message),
             )
         )
