@@ -22,6 +22,7 @@ from brokergw.app.settings import Settings, split_address
 from brokergw.app.tracing import open_tracing
 from brokergw.app.vault import watch_keys
 from brokergw.desk.alerts.delivery import Alerts
+from brokergw.desk.audit.trail import AuditTrail
 from brokergw.desk.desk import Desk
 from brokergw.desk.feeds.upkeep import UpkeepSettings
 from brokergw.desk.halts.halting import Halting
@@ -124,6 +125,7 @@ class Gateway:
             identity.caller,
             rpc_settings(settings),
             access=identity.access,
+            trail=AuditTrail(store.audit),
             cursor_key=secrets.cursor_key,
             clock=clock,
             registry=registry,

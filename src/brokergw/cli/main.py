@@ -5,6 +5,7 @@ from typing import Final
 import typer
 
 from brokergw.cli import (
+    audit,
     brokers,
     certificates,
     connections,
@@ -49,6 +50,7 @@ holdings.register(app)
 app.add_typer(watch.app, name="watch")
 brokers.register(app)
 app.add_typer(connections.app, name="connections")
+app.add_typer(audit.app, name="audit")
 app.add_typer(reconcile.app, name="reconcile")
 app.add_typer(limits.app, name="limits")
 app.add_typer(live.app, name="live")

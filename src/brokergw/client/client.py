@@ -8,6 +8,7 @@ import grpc
 
 from brokergw.client.access import AccessCalls
 from brokergw.client.accounts import AccountCalls
+from brokergw.client.audit import AuditCalls
 from brokergw.client.brokers import BrokerCalls
 from brokergw.client.calls import Caller
 from brokergw.client.channel import TlsOptions, open_channel
@@ -39,6 +40,7 @@ class Client(
     AccessCalls,
     HaltCalls,
     ReconciliationCalls,
+    AuditCalls,
 ):
     """A typed client of one gateway, for one API key: `async with Client("127.0.0.1:50051", key) as client`.
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from brokerapi.v1.accounts_pb2 import Account, AccountSummary
+from brokerapi.v1.audit_pb2 import AuditEvent
 from brokerapi.v1.brokers_pb2 import Broker
 from brokerapi.v1.connections_pb2 import Connection
 from brokerapi.v1.fills_pb2 import Fill, FillEvent
@@ -21,6 +22,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 __all__ = [
     "Account",
     "AccountSummary",
+    "AuditEvent",
     "Broker",
     "BrokerConfig",
     "CancelResult",

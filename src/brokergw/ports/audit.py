@@ -37,7 +37,7 @@ class AuditQuery:
 
     user_id: str | None = None
     broker: str = ""
-    account_id: str = ""
+    account_ids: frozenset[str] | None = None
     order_id: str = ""
     action: str = ""
     since_ns: int | None = None

@@ -22,6 +22,7 @@ from brokerapi.v1 import (
 from google.protobuf.message import Message
 
 from brokergw.model.principal import RISK_KEEPERS, Role, Scope
+from brokergw.rpc.audit_methods import AUDIT
 from brokergw.rpc.halt_methods import EVERYBODYS_HALTS, OWN_HALTS
 from brokergw.rpc.key_methods import EVERYBODYS_KEYS, OWN_KEYS
 from brokergw.rpc.live_methods import EVERYBODYS_MODES, OWN_MODES
@@ -341,6 +342,7 @@ POLICIES: Final = (
     *EVERYBODYS_KEYS,
     *OWN_KEYS,
     *_RECONCILIATION,
+    *AUDIT,
 )
 """The rows of the contract, in the order of its services."""
 

@@ -7,6 +7,7 @@ from grpc import aio
 from opentelemetry.trace import Tracer
 from prometheus_client import CollectorRegistry
 
+from brokergw.desk.audit.trail import AuditTrail
 from brokergw.desk.identity.access import Access
 from brokergw.ports.clock import Clock
 from brokergw.ports.identity import Identity
@@ -23,6 +24,7 @@ from brokergw.rpc.reflection import REFLECTION_POLICIES, REFLECTION_SERVICES, Re
 from brokergw.rpc.routes import Routes
 from brokergw.rpc.services.accounts import AccountService
 from brokergw.rpc.services.admin import AdminService
+from brokergw.rpc.services.audit import AuditService
 from brokergw.rpc.services.brokers import BrokerService
 from brokergw.rpc.services.connections import ConnectionService
 from brokergw.rpc.services.fills import FillService
@@ -127,6 +129,7 @@ def build_server(
     settings: RpcSettings,
     *,
     access: Access,
+    trail: AuditTrail,
     cursor_key: bytes,
     clock: Clock,
     registry: CollectorRegistry,
@@ -169,6 +172,7 @@ def build_server(
         AdminService(desk, access, pages),
         KeyService(access),
         ReconciliationService(desk, pages),
+        AuditService(trail, pages),
     )
     rooms[HEALTH_SERVICE] = health
     policies: list[MethodPolicy] = [*POLICIES, *HEALTH_POLICIES]

@@ -37,6 +37,7 @@ def test_the_verbs_of_the_product_are_there() -> None:
         *("mfa enroll", "mfa confirm", "mfa reset", "mfa unlock", "mfa local-reset", "mfa local-unlock"),
         *("connections list", "connections create", "connections test", "connections revoke"),
         *("vault rotate", "vault status"),
+        *("audit list", "audit verify", "audit export"),
         *("reconcile run", "reconcile list", "reconcile settle", "reconcile policy"),
     }
 

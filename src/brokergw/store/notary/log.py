@@ -33,7 +33,7 @@ class SqlAuditLog:
 
     async def list(self, query: AuditQuery) -> Sequence[AuditEntry]:
         """List rows, newest first."""
-        texts = (query.user_id or "", query.broker, query.account_id, query.order_id, query.action)
+        texts = (query.user_id or "", query.broker, query.order_id, query.action, *(query.account_ids or ()))
         if not all(map(is_storable, texts)):
             return ()
         wanted = _wanted(query)
@@ -54,8 +54,8 @@ def _wanted(query: AuditQuery) -> Select[Any]:
         wanted = wanted.where(column.user_id == query.user_id)
     if query.order_id:
         wanted = wanted.where(column.order_id == query.order_id)
-    if query.account_id:
-        wanted = wanted.where(column.account_id == query.account_id)
+    if query.account_ids is not None:
+        wanted = wanted.where(column.account_id.in_(sorted(query.account_ids)))
     if query.broker:
         at_broker = (
             select(ACCOUNTS.c.account_id)
