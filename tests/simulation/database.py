@@ -120,6 +120,7 @@ class SimStore:
             Seal(KeyRing([_KEY])),
             self.journal.record,
             VirtualClock(life),
+            self.writer.run,
         )
 
     def close(self) -> None:

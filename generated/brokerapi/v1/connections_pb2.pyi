@@ -3,9 +3,12 @@
 isort:skip_file
 """
 
+from brokerapi.v1 import live_pb2 as _live_pb2
+from brokerapi.v1 import streams_pb2 as _streams_pb2
 from brokerapi.v1 import trading_pb2 as _trading_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -61,6 +64,236 @@ CONNECTION_HEALTH_ERROR: ConnectionHealth.ValueType  # 6
 """It cannot work as it is."""
 Global___ConnectionHealth: _TypeAlias = ConnectionHealth  # noqa: Y015
 
+class _ConnectionFreshness:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ConnectionFreshnessEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ConnectionFreshness.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONNECTION_FRESHNESS_UNSPECIFIED: _ConnectionFreshness.ValueType  # 0
+    """Not known."""
+    CONNECTION_FRESHNESS_FRESH: _ConnectionFreshness.ValueType  # 1
+    """It was within the last half minute."""
+    CONNECTION_FRESHNESS_STALE: _ConnectionFreshness.ValueType  # 2
+    """It was not; it is being tried."""
+    CONNECTION_FRESHNESS_DISABLED: _ConnectionFreshness.ValueType  # 3
+    """It is not tried, because nothing can be asked: sync_detail says why."""
+
+class ConnectionFreshness(_ConnectionFreshness, metaclass=_ConnectionFreshnessEnumTypeWrapper):
+    """ConnectionFreshness tells whether the record is in step with the broker."""
+
+CONNECTION_FRESHNESS_UNSPECIFIED: ConnectionFreshness.ValueType  # 0
+"""Not known."""
+CONNECTION_FRESHNESS_FRESH: ConnectionFreshness.ValueType  # 1
+"""It was within the last half minute."""
+CONNECTION_FRESHNESS_STALE: ConnectionFreshness.ValueType  # 2
+"""It was not; it is being tried."""
+CONNECTION_FRESHNESS_DISABLED: ConnectionFreshness.ValueType  # 3
+"""It is not tried, because nothing can be asked: sync_detail says why."""
+Global___ConnectionFreshness: _TypeAlias = ConnectionFreshness  # noqa: Y015
+
+class _PermissionTier:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PermissionTierEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PermissionTier.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PERMISSION_TIER_UNSPECIFIED: _PermissionTier.ValueType  # 0
+    """No tier."""
+    PERMISSION_TIER_READ_ONLY: _PermissionTier.ValueType  # 1
+    """Reading the account."""
+    PERMISSION_TIER_PAPER: _PermissionTier.ValueType  # 2
+    """Orders of paper money."""
+    PERMISSION_TIER_LIVE: _PermissionTier.ValueType  # 3
+    """Orders of real money."""
+
+class PermissionTier(_PermissionTier, metaclass=_PermissionTierEnumTypeWrapper):
+    """PermissionTier is what a connection may be used for."""
+
+PERMISSION_TIER_UNSPECIFIED: PermissionTier.ValueType  # 0
+"""No tier."""
+PERMISSION_TIER_READ_ONLY: PermissionTier.ValueType  # 1
+"""Reading the account."""
+PERMISSION_TIER_PAPER: PermissionTier.ValueType  # 2
+"""Orders of paper money."""
+PERMISSION_TIER_LIVE: PermissionTier.ValueType  # 3
+"""Orders of real money."""
+Global___PermissionTier: _TypeAlias = PermissionTier  # noqa: Y015
+
+class _PermissionState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PermissionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PermissionState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PERMISSION_STATE_UNSPECIFIED: _PermissionState.ValueType  # 0
+    """Not known."""
+    PERMISSION_STATE_GRANTED: _PermissionState.ValueType  # 1
+    """It may be used now."""
+    PERMISSION_STATE_NOT_GRANTED: _PermissionState.ValueType  # 2
+    """Nobody has given it, or the account has no such money."""
+    PERMISSION_STATE_REVOKED: _PermissionState.ValueType  # 3
+    """Access was revoked."""
+    PERMISSION_STATE_BLOCKED: _PermissionState.ValueType  # 4
+    """Something stands in its way."""
+
+class PermissionState(_PermissionState, metaclass=_PermissionStateEnumTypeWrapper):
+    """PermissionState tells how a tier stands."""
+
+PERMISSION_STATE_UNSPECIFIED: PermissionState.ValueType  # 0
+"""Not known."""
+PERMISSION_STATE_GRANTED: PermissionState.ValueType  # 1
+"""It may be used now."""
+PERMISSION_STATE_NOT_GRANTED: PermissionState.ValueType  # 2
+"""Nobody has given it, or the account has no such money."""
+PERMISSION_STATE_REVOKED: PermissionState.ValueType  # 3
+"""Access was revoked."""
+PERMISSION_STATE_BLOCKED: PermissionState.ValueType  # 4
+"""Something stands in its way."""
+Global___PermissionState: _TypeAlias = PermissionState  # noqa: Y015
+
+class _ReadScope:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReadScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReadScope.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    READ_SCOPE_UNSPECIFIED: _ReadScope.ValueType  # 0
+    """Nothing."""
+    READ_SCOPE_ACCOUNT: _ReadScope.ValueType  # 1
+    """The account: its state and buying power."""
+    READ_SCOPE_BALANCES: _ReadScope.ValueType  # 2
+    """Balances, cash and transactions."""
+    READ_SCOPE_POSITIONS: _ReadScope.ValueType  # 3
+    """Positions."""
+    READ_SCOPE_ORDERS: _ReadScope.ValueType  # 4
+    """Orders."""
+    READ_SCOPE_FILLS: _ReadScope.ValueType  # 5
+    """Fills."""
+
+class ReadScope(_ReadScope, metaclass=_ReadScopeEnumTypeWrapper):
+    """ReadScope is something that can be read through a connection."""
+
+READ_SCOPE_UNSPECIFIED: ReadScope.ValueType  # 0
+"""Nothing."""
+READ_SCOPE_ACCOUNT: ReadScope.ValueType  # 1
+"""The account: its state and buying power."""
+READ_SCOPE_BALANCES: ReadScope.ValueType  # 2
+"""Balances, cash and transactions."""
+READ_SCOPE_POSITIONS: ReadScope.ValueType  # 3
+"""Positions."""
+READ_SCOPE_ORDERS: ReadScope.ValueType  # 4
+"""Orders."""
+READ_SCOPE_FILLS: ReadScope.ValueType  # 5
+"""Fills."""
+Global___ReadScope: _TypeAlias = ReadScope  # noqa: Y015
+
+class _ConnectionWarningCode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ConnectionWarningCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ConnectionWarningCode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONNECTION_WARNING_CODE_UNSPECIFIED: _ConnectionWarningCode.ValueType  # 0
+    """Not known."""
+    CONNECTION_WARNING_CODE_ACCESS_REVOKED: _ConnectionWarningCode.ValueType  # 1
+    """The user revoked access."""
+    CONNECTION_WARNING_CODE_CREDENTIALS_REFUSED: _ConnectionWarningCode.ValueType  # 2
+    """The broker refuses the stored credentials."""
+    CONNECTION_WARNING_CODE_CREDENTIALS_UNREADABLE: _ConnectionWarningCode.ValueType  # 3
+    """The stored credentials cannot be opened."""
+    CONNECTION_WARNING_CODE_DATA_STALE: _ConnectionWarningCode.ValueType  # 4
+    """The record may be behind the broker."""
+    CONNECTION_WARNING_CODE_TRADING_HALTED: _ConnectionWarningCode.ValueType  # 5
+    """Trading through it is halted, or may only reduce."""
+    CONNECTION_WARNING_CODE_NOTHING_GRANTED: _ConnectionWarningCode.ValueType  # 6
+    """It can neither read nor trade."""
+    CONNECTION_WARNING_CODE_NO_BINDING_POSSIBLE: _ConnectionWarningCode.ValueType  # 7
+    """No strategy can trade through it, whatever is bound to it."""
+
+class ConnectionWarningCode(_ConnectionWarningCode, metaclass=_ConnectionWarningCodeEnumTypeWrapper):
+    """ConnectionWarningCode is what a warning is about. New ones may come: show the message of one that you do not know."""
+
+CONNECTION_WARNING_CODE_UNSPECIFIED: ConnectionWarningCode.ValueType  # 0
+"""Not known."""
+CONNECTION_WARNING_CODE_ACCESS_REVOKED: ConnectionWarningCode.ValueType  # 1
+"""The user revoked access."""
+CONNECTION_WARNING_CODE_CREDENTIALS_REFUSED: ConnectionWarningCode.ValueType  # 2
+"""The broker refuses the stored credentials."""
+CONNECTION_WARNING_CODE_CREDENTIALS_UNREADABLE: ConnectionWarningCode.ValueType  # 3
+"""The stored credentials cannot be opened."""
+CONNECTION_WARNING_CODE_DATA_STALE: ConnectionWarningCode.ValueType  # 4
+"""The record may be behind the broker."""
+CONNECTION_WARNING_CODE_TRADING_HALTED: ConnectionWarningCode.ValueType  # 5
+"""Trading through it is halted, or may only reduce."""
+CONNECTION_WARNING_CODE_NOTHING_GRANTED: ConnectionWarningCode.ValueType  # 6
+"""It can neither read nor trade."""
+CONNECTION_WARNING_CODE_NO_BINDING_POSSIBLE: ConnectionWarningCode.ValueType  # 7
+"""No strategy can trade through it, whatever is bound to it."""
+Global___ConnectionWarningCode: _TypeAlias = ConnectionWarningCode  # noqa: Y015
+
+@_typing.final
+class Permission(_message.Message):
+    """Permission is how one tier of a connection stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    tier: Global___PermissionTier.ValueType
+    """The tier."""
+    state: Global___PermissionState.ValueType
+    """How it stands."""
+    detail: _builtins.str
+    """Why, in words, where it is not granted."""
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedScalarFieldContainer[_live_pb2.LiveStep.ValueType]:
+        """The steps to live trading that are open, for the live tier of an account with real money."""
+
+    def __init__(
+        self,
+        *,
+        tier: Global___PermissionTier.ValueType = ...,
+        state: Global___PermissionState.ValueType = ...,
+        detail: _builtins.str = ...,
+        missing: _abc.Iterable[_live_pb2.LiveStep.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "missing", b"missing", "state", b"state", "tier", b"tier"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Permission: _TypeAlias = Permission  # noqa: Y015
+
+@_typing.final
+class ConnectionWarning(_message.Message):
+    """ConnectionWarning is something that a user should know."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    code: Global___ConnectionWarningCode.ValueType
+    """What it is about."""
+    message: _builtins.str
+    """A sentence for the user."""
+    def __init__(
+        self,
+        *,
+        code: Global___ConnectionWarningCode.ValueType = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConnectionWarning: _TypeAlias = ConnectionWarning  # noqa: Y015
+
 @_typing.final
 class Connection(_message.Message):
     """Connection is a link to a broker and the account behind it."""
@@ -79,6 +312,14 @@ class Connection(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     REVOKE_TIME_FIELD_NUMBER: _builtins.int
     LAST_SYNC_TIME_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    FRESHNESS_FIELD_NUMBER: _builtins.int
+    NEXT_SYNC_TIME_FIELD_NUMBER: _builtins.int
+    SYNC_DETAIL_FIELD_NUMBER: _builtins.int
+    PERMISSIONS_FIELD_NUMBER: _builtins.int
+    SCOPES_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    BINDINGS_FIELD_NUMBER: _builtins.int
     connection_id: _builtins.str
     """The gateway's id."""
     broker: _builtins.str
@@ -97,6 +338,12 @@ class Connection(_message.Message):
     """Credentials are stored."""
     key_last_four: _builtins.str
     """The last four characters of the key id."""
+    label: _builtins.str
+    """The user's own name for it; empty without one."""
+    freshness: Global___ConnectionFreshness.ValueType
+    """Whether the record is in step with the broker."""
+    sync_detail: _builtins.str
+    """Why there is no next time, in words."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
@@ -107,7 +354,27 @@ class Connection(_message.Message):
 
     @_builtins.property
     def last_sync_time(self) -> _timestamp_pb2.Timestamp:
-        """When the broker last told anything through it."""
+        """When the broker last told anything through it, or was asked for what the record must agree with."""
+
+    @_builtins.property
+    def next_sync_time(self) -> _timestamp_pb2.Timestamp:
+        """When the account is compared with the broker next; absent where nobody asks."""
+
+    @_builtins.property
+    def permissions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Permission]:
+        """What it may be used for: one entry for each tier."""
+
+    @_builtins.property
+    def scopes(self) -> _containers.RepeatedScalarFieldContainer[Global___ReadScope.ValueType]:
+        """What can be read through it now."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConnectionWarning]:
+        """What the user should know; empty where all is well."""
+
+    @_builtins.property
+    def bindings(self) -> _containers.RepeatedCompositeFieldContainer[_live_pb2.ModeBinding]:
+        """What is bound to its account: see Modes."""
 
     def __init__(
         self,
@@ -124,10 +391,18 @@ class Connection(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         revoke_time: _timestamp_pb2.Timestamp | None = ...,
         last_sync_time: _timestamp_pb2.Timestamp | None = ...,
+        label: _builtins.str = ...,
+        freshness: Global___ConnectionFreshness.ValueType = ...,
+        next_sync_time: _timestamp_pb2.Timestamp | None = ...,
+        sync_detail: _builtins.str = ...,
+        permissions: _abc.Iterable[Global___Permission] | None = ...,
+        scopes: _abc.Iterable[Global___ReadScope.ValueType] | None = ...,
+        warnings: _abc.Iterable[Global___ConnectionWarning] | None = ...,
+        bindings: _abc.Iterable[_live_pb2.ModeBinding] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_sync_time", b"last_sync_time", "revoke_time", b"revoke_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_sync_time", b"last_sync_time", "next_sync_time", b"next_sync_time", "revoke_time", b"revoke_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_label", b"account_label", "broker", b"broker", "connection_id", b"connection_id", "create_time", b"create_time", "environment", b"environment", "has_key", b"has_key", "health", b"health", "health_detail", b"health_detail", "key_last_four", b"key_last_four", "last_sync_time", b"last_sync_time", "revoke_time", b"revoke_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_label", b"account_label", "bindings", b"bindings", "broker", b"broker", "connection_id", b"connection_id", "create_time", b"create_time", "environment", b"environment", "freshness", b"freshness", "has_key", b"has_key", "health", b"health", "health_detail", b"health_detail", "key_last_four", b"key_last_four", "label", b"label", "last_sync_time", b"last_sync_time", "next_sync_time", b"next_sync_time", "permissions", b"permissions", "revoke_time", b"revoke_time", "scopes", b"scopes", "sync_detail", b"sync_detail", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -295,8 +570,11 @@ class ListConnectionsResponse(_message.Message):
 
     CONNECTIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    HINT_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
+    hint: _builtins.str
+    """What to do, in words, where there is no connection at all."""
     @_builtins.property
     def connections(self) -> _containers.RepeatedCompositeFieldContainer[Global___Connection]:
         """The connections."""
@@ -306,14 +584,199 @@ class ListConnectionsResponse(_message.Message):
         *,
         connections: _abc.Iterable[Global___Connection] | None = ...,
         next_page_token: _builtins.str = ...,
+        hint: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connections", b"connections", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connections", b"connections", "hint", b"hint", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListConnectionsResponse: _TypeAlias = ListConnectionsResponse  # noqa: Y015
+
+@_typing.final
+class UpdateConnectionRequest(_message.Message):
+    """UpdateConnectionRequest says what is to change; what is not set stays."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONNECTION_ID_FIELD_NUMBER: _builtins.int
+    API_KEY_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    connection_id: _builtins.str
+    """Required. The connection."""
+    label: _builtins.str
+    """The user's own name for it, at most 64 characters; empty takes it away."""
+    @_builtins.property
+    def api_key(self) -> Global___ApiKeyCredentials:
+        """New credentials."""
+
+    def __init__(
+        self,
+        *,
+        connection_id: _builtins.str = ...,
+        api_key: Global___ApiKeyCredentials | None = ...,
+        label: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_label", b"_label", "api_key", b"api_key", "label", b"label"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_label", b"_label", "api_key", b"api_key", "connection_id", b"connection_id", "label", b"label"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__label: _TypeAlias = _typing.Literal["label"]  # noqa: Y015
+    _WhichOneofArgType__label: _TypeAlias = _typing.Literal["_label", b"_label"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__label) -> _WhichOneofReturnType__label | None: ...
+
+Global___UpdateConnectionRequest: _TypeAlias = UpdateConnectionRequest  # noqa: Y015
+
+@_typing.final
+class UpdateConnectionResponse(_message.Message):
+    """UpdateConnectionResponse is the connection after it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONNECTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def connection(self) -> Global___Connection:
+        """The connection."""
+
+    def __init__(
+        self,
+        *,
+        connection: Global___Connection | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["connection", b"connection"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection", b"connection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateConnectionResponse: _TypeAlias = UpdateConnectionResponse  # noqa: Y015
+
+@_typing.final
+class WatchConnectionsRequest(_message.Message):
+    """WatchConnectionsRequest begins a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """1 to 60 s; 15 s when not set."""
+
+    def __init__(
+        self,
+        *,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchConnectionsRequest: _TypeAlias = WatchConnectionsRequest  # noqa: Y015
+
+@_typing.final
+class ConnectionsShown(_message.Message):
+    """ConnectionsShown ends the beginning of the stream: every connection there is has been shown."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    HINT_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """How many there are."""
+    hint: _builtins.str
+    """What to do, in words, where there is none."""
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        hint: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "hint", b"hint"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConnectionsShown: _TypeAlias = ConnectionsShown  # noqa: Y015
+
+@_typing.final
+class ConnectionsHeartbeat(_message.Message):
+    """ConnectionsHeartbeat proves that the stream is alive."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def server_time(self) -> _timestamp_pb2.Timestamp:
+        """The gateway's time."""
+
+    def __init__(
+        self,
+        *,
+        server_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConnectionsHeartbeat: _TypeAlias = ConnectionsHeartbeat  # noqa: Y015
+
+@_typing.final
+class WatchConnectionsResponse(_message.Message):
+    """WatchConnectionsResponse is one message of the stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SNAPSHOT_ITEM_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_COMPLETE_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
+    TERMINATING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def snapshot_item(self) -> Global___Connection:
+        """A connection as it is when the stream begins."""
+
+    @_builtins.property
+    def snapshot_complete(self) -> Global___ConnectionsShown:
+        """The beginning is over."""
+
+    @_builtins.property
+    def changed(self) -> Global___Connection:
+        """A connection that was made or has changed. Moments that pass by themselves, such as last_sync_time, are told at
+        most every ten seconds.
+        """
+
+    @_builtins.property
+    def heartbeat(self) -> Global___ConnectionsHeartbeat:
+        """Nothing has changed for a while."""
+
+    @_builtins.property
+    def terminating(self) -> _streams_pb2.Terminating:
+        """The stream is about to end; there is no cursor in it."""
+
+    def __init__(
+        self,
+        *,
+        snapshot_item: Global___Connection | None = ...,
+        snapshot_complete: Global___ConnectionsShown | None = ...,
+        changed: Global___Connection | None = ...,
+        heartbeat: Global___ConnectionsHeartbeat | None = ...,
+        terminating: _streams_pb2.Terminating | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "heartbeat", b"heartbeat", "message", b"message", "snapshot_complete", b"snapshot_complete", "snapshot_item", b"snapshot_item", "terminating", b"terminating"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "heartbeat", b"heartbeat", "message", b"message", "snapshot_complete", b"snapshot_complete", "snapshot_item", b"snapshot_item", "terminating", b"terminating"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["snapshot_item", "snapshot_complete", "changed", "heartbeat", "terminating"]  # noqa: Y015
+    _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
+
+Global___WatchConnectionsResponse: _TypeAlias = WatchConnectionsResponse  # noqa: Y015
 
 @_typing.final
 class TestConnectionRequest(_message.Message):

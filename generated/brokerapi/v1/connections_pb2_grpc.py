@@ -50,6 +50,16 @@ class ConnectionServiceStub:
                 request_serializer=brokerapi_dot_v1_dot_connections__pb2.ListConnectionsRequest.SerializeToString,
                 response_deserializer=brokerapi_dot_v1_dot_connections__pb2.ListConnectionsResponse.FromString,
                 _registered_method=True)
+        self.UpdateConnection = channel.unary_unary(
+                '/brokerapi.v1.ConnectionService/UpdateConnection',
+                request_serializer=brokerapi_dot_v1_dot_connections__pb2.UpdateConnectionRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_connections__pb2.UpdateConnectionResponse.FromString,
+                _registered_method=True)
+        self.WatchConnections = channel.unary_stream(
+                '/brokerapi.v1.ConnectionService/WatchConnections',
+                request_serializer=brokerapi_dot_v1_dot_connections__pb2.WatchConnectionsRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_connections__pb2.WatchConnectionsResponse.FromString,
+                _registered_method=True)
         self.TestConnection = channel.unary_unary(
                 '/brokerapi.v1.ConnectionService/TestConnection',
                 request_serializer=brokerapi_dot_v1_dot_connections__pb2.TestConnectionRequest.SerializeToString,
@@ -87,6 +97,23 @@ class ConnectionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateConnection(self, request, context):
+        """Changes the credentials of a connection, or its label. New credentials are tried before they are stored, and must
+        belong to the same account. Every process of the gateway takes them up within a second; what is on its way with the
+        former ones comes to its end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchConnections(self, request, context):
+        """Shows the caller's connections, then each that changes, until the caller leaves. There is no cursor: who comes
+        back is shown all of them again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def TestConnection(self, request, context):
         """Asks the broker whether the stored credentials still work.
         """
@@ -95,7 +122,8 @@ class ConnectionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RevokeConnection(self, request, context):
-        """Ends a connection at once and destroys its credentials. Orders at the broker stay as they are.
+        """Ends a connection at once, with its sessions, its streams and what is bound to its account, and destroys its
+        credentials. Orders at the broker stay as they are.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,6 +146,16 @@ def add_ConnectionServiceServicer_to_server(servicer, server):
                     servicer.ListConnections,
                     request_deserializer=brokerapi_dot_v1_dot_connections__pb2.ListConnectionsRequest.FromString,
                     response_serializer=brokerapi_dot_v1_dot_connections__pb2.ListConnectionsResponse.SerializeToString,
+            ),
+            'UpdateConnection': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateConnection,
+                    request_deserializer=brokerapi_dot_v1_dot_connections__pb2.UpdateConnectionRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_connections__pb2.UpdateConnectionResponse.SerializeToString,
+            ),
+            'WatchConnections': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchConnections,
+                    request_deserializer=brokerapi_dot_v1_dot_connections__pb2.WatchConnectionsRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_connections__pb2.WatchConnectionsResponse.SerializeToString,
             ),
             'TestConnection': grpc.unary_unary_rpc_method_handler(
                     servicer.TestConnection,
@@ -212,6 +250,60 @@ class ConnectionService:
             '/brokerapi.v1.ConnectionService/ListConnections',
             brokerapi_dot_v1_dot_connections__pb2.ListConnectionsRequest.SerializeToString,
             brokerapi_dot_v1_dot_connections__pb2.ListConnectionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateConnection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.ConnectionService/UpdateConnection',
+            brokerapi_dot_v1_dot_connections__pb2.UpdateConnectionRequest.SerializeToString,
+            brokerapi_dot_v1_dot_connections__pb2.UpdateConnectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchConnections(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/brokerapi.v1.ConnectionService/WatchConnections',
+            brokerapi_dot_v1_dot_connections__pb2.WatchConnectionsRequest.SerializeToString,
+            brokerapi_dot_v1_dot_connections__pb2.WatchConnectionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -22,10 +22,21 @@ class ConnectionServiceStub:
     """Gets one connection."""
     ListConnections: _aio.UnaryUnaryMultiCallable[_connections_pb2.ListConnectionsRequest, _connections_pb2.ListConnectionsResponse]
     """Lists the caller's connections, oldest first."""
+    UpdateConnection: _aio.UnaryUnaryMultiCallable[_connections_pb2.UpdateConnectionRequest, _connections_pb2.UpdateConnectionResponse]
+    """Changes the credentials of a connection, or its label. New credentials are tried before they are stored, and must
+    belong to the same account. Every process of the gateway takes them up within a second; what is on its way with the
+    former ones comes to its end.
+    """
+    WatchConnections: _aio.UnaryStreamMultiCallable[_connections_pb2.WatchConnectionsRequest, _connections_pb2.WatchConnectionsResponse]
+    """Shows the caller's connections, then each that changes, until the caller leaves. There is no cursor: who comes
+    back is shown all of them again.
+    """
     TestConnection: _aio.UnaryUnaryMultiCallable[_connections_pb2.TestConnectionRequest, _connections_pb2.TestConnectionResponse]
     """Asks the broker whether the stored credentials still work."""
     RevokeConnection: _aio.UnaryUnaryMultiCallable[_connections_pb2.RevokeConnectionRequest, _connections_pb2.RevokeConnectionResponse]
-    """Ends a connection at once and destroys its credentials. Orders at the broker stay as they are."""
+    """Ends a connection at once, with its sessions, its streams and what is bound to its account, and destroys its
+    credentials. Orders at the broker stay as they are.
+    """
 
 class ConnectionServiceServicer(metaclass=_abc_1.ABCMeta):
     """ConnectionService keeps the links to brokers. No call ever gives a secret back."""
@@ -55,6 +66,27 @@ class ConnectionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the caller's connections, oldest first."""
 
     @_abc_1.abstractmethod
+    def UpdateConnection(
+        self,
+        request: _connections_pb2.UpdateConnectionRequest,
+        context: _aio.ServicerContext[_connections_pb2.UpdateConnectionRequest, _abc.Awaitable[_connections_pb2.UpdateConnectionResponse]],
+    ) -> _abc.Awaitable[_connections_pb2.UpdateConnectionResponse]:
+        """Changes the credentials of a connection, or its label. New credentials are tried before they are stored, and must
+        belong to the same account. Every process of the gateway takes them up within a second; what is on its way with the
+        former ones comes to its end.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchConnections(
+        self,
+        request: _connections_pb2.WatchConnectionsRequest,
+        context: _aio.ServicerContext[_connections_pb2.WatchConnectionsRequest, _abc.AsyncIterator[_connections_pb2.WatchConnectionsResponse]],
+    ) -> _abc.AsyncIterator[_connections_pb2.WatchConnectionsResponse]:
+        """Shows the caller's connections, then each that changes, until the caller leaves. There is no cursor: who comes
+        back is shown all of them again.
+        """
+
+    @_abc_1.abstractmethod
     def TestConnection(
         self,
         request: _connections_pb2.TestConnectionRequest,
@@ -68,6 +100,8 @@ class ConnectionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _connections_pb2.RevokeConnectionRequest,
         context: _aio.ServicerContext[_connections_pb2.RevokeConnectionRequest, _abc.Awaitable[_connections_pb2.RevokeConnectionResponse]],
     ) -> _abc.Awaitable[_connections_pb2.RevokeConnectionResponse]:
-        """Ends a connection at once and destroys its credentials. Orders at the broker stay as they are."""
+        """Ends a connection at once, with its sessions, its streams and what is bound to its account, and destroys its
+        credentials. Orders at the broker stay as they are.
+        """
 
 def add_ConnectionServiceServicer_to_server(servicer: ConnectionServiceServicer, server: _aio.Server) -> None: ...

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
+from brokergw.cli.connection_cards import connection_card, connection_line, connections_table
 from brokergw.cli.exits import Exit
 from brokergw.cli.session import Session, gateway_verb
-from brokergw.cli.tables import card, connections_table, styled
-from brokergw.client.messages import Connection, words
+from brokergw.cli.tables import card, styled
+from brokergw.client.messages import Connection, WatchConnectionsResponse, as_dict, words
 
 app = typer.Typer(no_args_is_help=True, help="Connect accounts at brokers.")
 
@@ -29,6 +30,62 @@ async def list_connections(session: Session) -> None:
         if not token:
             break
     session.screen.show(found, connections_table(found))
+    if not found:
+        session.screen.say(page.hint)
+
+
+@app.command(epilog="Example: brokergw connections show con_1")
+@gateway_verb
+async def show(session: Session, *, connection: ConnectionId) -> None:
+    """Show everything about a connection: health, freshness, what it may do and why not, what is bound to it."""
+    found = await session.client.get_connection(connection)
+    session.screen.show([found], connection_card(found))
+
+
+@app.command(
+    epilog="Example: brokergw connections update con_1 --label 'the old account'\n\n"
+    "Example: brokergw connections update con_1 --key PK456"
+)
+@gateway_verb
+async def update(
+    session: Session,
+    *,
+    connection: ConnectionId,
+    key: Annotated[str | None, typer.Option(help="The broker's new key id; its secret is asked for.")] = None,
+    secret_env: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The environment variable that holds the secret.")
+    ] = None,
+    secret_stdin: Annotated[bool, typer.Option("--secret-stdin", help="Read the secret from standard input.")] = False,
+    label: Annotated[str | None, typer.Option(help="Your own name for it; empty takes it away.")] = None,
+) -> None:
+    """Change the credentials of a connection, tried before they are stored, or its label."""
+    if (secret_stdin or secret_env) and not key:
+        raise typer.BadParameter("a secret needs --key")
+    if key is None and label is None:
+        raise typer.BadParameter("nothing would change: give --key or --label")
+    secret = _secret(secret_env, from_stdin=secret_stdin) if key else None
+    changed = await session.client.update_connection(connection, key=key, secret=secret, label=label)
+    session.screen.show([changed], connection_card(changed))
+
+
+@app.command(epilog="Example: brokergw connections watch")
+@gateway_verb
+async def watch(
+    session: Session,
+    *,
+    count: Annotated[int | None, typer.Option(min=1, help="Stop after so many.")] = None,
+) -> None:
+    """Follow the connections until you press Ctrl-C: first all of them, then each that changes.
+
+    With --json, each line is one message of the stream: {"snapshot_item": …} or {"changed": …}.
+    """
+    session.interrupt = Exit.OK
+    told = 0
+    async with session.client.watch_connections() as stream:
+        async for message in stream:
+            told += _tell(session, message)
+            if told == count:
+                break
 
 
 @app.command(
@@ -103,3 +160,18 @@ def _secret(env_name: str | None, *, from_stdin: bool) -> str:
     if not found:
         raise typer.BadParameter("the secret is empty", param_hint=f"--secret-env {env_name}" if env_name else None)
     return found
+
+
+def _tell(session: Session, message: WatchConnectionsResponse) -> bool:
+    """Show one message of the stream; gives whether it was about a connection."""
+    kind = message.WhichOneof("message")
+    if kind == "snapshot_complete" and message.snapshot_complete.hint:
+        session.screen.say(message.snapshot_complete.hint)
+    if kind not in {"snapshot_item", "changed"}:
+        return False
+    shown = message.snapshot_item if kind == "snapshot_item" else message.changed
+    if session.screen.json:
+        session.screen.line(as_dict(message))
+    else:
+        session.screen.out.print(connection_line(shown))
+    return True

@@ -10,7 +10,6 @@ from brokergw.client.messages import (
     Account,
     Broker,
     CancelResult,
-    Connection,
     Fill,
     Order,
     OrderInDoubt,
@@ -200,24 +199,6 @@ def brokers_table(brokers: Sequence[Broker]) -> Table:
             made.add_row(*head, words(asset, "asset_class"), types, words(asset, "times_in_force"), *tail)
             head, tail = ("", ""), ("", "")
         made.add_section()
-    return made
-
-
-def connections_table(connections: Sequence[Connection]) -> Table:
-    """Lay connections out, one a row; of a credential only its last four characters are known here."""
-    made = table("connection", "broker", "environment", "account", "label", "key", "health", "detail", "last heard")
-    for link in connections:
-        made.add_row(
-            link.connection_id,
-            link.broker,
-            words(link, "environment"),
-            link.account_id,
-            link.account_label,
-            f"…{link.key_last_four}" if link.has_key else "",
-            styled(words(link, "health")),
-            link.health_detail,
-            moment(link.last_sync_time),
-        )
     return made
 
 

@@ -14,6 +14,8 @@ from brokerapi.v1 import (
 
 from brokergw.client import encode
 from brokergw.client.base import CallGroup
+from brokergw.client.connection_watch import ConnectionWatch
+from brokergw.client.subscription import HEARTBEAT_S
 
 
 class BrokerCalls(CallGroup):
@@ -84,6 +86,45 @@ class BrokerCalls(CallGroup):
         """Ask the broker whether the stored credentials still work; its refusal is an answer, not an error."""
         request = connections_pb2.TestConnectionRequest(connection_id=connection_id)
         return await self._caller.read(self._connections.TestConnection, request, timeout_s)
+
+    async def update_connection(
+        self,
+        connection_id: str,
+        *,
+        key: str | None = None,
+        secret: str | None = None,
+        label: str | None = None,
+        timeout_s: float | None = None,
+    ) -> connections_pb2.Connection:
+        """Change a connection; doing it twice is the same as once.
+
+        Args:
+            connection_id: which.
+            key: the broker's key id, with its secret; None leaves both as they are.
+            secret: the secret that belongs to it.
+            label: the user's own name for it; empty takes it away, None leaves it.
+            timeout_s: how long all of it may take.
+        """
+        request = connections_pb2.UpdateConnectionRequest(
+            connection_id=connection_id, api_key=encode.api_key_credentials(key, secret), label=label
+        )
+        return (await self._caller.read(self._connections.UpdateConnection, request, timeout_s)).connection
+
+    def watch_connections(self, *, heartbeat_s: float | None = None) -> ConnectionWatch:
+        """Follow the connections: first all of them, then each that changes; over reconnects, with all of them again.
+
+        Args:
+            heartbeat_s: how many seconds of quiet a heartbeat ends, 1 to 60; 15 when not given.
+        """
+        stub = connections_pb2_grpc.ConnectionServiceStub(self._stream_channel)
+        request = connections_pb2.WatchConnectionsRequest(heartbeat_interval=encode.duration(heartbeat_s))
+        watch = ConnectionWatch(
+            lambda: stub.WatchConnections(request, metadata=self._caller.metadata),
+            self._policy,
+            heartbeat_s or HEARTBEAT_S,
+        )
+        self._subscriptions.add(watch)
+        return watch
 
     async def revoke_connection(
         self, connection_id: str, *, timeout_s: float | None = None

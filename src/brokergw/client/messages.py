@@ -5,7 +5,7 @@ from typing import Any
 from brokerapi.v1.accounts_pb2 import Account, AccountSummary
 from brokerapi.v1.audit_pb2 import AuditEvent
 from brokerapi.v1.brokers_pb2 import Broker
-from brokerapi.v1.connections_pb2 import Connection
+from brokerapi.v1.connections_pb2 import Connection, Permission, WatchConnectionsResponse
 from brokerapi.v1.fills_pb2 import Fill, FillEvent
 from brokerapi.v1.halts_pb2 import Halt, HaltPropagation, HaltScope, HaltSweep
 from brokerapi.v1.limits_pb2 import BrokerConfig, EffectiveLimit, GetLimitsResponse, Limits, StoredLimits
@@ -45,6 +45,7 @@ __all__ = [
     "OrderEvent",
     "OrderInDoubt",
     "OrderSpec",
+    "Permission",
     "Position",
     "PositionEvent",
     "Reconciliation",
@@ -55,6 +56,7 @@ __all__ = [
     "Subscribed",
     "Terminating",
     "Timestamp",
+    "WatchConnectionsResponse",
     "as_dict",
     "words",
 ]

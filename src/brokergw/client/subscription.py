@@ -25,7 +25,9 @@ T = TypeVar("T")
 HEARTBEATS_MISSED_MAX: Final = 3
 """So many silent heartbeat intervals mean that the stream is dead, whatever the connection says."""
 
-_HEARTBEAT_S: Final = 15.0
+HEARTBEAT_S: Final = 15.0
+"""How many seconds apart heartbeats are when nothing else was asked for."""
+
 _ENDING_S: Final = 5.0
 _SAME_FAILURE_MAX: Final = 5
 
@@ -84,7 +86,7 @@ class Subscription(Generic[T]):
         self._connected = False
         self._ever_connected = False
         self._ending = False
-        self._heartbeat_s = _HEARTBEAT_S
+        self._heartbeat_s = HEARTBEAT_S
         self._failures = 0
         self._lost_at: float | None = None
         self._wait_at_least_s = 0.0
@@ -185,7 +187,7 @@ class Subscription(Generic[T]):
         match kind:
             case "subscribed":
                 self._progress.subscribed(content)
-                self._heartbeat_s = content.heartbeat_interval.ToNanoseconds() / 1e9 or _HEARTBEAT_S
+                self._heartbeat_s = content.heartbeat_interval.ToNanoseconds() / 1e9 or HEARTBEAT_S
                 self.resumptions += self._ever_connected
                 self._connected = self._ever_connected = True
                 self._lost_at = None

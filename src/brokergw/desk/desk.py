@@ -9,6 +9,8 @@ import structlog
 from brokergw.desk.alerts.limits import LimitAlerts
 from brokergw.desk.alerts.logged import LoggedAlerts
 from brokergw.desk.clearing.clearing import Clearing
+from brokergw.desk.connections.cards import Cards
+from brokergw.desk.connections.watch import ConnectionWatch
 from brokergw.desk.doubt.left_answers import LeftAnswers
 from brokergw.desk.doubt.recovery import Recovery
 from brokergw.desk.doubt.resolver import Resolver
@@ -216,12 +218,13 @@ class Desk:
         self.list_mismatches, self.settle_reconciliation = reconcile.mismatches, reconcile.settle
         self.get_reconciliation_policy, self.set_reconciliation_policy = reconcile.policy, reconcile.set_policy
 
-        connections = Connections(directory, self._sessions, self._tail, clock)
-        self.create_connection = connections.create
-        self.get_connection = connections.get
-        self.list_connections = connections.list
-        self.test_connection = connections.test
-        self.revoke_connection = connections.revoke
+        cards = Cards(self.live, self._halting.standing, self.limits.book, clock)
+        self._connection_watch = ConnectionWatch(self._sessions, cards, clock)
+        self.watch_connections = self._connection_watch.stream
+        connections = Connections(directory, self._sessions, cards, self._tail, self.live, clock)
+        self.create_connection, self.update_connection = connections.create, connections.update
+        self.get_connection, self.list_connections = connections.get, connections.list
+        self.test_connection, self.revoke_connection = connections.test, connections.revoke
 
     async def recall(self, caller: Caller, command: KeyedCommand) -> Result | None:
         """Give the answer that a command's key stands for already, or None when the call is to go on."""
@@ -316,6 +319,7 @@ class Desk:
         """Refuse new mutations and end the streams."""
         self._draining = True
         self._watch.drain()
+        self._connection_watch.drain()
 
     async def settle(self, grace_s: float) -> int:
         """Wait for the sends in flight; gives how many had not ended in time."""

@@ -111,13 +111,19 @@ Result: TypeAlias = OrderResult | SweepResult
 
 @dataclass(frozen=True, slots=True)
 class ConnectionStatus:
-    """A connection and how it fares; `last_message_ns` is None until the broker has told anything."""
+    """A connection and how it fares; `last_message_ns` is None until the broker has told anything.
+
+    `last_sync_ns` is when the broker was last asked for what the record must agree with, `next_sync_ns` when it is to
+    be asked next; None where it never was, or nobody is to ask.
+    """
 
     connection: Connection
     health: ConnectionHealth
     detail: str
     stream_up: bool
     last_message_ns: int | None
+    last_sync_ns: int | None = None
+    next_sync_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

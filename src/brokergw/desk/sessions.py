@@ -1,192 +1,34 @@
-"""One session per connection: its adapter, how it fares, and the questions that are shared while they are asked."""
+"""Every session of this process: opened when first needed, renewed with new credentials, ended with its connection."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
 
-from brokergw.desk.breaker import Contact
-from brokergw.desk.fresh import FreshFetch
-from brokergw.desk.prices import Prices
-from brokergw.desk.readiness import Readiness
-from brokergw.desk.results import BrokerState, ConnectionStatus
+from brokergw.desk.session import Session
 from brokergw.model.account import Connection, ConnectionHealth, Environment
 from brokergw.model.broker_config import BrokerConfig
-from brokergw.model.capability import Capabilities
 from brokergw.model.errors import GatewayError, NotFound, Reason
-from brokergw.model.instrument import Instrument
 from brokergw.model.principal import Caller
 from brokergw.model.whose import Whose, only
 from brokergw.ports.broker import AdapterFactory, BrokerAdapter, BrokerLink, Credentials, Pace
 from brokergw.ports.clock import Clock
 from brokergw.ports.directory import ConnectionDirectory
-from brokergw.ports.leases import FeedStatus, Lease, LeaseGone
 from brokergw.ports.vault import Purpose
 
-_INSTRUMENT_LIFE_S: Final = 600.0
-_INSTRUMENTS_MAX: Final = 5_000
+__all__ = ["Session", "Sessions"]
+
+_RETIRED_FOR_S: Final = 30.0
+"""How long an adapter that was replaced is kept for what is on its way through it."""
+
+_OPEN_AGAIN_S: Final = 60.0
+"""After which credentials that did not open are tried again: their key may be back."""
+
 _UNREADABLE: Final = Credentials(key="unreadable", secret="unreadable")  # noqa: S106 - stands where there is none
 """What a connection has in place of credentials that are destroyed or do not open; no broker takes it."""
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class Session:
-    """A connection at work."""
-
-    connection: Connection
-    adapter: BrokerAdapter
-    clock: Clock
-    health: ConnectionHealth = ConnectionHealth.CONNECTING
-    detail: str = ""
-    stream_up: bool = False
-    last_message_ns: int | None = None
-    lease: Lease | None = None
-    on_news: Callable[[], None] = lambda: None
-    ready: Readiness = field(init=False)
-    state: FreshFetch[BrokerState] = field(init=False)
-    prices: Prices = field(init=False)
-    _instruments: dict[str, tuple[float, Instrument]] = field(default_factory=dict)
-    _work: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    _ending: set[asyncio.Task[None]] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.state = FreshFetch(self._fetch_state, self.clock)
-        self.prices = Prices(self.adapter.get_quotes, self.clock)
-        self.ready = Readiness(self.clock)
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What the broker can do."""
-        return self.adapter.capabilities
-
-    @property
-    def status(self) -> ConnectionStatus:
-        """How the connection fares."""
-        return ConnectionStatus(self.connection, self.health, self.detail, self.stream_up, self.last_message_ns)
-
-    @property
-    def feed_status(self) -> FeedStatus:
-        """How the feed fares, as the process that runs it sees it."""
-        return FeedStatus(
-            health=self.health, detail=self.detail, stream_up=self.stream_up, last_message_ns=self.last_message_ns
-        )
-
-    def show(self, status: FeedStatus) -> None:
-        """Show how the feed fares that another process runs."""
-        self.health, self.detail, self.stream_up = status.health, status.detail, status.stream_up
-        self.last_message_ns = status.last_message_ns or self.last_message_ns
-
-    @property
-    def may_be_held(self) -> bool:
-        """Whether this process could do the connection's background work."""
-        return not self.connection.revoked and self.health is not ConnectionHealth.ERROR
-
-    def require_usable(self) -> None:
-        """Raise unless orders may go through this connection."""
-        if self.connection.revoked:
-            raise GatewayError(Reason.CONNECTION_NOT_USABLE, "the connection was revoked")
-        if self.health is ConnectionHealth.ERROR:
-            raise GatewayError(Reason.CONNECTION_NOT_USABLE, f"the connection cannot be used: {self.detail}")
-        if self.health is ConnectionHealth.REAUTHORIZATION_REQUIRED:
-            raise GatewayError(Reason.CONNECTION_NOT_USABLE, "the broker refuses the connection's credentials")
-
-    @property
-    def guard(self) -> Lease:
-        """The lease that background work is done under; raises LeaseGone where this process does not do it."""
-        if self.lease is None:
-            raise LeaseGone(self.connection.connection_id)
-        return self.lease
-
-    def later(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run background work for as long as this process holds the connection; one at a time under a name.
-
-        Where another process holds it, nothing runs: that one finds on the record what is to be done.
-        """
-        if self.lease is None or name in self._work:
-            return
-        task = asyncio.create_task(self._run(name, work), name=f"{name} of {self.connection.connection_id}")
-        self._work[name] = task
-        task.add_done_callback(lambda done: self._done(name, done))
-
-    def take(self, lease: Lease) -> None:
-        """Become the process that does the connection's background work; how its feed fares is to be seen."""
-        self.lease, self.stream_up = lease, False
-        self.health, self.detail = ConnectionHealth.CONNECTING, ""
-        self.ready.taken()
-
-    def let_go(self) -> None:
-        """Stop the background work: another process does it from here on, or nobody."""
-        self.lease, self.stream_up = None, False
-        self.ready.reconciled()
-        for task in self._work.values():
-            task.cancel()
-        self._ending.update(self._work.values())
-        self._work.clear()
-
-    async def ended(self) -> None:
-        """Wait until the background work that was stopped has really ended."""
-        await asyncio.gather(*self._ending, return_exceptions=True)
-
-    async def _run(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run one piece of background work once its forerunners have ended; it is nobody's to wait for."""
-        try:
-            await self.ended()
-            await work()
-        except LeaseGone:
-            log.info("background work ends with its lease", work=name, connection_id=self.connection.connection_id)
-        except Exception:
-            log.exception("background work failed", work=name, connection_id=self.connection.connection_id)
-
-    def _done(self, name: str, task: asyncio.Task[None]) -> None:
-        self._ending.discard(task)
-        if self._work.get(name) is task:
-            del self._work[name]
-
-    def instrument_at_hand(self, symbol: str) -> Instrument | None:
-        """Give the description of an instrument that is kept: never of prices or holdings, for ten minutes."""
-        known = self._instruments.get(symbol)
-        return known[1] if known is not None and self.clock.monotonic() - known[0] < _INSTRUMENT_LIFE_S else None
-
-    async def instrument(self, symbol: str) -> Instrument | None:
-        """Describe an instrument, as it is kept or as the broker tells it; None for one that the broker has not."""
-        known = self.instrument_at_hand(symbol)
-        if known is not None:
-            return known
-        asked_at = self.clock.monotonic()
-        instrument = await self.adapter.get_instrument(symbol)
-        if instrument is not None:
-            if len(self._instruments) >= _INSTRUMENTS_MAX:
-                self._instruments.clear()
-            self._instruments[symbol] = (asked_at, instrument)
-        return instrument
-
-    async def _fetch_state(self) -> BrokerState:
-        try:
-            state = await self._ask_state()
-        except GatewayError as error:
-            if error.reason in _FAILURES:
-                self.ready.breaker.failed(Contact.QUESTION)
-            raise
-        self.ready.breaker.succeeded(Contact.QUESTION)
-        return state
-
-    async def _ask_state(self) -> BrokerState:
-        # One question in a task beside the other: a task each would cost another turn of the loop for every order.
-        account = asyncio.create_task(self.adapter.get_account())
-        try:
-            positions = await self.adapter.get_positions()
-        except BaseException:
-            account.cancel()
-            await asyncio.gather(account, return_exceptions=True)
-            raise
-        return BrokerState(await account, positions)
-
-
-_FAILURES: Final = frozenset({Reason.BROKER_UNREACHABLE, Reason.BROKER_ANSWER_UNUSABLE})
 
 
 class Sessions:
@@ -210,6 +52,7 @@ class Sessions:
         self._by_account: dict[str, Session] = {}
         self._by_connection: dict[str, Session] = {}
         self._on_open: Callable[[Session], None] = lambda _: None
+        self._ending: set[asyncio.Task[None]] = set()
 
     def on_open(self, listener: Callable[[Session], None]) -> None:
         """Call a function with every session that opens from here on."""
@@ -296,19 +139,56 @@ class Sessions:
         known = self._by_connection.get(connection.connection_id)
         if known is not None:
             return known
-        link = self.link(
-            connection.broker, connection.environment, credentials, connection.connection_id, connection.account_id
-        )
-        adapter = self._brokers[connection.broker].open(link)
-        session = Session(connection, adapter, self._clock)
-        if broken:
-            session.health, session.detail = ConnectionHealth.ERROR, broken
+        session = Session(connection, self._adapter(connection, credentials), self._clock)
+        self._judge(session, broken)
         if connection.revoked:
             session.health = ConnectionHealth.REVOKED
         self._by_connection[connection.connection_id] = session
         self._by_account[connection.account_id] = session
         self._on_open(session)
         return session
+
+    async def renew(self, connection: Connection) -> Session:
+        """Take over how a connection is now; with other credentials its session speaks through another adapter.
+
+        What is on its way through the former one comes to its end there.
+        """
+        session = await self.open(connection)
+        if not _is_news(session, connection):
+            return session
+        credentials, broken = await self._credentials(connection)
+        if broken and session.unreadable:
+            self._judge(session, broken)
+        # Somebody else may have been faster, or have revoked it.
+        elif _is_news(session, connection):
+            former = session.speak_through(self._adapter(connection, credentials), connection)
+            self._judge(session, broken)
+            self._later(self._retire(former), f"former adapter of {connection.connection_id}")
+            self._on_open(session)
+        return session
+
+    def _adapter(self, connection: Connection, credentials: Credentials | None) -> BrokerAdapter:
+        link = self.link(
+            connection.broker, connection.environment, credentials, connection.connection_id, connection.account_id
+        )
+        return self._brokers[connection.broker].open(link)
+
+    def _judge(self, session: Session, broken: str) -> None:
+        """Show whether the stored credentials have opened."""
+        session.open_again_at = self._clock.monotonic() + _OPEN_AGAIN_S if broken else None
+        if broken:
+            session.health, session.detail = ConnectionHealth.ERROR, broken
+
+    async def _retire(self, adapter: BrokerAdapter) -> None:
+        try:
+            await self._clock.sleep(_RETIRED_FOR_S)
+        finally:
+            await adapter.disconnect()
+
+    def _later(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     def link(
         self,
@@ -347,17 +227,31 @@ class Sessions:
             return _UNREADABLE, error.message
 
     async def open_all(self) -> bool:
-        """Open a session for every connection, and end those of revoked ones; also finds what another process did.
+        """Open a session for every connection, renew those that have changed, and end those of revoked ones.
 
-        Tells whether any was ended.
+        So this process finds what others did. Tells whether any was ended.
         """
         ended = False
         for connection in await self._directory.list():
+            session = self._by_connection.get(connection.connection_id)
             if connection.revoked:
-                ended |= await self.close(connection)
+                if session is not None and self._revoke(session, connection):
+                    # A broker that does not let go must not keep the next one from ending.
+                    self._later(_end(session), f"end of {connection.connection_id}")
+                    ended = True
+            elif session is not None:
+                await self._follow(session, connection)
             elif connection.broker in self._brokers:
                 await self.open(connection)
         return ended
+
+    async def _follow(self, session: Session, connection: Connection) -> None:
+        """Take over what has changed of a connection, and try again what did not open."""
+        due = session.open_again_at is not None and self._clock.monotonic() >= session.open_again_at
+        if due or connection.credentials_version > session.connection.credentials_version:
+            await self.renew(connection)
+        elif connection != session.connection and not session.connection.revoked:
+            session.connection = connection
 
     async def close(self, connection: Connection) -> bool:
         """End a connection's session: its background work and its adapter; what it knew stays readable as revoked.
@@ -365,13 +259,18 @@ class Sessions:
         Tells whether it was open.
         """
         session = self._by_connection.get(connection.connection_id)
-        if session is None or session.connection.revoked:
+        if session is None or not self._revoke(session, connection):
+            return False
+        await _end(session)
+        return True
+
+    def _revoke(self, session: Session, connection: Connection) -> bool:
+        """Let nothing more through a session; tells whether anything could go through before."""
+        if session.connection.revoked:
             return False
         session.connection = connection
         session.health, session.stream_up, session.detail = ConnectionHealth.REVOKED, False, "revoked"
         session.let_go()
-        await session.ended()
-        await session.adapter.disconnect()
         return True
 
     def is_revoked(self, account_id: str) -> bool:
@@ -381,6 +280,9 @@ class Sessions:
 
     async def stop(self) -> None:
         """End every session."""
+        for task in self._ending:
+            task.cancel()
+        await asyncio.gather(*self._ending, return_exceptions=True)
         for session in self._by_connection.values():
             session.let_go()
             await session.ended()
@@ -394,3 +296,16 @@ class Sessions:
     def all(self) -> tuple[Session, ...]:
         """Every open session."""
         return tuple(self._by_connection.values())
+
+
+async def _end(session: Session) -> None:
+    await session.ended()
+    await session.adapter.disconnect()
+
+
+def _is_news(session: Session, connection: Connection) -> bool:
+    """Tell whether a session must open a connection's credentials anew."""
+    if session.connection.revoked or connection.revoked:
+        return False
+    known = session.connection.credentials_version
+    return connection.credentials_version > known or (session.unreadable and connection.credentials_version == known)

@@ -110,7 +110,7 @@ class Connection:
     """A user's link to a broker, and the account behind it; never holds a secret.
 
     `has_key` and `key_last_four` are all that is ever shown of the credentials; `credentials_version` rises with each
-    change of them, and is 0 where there never were any.
+    change of them, and is 0 where there never were any. `label` is the user's own name for it.
     """
 
     connection_id: str
@@ -124,6 +124,7 @@ class Connection:
     create_time_ns: int
     revoke_time_ns: int | None = None
     credentials_version: int = 0
+    label: str = ""
 
     @property
     def revoked(self) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from brokergw.model.account import Connection
+from brokergw.model.events import AuditRow
 from brokergw.model.whose import Whose
 from brokergw.ports.broker import Credentials
 from brokergw.ports.vault import Purpose
@@ -12,8 +13,8 @@ from brokergw.ports.vault import Purpose
 class ConnectionDirectory(Protocol):
     """Connections and the accounts behind them."""
 
-    async def add(self, connection: Connection, credentials: Credentials | None) -> None:
-        """Store a connection; credentials are sealed before they touch the disk."""
+    async def add(self, connection: Connection, credentials: Credentials | None, audit: AuditRow | None = None) -> None:
+        """Store a connection; credentials are sealed before they touch the disk. The audit is told in one with it."""
         ...
 
     async def get(self, whose: Whose, connection_id: str) -> Connection | None:
@@ -32,10 +33,19 @@ class ConnectionDirectory(Protocol):
         """Open a connection's credentials, which the audit tells; raises CONNECTION_NOT_USABLE when they do not."""
         ...
 
-    async def put_credentials(self, connection: Connection, credentials: Credentials) -> Connection:
+    async def put_credentials(
+        self, connection: Connection, credentials: Credentials, audit: AuditRow | None = None
+    ) -> Connection:
         """Replace or add fields, each as a new version; raises CredentialsMoved when another change came first."""
         ...
 
-    async def revoke(self, user_id: str, connection_id: str, time_ns: int) -> bool:
-        """Revoke a connection and destroy its credentials; False when there is none."""
+    async def set_label(self, user_id: str, connection_id: str, label: str, audit: AuditRow) -> bool:
+        """Name a connection as its user wants it; False when there is none that is not revoked."""
+        ...
+
+    async def revoke(self, user_id: str, connection_id: str, time_ns: int, audit: AuditRow | None = None) -> bool:
+        """Revoke a connection, destroy its credentials and end what is bound to its account; False when there is none.
+
+        Done again it changes nothing, and the audit is told once.
+        """
         ...

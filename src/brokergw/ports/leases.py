@@ -21,12 +21,17 @@ class LeaseGone(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedStatus:
-    """What the holder of a connection knows of its feed, for every process to show."""
+    """What the holder of a connection knows of its feed, for every process to show.
+
+    `last_sync_ns` and `next_sync_ns` are when it asked, and asks next, for what the record must agree with.
+    """
 
     health: ConnectionHealth
     detail: str
     stream_up: bool
     last_message_ns: int | None
+    last_sync_ns: int | None = None
+    next_sync_ns: int | None = None
 
 
 class Leases(Protocol):

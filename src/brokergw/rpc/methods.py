@@ -237,6 +237,18 @@ _CONNECTIONS: Final = (
         Scope.CONNECTIONS_READ,
     ),
     _connection(
+        "ConnectionService/UpdateConnection",
+        connections_pb2.UpdateConnectionRequest,
+        connections.update_from_proto,
+        Scope.CONNECTIONS_WRITE,
+    ),
+    _stream(
+        "ConnectionService/WatchConnections",
+        connections_pb2.WatchConnectionsRequest,
+        connections.watch_from_proto,
+        Scope.CONNECTIONS_READ,
+    ),
+    _connection(
         "ConnectionService/TestConnection",
         connections_pb2.TestConnectionRequest,
         connections.named_from_proto,

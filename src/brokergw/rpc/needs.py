@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
+from brokergw.desk.connections.card import ConnectionCard
+from brokergw.desk.connections.watch import WatchedItem
 from brokergw.desk.halts.states import HaltRequest, KillSwitchView, ResumeRequest, TradingStateView
 from brokergw.desk.halts.switch import Halted
 from brokergw.desk.limits.verbs import BrokerChange, LimitsChange, LimitsView
@@ -10,8 +12,9 @@ from brokergw.desk.live.live import ModesView
 from brokergw.desk.live.mfa import Enrolment
 from brokergw.desk.live.risk_text import RiskText
 from brokergw.desk.reconcile.settling import Settled
-from brokergw.desk.results import Cleared, ConnectionStatus, OrderResult, Positions, Result, SweepResult
+from brokergw.desk.results import Cleared, OrderResult, Positions, Result, SweepResult
 from brokergw.desk.streams.watch import WatchItem, WatchRequest
+from brokergw.desk.verbs.connections import ConnectionChange
 from brokergw.desk.verbs.reconcile import SettleReconciliation
 from brokergw.desk.verbs.verdict import InDoubt
 from brokergw.model.account import AccountState, Connection, Environment, Position, Transaction
@@ -175,23 +178,31 @@ class Connections(Protocol):
 
     async def create_connection(
         self, caller: Caller, broker: str, environment: Environment, credentials: Credentials | None
-    ) -> ConnectionStatus:
+    ) -> ConnectionCard:
         """Try the credentials, then keep them."""
         ...
 
-    async def get_connection(self, caller: Caller, connection_id: str) -> ConnectionStatus:
+    async def update_connection(self, caller: Caller, change: ConnectionChange) -> ConnectionCard:
+        """Change credentials, tried before they are kept, or the label."""
+        ...
+
+    def watch_connections(self, caller: Caller, heartbeat_s: float) -> AsyncIterator[WatchedItem]:
+        """Show connections, and what changes of them."""
+        ...
+
+    async def get_connection(self, caller: Caller, connection_id: str) -> ConnectionCard:
         """Read one connection."""
         ...
 
-    async def list_connections(self, caller: Caller) -> Sequence[ConnectionStatus]:
+    async def list_connections(self, caller: Caller) -> Sequence[ConnectionCard]:
         """List connections, oldest first."""
         ...
 
-    async def test_connection(self, caller: Caller, connection_id: str) -> tuple[ConnectionStatus, bool, str]:
+    async def test_connection(self, caller: Caller, connection_id: str) -> tuple[ConnectionCard, bool, str]:
         """Ask the broker whether the credentials still work; gives the reason when not."""
         ...
 
-    async def revoke_connection(self, caller: Caller, connection_id: str) -> ConnectionStatus:
+    async def revoke_connection(self, caller: Caller, connection_id: str) -> ConnectionCard:
         """End a connection and destroy its credentials."""
         ...
 

@@ -26,6 +26,7 @@ from brokergw.rpc.services.accounts import AccountService
 from brokergw.rpc.services.admin import AdminService
 from brokergw.rpc.services.audit import AuditService
 from brokergw.rpc.services.brokers import BrokerService
+from brokergw.rpc.services.connection_stream import ConnectionStream
 from brokergw.rpc.services.connections import ConnectionService
 from brokergw.rpc.services.fills import FillService
 from brokergw.rpc.services.keys import KeyService
@@ -165,7 +166,9 @@ def build_server(
         AccountService(desk, pages, clock),
         BrokerService(desk, pages),
         MarketDataService(desk),
-        ConnectionService(desk, pages),
+        ConnectionService(
+            desk, pages, ConnectionStream(desk, clock, settings.stream_age_max_s, settings.stream_stall_max_s)
+        ),
         QuotaService(desk, budgets),
         OperationsService(desk, answers, pages),
         RiskService(desk),

@@ -15,10 +15,13 @@ from brokergw.model.whose import Whose, everyone, only
 from brokergw.ports.broker import Credentials
 from brokergw.ports.clock import Clock
 from brokergw.ports.vault import CredentialsMoved, Purpose
+from brokergw.store.audit.chain import write_audit
 from brokergw.store.directory import insert_new, make_user_known
+from brokergw.store.group import RunsWork
+from brokergw.store.mode_changes import touch
 from brokergw.store.reader import Reader
 from brokergw.store.separation.filters import rows_of
-from brokergw.store.tables import ACCOUNTS, CONNECTIONS, CREDENTIALS
+from brokergw.store.tables import ACCOUNTS, CONNECTIONS, CREDENTIALS, MODE_BINDINGS
 from brokergw.store.vault.places import place_of_credential
 from brokergw.store.vault.seal import Place, Seal, Sealed
 from brokergw.store.writer import Writer
@@ -29,26 +32,37 @@ _SESSIONS: Final = everyone(
 
 
 class SqlConnectionDirectory:
-    """Implements `ports.directory.ConnectionDirectory`. `record` puts a row on the audit."""
+    """Implements `ports.directory.ConnectionDirectory`.
+
+    `record` puts a row on the audit. `run` gives a write a transaction that keeps no group of orders waiting.
+    """
 
     def __init__(
-        self, writer: Writer, reader: Reader, seal: Seal, record: Callable[[AuditRow], None], clock: Clock
+        self,
+        writer: Writer,
+        reader: Reader,
+        seal: Seal,
+        record: Callable[[AuditRow], None],
+        clock: Clock,
+        run: RunsWork,
     ) -> None:
         self._writer = writer
+        self._run = run
         self._reader = reader
         self._seal = seal
         self._record = record
         self._clock = clock
         self._opened: dict[tuple[str, str], int] = {}
 
-    async def add(self, connection: Connection, credentials: Credentials | None) -> None:
+    async def add(self, connection: Connection, credentials: Credentials | None, audit: AuditRow | None = None) -> None:
         """Store a connection, its account and its sealed credentials; raises AlreadyThere for a known id."""
         version = 1 if credentials else 0
         sealed = self._sealed(connection, credentials or {}, version)
+        later = {"credentials_version": version, "label": connection.label}
 
         def work(database: Database) -> None:
             make_user_known(database, connection.user_id, connection.create_time_ns)
-            database.execute(insert(CONNECTIONS).values(_connection_row(connection) | {"credentials_version": version}))
+            database.execute(insert(CONNECTIONS).values(_connection_row(connection) | later))
             database.execute(
                 insert(ACCOUNTS).values(
                     user_id=connection.user_id,
@@ -59,6 +73,8 @@ class SqlConnectionDirectory:
             )
             if sealed:
                 database.execute(insert(CREDENTIALS), sealed)
+            if audit is not None:
+                write_audit(database, audit)
 
         await insert_new(self._writer.run, only(connection.user_id), work, "connection")
 
@@ -95,7 +111,9 @@ class SqlConnectionDirectory:
         self._tell(rows, purpose, "OK")
         return Credentials(**opened)
 
-    async def put_credentials(self, connection: Connection, credentials: Credentials) -> Connection:
+    async def put_credentials(
+        self, connection: Connection, credentials: Credentials, audit: AuditRow | None = None
+    ) -> Connection:
         """Seal fields anew, each as a higher version; fields that are not named stay, and so does a shown key.
 
         `connection` is what they are based on: raises CredentialsMoved when they have changed since, or were destroyed.
@@ -119,6 +137,8 @@ class SqlConnectionDirectory:
             mine = (CREDENTIALS.c.user_id == user_id, CREDENTIALS.c.connection_id == connection_id)
             database.execute(delete(CREDENTIALS).where(*mine, replaced))
             database.execute(insert(CREDENTIALS), sealed)
+            if audit is not None:
+                write_audit(database, audit)
             return True
 
         if not await self._writer.run(only(user_id), work):
@@ -127,22 +147,44 @@ class SqlConnectionDirectory:
         assert changed is not None
         return changed
 
-    async def revoke(self, user_id: str, connection_id: str, time_ns: int) -> bool:
-        """Revoke a connection and destroy its credentials; False when there is none."""
+    async def set_label(self, user_id: str, connection_id: str, label: str, audit: AuditRow) -> bool:
+        """Name a connection as its user wants it; False when there is none that is not revoked."""
+        known = (CONNECTIONS.c.user_id == user_id, CONNECTIONS.c.connection_id == connection_id)
+        change = update(CONNECTIONS).where(*known, CONNECTIONS.c.revoke_time_ns.is_(None)).values(label=label)
 
         def work(database: Database) -> bool:
-            known = (CONNECTIONS.c.user_id == user_id) & (CONNECTIONS.c.connection_id == connection_id)
-            there = database.scalar(select(CONNECTIONS.c.connection_id).where(known)) is not None
-            database.execute(
-                update(CONNECTIONS)
-                .where(known, CONNECTIONS.c.revoke_time_ns.is_(None))
-                .values(revoke_time_ns=time_ns, has_key=False, key_last_four="")
-            )
-            mine = (CREDENTIALS.c.user_id == user_id, CREDENTIALS.c.connection_id == connection_id)
-            database.execute(delete(CREDENTIALS).where(*mine))
-            return there
+            if database.execute(change).rowcount == 0:
+                return False
+            write_audit(database, audit)
+            return True
 
         return bool(await self._writer.run(only(user_id), work))
+
+    async def revoke(self, user_id: str, connection_id: str, time_ns: int, audit: AuditRow | None = None) -> bool:
+        """Revoke a connection, destroy its credentials and end what is bound to its account; False when there is none.
+
+        Done again it changes nothing, and the audit is told once.
+        """
+        known = (CONNECTIONS.c.user_id == user_id) & (CONNECTIONS.c.connection_id == connection_id)
+        account = _CONNECTIONS.with_only_columns(ACCOUNTS.c.account_id).where(known)
+        end = update(CONNECTIONS).where(known, CONNECTIONS.c.revoke_time_ns.is_(None))
+        mine = (CREDENTIALS.c.user_id == user_id, CREDENTIALS.c.connection_id == connection_id)
+
+        def work(database: Database) -> bool:
+            account_id = database.scalar(account)
+            if account_id is None:
+                return False
+            # The change is numbered first, as every other write of modes does, so that none waits in a circle.
+            touch(database, user_id)
+            bound = (MODE_BINDINGS.c.user_id == user_id, MODE_BINDINGS.c.account_id == account_id)
+            database.execute(delete(MODE_BINDINGS).where(*bound))
+            ended = database.execute(end.values(revoke_time_ns=time_ns, has_key=False, key_last_four="")).rowcount
+            database.execute(delete(CREDENTIALS).where(*mine))
+            if ended and audit is not None:
+                write_audit(database, audit)
+            return True
+
+        return bool(await self._run(only(user_id), work))
 
     async def _one(self, whose: Whose, condition: Any) -> Connection | None:
         wanted = _CONNECTIONS.where(rows_of(whose, CONNECTIONS), condition)
@@ -233,4 +275,5 @@ def _connection(row: Any) -> Connection:
         create_time_ns=row.create_time_ns,
         revoke_time_ns=row.revoke_time_ns,
         credentials_version=row.credentials_version,
+        label=row.label,
     )

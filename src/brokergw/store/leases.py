@@ -35,10 +35,11 @@ _NEW_LEASE: Final = text(
     "INSERT INTO leases (connection_id, epoch, instance_id, health, detail, stream_up)"
     " VALUES (:connection_id, 0, '', '', '', false) ON CONFLICT DO NOTHING"
 )
+_TOLD: Final = tuple(LEASES.columns[3:])
 _REPORT: Final = (
     update(LEASES)
     .where(LEASES.c.connection_id == bindparam("connection"), LEASES.c.epoch == bindparam("held_epoch"))
-    .values({column: bindparam(column.name) for column in LEASES.columns[3:]})
+    .values({column: bindparam(column.name) for column in _TOLD})
 )
 
 
@@ -85,7 +86,7 @@ class SqlLeases:
 
         After a hand-over that is the earlier holder's word, until the new one has told.
         """
-        told = (LEASES.c.connection_id, LEASES.c.health, LEASES.c.detail, LEASES.c.stream_up, LEASES.c.last_message_ns)
+        told = (LEASES.c.connection_id, *_TOLD)
         wanted = (
             select(*told)
             .join(INSTANCES, INSTANCES.c.instance_id == LEASES.c.instance_id)
@@ -94,9 +95,14 @@ class SqlLeases:
         rows = await self._reader.query(NOBODYS, lambda database: database.execute(wanted).all())
         return {
             connection_id: FeedStatus(
-                health=ConnectionHealth(health), detail=detail, stream_up=bool(stream_up), last_message_ns=last
+                health=ConnectionHealth(health),
+                detail=detail,
+                stream_up=bool(stream_up),
+                last_message_ns=last,
+                last_sync_ns=last_sync,
+                next_sync_ns=next_sync,
             )
-            for connection_id, health, detail, stream_up, last in rows
+            for connection_id, health, detail, stream_up, last, last_sync, next_sync in rows
         }
 
     async def living(self) -> frozenset[str]:
@@ -196,4 +202,6 @@ def _status(lease: Lease, status: FeedStatus) -> dict[str, Any]:
         "detail": free_text(status.detail),
         "stream_up": status.stream_up,
         "last_message_ns": status.last_message_ns,
+        "last_sync_ns": status.last_sync_ns,
+        "next_sync_ns": status.next_sync_ns,
     }

@@ -116,7 +116,9 @@ class Store:
         self.roles: Final = SqlRoles(self._writer.run, self._reader)
         self.certificates: Final = SqlCertificates(self._writer.run, self._reader)
         self.tokens: Final = SqlTokens(self._writer.run, self._reader)
-        self.connections: Final = SqlConnectionDirectory(self._writer, self._reader, seal, self.journal.record, clock)
+        self.connections: Final = SqlConnectionDirectory(
+            self._writer, self._reader, seal, self.journal.record, clock, run
+        )
         self.vault: Final = SqlVault(run, self._reader, seal, self.leases, self.journal.record, clock)
         self.modes: Final = SqlModes(run, self._reader)
         self.authenticators: Final = SqlAuthenticators(run, self._reader, seal)

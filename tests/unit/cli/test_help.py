@@ -36,6 +36,7 @@ def test_the_verbs_of_the_product_are_there() -> None:
         *("kill set", "kill show", "kill clear", "halt", "resume"),
         *("mfa enroll", "mfa confirm", "mfa reset", "mfa unlock", "mfa local-reset", "mfa local-unlock"),
         *("connections list", "connections create", "connections test", "connections revoke"),
+        *("connections show", "connections update", "connections watch"),
         *("vault rotate", "vault status"),
         *("audit list", "audit verify", "audit export"),
         *("reconcile run", "reconcile list", "reconcile settle", "reconcile policy"),

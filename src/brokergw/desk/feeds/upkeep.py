@@ -35,6 +35,7 @@ from brokergw.ports.journal import (
 from brokergw.ports.leases import LeaseGone
 from brokergw.ports.snapshots import OrderHead
 
+_S: Final = 1_000_000_000
 _LOOK_S: Final = 1.0
 _TURN: Final = 500
 _LOOKUPS_MAX: Final = 50
@@ -116,6 +117,7 @@ class Upkeep:
                 whole = now >= due_at and not budget_is_short(session, self._clock.now_ns())
                 if await self._try(session, memory, whole=whole) and whole:
                     due_at = self._clock.monotonic() + every_s
+                    session.next_sync_ns = self._clock.now_ns() + round(every_s * _S)
         finally:
             del self._memories[account_id]
 
@@ -154,6 +156,7 @@ class Upkeep:
             if head.order_id not in listed and head.state in AT_BROKER and not moved:
                 await self._look_up(session, memory, head)
         memory.doubts = {order_id: doubt for order_id, doubt in memory.doubts.items() if order_id in heads}
+        session.last_sync_ns = asked_ns
         session.ready.reconciled()
 
     async def take_in(self, session: Session, seen: BrokerOrder, asked_ns: int) -> None:

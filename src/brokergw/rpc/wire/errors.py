@@ -126,6 +126,10 @@ _THINGS: Final = {
         "Read the connection again, then decide.",
         StatusCode.ABORTED,
     ),
+    Reason.BROKER_ACCOUNT_DIFFERS: denied(
+        "The new credentials belong to another account than the connection; nothing was stored.",
+        "Connect that account with CreateConnection.",
+    ),
     Reason.SYMBOL_NOT_FOUND: never(
         StatusCode.NOT_FOUND, "The account's broker does not know the symbol.", "Check the symbol."
     ),

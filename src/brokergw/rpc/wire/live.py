@@ -14,7 +14,7 @@ from brokergw.rpc.wire.found import Found, optional_token_from, token_from
 from brokergw.rpc.wire.times import optional_time, time_to_proto
 from brokergw.rpc.wire.trading import ENVIRONMENT_TO
 
-_STEP_TO: Final[dict[LiveStep, pb.LiveStep.ValueType]] = {
+STEP_TO: Final[dict[LiveStep, pb.LiveStep.ValueType]] = {
     step: pb.LiveStep.Value(f"LIVE_STEP_{step.value}") for step in LiveStep
 }
 _CHOICES: Final = {trading_pb2.ENVIRONMENT_MOCK: Environment.MOCK, trading_pb2.ENVIRONMENT_PAPER: Environment.PAPER}
@@ -89,8 +89,8 @@ def modes_to_proto(view: ModesView) -> pb.Modes:
         user_id=standing.user_id,
         mode=ENVIRONMENT_TO[view.mode],
         chosen_mode=trading_pb2.ENVIRONMENT_UNSPECIFIED if standing.mode is None else ENVIRONMENT_TO[standing.mode],
-        bindings=[_binding_to_proto(each) for each in standing.bindings],
-        missing=[_STEP_TO[step] for step in view.missing],
+        bindings=[binding_to_proto(each) for each in standing.bindings],
+        missing=[STEP_TO[step] for step in view.missing],
         grant_time=optional_time(standing.grant_time_ns),
         granted_by=standing.grant_by,
         risk_version=view.risk_version,
@@ -102,7 +102,8 @@ def modes_to_proto(view: ModesView) -> pb.Modes:
     )
 
 
-def _binding_to_proto(binding: ModeBinding) -> pb.ModeBinding:
+def binding_to_proto(binding: ModeBinding) -> pb.ModeBinding:
+    """Write a binding."""
     return pb.ModeBinding(
         account_id=binding.account_id,
         strategy_id=binding.strategy_id,

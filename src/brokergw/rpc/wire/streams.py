@@ -114,7 +114,7 @@ def _subscription(kind: EventKind, request: Any, found: Found) -> Subscription:
         account_ids=accounts_from(list(request.account_ids), found),
         symbols=tuple(request.symbols),
         start=request.start,
-        heartbeat_s=_heartbeat(request, found),
+        heartbeat_s=heartbeat_from(request, found),
         batch=_batch(request.max_batch, found),
     )
 
@@ -137,7 +137,8 @@ def _batch(asked: int, found: Found) -> int:
     return min(max(asked, 1), _BATCH_MAX)
 
 
-def _heartbeat(request: Any, found: Found) -> float:
+def heartbeat_from(request: Any, found: Found) -> float:
+    """Read how many seconds a heartbeat is apart from the next, from any request for a stream."""
     if not request.HasField("heartbeat_interval"):
         return _HEARTBEAT_DEFAULT_S
     seconds = seconds_from(request.heartbeat_interval)

@@ -74,6 +74,7 @@ CONNECTIONS: Final = Table(
     time_column("create_time_ns"),
     time_or_null_column("revoke_time_ns"),
     number_column("credentials_version"),
+    text_column("label"),
 )
 
 CREDENTIALS: Final = Table(
@@ -271,6 +272,8 @@ LEASES: Final = Table(
     text_column("detail"),
     flag_column("stream_up"),
     time_or_null_column("last_message_ns"),
+    time_or_null_column("last_sync_ns"),
+    time_or_null_column("next_sync_ns"),
 )
 
 META: Final = Table(
