@@ -7,6 +7,7 @@ before it may try again: whether an order may exist (`OrderEffect`) and which ke
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum, unique
+from typing import Final
 
 
 @unique
@@ -184,8 +185,16 @@ class Reason(StrEnum):
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
     SERVER_DRAINING = "SERVER_DRAINING"
     JOURNAL_UNAVAILABLE = "JOURNAL_UNAVAILABLE"
+    AUDIT_UNAVAILABLE = "AUDIT_UNAVAILABLE"
     JOURNAL_OUTCOME_UNKNOWN = "JOURNAL_OUTCOME_UNKNOWN"
     INTERNAL_ERROR = "INTERNAL_ERROR"
+
+
+UNWRITTEN: Final = frozenset({Reason.JOURNAL_UNAVAILABLE, Reason.AUDIT_UNAVAILABLE})
+"""The record could not be written or read, and nothing came of it."""
+
+RECORD_AWAY: Final = UNWRITTEN | {Reason.JOURNAL_OUTCOME_UNKNOWN}
+"""The record could not be written or read, whatever came of it."""
 
 
 @dataclass(frozen=True, slots=True)

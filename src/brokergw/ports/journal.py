@@ -146,6 +146,7 @@ class Commit:
     belongs to is halted, and every cap holds with it. `user_id` is whose account the events are about, where nothing
     else of the unit says so: the unit can touch no other users' rows than those that it names.
     Any check that fails refuses the whole unit, and its neighbours in the batch are unharmed.
+    With `late` a commit is refused that takes long; `late` is called where the unit is, or may be, durable after that.
     """
 
     guard: Lease | None = None
@@ -158,6 +159,7 @@ class Commit:
     decision: Decision | None = None
     admission: Admission | None = None
     user_id: str = ""
+    late: Callable[[], None] | None = None
 
     @property
     def admitted(self) -> Order:
@@ -271,9 +273,7 @@ class Journal(Ledger, Protocol):
     """The one door to the durable record."""
 
     async def commit(self, unit: Commit) -> CommitResult:
-        """Make a unit durable, together with whatever else waits; raises JOURNAL_UNAVAILABLE when it certainly is not,
-        JOURNAL_OUTCOME_UNKNOWN when it may be.
-        """
+        """Make a unit durable; raises JOURNAL_ or AUDIT_UNAVAILABLE, or JOURNAL_OUTCOME_UNKNOWN when it may be."""
         ...
 
     def record(self, row: AuditRow) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias
 
 from google.protobuf.message import Message
 
-from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.errors import UNWRITTEN, GatewayError, Reason
 from brokergw.model.principal import Principal, Role, Scope
 from brokergw.model.roles import ROLES_OF
 from brokergw.rpc.settings import Budget
@@ -18,7 +18,7 @@ Decoder: TypeAlias = Callable[[Any, Found], Any]
 Responder: TypeAlias = Callable[[Any, str], Message]
 """Writes the answer to a mutation from the desk's result and a cursor."""
 
-UNSURE: Final = frozenset({Reason.JOURNAL_UNAVAILABLE, Reason.ISSUER_UNAVAILABLE})
+UNSURE: Final = UNWRITTEN | {Reason.ISSUER_UNAVAILABLE}
 """Refusals that say nothing of a credential: while the record or the issuer is away nobody's is known to be wrong."""
 
 _EVERYBODY: Final = frozenset(Role)

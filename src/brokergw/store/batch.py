@@ -13,6 +13,7 @@ from brokergw.ports.journal import CommitResult, Committed
 from brokergw.store.audit.chain import chain_of
 from brokergw.store.bell import CHANNEL
 from brokergw.store.decide import Decider, Race
+from brokergw.store.failure import of_the_audit
 from brokergw.store.heads import Head, Heads
 from brokergw.store.ledger.book import LedgerBook, Remembered
 from brokergw.store.ledger.check import scope_keys
@@ -68,7 +69,8 @@ class BatchWriter:
         events, rows = self._number(connection, winners, now_ns)
         self._insert(connection, self._statements.insert_events, rows)
         if told := [row for unit in winners for row in unit.audit] + audit:
-            chain_of(connection).write(connection, told)
+            with of_the_audit():
+                chain_of(connection).write(connection, told)
         self._write_decisions(connection, winners)
         if rows and self._statements.ring is not None:
             self._statements.ring.fetch(connection, [(CHANNEL, self._instance_id)])

@@ -18,6 +18,13 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from brokergw.model.whose import Whose
 from brokergw.store.many import execute
+from brokergw.store.patience import (
+    DEAD_PEER_MS,
+    LONG_IDLE_MS,
+    LONG_LOCK_MS,
+    LONG_STATEMENT_MS,
+    options,
+)
 from brokergw.store.separation import setting
 
 SQLITE_BUSY_MS: Final = 5_000
@@ -28,10 +35,12 @@ _CONNECT_S: Final = 5
 _BY_INDEX: Final = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
 """Every hot statement finds a few rows by key. A plan made while a table was small would read all of it for ever."""
 _WRITER_OPTIONS: Final = (
-    "-c synchronous_commit=on -c lock_timeout=2s -c statement_timeout=5s -c idle_in_transaction_session_timeout=1s"
-    f" {_BY_INDEX}"
+    f"-c synchronous_commit=on {options(LONG_LOCK_MS, LONG_STATEMENT_MS, LONG_IDLE_MS)} {_BY_INDEX}"
 )
-"""A process that is frozen inside a transaction keeps its locks no longer than the second that it may idle there."""
+"""A process that is frozen inside a transaction keeps its locks no longer than it may idle there.
+
+The connection that admits orders has shorter limits still.
+"""
 _READER_OPTIONS: Final = f"-c default_transaction_read_only=on -c statement_timeout=30s {_BY_INDEX}"
 _SWITCH_OPTIONS: Final = (
     "-c synchronous_commit=on -c lock_timeout=200ms -c statement_timeout=2s -c idle_in_transaction_session_timeout=1s"
@@ -41,6 +50,7 @@ _SWITCH_OPTIONS: Final = (
 _LOG_ATTEMPTS: Final = 20
 READERS: Final = 6
 """Connections for reading: one for look-ups, two for the pages of streams, the others for queries."""
+_FOR_THE_PULSE: Final = 1
 
 
 class StoreUrlInvalid(ValueError):
@@ -80,10 +90,10 @@ def switch_engine(url: URL) -> Engine:
 def reader_engine(url: URL) -> Engine:
     """Open the engine that only reads; a statement sees what is committed when it starts."""
     if url.get_backend_name() == "sqlite":
-        engine = _sqlite_engine(url, pool_size=READERS)
+        engine = _sqlite_engine(url, pool_size=READERS + _FOR_THE_PULSE)
         event.listen(engine, "connect", _forbid_writing)
         return engine
-    engine = _postgresql_engine(url, _READER_OPTIONS, pool_size=READERS)
+    engine = _postgresql_engine(url, _READER_OPTIONS, pool_size=READERS + _FOR_THE_PULSE)
     setting.tell_each_statement(engine)
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -173,14 +183,19 @@ def _begin_immediate(connection: Connection) -> None:
     execute(connection, [("BEGIN IMMEDIATE", ())])
 
 
-def _postgresql_engine(url: URL, options: str, *, pool_size: int) -> Engine:
+def _postgresql_engine(url: URL, told: str, *, pool_size: int) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,
         pool_size=pool_size,
         max_overflow=0,
         paramstyle="format",
-        connect_args={"options": options, "connect_timeout": _CONNECT_S, "application_name": "brokergw"},
+        connect_args={
+            "options": told,
+            "connect_timeout": _CONNECT_S,
+            "application_name": "brokergw",
+            "tcp_user_timeout": DEAD_PEER_MS,
+        },
     )
     event.listen(engine, "connect", _prepare_postgresql)
     return engine

@@ -1,8 +1,16 @@
 """How a failure of the database is told: by its kind, never by the server's words, which quote what is stored."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from logging import Logger
+from typing import Final
 
 from sqlalchemy.exc import DBAPIError
+
+from brokergw.model.errors import Reason
+
+_INSUFFICIENT_PRIVILEGE: Final = "42501"
+_OF_THE_AUDIT: Final = "the audit log"
 
 
 def log_failure(log: Logger, what: str, error: BaseException) -> None:
@@ -23,3 +31,24 @@ def kind_of(error: Exception) -> str:
 def _kind(error: DBAPIError) -> str:
     code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None) or "no code"
     return f"{type(error).__name__}, {code}"
+
+
+def forbidden(error: BaseException) -> bool:
+    """Tell whether the database refuses this process a table, which is no single unit's fault."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE
+
+
+@contextmanager
+def of_the_audit() -> Iterator[None]:
+    """Note on a database's failure inside the block that it was the audit log that could not be written."""
+    try:
+        yield
+    except DBAPIError as error:
+        error.add_note(_OF_THE_AUDIT)
+        raise
+
+
+def unwritten(error: BaseException) -> Reason:
+    """Tell the reason for a record that certainly is not durable."""
+    noted = _OF_THE_AUDIT in getattr(error, "__notes__", ())
+    return Reason.AUDIT_UNAVAILABLE if noted else Reason.JOURNAL_UNAVAILABLE

@@ -13,14 +13,15 @@ from typing import Any, Final, Protocol, TypeAlias
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
-from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.errors import GatewayError
 from brokergw.model.events import LogEvent
 from brokergw.model.whose import NOBODYS, Whose, these
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import CommitResult
 from brokergw.store.batch import BatchWriter, Written
 from brokergw.store.decide import Race
-from brokergw.store.failure import log_failure
+from brokergw.store.failure import forbidden, log_failure, unwritten
+from brokergw.store.patience import timed_out
 from brokergw.store.rows import Row, user_of_audit_row
 from brokergw.store.transaction import CommitOutcomeUnknown, CommitRefused, WriterConnection
 from brokergw.store.units import PreparedUnit
@@ -77,42 +78,47 @@ class GroupCommitter:
         self._writer = writer
         self._clock = clock
 
-    def commit(self, group: Group) -> Done:
-        """Write a group.
+    def commit(self, group: Group, *, patient: bool = False) -> Done:
+        """Write a group, by the short limits or the long ones.
 
         Raises CommitRefused, CommitOutcomeUnknown or the driver's error when none of it, or nobody knows what, is
         durable.
         """
         try:
-            return self._commit(group)
+            return self._commit(group, patient=patient)
         except _BROKEN as error:
+            if timed_out(error):
+                raise
             _log.warning("the store's connection failed before a commit and is replaced: %s", type(error).__name__)
             self._connection.close()
-            return self._commit(group)
+            return self._commit(group, patient=patient)
 
-    def _commit(self, group: Group) -> Done:
+    def _commit(self, group: Group, *, patient: bool) -> Done:
         for careful in (False, True, True):
             try:
-                return self._together(group, careful=careful)
+                return self._together(group, careful=careful, patient=patient)
             except (Race, IntegrityError):
                 continue
             except _WHOLE_GROUP:
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever one unit does must not reach its neighbours
+            except Exception as error:
+                if forbidden(error):
+                    raise
+                # Whatever one unit does must not reach its neighbours.
                 _log.warning("a batch is written unit by unit after %s", type(error).__name__)
                 break
-        return self._one_by_one(group)
+        return self._one_by_one(group, patient=patient)
 
-    def _together(self, group: Group, *, careful: bool) -> Done:
-        with self._connection.transaction(group.whose) as connection:
+    def _together(self, group: Group, *, careful: bool, patient: bool) -> Done:
+        with self._connection.transaction(group.whose, patient=patient) as connection:
             works = [self._work(connection, work) for work in group.works]
             written = self._writer.write(connection, group.units, group.audit, self._clock.now_ns(), careful=careful)
         self._writer.remember(written)
         return Done(written.results, works, written.events)
 
-    def _one_by_one(self, group: Group) -> Done:
+    def _one_by_one(self, group: Group, *, patient: bool) -> Done:
         done = Done([], [], [])
-        with self._connection.transaction(group.whose) as connection:
+        with self._connection.transaction(group.whose, patient=patient) as connection:
             done.works.extend(self._work(connection, work) for work in group.works)
             for unit in group.units:
                 written = self._single(connection, [unit], [])
@@ -159,7 +165,7 @@ def refused_by_database(cause: Exception) -> GatewayError:
     """Say that a unit is not durable because the database, or its own content, will not have it."""
     log_failure(_log, "a unit of work was refused by the database", cause)
     return GatewayError(
-        Reason.JOURNAL_UNAVAILABLE,
+        unwritten(cause),
         "the journal refused this record; nothing of it was written",
         metadata={"cause": type(cause).__name__},
     )

@@ -7,7 +7,6 @@ from typing import Final, Self
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.ids import new_id
 from brokergw.model.whose import NOBODYS
 from brokergw.ports.audit import AuditLog
@@ -142,9 +141,8 @@ class Store:
             self._keeper.start()
 
     async def ping(self) -> None:
-        """Raise JOURNAL_UNAVAILABLE unless the database answers and the writer takes work."""
-        if not self._writer.alive:
-            raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "the journal's writer has ended")
+        """Raise JOURNAL_ or AUDIT_UNAVAILABLE unless the database answers and the record can be written."""
+        await self._writer.prove()
         await self._reader.query(NOBODYS, lambda database: database.execute(text("SELECT 1")).scalar_one())
 
     async def close(self) -> None:

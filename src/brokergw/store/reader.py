@@ -1,7 +1,7 @@
 """Reading without blocking the event loop.
 
 Look-ups by id that wait together become one query, run by one thread; longer reads run on a few others. Every read
-has connections of its own, so reading never waits for writing.
+has connections of its own, so reading never waits for writing. A database that does not answer at all keeps nobody.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
@@ -21,6 +22,7 @@ from brokergw.model.whose import Whose, these
 from brokergw.store.engine import READERS, each_moment, one_moment
 from brokergw.store.failure import log_failure
 from brokergw.store.many import ManyRows
+from brokergw.store.pulse import Pulse
 from brokergw.store.rows import Row, is_storable
 from brokergw.store.separation import setting
 
@@ -61,6 +63,7 @@ class Reader:
         self._pages = ThreadPoolExecutor(_PAGE_READERS, thread_name_prefix="journal-pages")
         self._queries = ThreadPoolExecutor(READERS - 1 - _PAGE_READERS, thread_name_prefix="journal-query")
         self._closed = False
+        self.pulse: Final = Pulse(self._ask)
         self._thread = threading.Thread(target=self._work, name="journal-lookup", daemon=True)
         self._thread.start()
 
@@ -72,7 +75,7 @@ class Reader:
             return None
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._queue.put(_Wanted(lookup, key, future))
-        return await future
+        return await self.pulse.hold(future)
 
     async def query(
         self,
@@ -89,7 +92,11 @@ class Reader:
         """
         self._require_open()
         threads = self._pages if for_streams else self._queries
-        return await asyncio.get_running_loop().run_in_executor(threads, self._query, whose, read, at_one_moment)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Found] = loop.create_future()
+        running = loop.run_in_executor(threads, self._query, whose, read, at_one_moment)
+        running.add_done_callback(partial(_hand_over, answer))
+        return await self.pulse.hold(answer)
 
     async def close(self) -> None:
         """Finish what was asked for, then end the threads."""
@@ -100,10 +107,16 @@ class Reader:
         await asyncio.to_thread(self._thread.join)
         await asyncio.to_thread(self._queries.shutdown)
         await asyncio.to_thread(self._pages.shutdown)
+        await self.pulse.close()
 
     def _require_open(self) -> None:
         if self._closed:
             raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "the journal is closed")
+        self.pulse.require()
+
+    def _ask(self) -> object:
+        with self._engine.connect() as connection:
+            return connection.exec_driver_sql("SELECT 1").scalar_one()
 
     def _query(self, whose: Whose, read: Callable[[Connection], Found], at_one_moment: bool) -> Found:  # noqa: FBT001 - an executor passes positions only
         opened = one_moment if at_one_moment else each_moment
@@ -171,6 +184,17 @@ class Reader:
                 for lookup, cursors in sent.items()
             }
         return [found[each.lookup].get(each.key) for each in wanted]
+
+
+def _hand_over(answer: asyncio.Future[Found], running: asyncio.Future[Found]) -> None:
+    """Give an answer to whoever still waits for it."""
+    if running.cancelled() or answer.done():
+        return
+    error = running.exception()
+    if error is None:
+        answer.set_result(running.result())
+    else:
+        answer.set_exception(error)
 
 
 def _wake(wanted: list[_Wanted], results: list[Any]) -> None:

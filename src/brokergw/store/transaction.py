@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from brokergw.model.whose import Whose
 from brokergw.store.audit.chain import chain_of
+from brokergw.store.patience import lengthen, shorten
 from brokergw.store.separation import setting
 
 
@@ -23,7 +24,7 @@ class CommitOutcomeUnknown(Exception):
 class WriterConnection:
     """Keeps a connection open over many transactions, and opens another one when it breaks.
 
-    The engine's transactions write into a chain of audit rows.
+    The engine's transactions write into a chain of audit rows. They have the short limits of `patience`.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -32,9 +33,10 @@ class WriterConnection:
         self._connection: Connection | None = None
 
     @contextlib.contextmanager
-    def transaction(self, whose: Callable[[], Whose]) -> Iterator[Connection]:
+    def transaction(self, whose: Callable[[], Whose], *, patient: bool = False) -> Iterator[Connection]:
         """Commit what the block wrote, or roll all of it back; it may touch these users' rows only.
 
+        A `patient` one has the long limits; SQLite's only limit is its lock's, and there the next try is the patience.
         Raises CommitRefused or CommitOutcomeUnknown when the commit itself fails; any other error came before it.
         """
         connection = self._open()
@@ -42,6 +44,8 @@ class WriterConnection:
             transaction = connection.begin()
             if self._shared:
                 setting.begin(connection, whose())
+                if patient:
+                    lengthen(connection)
             yield connection
         except BaseException:
             self._give_up(connection)
@@ -66,7 +70,12 @@ class WriterConnection:
 
     def _open(self) -> Connection:
         if self._connection is None:
-            self._connection = self._engine.connect()
+            self._connection = opened = self._engine.connect()
+            try:
+                shorten(opened)
+            except BaseException:
+                self.close()
+                raise
         return self._connection
 
     def _give_up(self, connection: Connection) -> None:
@@ -84,8 +93,8 @@ def _refused(error: SQLAlchemyError) -> bool:
         return False
     cause = error.orig
     if isinstance(cause, sqlite3.Error):
-        # Only a lock that was not granted leaves the log untouched for certain; after a failed flush some of it may
-        # have reached the disk.
-        return cause.sqlite_errorname.startswith("SQLITE_BUSY")
+        # A lock that was not granted leaves the log untouched, and a disk without room has no place for the page that
+        # completes a transaction, which is the last; after a failed flush all of it may have reached the disk.
+        return cause.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_FULL"))
     # A server that answers with an error code has rolled back; a broken connection carries none.
     return getattr(cause, "sqlstate", None) is not None

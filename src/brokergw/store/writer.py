@@ -4,6 +4,10 @@ It takes all that waits, writes it in one transaction, commits once and tells ev
 group gathers; so a lone unit waits for nobody, and under load one flush to disk serves many. Audit rows that nobody
 waits for ride with the next group, or after a moment alone. In the event loop the listeners hear of a group's events
 before those who committed it wake, so that whoever reads after its own commit finds it. Used from one event loop.
+
+Whoever waits to be let through is answered in time, by a refusal where the record takes longer: at once while it is
+known to be away. What was refused for its time before the thread took it is never written; what was on its way then may
+become durable after all, and is told to whoever can take it back.
 """
 
 import asyncio
@@ -21,9 +25,10 @@ from typing import Any, Final, TypeAlias
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import LogEvent
 from brokergw.model.whose import NOBODYS, Whose
-from brokergw.ports.journal import CommitResult
-from brokergw.store.failure import log_failure
-from brokergw.store.group import Done, Group, GroupCommitter, Work
+from brokergw.ports.journal import CommitResult, Committed
+from brokergw.store.failure import log_failure, unwritten
+from brokergw.store.group import Group, GroupCommitter, Work
+from brokergw.store.patience import ANSWERED_WITHIN_S, LOOK_EVERY_S, timed_out
 from brokergw.store.rows import Row
 from brokergw.store.transaction import CommitOutcomeUnknown
 from brokergw.store.units import PreparedUnit
@@ -34,6 +39,7 @@ _GROUP_MAX: Final = 256
 _AUDIT_RIDE_S: Final = 0.05
 _AUDIT_RETRY_S: Final = 1.0
 _AUDIT_KEPT_MAX: Final = 10_000
+_RETRY_AFTER_S: Final = 1.0
 
 Listener: TypeAlias = Callable[[Sequence[LogEvent]], None]
 
@@ -42,6 +48,9 @@ Listener: TypeAlias = Callable[[Sequence[LogEvent]], None]
 class _Unit:
     prepared: PreparedUnit
     future: asyncio.Future[CommitResult]
+    late: Callable[[], None] | None
+    since: float
+    given_up: bool = False
 
 
 @dataclass(slots=True)
@@ -78,6 +87,10 @@ class Writer:
         self._capacity = capacity
         self._queue: SimpleQueue[_Item] = SimpleQueue()
         self._listeners: list[Listener] = []
+        self._waiting: deque[_Unit] = deque()
+        self._looking = False
+        self._away = False
+        self._busy = False
         self._audit: deque[Row] = deque()
         self._audit_due = False
         self._kept_audit: list[Row] = []
@@ -88,8 +101,18 @@ class Writer:
 
     async def commit(self, unit: PreparedUnit) -> CommitResult:
         """Wait until a unit is durable or refused; raises as `Journal.commit` does."""
-        future: asyncio.Future[CommitResult] = asyncio.get_running_loop().create_future()
-        self._put(_Unit(unit, future))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[CommitResult] = loop.create_future()
+        late = unit.unit.late
+        item = _Unit(unit, future, late, loop.time())
+        if late is not None:
+            if self._away and self._busy:
+                raise _too_late("the record is away")
+            self._waiting.append(item)
+            if not self._looking:
+                self._looking = True
+                loop.call_later(LOOK_EVERY_S, self._look, loop)
+        self._put(item)
         return await future
 
     async def run(self, whose: Whose, work: Work) -> Any:
@@ -109,6 +132,15 @@ class Writer:
     def listen(self, listener: Listener) -> None:
         """Call a function in the event loop with each group's events."""
         self._listeners.append(listener)
+
+    async def prove(self) -> None:
+        """See that the record can be written where it last could not; raises JOURNAL_ or AUDIT_UNAVAILABLE."""
+        if not self.alive:
+            raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "the journal's writer has ended")
+        if self._away and self._busy:
+            raise _too_late("the record is away")
+        if self._away:
+            await self.run(NOBODYS, lambda _: None)
 
     @property
     def alive(self) -> bool:
@@ -131,6 +163,19 @@ class Writer:
             raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "the journal is closed")
         if self._queue.qsize() + len(self._audit) >= self._capacity:
             raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "too much waits for the journal already")
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Refuse whoever has waited too long."""
+        waiting = self._waiting
+        before = loop.time() - ANSWERED_WITHIN_S
+        while waiting and (waiting[0].future.done() or waiting[0].since <= before):
+            item = waiting.popleft()
+            if not item.future.done():
+                item.given_up = self._away = True
+                item.future.set_exception(_too_late("the record does not answer in time"))
+        self._looking = bool(waiting)
+        if waiting:
+            loop.call_later(LOOK_EVERY_S, self._look, loop)
 
     def _send_audit(self) -> None:
         self._audit_due = False
@@ -168,24 +213,33 @@ class Writer:
                 items.append(self._queue.get_nowait())
         return items
 
-    def _process(self, items: list[_Item]) -> None:
-        units = [item for item in items if isinstance(item, _Unit)]
+    def _process(self, items: Sequence[_Item], *, patient: bool = False) -> None:
+        units = [item for item in items if isinstance(item, _Unit) and not item.given_up]
         chores = [item for item in items if isinstance(item, _Chore)]
         audit = self._riding()
         if not units and not chores and not audit:
             return
         works_whose = reduce(or_, (chore.whose for chore in chores), NOBODYS)
         group = Group([unit.prepared for unit in units], [chore.work for chore in chores], audit, works_whose)
-        futures: list[asyncio.Future[Any]] = [*(unit.future for unit in units), *(chore.future for chore in chores)]
+        self._busy = True
         try:
-            done = self._committer.commit(group)
+            done = self._committer.commit(group, patient=patient)
         except Exception as error:  # noqa: BLE001 - the thread must live; every waiter is told
             self._keep(audit)
-            done = Done([_failure(error) for _ in units], [_failure(error) for _ in chores], [])
             log_failure(_log, "a batch of the journal failed", error)
-        if futures:
-            self._tell(futures, [*done.units, *done.works], done.events)
-        self._note(len(units))
+            again = [unit for unit in units if unit.late is None] if timed_out(error) and not patient else []
+            failed: list[_Unit | _Chore] = [*(unit for unit in units if unit not in again), *chores]
+            self._away = True
+            self._tell(failed, [_failure(error) for _ in failed], [])
+            if again:
+                # What must get onto the record has more time than what waits to be let through.
+                self._process(again, patient=True)
+        else:
+            self._away = False
+            self._tell([*units, *chores], [*done.units, *done.works], done.events)
+            self._note(len(units))
+        finally:
+            self._busy = False
 
     def _keep(self, audit: list[Row]) -> None:
         lost = len(audit) - _AUDIT_KEPT_MAX
@@ -193,17 +247,19 @@ class Writer:
             _log.error("%d audit rows are lost: the journal has failed for too long", lost)
         self._kept_audit = audit[-_AUDIT_KEPT_MAX:]
 
-    def _tell(self, futures: list[asyncio.Future[Any]], results: list[Any], events: list[LogEvent]) -> None:
-        loop = futures[0].get_loop()
+    def _tell(self, items: Sequence[_Unit | _Chore], results: list[Any], events: list[LogEvent]) -> None:
+        if not items:
+            return
+        loop = items[0].future.get_loop()
         try:
-            loop.call_soon_threadsafe(self._wake, loop, futures, results, events)
+            loop.call_soon_threadsafe(self._wake, loop, items, results, events)
         except RuntimeError:
-            _log.warning("the event loop ended before %d results could be told", len(futures))
+            _log.warning("the event loop ended before %d results could be told", len(items))
 
     def _wake(
         self,
         loop: asyncio.AbstractEventLoop,
-        futures: list[asyncio.Future[Any]],
+        items: Sequence[_Unit | _Chore],
         results: list[Any],
         events: list[LogEvent],
     ) -> None:
@@ -213,13 +269,27 @@ class Writer:
                     listener(events)
                 except Exception as error:  # noqa: BLE001 - a listener's fault is not the committers'
                     loop.call_exception_handler({"message": "an event listener failed", "exception": error})
-        for future, result in zip(futures, results, strict=True):
+        for item, result in zip(items, results, strict=True):
+            future = item.future
             if future.done():
-                continue
-            if isinstance(result, Exception):
+                _tell_late(item, result)
+            elif isinstance(result, Exception):
                 future.set_exception(result)
             else:
                 future.set_result(result)
+
+
+def _tell_late(item: _Unit | _Chore, result: Any) -> None:
+    """Tell of a unit that is durable, or may be, although its caller was refused."""
+    if not isinstance(item, _Unit) or not item.given_up or item.late is None:
+        return
+    unsure = isinstance(result, GatewayError) and result.reason is Reason.JOURNAL_OUTCOME_UNKNOWN
+    if unsure or isinstance(result, Committed):
+        item.late()
+
+
+def _too_late(words: str) -> GatewayError:
+    return GatewayError(Reason.JOURNAL_UNAVAILABLE, words, retry_after_s=_RETRY_AFTER_S)
 
 
 def _failure(error: Exception) -> GatewayError:
@@ -228,4 +298,6 @@ def _failure(error: Exception) -> GatewayError:
         return GatewayError(
             Reason.JOURNAL_OUTCOME_UNKNOWN, "the journal did not confirm the record; it may be durable", metadata=cause
         )
-    return GatewayError(Reason.JOURNAL_UNAVAILABLE, "the journal cannot be written now", metadata=cause)
+    return GatewayError(
+        unwritten(error), "the record cannot be written now", metadata=cause, retry_after_s=_RETRY_AFTER_S
+    )

@@ -119,7 +119,7 @@ async def test_full_disk_is_unavailable_until_there_is_room(sqlite_url: str) -> 
         event.listen(store._writing, "checkout", limit)
         store._connection.close()
         big = Commit(audit=(audit(detail="x" * 100_000),))
-        assert await reason_of(store, big) is Reason.JOURNAL_UNAVAILABLE
+        assert await reason_of(store, big) is Reason.AUDIT_UNAVAILABLE
         assert await audit_outcomes(store) == []
         full = False
         await committed(store, big)

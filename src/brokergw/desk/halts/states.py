@@ -10,7 +10,7 @@ from brokergw.desk.halts.switch import Halted
 from brokergw.desk.halts.waiting import within
 from brokergw.desk.live.mfa import MfaCheck
 from brokergw.desk.sessions import Sessions
-from brokergw.model.errors import GatewayError, NotFound, Reason
+from brokergw.model.errors import UNWRITTEN, GatewayError, NotFound, Reason
 from brokergw.model.mfa import MfaPurpose
 from brokergw.model.principal import Caller
 from brokergw.model.trading import PLATFORM, Halt, HaltCause, ScopeKind, TradingScope, TradingState, strictest
@@ -146,7 +146,7 @@ class TradingStates:
                 its = tuple(each for each in found if each.sweep_id == sweep.sweep_id)
                 sweeps += (SweepView(sweep=sweep, findings=its, done=self._progress.done(sweep, its)),)
         except GatewayError as error:
-            if error.reason is not Reason.JOURNAL_UNAVAILABLE or not standing:
+            if error.reason not in UNWRITTEN or not standing:
                 raise
         return KillSwitchView(halts=standing, sweeps=sweeps, may_send=self._halting.clearance.valid)
 

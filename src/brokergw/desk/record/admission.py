@@ -2,11 +2,12 @@
 
 A commit whose reply was lost is looked up. If it is there, the caller may go on, and its permit, whose age counts from
 before the commit, says whether it still may send. If it is not there, it may yet come: nothing is sent, and what comes
-is taken back.
+is taken back. So is what comes onto the record after its caller was refused because that took too long.
 """
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import structlog
@@ -38,7 +39,9 @@ class Admission:
     async def commit(self, unit: Commit, order: Order, undo: Undo) -> CommitResult:
         """Commit a unit that writes `order`; `undo` takes an order back that turns out to be on the record after all.
 
-        Raises JOURNAL_UNAVAILABLE when the unit certainly is not durable, JOURNAL_OUTCOME_UNKNOWN when it may be.
+        Raises JOURNAL_UNAVAILABLE or AUDIT_UNAVAILABLE when nothing will ever come of the unit, and
+        JOURNAL_OUTCOME_UNKNOWN when it may be on the record. Whoever waits here is the only one who could send: after
+        an error nothing leaves.
         """
         try:
             return await self._journal.commit(unit)
@@ -47,11 +50,18 @@ class Admission:
                 raise
             found = await self._look(unit, order)
             if found is None:
-                task = asyncio.create_task(self._take_back(order, undo), name=f"take back {order.order_id}")
-                self._waiting.add(task)
-                task.add_done_callback(self._waiting.discard)
+                self._begin(order, undo)
                 raise
             return found
+
+    def late(self, order: Order, undo: Undo) -> Callable[[], None]:
+        """Give what is to be done where a unit is on the record although its caller was refused: its undoing."""
+        return partial(self._begin, order, undo)
+
+    def _begin(self, order: Order, undo: Undo) -> None:
+        task = asyncio.create_task(self._take_back(order, undo), name=f"take back {order.order_id}")
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
 
     async def stop(self) -> None:
         """Wait for nothing any more; what comes now is found by whoever looks for what dead senders left."""
@@ -73,7 +83,6 @@ class Admission:
 
     async def _take_back(self, order: Order, undo: Undo) -> None:
         for delay in _LOOK_AGAIN_S:
-            await self._clock.sleep(delay)
             try:
                 standing = await self._journal.order(only(order.user_id), order.order_id)
                 if is_on_record(standing, order):
@@ -82,9 +91,10 @@ class Admission:
                     return
             except GatewayError as error:
                 log.warning("an admission cannot be looked up", order_id=order.order_id, reason=error.reason.value)
-                continue
-            if standing is not None and standing.version >= order.version:
-                return
+            else:
+                if standing is not None and standing.version >= order.version:
+                    return
+            await self._clock.sleep(delay)
 
 
 def is_on_record(standing: Order | None, order: Order) -> bool:
@@ -95,3 +105,7 @@ def is_on_record(standing: Order | None, order: Order) -> bool:
         order.sender,
         order.update_time_ns,
     )
+
+
+def nothing_to_undo() -> None:
+    """Let a unit stand that came onto the record late: nothing would have left after it."""

@@ -11,13 +11,12 @@ from typing import Final
 import structlog
 
 from brokergw.desk.record.recorder import Recorder, Step, Written
-from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.errors import RECORD_AWAY, GatewayError
 from brokergw.model.order import Order
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected
 from brokergw.ports.clock import Clock
 from brokergw.ports.evidence import Evidence, EvidenceFile
 
-_AWAY: Final = frozenset({Reason.JOURNAL_UNAVAILABLE, Reason.JOURNAL_OUTCOME_UNKNOWN})
 _AGAIN_AFTER_S: Final = 2.0
 
 log = structlog.get_logger(__name__)
@@ -43,7 +42,7 @@ class Answers:
             try:
                 written = await self._recorder.write(order, step_from, away=keep)
             except GatewayError as error:
-                if error.reason not in _AWAY:
+                if error.reason not in RECORD_AWAY:
                     raise
                 await keep()
                 await self._clock.sleep(_AGAIN_AFTER_S)

@@ -21,7 +21,7 @@ from brokergw.desk.record.transitions import executions_of, fill_events, fill_ro
 from brokergw.desk.results import Positions
 from brokergw.desk.telling import own_audit
 from brokergw.model.alerts import Alert, AlertKind, Severity
-from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.errors import RECORD_AWAY, GatewayError, Reason
 from brokergw.model.events import AuditRow
 from brokergw.model.ids import fill_id
 from brokergw.model.lifecycle import may_move
@@ -38,7 +38,6 @@ _TRIES_MAX: Final = 8
 _JOURNAL_AWAY_S: Final = (0.05, 0.2, 0.5, 1.0)
 _JOURNAL_LONG_AWAY_S: Final = 2.0
 _JOURNAL_LONG_AWAY_TRIES: Final = 30
-_AWAY: Final = frozenset({Reason.JOURNAL_UNAVAILABLE, Reason.JOURNAL_OUTCOME_UNKNOWN})
 _FILLS_REMEMBERED_MAX: Final = 50_000
 _TALLIES_REMEMBERED_MAX: Final = 20_000
 _CLAIMS_REMEMBERED_MAX: Final = 1_000
@@ -197,7 +196,7 @@ class Recorder:
             try:
                 result = await self._journal.commit(unit)
             except GatewayError as error:
-                if error.reason not in _AWAY:
+                if error.reason not in RECORD_AWAY:
                     raise
                 lost = lost or error.reason is Reason.JOURNAL_OUTCOME_UNKNOWN
                 log.error("a broker's answer waits for the journal", reason=error.reason.value)  # noqa: TRY400

@@ -107,6 +107,7 @@ class Changes:
         while True:
             _require_changeable(order, plan, now)
             pending = move(order, plan.pending, now, sender=self._at.instance_id, **plan.holds(order))
+            undo = self._undo(caller, command, order, plan)
             unit = Commit(
                 claim=claim,
                 updates=(pending,),
@@ -115,8 +116,9 @@ class Changes:
                 # Whatever becomes of a second attempt: that the first was not sent allows no third.
                 decision=Decision(scope, decisions.UNDECIDED, now) if claim is None else None,
                 admission=plan.admission,
+                late=self._at.admission.late(pending, undo),
             )
-            result = await self._at.admission.commit(unit, pending, self._undo(caller, command, order, plan))
+            result = await self._at.admission.commit(unit, pending, undo)
             if isinstance(result, Committed):
                 self._at.book.remember(pending)
                 return order, pending

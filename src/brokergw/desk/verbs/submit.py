@@ -1,12 +1,15 @@
 """Submit: one commit before the broker is asked, one after it has answered, and in between one send, once."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from brokergw.desk.halts.denial import halted
 from brokergw.desk.keys.recall import ATTEMPTS_MAX, in_progress, key_expired, scope_of
 from brokergw.desk.keys.sends import sent
 from brokergw.desk.record import decisions
+from brokergw.desk.record.admission import nothing_to_undo
 from brokergw.desk.record.matching import may_take
 from brokergw.desk.record.recorder import Step
 from brokergw.desk.record.refused import denial_of
@@ -97,7 +100,7 @@ class Submit:
             broker_message="",
         )
         denial.order_id = order.order_id
-        unit = self._first(caller, command, order, now, denial_in_words(denial))
+        unit = self._first(caller, command, order, now, denial_in_words(denial), nothing_to_undo)
         scope = scope_of(caller, command)
         unit = replace(unit, decision=Decision(scope, decisions.of_error(denial), now))
         result = await self._journal.commit(unit)
@@ -153,8 +156,10 @@ class Submit:
         command = cleared.command
         order = self._intent(caller, cleared, State.SENDING).changed(**_holding(cleared))
         detail = judged_by(cleared.limits_version)
-        unit = self._first(caller, command, order, order.create_time_ns, detail, admission=cleared.admission)
-        match await self._admission.commit(unit, order, lambda o: self._unsent(caller, command, o)):
+        undo = partial(self._unsent, caller, command)
+        now, late = order.create_time_ns, self._admission.late(order, undo)
+        unit = self._first(caller, command, order, now, detail, late, admission=cleared.admission)
+        match await self._admission.commit(unit, order, undo):
             case KeyTaken(record=record):
                 known = await self._recall.of_record(record, command.fingerprint)
                 return known if known is not None else await self._again(caller, cleared, record.subject)
@@ -192,6 +197,7 @@ class Submit:
             sender=self._instance_id,
             **_holding(cleared),
         )
+        undo = partial(self._unsent, caller, command)
         unit = Commit(
             updates=(order,),
             events=(order_event(order, Origin.LIVE, now, now),),
@@ -199,8 +205,9 @@ class Submit:
             # Whatever becomes of this attempt: that the last one was not sent allows no third.
             decision=Decision(scope_of(caller, command), decisions.UNDECIDED, now),
             admission=cleared.admission,
+            late=self._admission.late(order, undo),
         )
-        result = await self._admission.commit(unit, order, lambda o: self._unsent(caller, command, o))
+        result = await self._admission.commit(unit, order, undo)
         if isinstance(result, Stale):
             raise in_progress(order_id)
         if isinstance(result, AdmissionRefused):
@@ -310,6 +317,7 @@ class Submit:
         order: Order,
         now: int,
         detail: str,
+        late: Callable[[], None],
         *,
         admission: CommitAdmission | None = None,
     ) -> Commit:
@@ -323,6 +331,7 @@ class Submit:
             events=(order_event(order, Origin.LIVE, now, now),),
             audit=(order_audit(caller, now, action, order, detail=detail),),
             admission=admission,
+            late=late,
         )
 
 

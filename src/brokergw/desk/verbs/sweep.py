@@ -12,6 +12,7 @@ from typing import Any, Final
 from brokergw.desk.keys.recall import Recall, in_progress, scope_of
 from brokergw.desk.keys.sends import Sends
 from brokergw.desk.record import decisions
+from brokergw.desk.record.admission import nothing_to_undo
 from brokergw.desk.results import CancelItem, Cleared, OrderResult, Positions, ResidualItem, SweepResult
 from brokergw.desk.sessions import Session, Sessions
 from brokergw.desk.telling import audit_row
@@ -102,7 +103,8 @@ class Sweep:
     async def _claim(self, caller: Caller, command: KeyedCommand, subject: str) -> SweepResult | None:
         now = self._clock.now_ns()
         claim = KeyClaim(scope=scope_of(caller, command), fingerprint=command.fingerprint, subject=subject, time_ns=now)
-        unit = Commit(claim=claim, audit=(self._audit(caller, command, subject, "ADMITTED"),))
+        audit = self._audit(caller, command, subject, "ADMITTED")
+        unit = Commit(claim=claim, audit=(audit,), late=nothing_to_undo)
         result = await self._journal.commit(unit)
         if not isinstance(result, KeyTaken):
             return None

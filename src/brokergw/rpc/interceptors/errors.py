@@ -4,7 +4,7 @@ import traceback
 
 import structlog
 
-from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.errors import UNWRITTEN, GatewayError, Reason
 from brokergw.model.ids import new_id
 from brokergw.rpc.call import Call, Handler
 from brokergw.rpc.policy import MethodPolicy
@@ -35,7 +35,7 @@ class Errors:
 
 def unread(error: GatewayError) -> GatewayError:
     """Say that a key could not be looked up: an earlier call under it may have left an order, so nothing is claimed."""
-    if error.reason is not Reason.JOURNAL_UNAVAILABLE:
+    if error.reason not in UNWRITTEN:
         return error
     return GatewayError(
         Reason.JOURNAL_OUTCOME_UNKNOWN,

@@ -200,6 +200,9 @@ _BROKER_AND_GATEWAY: Final = {
     Reason.JOURNAL_UNAVAILABLE: later(
         StatusCode.UNAVAILABLE, "The record cannot be written; nothing was sent.", "Repeat with the same key."
     ),
+    Reason.AUDIT_UNAVAILABLE: later(
+        StatusCode.UNAVAILABLE, "The audit log cannot be written; nothing was sent.", "Repeat with the same key."
+    ),
     Reason.JOURNAL_OUTCOME_UNKNOWN: uncertain(
         StatusCode.ABORTED,
         "Whether the record was written is not known.",

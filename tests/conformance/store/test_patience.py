@@ -1,0 +1,168 @@
+"""The record that cannot be written: whoever waits to be let through is refused in time, what must be kept is kept."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import psycopg
+import pytest
+
+from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.order import Order
+from brokergw.ports.journal import Commit, Committed
+from brokergw.store import Store
+from tests.conformance.store.making import MINE, add_accounts, admit, an_order, audit, committed, settle
+from tests.fixtures.stores import OwnServer, open_for_test
+
+_HALF_A_SECOND: Final = 0.5
+
+
+async def refused(store: Store, unit: Commit) -> tuple[Reason, float]:
+    """Commit a unit that must be refused; gives the reason and how long that took."""
+    began = time.monotonic()
+    with pytest.raises(GatewayError) as failed:
+        await store.journal.commit(unit)
+    return failed.value.reason, time.monotonic() - began
+
+
+def waited_for(order: Order, lates: list[str] | None = None) -> Commit:
+    """Make an admission that somebody waits for."""
+    told = lates if lates is not None else []
+    return replace(admit(order), late=lambda: told.append(order.order_id))
+
+
+@contextmanager
+def sqlite_locked(path: Path) -> Iterator[None]:
+    """Hold SQLite's write lock from another connection."""
+    with sqlite3.connect(path, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+    other.close()
+
+
+@contextmanager
+def audit_locked(url: str) -> Iterator[None]:
+    """Lock the table of the audit log from another session."""
+    with psycopg.connect(url) as other:
+        other.execute("LOCK TABLE broker_audit_log IN ACCESS EXCLUSIVE MODE")
+        yield
+        other.rollback()
+
+
+async def test_admission_is_refused_in_time_while_the_audit_log_is_locked(postgresql_url: str) -> None:
+    """Another session locks the audit log: admissions are refused within half a second and never become durable, a
+    broker's answer and audit rows come onto the record when the lock is gone.
+    """
+    async with open_for_test(postgresql_url) as store:
+        await add_accounts(store)
+        known = an_order()
+        await committed(store, admit(known))
+        orders = [an_order() for _ in range(5)]
+        lates: list[str] = []
+        with audit_locked(postgresql_url):
+            reason, took_s = await refused(store, waited_for(orders[0], lates))
+            assert (reason, took_s < _HALF_A_SECOND) == (Reason.AUDIT_UNAVAILABLE, True)
+            store.journal.record(audit(outcome="KEPT"))
+            answer = asyncio.create_task(store.journal.commit(settle(known)))
+            for order in orders[1:]:
+                reason, took_s = await refused(store, waited_for(order, lates))
+                assert reason in {Reason.AUDIT_UNAVAILABLE, Reason.JOURNAL_UNAVAILABLE}
+                assert took_s < _HALF_A_SECOND
+            with pytest.raises(GatewayError):
+                await store.ping()
+        result = (await asyncio.gather(answer, return_exceptions=True))[0]
+        if not isinstance(result, Committed):
+            await committed(store, settle(known))
+        assert lates == []
+        assert [await store.journal.order(MINE, order.order_id) for order in orders] == [None] * 5
+        await committed(store, waited_for(an_order()))
+        await store.ping()
+
+
+async def test_nothing_is_written_while_the_audit_log_may_not_be(postgresql_url: str) -> None:
+    """A role that lost its right to write the audit log writes nothing at all; with the right back nothing is lost."""
+    with psycopg.connect(postgresql_url, autocommit=True) as other:
+        other.execute("DROP ROLE IF EXISTS brokergw_unaudited")
+        other.execute("CREATE ROLE brokergw_unaudited LOGIN")
+        other.execute("GRANT USAGE ON SCHEMA public TO brokergw_unaudited")
+        other.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO brokergw_unaudited")
+        other.execute("GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO brokergw_unaudited")
+        try:
+            await _without_the_right(postgresql_url, other)
+        finally:
+            other.execute("DROP OWNED BY brokergw_unaudited")
+            other.execute("DROP ROLE brokergw_unaudited")
+
+
+async def _without_the_right(url: str, other: psycopg.Connection) -> None:
+    own = url.replace("//postgres@", "//brokergw_unaudited@").replace("//postgres:@", "//brokergw_unaudited@")
+    assert own != url
+    async with open_for_test(own) as store:
+        await add_accounts(store)
+        other.execute("REVOKE INSERT ON broker_audit_log FROM brokergw_unaudited")
+        order = an_order()
+        store.journal.record(audit(outcome="KEPT"))
+        assert (await refused(store, waited_for(order)))[0] is Reason.AUDIT_UNAVAILABLE
+        assert await store.journal.order(MINE, order.order_id) is None
+        other.execute("GRANT INSERT ON broker_audit_log TO brokergw_unaudited")
+        await committed(store, waited_for(order))
+    found = other.execute("SELECT count(*) FROM broker_audit_log WHERE outcome = 'KEPT'").fetchone()
+    assert found == (1,)
+
+
+async def test_frozen_server_keeps_nobody(own_postgresql: OwnServer) -> None:
+    """Every process of PostgreSQL stands still: admissions, reads and the readiness are refused within half a second,
+    at once from the second on; what was on its way becomes durable afterwards at most with its caller's refusal told.
+    """
+    async with open_for_test(own_postgresql.url, upgrade_tables=True) as store:
+        await add_accounts(store)
+        first, later, lates = an_order(), [an_order() for _ in range(3)], list[str]()
+        own_postgresql.freeze()
+        reason, took_s = await refused(store, waited_for(first, lates))
+        assert (reason, took_s < _HALF_A_SECOND) == (Reason.JOURNAL_UNAVAILABLE, True)
+        for order in later:
+            reason, took_s = await refused(store, waited_for(order, lates))
+            assert (reason, took_s < 0.05) == (Reason.JOURNAL_UNAVAILABLE, True)
+        for ask in (store.journal.order(MINE, first.order_id), store.journal.open_orders(MINE)):
+            began = time.monotonic()
+            with pytest.raises(GatewayError):
+                await ask
+            assert time.monotonic() - began < _HALF_A_SECOND
+        with pytest.raises(GatewayError):
+            await store.ping()
+        own_postgresql.thaw()
+        await _until_answering(store)
+        durable = await store.journal.order(MINE, first.order_id)
+        assert lates == ([first.order_id] if durable is not None else [])
+        assert [await store.journal.order(MINE, order.order_id) for order in later] == [None] * 3
+
+
+async def _until_answering(store: Store) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await store.ping()
+            except GatewayError:
+                await asyncio.sleep(0.05)
+            else:
+                return
+
+
+async def test_foreign_lock_on_sqlite_refuses_in_time(sqlite_url: str, tmp_path: Path) -> None:
+    """Another process keeps SQLite's write lock: admissions are refused in time and never written, reads go on."""
+    async with open_for_test(sqlite_url) as store:
+        await add_accounts(store)
+        orders = [an_order() for _ in range(4)]
+        with sqlite_locked(tmp_path / "store.db"):
+            for order in orders:
+                reason, took_s = await refused(store, waited_for(order))
+                assert (reason, took_s < _HALF_A_SECOND) == (Reason.JOURNAL_UNAVAILABLE, True)
+            assert await store.journal.order(MINE, orders[0].order_id) is None
+        await committed(store, waited_for(an_order()))
+        assert [await store.journal.order(MINE, order.order_id) for order in orders] == [None] * 4

@@ -1,0 +1,137 @@
+"""The writer's answer in time, with a committer that takes as long as the test wants."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pytest
+
+from brokergw.model.errors import GatewayError, Reason
+from brokergw.ports.journal import Commit, Committed
+from brokergw.store.group import Done, Group
+from brokergw.store.patience import ANSWERED_WITHIN_S, LOOK_EVERY_S
+from brokergw.store.transaction import CommitOutcomeUnknown
+from brokergw.store.units import prepare
+from brokergw.store.writer import Writer
+
+_SLACK_S: Final = 0.08
+
+
+class HeldCommitter:
+    """Commits a group once it is let to, and as it is told."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.fails: Exception | None = None
+        self.groups: list[Sequence[Commit]] = []
+
+    def commit(self, group: Group, *, patient: bool = False) -> Done:
+        """Take a group, and wait."""
+        self.groups.append([unit.unit for unit in group.units])
+        assert self.go.wait(10)
+        if self.fails is not None:
+            raise self.fails
+        return Done([Committed(()) for _ in group.units], [work(None) for work in group.works], [])  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def held() -> HeldCommitter:
+    """A committer that holds everything up."""
+    return HeldCommitter()
+
+
+async def a_writer(held: HeldCommitter) -> Writer:
+    """Start a writer."""
+    return Writer(held, capacity=100)  # type: ignore[arg-type]
+
+
+def a_unit(lates: list[int], number: int = 1) -> Any:
+    """Make a unit that somebody waits for."""
+    return prepare(Commit(late=lambda: lates.append(number)))
+
+
+async def test_answer_within_its_time_is_no_refusal(held: HeldCommitter) -> None:
+    """A commit just short of its time is told as it ended; nothing was late."""
+    lates: list[int] = []
+    writer = await a_writer(held)
+    waiting = asyncio.create_task(writer.commit(a_unit(lates)))
+    await asyncio.sleep(ANSWERED_WITHIN_S - _SLACK_S)
+    assert not waiting.done()
+    held.go.set()
+    assert isinstance(await waiting, Committed)
+    assert lates == []
+    await writer.close()
+
+
+@pytest.mark.parametrize("fails", [None, CommitOutcomeUnknown()])
+async def test_commit_beyond_its_time_is_refused_and_told_late(held: HeldCommitter, fails: Exception | None) -> None:
+    """At its time a commit is refused as JOURNAL_UNAVAILABLE; that it is durable after all, or may be, is told once."""
+    lates: list[int] = []
+    held.fails = fails
+    writer = await a_writer(held)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    with pytest.raises(GatewayError) as refused:
+        await writer.commit(a_unit(lates))
+    assert ANSWERED_WITHIN_S <= loop.time() - began < ANSWERED_WITHIN_S + LOOK_EVERY_S + _SLACK_S
+    assert refused.value.reason is Reason.JOURNAL_UNAVAILABLE
+    assert lates == []
+    held.go.set()
+    await writer.close()
+    await asyncio.sleep(0)
+    assert lates == [1]
+
+
+async def test_failure_after_the_refusal_is_told_to_nobody(held: HeldCommitter) -> None:
+    """A commit that was refused for its time and then failed has left nothing to take back."""
+    lates: list[int] = []
+    held.fails = ValueError("no")
+    writer = await a_writer(held)
+    with pytest.raises(GatewayError):
+        await writer.commit(a_unit(lates))
+    held.go.set()
+    await writer.close()
+    await asyncio.sleep(0)
+    assert lates == []
+
+
+async def test_what_was_refused_before_it_was_taken_is_never_written(held: HeldCommitter) -> None:
+    """A unit that waits behind a group that hangs is refused in time, and is in no later group."""
+    lates: list[int] = []
+    writer = await a_writer(held)
+    hanging = asyncio.create_task(writer.commit(prepare(Commit(user_id="usr_hanging"))))
+    await asyncio.sleep(0.05)
+    with pytest.raises(GatewayError):
+        await writer.commit(a_unit(lates))
+    held.go.set()
+    assert isinstance(await hanging, Committed)
+    await writer.close()
+    assert [[unit.user_id for unit in group] for group in held.groups] == [["usr_hanging"]]
+    assert lates == []
+
+
+async def test_known_absence_refuses_at_once(held: HeldCommitter) -> None:
+    """Once somebody was refused and the same group still hangs, the next is refused without waiting; what must get
+    onto the record still waits, and the first commit that is durable ends it.
+    """
+    lates: list[int] = []
+    writer = await a_writer(held)
+    loop = asyncio.get_running_loop()
+    with pytest.raises(GatewayError):
+        await writer.commit(a_unit(lates))
+    began = loop.time()
+    with pytest.raises(GatewayError):
+        await writer.commit(a_unit(lates, 2))
+    with pytest.raises(GatewayError):
+        await writer.prove()
+    assert loop.time() - began < _SLACK_S
+    answer = asyncio.create_task(writer.commit(prepare(Commit())))
+    await asyncio.sleep(0.05)
+    assert not answer.done()
+    held.go.set()
+    assert isinstance(await answer, Committed)
+    assert isinstance(await writer.commit(a_unit(lates, 3)), Committed)
+    await writer.prove()
+    await writer.close()
+    assert lates == [1]
