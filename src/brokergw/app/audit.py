@@ -20,7 +20,7 @@ ExportUnreadable = export.ExportUnreadable
 
 def audit_keeping(settings: Settings, secrets: Secrets) -> AuditKeeping:
     """Give what signs the audit log, and where its checkpoints stand outside the database."""
-    return AuditKeeping(secrets.audit_key, _folder(settings))
+    return AuditKeeping(secrets.audit_key, _folder(settings), settings.audit_retention_days)
 
 
 async def verify_log(settings: Settings, public_keys: Sequence[str], folders: Sequence[Path]) -> AuditReport:

@@ -189,6 +189,10 @@ class Settings(BaseSettings):
         400, ge=1, description="Days that a key is known to have been used, so that it places nothing again."
     )
 
+    audit_retention_days: int = Field(
+        0, ge=0, description="Days that the audit log is kept; 0 is for ever (docs/audit.md)."
+    )
+
     calendar_overrides: str = Field(
         "",
         description="TOML file of closures, other hours and maintenance, which win over calendars and brokers "

@@ -126,6 +126,7 @@ class Store:
         self.alerts: Final = SqlAlertOutbox(run, self._reader)
         self.risk_days: Final = SqlRiskDays(run, self._reader)
         self._keeper = chains.keeper(run, self._reader, writing)
+        self._audit_retention = chains.retention(self._keeper, run, self._reader)
         self.audit: Final[AuditLog] = chains.log(self._reader)
 
     async def claim(self) -> None:
@@ -139,6 +140,8 @@ class Store:
             await self.leases.outlive_others()
         if self._keeper is not None:
             self._keeper.start()
+        if self._audit_retention is not None:
+            self._audit_retention.start()
 
     async def ping(self) -> None:
         """Raise JOURNAL_ or AUDIT_UNAVAILABLE unless the database answers and the record can be written."""
@@ -150,6 +153,8 @@ class Store:
         if self._bell is not None:
             await self._bell.close()
         await self.halts.close()
+        if self._audit_retention is not None:
+            await self._audit_retention.close()
         await self._writer.close()
         if self._aside is not None:
             await self._aside.close()

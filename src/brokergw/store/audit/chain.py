@@ -119,12 +119,14 @@ class Chain:
                 writer=self._writer,
                 open_time_ns=now,
                 signed_sequence=0,
+                sign_time_ns=0,
                 close_time_ns=None,
                 pruned_sequence=0,
             )
         )
         newest = AUDIT_CHECKPOINTS.c.time_ns.desc(), AUDIT_CHECKPOINTS.c.number.desc()
-        columns = AUDIT_CHECKPOINTS.c.instance_id, AUDIT_CHECKPOINTS.c.number, AUDIT_CHECKPOINTS.c.hash
+        row = AUDIT_CHECKPOINTS.c
+        columns = row.instance_id, row.number, row.time_ns, row.hash
         found = database.execute(select(*columns).order_by(*newest).limit(1)).one_or_none()
         before = "" if found is None else "/".join(map(str, found))
         told = {"instance": self._instance_id, "writer": self._writer, "checkpoint": before}

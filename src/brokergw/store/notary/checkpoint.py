@@ -7,13 +7,13 @@ stands for it from then on.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from brokergw.store.audit.canonical import GENESIS
 from brokergw.store.audit.chain import Head
-from brokergw.store.audit.signing import Signer
+from brokergw.store.audit.signing import Signer, TrustedKeys
 
 FORM: Final = "brokergw.audit.checkpoint.v1"
 
@@ -116,6 +116,22 @@ class SignedCheckpoint:
             return cls(found["body"], found["key_id"], found["signature"])
         except (ValueError, KeyError, TypeError) as error:
             raise CheckpointUnreadable("a line that is no checkpoint") from error
+
+
+def genuine(signed: SignedCheckpoint, keys: TrustedKeys) -> Checkpoint | None:
+    """Read a checkpoint that one of these keys signed; None for any other."""
+    if not keys.vouches(signed.key_id, signed.body, signed.signature):
+        return None
+    try:
+        return Checkpoint.read(signed.body)
+    except CheckpointUnreadable:
+        return None
+
+
+def newest_retention(rows: Iterable[Any], keys: TrustedKeys) -> Checkpoint | None:
+    """Read the first genuine checkpoint among rows of `audit_checkpoints`, newest first."""
+    read = (genuine(SignedCheckpoint(row.body, row.key_id, row.signature), keys) for row in rows)
+    return next((made for made in read if made is not None), None)
 
 
 def _heads(heads: Sequence[Head]) -> list[tuple[str, int, str]]:

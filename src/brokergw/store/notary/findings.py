@@ -19,6 +19,11 @@ class Pruned:
     heads: dict[str, Head] = field(default_factory=dict)
     checkpoints: dict[str, int] = field(default_factory=dict)
 
+    def last_of(self, chain: str) -> int:
+        """Give the number of the last row that was taken from a chain; 0 for none."""
+        head = self.heads.get(chain)
+        return 0 if head is None else head.sequence
+
     def covers(self, head: Head, time_ns: int) -> bool:
         """Tell whether the row that a checkpoint of this time names was taken away."""
         last = self.heads.get(head.chain)

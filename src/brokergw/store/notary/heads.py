@@ -54,9 +54,10 @@ def is_signed_opening(chain: str, detail: str, keys: TrustedKeys) -> bool:
         return False
 
 
-def opened_behind(detail: str) -> tuple[str, int, str] | None:
-    """Give process, number and hash of the checkpoint that a chain was begun behind; None for the first of all."""
+def opened_behind(detail: str) -> tuple[str, int, int] | None:
+    """Give process, number and time of the checkpoint that a chain was begun behind; None for the first of all."""
     told: Mapping[str, str] = json.loads(detail)
-    instance_id, _, rest = told["checkpoint"].partition("/")
-    number, _, hash_ = rest.partition("/")
-    return (instance_id, int(number), hash_) if instance_id else None
+    if not told["checkpoint"]:
+        return None
+    instance_id, number, time_ns, _ = told["checkpoint"].split("/")
+    return instance_id, int(number), int(time_ns)

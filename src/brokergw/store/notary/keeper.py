@@ -68,8 +68,8 @@ class Keeper:
         self._engine = engine
         self._clock = clock
         self._signer = signer
-        self._keys = TrustedKeys(signer.public_key)
-        self._instance_id = instance_id
+        self.keys: Final = TrustedKeys(signer.public_key)
+        self.instance_id: Final = instance_id
         self._file = CheckpointFile(folder, instance_id)
         self._last = Checkpoint(instance_id=instance_id, number=0, time_ns=0)
         self._last_hash = GENESIS
@@ -150,7 +150,8 @@ class Keeper:
             log.error("a chain of the audit log was begun by somebody without the key", chain=chain)
         self._strange |= seen.strange
         others = {each.head.chain: each for each in seen.chains if each.head.chain not in own}
-        now = self._clock.now_ns()
+        # Each is later than the one before, whatever the clock does.
+        now = max(self._clock.now_ns(), self._last.time_ns + 1)
         self._silent = [chain for chain, each in others.items() if each.time_ns < now - _SILENT_NS]
         heads = {chain: head for chain, head in own.items() if head.sequence}
         heads |= {chain: each.head for chain, each in others.items()}
@@ -164,7 +165,7 @@ class Keeper:
             return None
         first = self._last.number == 0
         made = Checkpoint(
-            instance_id=self._instance_id,
+            instance_id=self.instance_id,
             number=self._last.number + 1,
             time_ns=now,
             previous=self._last_hash,
@@ -180,14 +181,15 @@ class Keeper:
         for each in open_chains(database):
             chain = each.head.chain
             if chain not in self._genuine and not self._may_sign(database, each):
-                strange.add(chain)
+                if not each.pruned_sequence:
+                    strange.add(chain)
                 continue
             self._genuine.add(chain)
             chains.append(each)
         return _Seen(chains, frozenset(strange))
 
     def _may_sign(self, database: Connection, each: OpenChain) -> bool:
-        if is_genuine(database, each.head.chain, self._keys):
+        if is_genuine(database, each.head.chain, self.keys):
             return True
         # What was there before the first checkpoint of all is taken as it stands.
         return database.scalar(select(AUDIT_CHECKPOINTS.c.number).limit(1)) is None
@@ -217,8 +219,8 @@ def _insert(database: Connection, made: Checkpoint, signed: SignedCheckpoint, en
         )
     chains = AUDIT_CHAINS.c
     for head in made.heads:
-        change = update(AUDIT_CHAINS).where(chains.chain == head.chain, chains.signed_sequence < head.sequence)
-        database.execute(change.values(signed_sequence=head.sequence))
+        change = update(AUDIT_CHAINS).where(chains.chain == head.chain, chains.signed_sequence <= head.sequence)
+        database.execute(change.values(signed_sequence=head.sequence, sign_time_ns=made.time_ns))
     for head in made.pruned:
         change = update(AUDIT_CHAINS).where(chains.chain == head.chain, chains.pruned_sequence < head.sequence)
         database.execute(change.values(pruned_sequence=head.sequence))

@@ -11,15 +11,19 @@ from brokergw.store.audit.signing import Signer, TrustedKeys
 from brokergw.store.group import RunsWork
 from brokergw.store.notary.keeper import Keeper
 from brokergw.store.notary.log import SqlAuditLog
+from brokergw.store.notary.retention import AuditRetention
 from brokergw.store.reader import Reader
 
 
 @dataclass(frozen=True, slots=True)
 class AuditKeeping:
-    """The secret of 32 bytes that signs the log, and the folder for the checkpoints outside the database."""
+    """The secret of 32 bytes that signs the log, the folder for the checkpoints outside the database, and for how many
+    days the log is kept, 0 for ever.
+    """
 
     secret: bytes = field(repr=False)
     folder: Path
+    retention_days: int = 0
 
 
 class Chains:
@@ -58,3 +62,9 @@ class Chains:
             instance_id=self._instance_id,
             folder=self._keeping.folder,
         )
+
+    def retention(self, keeper: Keeper | None, run: RunsWork, reader: Reader) -> AuditRetention | None:
+        """Make the one who prunes them, where the log is not kept for ever."""
+        if self._keeping is None or keeper is None or not self._keeping.retention_days:
+            return None
+        return AuditRetention(keeper, run, reader, self._clock, self._keeping.retention_days, self._keeping.folder)

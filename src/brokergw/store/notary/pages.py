@@ -51,8 +51,7 @@ class LogPages:
 
     async def retentions(self) -> Sequence[Any]:
         """Give the checkpoints that retention made, newest first."""
-        wanted = select(AUDIT_CHECKPOINTS).where(AUDIT_CHECKPOINTS.c.horizon_ns > 0)
-        return await self._page(wanted.order_by(AUDIT_CHECKPOINTS.c.horizon_ns.desc()))
+        return await self._reader.query(_LOG, retentions)
 
     async def hashes(self, places: Sequence[tuple[str, int]]) -> Mapping[tuple[str, int], str]:
         """Give the hash that stands at each of these places; those with no row are left out."""
@@ -73,6 +72,13 @@ class LogPages:
     async def _found(self, statement: ManyRows, places: Sequence[tuple[str, int]]) -> list[Row]:
         distinct = sorted(set(places))
         return await self._reader.query(_LOG, lambda database: statement.fetch(database, distinct), at_one_moment=True)
+
+
+def retentions(database: Connection) -> Sequence[Any]:
+    """Read the checkpoints that retention made, newest first."""
+    wanted = select(AUDIT_CHECKPOINTS).where(AUDIT_CHECKPOINTS.c.horizon_ns > 0)
+    newest = AUDIT_CHECKPOINTS.c.horizon_ns.desc(), AUDIT_CHECKPOINTS.c.time_ns.desc()
+    return database.execute(wanted.order_by(*newest)).all()
 
 
 def _find(columns: str, joined: str, dialect: str) -> ManyRows:

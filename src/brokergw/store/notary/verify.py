@@ -14,7 +14,13 @@ from brokergw.ports.audit import AuditFault, AuditReport
 from brokergw.store.audit.canonical import GENESIS, LEAD, row_hash
 from brokergw.store.audit.chain import OPENED, Head
 from brokergw.store.audit.signing import TrustedKeys
-from brokergw.store.notary.checkpoint import Checkpoint, CheckpointUnreadable, SignedCheckpoint
+from brokergw.store.notary.checkpoint import (
+    Checkpoint,
+    CheckpointUnreadable,
+    SignedCheckpoint,
+    genuine,
+    newest_retention,
+)
 from brokergw.store.notary.file import files_in
 from brokergw.store.notary.findings import Findings, Pruned
 from brokergw.store.notary.heads import is_signed_opening, opened_behind
@@ -39,7 +45,10 @@ class Verification:
 
     async def run(self) -> AuditReport:
         """Walk; raises JOURNAL_UNAVAILABLE, or OSError for a file that cannot be read."""
-        await self._learn_what_was_pruned()
+        made = newest_retention(await self._pages.retentions(), self._keys)
+        if made is not None:
+            heads = {head.chain: head for head in made.pruned}
+            self._pruned = Pruned(made.horizon_ns, heads, dict(made.pruned_checkpoints))
         for folder in self._folders:
             for instance_id, path in files_in(folder):
                 await self._check_file(instance_id, path)
@@ -57,14 +66,6 @@ class Verification:
             public_keys=self._keys.public_keys,
             problems=self._findings.problems,
         )
-
-    async def _learn_what_was_pruned(self) -> None:
-        for row in await self._pages.retentions():
-            made = self._genuine(SignedCheckpoint(row.body, row.key_id, row.signature))
-            if made is not None:
-                heads = {head.chain: head for head in made.pruned}
-                self._pruned = Pruned(made.horizon_ns, heads, dict(made.pruned_checkpoints))
-                return
 
     async def _check_file(self, instance_id: str, path: Path) -> None:
         number = 0
@@ -89,7 +90,7 @@ class Verification:
                 continue
             if there.get((instance_id, number)) == (signed.body, signed.key_id, signed.signature):
                 continue
-            made = self._genuine(signed)
+            made = genuine(signed, self._keys)
             if made is None or (made.instance_id, made.number) != (instance_id, number):
                 self._findings.problem(
                     AuditFault.CHECKPOINT_FORGED, instance_id, number, "a line of the file is not what was signed"
@@ -107,17 +108,20 @@ class Verification:
     async def _check_checkpoints(self) -> None:
         before: tuple[str, int, str] = ("", 0, GENESIS)
         async for rows in self._pages.checkpoints():
-            genuine = []
+            believed = []
             for row in rows:
                 before, made = self._check_checkpoint(row, before)
                 if made is not None:
-                    genuine.append(made)
-            await self._hold_against_rows(genuine)
+                    believed.append(made)
+            await self._hold_against_rows(believed)
             self._checkpoints += len(rows)
 
     def _check_checkpoint(
         self, row: Any, before: tuple[str, int, str]
     ) -> tuple[tuple[str, int, str], Checkpoint | None]:
+        if row.number <= self._pruned.checkpoints.get(row.instance_id, 0):
+            # Released, and not removed yet.
+            return before, None
         signed = SignedCheckpoint(row.body, row.key_id, row.signature)
         instance_id, number, previous = before
         first = row.instance_id != instance_id
@@ -133,7 +137,7 @@ class Verification:
             detail = f"signed with the key {row.key_id}, which is not among those trusted here"
             self._findings.problem(AuditFault.KEY_UNKNOWN, row.instance_id, row.number, detail)
             return after, None
-        made = self._genuine(signed)
+        made = genuine(signed, self._keys)
         if made is None or not _is_of(made, row, signed.hash):
             self._findings.problem(
                 AuditFault.CHECKPOINT_FORGED, row.instance_id, row.number, "it is not what was signed"
@@ -163,6 +167,9 @@ class Verification:
                     before = self._pruned.heads.get(row.chain, Head(row.chain, 0, GENESIS))
                     if before.sequence == 0:
                         openings.append(row)
+                if row.sequence <= self._pruned.last_of(row.chain):
+                    # Released, and not removed yet.
+                    continue
                 self._check_row(row, before)
                 before = Head(row.chain, row.sequence, row.hash)
                 self._lengths[row.chain] = row.sequence
@@ -190,29 +197,20 @@ class Verification:
 
     async def _check_openings(self, rows: Sequence[Any]) -> None:
         """See that who holds the key began each chain, behind a checkpoint that there is."""
-        behind: dict[tuple[str, int], tuple[str, str]] = {}
+        behind: dict[tuple[str, int], str] = {}
         for row in rows:
             if row.action == OPENED and is_signed_opening(row.chain, row.detail, self._keys):
                 told = opened_behind(row.detail)
-                if told is not None and row.time_ns >= self._pruned.horizon_ns:
-                    behind[told[:2]] = row.chain, told[2]
+                if told is not None and told[2] >= self._pruned.horizon_ns:
+                    behind[told[:2]] = row.chain
             elif row.chain not in self._findings.signs:
                 self._findings.problem(
                     AuditFault.CHAIN_FORGED, row.chain, row.sequence, "nobody who holds the key began it or signed it"
                 )
         there = await self._pages.bodies(list(behind))
-        for (instance_id, number), (chain, _) in behind.items():
-            if (instance_id, number) not in there and number > self._pruned.checkpoints.get(instance_id, 0):
-                detail = f"the chain {chain} was begun behind it"
-                self._findings.problem(AuditFault.CHECKPOINT_MISSING, instance_id, number, detail)
-
-    def _genuine(self, signed: SignedCheckpoint) -> Checkpoint | None:
-        if not self._keys.vouches(signed.key_id, signed.body, signed.signature):
-            return None
-        try:
-            return Checkpoint.read(signed.body)
-        except CheckpointUnreadable:
-            return None
+        for instance_id, number in behind.keys() - there.keys():
+            detail = f"the chain {behind[instance_id, number]} was begun behind it"
+            self._findings.problem(AuditFault.CHECKPOINT_MISSING, instance_id, number, detail)
 
 
 def _is_of(made: Checkpoint, row: Any, hash_: str) -> bool:

@@ -48,6 +48,7 @@ AUDIT_CHAINS: Final = Table(
     text_column("writer"),
     time_column("open_time_ns"),
     number_column("signed_sequence"),
+    time_column("sign_time_ns"),
     time_or_null_column("close_time_ns"),
     number_column("pruned_sequence"),
 )

@@ -168,6 +168,7 @@ def _make_chains() -> None:
         *(sa.Column(name, sa.Text(), nullable=False) for name in texts),
         sa.Column("open_time_ns", sa.BigInteger(), nullable=False),
         sa.Column("signed_sequence", sa.BigInteger(), nullable=False),
+        sa.Column("sign_time_ns", sa.BigInteger(), nullable=False),
         sa.Column("close_time_ns", sa.BigInteger(), nullable=True),
         sa.Column("pruned_sequence", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("chain", name="pk_audit_chains"),
@@ -225,7 +226,8 @@ def _chain_earlier_rows() -> None:
     if sequence:
         chains = sa.table(
             "audit_chains",
-            *map(sa.column, ("chain", "instance_id", "writer", "open_time_ns", "signed_sequence", "pruned_sequence")),
+            *map(sa.column, ("chain", "instance_id", "writer", "open_time_ns")),
+            *map(sa.column, ("signed_sequence", "sign_time_ns", "pruned_sequence")),
         )
         first = {"chain": _EARLIER_CHAIN, "instance_id": "", "writer": "", "open_time_ns": time_ns}
-        connection.execute(chains.insert(), [first | {"signed_sequence": 0, "pruned_sequence": 0}])
+        connection.execute(chains.insert(), [first | {"signed_sequence": 0, "sign_time_ns": 0, "pruned_sequence": 0}])
