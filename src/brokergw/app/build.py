@@ -15,6 +15,7 @@ from brokergw.app.calendar_file import hours_sources
 from brokergw.app.catalog import open_catalog
 from brokergw.app.chaos import crashes_of, require_no_live_money
 from brokergw.app.clock import SystemClock
+from brokergw.app.database import owner_url
 from brokergw.app.doubts import Doubts
 from brokergw.app.identity import IdentityParts
 from brokergw.app.secrets import Secrets, load_secrets
@@ -83,6 +84,7 @@ class Gateway:
             credentials_key=secrets.credentials_keys,
             audit=audit_keeping(settings, secrets),
             upgrade_tables=settings.upgrades_itself,
+            owner_url=owner_url(settings),
         )
         catalog = open_catalog(settings, clock)
         journal: Journal = store.journal

@@ -7,6 +7,7 @@ from typing import Final
 from brokergw.app.access import access_of
 from brokergw.app.audit import audit_keeping
 from brokergw.app.clock import SystemClock
+from brokergw.app.database import owner_url
 from brokergw.app.secrets import Secrets, load_secrets
 from brokergw.app.settings import Settings
 from brokergw.desk.identity.access import Access
@@ -96,6 +97,7 @@ async def store_of(settings: Settings) -> AsyncIterator[tuple[Store, Secrets]]:
         credentials_key=secrets.credentials_keys,
         audit=audit_keeping(settings, secrets),
         upgrade_tables=settings.upgrades_itself,
+        owner_url=owner_url(settings),
     )
     async with store:
         yield store, secrets

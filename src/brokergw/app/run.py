@@ -18,6 +18,7 @@ from brokergw.rpc.tls import StartRefused
 from brokergw.store.check import StoreUnreachable
 from brokergw.store.claim import StoreServed
 from brokergw.store.open import StoreOutdated
+from brokergw.store.separation.roles import NotSeparated
 
 _CANNOT_START: Final = 1
 
@@ -29,7 +30,16 @@ def serve(settings: Settings) -> int:
     configure_logs(settings.log_level)
     try:
         asyncio.run(_serve(settings))
-    except (SecretUnusable, StartRefused, StoreOutdated, StoreServed, StoreUnreachable, ValueError, OSError) as error:
+    except (
+        NotSeparated,
+        SecretUnusable,
+        StartRefused,
+        StoreOutdated,
+        StoreServed,
+        StoreUnreachable,
+        ValueError,
+        OSError,
+    ) as error:
         # What a person can mend is told in a sentence, not in a traceback.
         print(f"brokergw: {error}", file=sys.stderr)  # noqa: T201 - this is the program's own voice
         return _CANNOT_START

@@ -38,6 +38,11 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "", description="`sqlite:////path/file.db` or `postgresql://user@host/name`; empty is SQLite in data_dir."
     )
+    database_owner_url: SecretStr | None = Field(
+        None,
+        description="URL of the same PostgreSQL database as the owner of its tables, for `brokergw db upgrade` alone; "
+        "who serves must own nothing (docs/separation.md).",
+    )
     database_auto_upgrade: bool | None = Field(
         None, description="Bring the tables up to date at start; when not set, only SQLite does."
     )

@@ -40,10 +40,11 @@ def plain_failures() -> Iterator[None]:
     from brokergw.app.secret_text import SecretUnusable
     from brokergw.store.check import StoreUnreachable
     from brokergw.store.open import StoreOutdated
+    from brokergw.store.separation.roles import NotSeparated
 
     try:
         yield
-    except (SecretUnusable, StoreOutdated) as error:
+    except (NotSeparated, SecretUnusable, StoreOutdated) as error:
         Screen(json=False).say(str(error), "bold red")
         raise typer.Exit(Exit.USAGE) from None
     except (StoreUnreachable, OSError) as error:

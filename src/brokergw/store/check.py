@@ -22,12 +22,15 @@ def tables_are_current(url: str) -> bool:
         engine.dispose()
 
 
-def upgrade_tables(url: str) -> tuple[str, str]:
-    """Bring the tables up to date; gives the revision before and after. Raises as `tables_are_current`."""
-    engine = writer_engine(parse_url(url))
+def upgrade_tables(url: str, owner_url: str = "") -> tuple[str, str]:
+    """Bring the tables up to date; gives the revision before and after. Raises as `tables_are_current`.
+
+    `owner_url` is that of the tables' owner, where those who serve are somebody else.
+    """
+    engine = writer_engine(parse_url(owner_url or url))
     try:
         before = current_revision(engine) or "none"
-        upgrade(engine)
+        upgrade(engine, parse_url(url))
         return before, current_revision(engine) or "none"
     except SQLAlchemyError as error:
         raise StoreUnreachable(kind_of(error)) from error

@@ -18,6 +18,7 @@ from brokergw.store.batch import BatchWriter
 from brokergw.store.bell import Bell
 from brokergw.store.certificates import SqlCertificates
 from brokergw.store.check import StoreUnreachable
+from brokergw.store.check import upgrade_tables as bring_up_to_date
 from brokergw.store.checkpoints import Checkpoints
 from brokergw.store.claim import FileClaim
 from brokergw.store.connections import SqlConnectionDirectory
@@ -33,12 +34,13 @@ from brokergw.store.limits import SqlLimits
 from brokergw.store.lookups import Lookups
 from brokergw.store.losses import SqlRiskDays
 from brokergw.store.mfa import SqlAuthenticators
-from brokergw.store.migrations import is_current, read_epoch, upgrade
+from brokergw.store.migrations import is_current, read_epoch
 from brokergw.store.modes import SqlModes
 from brokergw.store.notary.keeping import AuditKeeping, Chains
 from brokergw.store.reader import Reader
 from brokergw.store.reconciliations import SqlReconciliations
 from brokergw.store.roles import SqlRoles
+from brokergw.store.separation.roles import require_separated
 from brokergw.store.sieve import KeySieve
 from brokergw.store.statements import Statements
 from brokergw.store.time import DatabaseTime
@@ -188,23 +190,25 @@ def open_store(
     credentials_key: bytes | KeyRing,
     audit: AuditKeeping | None = None,
     upgrade_tables: bool = False,
+    owner_url: str = "",
     capacity: int = CAPACITY,
 ) -> Store:
     """Open the store behind a URL such as `sqlite:////path/file.db` or `postgresql://user@host/name`.
 
     `credentials_key` is 32 bytes, or a ring of several. Without `audit` the audit log is chained, but nobody signs it.
     Raises StoreUrlInvalid, ValueError for a bad key, StoreOutdated when the tables are not this version's (unless
-    `upgrade_tables`), StoreUnreachable when the database cannot be opened.
+    `upgrade_tables`, which works as the tables' owner by `owner_url` where that is somebody else), NotSeparated when
+    the database does not keep users apart from this role, StoreUnreachable when it cannot be opened.
     """
     ring = credentials_key if isinstance(credentials_key, KeyRing) else KeyRing([credentials_key])
     parsed = parse_url(url)
+    if upgrade_tables:
+        bring_up_to_date(url, owner_url)
     writing = writer_engine(parsed)
     reading = reader_engine(parsed)
     try:
-        if upgrade_tables:
-            upgrade(writing)
-        else:
-            _require_current(reading)
+        _require_current(reading)
+        require_separated(reading)
         return Store(writing, reading, clock=clock, seal=Seal(ring), capacity=capacity, audit=audit)
     except BaseException as error:
         writing.dispose()

@@ -8,9 +8,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text, update
+from sqlalchemy.engine import URL
 
 from brokergw.model.ids import new_id
 from brokergw.store.edges import legal_moves, record_moves, recorded_moves
+from brokergw.store.separation.roles import separate, work_for_everyone
 from brokergw.store.tables import META
 
 _EPOCH: Final = "epoch"
@@ -18,17 +20,22 @@ _LOCK: Final = 0x62726F6B
 """The advisory lock that two processes upgrading one PostgreSQL database at once take in turn."""
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring the tables to the newest revision and fill in the legal moves, in one transaction; may be repeated."""
+def upgrade(engine: Engine, serving: URL | None = None) -> None:
+    """Bring the tables to the newest revision, with the legal moves and the border between users; may be repeated.
+
+    It is one transaction. `serving` is the URL of the processes that will serve, where it is not the engine's own.
+    """
     config = _config()
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             for limit in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
                 connection.execute(text(f"SET LOCAL {limit} = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _LOCK})
+        work_for_everyone(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         record_moves(connection)
+        separate(connection, serving or engine.url)
         if connection.execute(META.select().where(META.c.name == _EPOCH)).one_or_none() is None:
             connection.execute(META.insert().values(name=_EPOCH, value=new_id(_EPOCH)))
 
