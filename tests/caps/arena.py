@@ -22,6 +22,7 @@ from tests.chaos.gateways import Gateway, Zygote
 from tests.chaos.postgresql import PostgresqlServer, open_directory
 from tests.chaos.prepared import SECRETS
 from tests.fixtures.bare_client import BareClient
+from tests.fixtures.two_roles import served
 
 GATEWAYS: Final = 4
 SYMBOLS: Final = ("AAPL", "MSFT", "SPY")
@@ -95,12 +96,16 @@ async def open_arena(users: int, cap: Decimal, seed: int) -> AsyncIterator[Arena
         )
         secrets = load_secrets(settings)
         store = open_store(
-            server.url, clock=SystemClock(), credentials_key=secrets.credentials_keys, upgrade_tables=True
+            served(server.url),
+            clock=SystemClock(),
+            credentials_key=secrets.credentials_keys,
+            upgrade_tables=True,
+            owner_url=server.url,
         )
         await stack.enter_async_context(store)
         known = [await _user(store, secrets, key, secret) for key, secret in keys.items()]
         zygote = await stack.enter_async_context(Zygote())
-        environment = _environment(server.url, sim.url, cap)
+        environment = _environment(served(server.url), sim.url, cap)
         arena = Arena(directory, server.url, store, sim, zygote, environment, known)
         for number in range(GATEWAYS):
             await arena.start(number)

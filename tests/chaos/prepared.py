@@ -18,6 +18,7 @@ from brokergw.sim.dialects.alpaca import DEFAULT_KEY, DEFAULT_SECRET
 from brokergw.store.open import open_store
 from tests.chaos.cutter import CommitCutter
 from tests.chaos.postgresql import PostgresqlServer, url_at
+from tests.fixtures.two_roles import served
 
 USER: Final = "alice"
 _KEY: Final = base64.b64encode(bytes(range(32))).decode()
@@ -84,12 +85,12 @@ class PostgresqlGrounds:
             if self._made is None:
                 await self._template.make()
                 await self._template.start()
-                self._made = await populate(self._template.url, directory)
+                self._made = await populate(served(self._template.url), directory, self._template.url)
                 await self._template.stop()
         server = await self._template.copy_to(directory / "cluster")
         await server.start()
         cutter = await CommitCutter(server.port).open()
-        return Ground(url_at(cutter.port), server.url, *self._made, server, cutter)
+        return Ground(served(url_at(cutter.port)), server.url, *self._made, server, cutter)
 
 
 def settings_of(directory: Path) -> Settings:
@@ -97,11 +98,12 @@ def settings_of(directory: Path) -> Settings:
     return Settings(data_dir=directory, credentials_encryption_key=_KEY, signing_key=_KEY)
 
 
-async def populate(url: str, directory: Path) -> tuple[str, str]:
+async def populate(url: str, directory: Path, owner_url: str = "") -> tuple[str, str]:
     """Make the tables, the user, its key and its connection; gives the account's id and the key."""
     secrets = load_secrets(settings_of(directory))
     clock = SystemClock()
-    store = open_store(url, clock=clock, credentials_key=secrets.credentials_keys, upgrade_tables=True)
+    keys = secrets.credentials_keys
+    store = open_store(url, clock=clock, credentials_key=keys, upgrade_tables=True, owner_url=owner_url)
     async with store:
         _, token = await add_key(store, secrets, USER, request_of("chaos"))
         account_id = new_id("acc")

@@ -8,9 +8,9 @@ import time
 import warnings
 from pathlib import Path
 
-from brokergw.store.engine import parse_url, writer_engine
-from brokergw.store.migrations import upgrade
+from brokergw.store.check import upgrade_tables
 from tests.codes.contest import PROCESSES, TRIES, contest
+from tests.fixtures.two_roles import served
 
 
 def main() -> int:
@@ -26,11 +26,9 @@ def main() -> int:
         server = postgres_server.get_server(directory, cleanup_mode="delete")
     try:
         url = server.get_uri()
-        engine = writer_engine(parse_url(url))
-        upgrade(engine)
-        engine.dispose()
+        upgrade_tables(served(url), url)
         began = time.monotonic()
-        result = asyncio.run(contest(url, rounds))
+        result = asyncio.run(contest(served(url), rounds))
         took_s = time.monotonic() - began
     finally:
         server.cleanup()

@@ -21,6 +21,7 @@ from tests.chaos.prepared import SECRETS, populate, settings_of
 from tests.fixtures.bare_client import BareClient
 from tests.fixtures.gateway_process import GatewayProcess, settings_for_sim
 from tests.fixtures.sim import SimHandle, sim_in_process
+from tests.fixtures.two_roles import served
 from tests.killing.gateway import read_notes
 from tests.killing.keepers import Keepers, enrol_keepers
 from tests.killing.storm import SYMBOLS
@@ -183,8 +184,8 @@ async def open_field(*, hasty: bool = False) -> AsyncIterator[Field]:
         await server.make()
         await server.start()
         witness = await WitnessProcess.start()
-        account, api_key = await populate(server.url, directory)
-        store = open_store(server.url, clock=SystemClock(), credentials_key=bytes(range(32)))
+        account, api_key = await populate(served(server.url), directory, server.url)
+        store = open_store(served(server.url), clock=SystemClock(), credentials_key=bytes(range(32)))
         async with store:
             keepers = await enrol_keepers(store, settings_of(directory))
         replicas = await _replicas(directory, server, sim, witness, hasty=hasty)
@@ -213,7 +214,7 @@ async def _replicas(
 ) -> tuple[GatewayProcess, ...]:
     host, _, port = sim.url.removeprefix("http://").rpartition(":")
     url = f"http://127.0.0.1:{await witness.relay(host, int(port), broker=True)}"
-    settings = {**settings_for_sim(replace(sim, url=url)), **SECRETS, "BROKERGW_DATABASE_URL": server.url}
+    settings = {**settings_for_sim(replace(sim, url=url)), **SECRETS, "BROKERGW_DATABASE_URL": served(server.url)}
     replicas = []
     for number in range(REPLICAS):
         own = directory / f"replica-{number}"

@@ -5,9 +5,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-from brokergw.store.engine import parse_url, writer_engine
-from brokergw.store.migrations import upgrade
+from brokergw.store.check import upgrade_tables
 from tests.chaos.postgresql import PostgresqlServer, open_directory
+from tests.fixtures.two_roles import owned, served
 from tests.vault.rounds import Report, play
 from tests.vault.world import open_world
 
@@ -32,15 +32,13 @@ async def _run(database: str, records: int, kills: int, seed: int) -> Report:
         await server.make()
         await server.start()
         try:
-            return await _play(directory, server.url, records, kills, seed)
+            return await _play(directory, served(server.url), records, kills, seed)
         finally:
             await server.kill()
 
 
 async def _play(directory: Path, url: str, records: int, kills: int, seed: int) -> Report:
-    engine = writer_engine(parse_url(url))
-    upgrade(engine)
-    engine.dispose()
+    upgrade_tables(url, "" if url.startswith("sqlite") else owned(url))
     async with open_world(directory, url, records, seed) as world:
         return await play(world, kills)
 

@@ -9,6 +9,7 @@ from brokergw.store import Store
 from tests.conformance.store.making import add_accounts, admit, an_order, audit, committed, settle
 from tests.fixtures.broken_wire import losing_proxy
 from tests.fixtures.stores import open_for_test
+from tests.fixtures.two_roles import owned
 
 
 class Ear:
@@ -82,7 +83,7 @@ async def test_own_events_do_not_ring(postgresql_url: str, writing: Store) -> No
 
 async def test_cut_bell_is_hung_again_and_rings(postgresql_url: str, writing: Store, ear: Ear) -> None:
     """When its connection is cut the bell is opened again, and rings once, because something may have been missed."""
-    with psycopg.connect(postgresql_url, autocommit=True) as connection:
+    with psycopg.connect(owned(postgresql_url), autocommit=True) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'brokergw bell'"
         )

@@ -15,6 +15,7 @@ from brokergw.store.tables import CREDENTIALS
 from tests.conformance.store.making import ALL, MINE, START_NS, USER, connection_for
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.stores import open_for_test
+from tests.fixtures.two_roles import owned
 
 SECRET = Credentials(key="PKTESTKEY0123456789", secret="sVerySecretTäxt0123456789abcdef")
 
@@ -185,7 +186,7 @@ async def test_secret_is_nowhere_in_postgresql(postgresql_url: str) -> None:
     """No column of the credentials table holds a key or secret."""
     async with open_for_test(postgresql_url) as store:
         await store.connections.add(connection_for("acc_1", has_key=True), SECRET)
-    with psycopg.connect(postgresql_url) as connection:
+    with psycopg.connect(owned(postgresql_url)) as connection:
         rows = connection.execute("SELECT * FROM user_broker_credentials").fetchall()
     assert len(rows) == 2
     assert SECRET.key not in repr(rows)

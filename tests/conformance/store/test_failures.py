@@ -30,6 +30,7 @@ from tests.conformance.store.making import (
 )
 from tests.fixtures.broken_wire import losing_proxy
 from tests.fixtures.stores import open_for_test
+from tests.fixtures.two_roles import owned
 
 
 async def reason_of(store: Store, unit: Commit) -> Reason:
@@ -75,7 +76,7 @@ async def test_writer_survives_the_loss_of_its_connection(postgresql_url: str) -
     """A connection that was cut between two commits is replaced, and nobody notices."""
     async with open_for_test(postgresql_url) as store:
         await add_accounts(store)
-        with psycopg.connect(postgresql_url, autocommit=True) as connection:
+        with psycopg.connect(owned(postgresql_url), autocommit=True) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"

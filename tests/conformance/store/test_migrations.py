@@ -24,6 +24,7 @@ from brokergw.store.migrations import (
 from brokergw.store.tables import CONNECTIONS, METADATA, USER_MODES, USERS
 from tests.conformance.store.making import connection_for
 from tests.fixtures.stores import open_for_test
+from tests.fixtures.two_roles import served
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -115,9 +116,10 @@ def test_who_was_at_a_broker_before_there_were_modes_is_on_paper(empty: Engine) 
 
 async def test_outdated_store_is_not_opened(empty: Engine, empty_url: str) -> None:
     """A database that is not up to date is refused with what to do, unless the opener is to upgrade it."""
+    serving = empty_url if empty_url.startswith("sqlite") else served(empty_url)
     with pytest.raises(StoreOutdated, match="db upgrade"):
-        open_for_test(empty_url)
-    async with open_for_test(empty_url, upgrade_tables=True) as store:
+        open_for_test(serving)
+    async with open_for_test(serving, upgrade_tables=True, owner_url=empty_url) as store:
         await store.ping()
     assert is_current(empty)
 

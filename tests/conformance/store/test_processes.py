@@ -24,6 +24,7 @@ from tests.conformance.store.making import (
 from tests.conformance.store.rival import CHANGES, KEYS
 from tests.conformance.store.test_crash import check_consistent
 from tests.fixtures.stores import OwnServer, open_for_test
+from tests.fixtures.two_roles import served
 
 ROOT = Path(__file__).parents[3]
 PROCESSES = 3
@@ -109,7 +110,7 @@ async def test_killed_server_leaves_every_unit_whole_or_absent(own_postgresql: O
     """A server killed in mid-batch and started again: what was acknowledged is there, what was refused is not, and
     what was unknown is there whole or not at all; the same store goes on.
     """
-    async with open_for_test(own_postgresql.url, upgrade_tables=True) as store:
+    async with open_for_test(served(own_postgresql.url), upgrade_tables=True, owner_url=own_postgresql.url) as store:
         await add_accounts(store)
         trader = Trader(store)
         trading = [asyncio.ensure_future(trader.trade(account_id)) for account_id in (ACCOUNT, OTHER_ACCOUNT) * 8]
