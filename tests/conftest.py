@@ -21,6 +21,7 @@ pytest_plugins = [
     "tests.fixtures.market",
     "tests.fixtures.replica_processes",
     "tests.fixtures.replicas",
+    "tests.fixtures.peopled",
     "tests.fixtures.questions",
     "tests.fixtures.scripted_broker",
     "tests.fixtures.sim",

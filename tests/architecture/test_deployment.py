@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from brokergw.app.settings import Settings, split_address
 from tests.architecture.deployment import (
@@ -42,10 +43,11 @@ GOOD_POD: dict[str, Any] = {
 }
 
 
-def the(kind: str) -> Document:
-    """Give the one document of a kind."""
-    (found,) = [document for document in KUBERNETES if document["kind"] == kind]
-    return found
+def the(kind: str, name: str = "") -> Document:
+    """Give the one document of a kind, or of a kind and a name."""
+    found = [document for document in KUBERNETES if document["kind"] == kind]
+    (one,) = [document for document in found if name in {"", document["metadata"]["name"]}]
+    return one
 
 
 CONFIG = the("ConfigMap")["data"]
@@ -112,7 +114,7 @@ def test_a_rollout_and_a_disruption_leave_processes_to_take_over() -> None:
     assert the("PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
     # A newcomer is given its first share after ten seconds of the same processes.
     assert spec["minReadySeconds"] > 10
-    assert the("Secret")["stringData"]["BROKERGW_DATABASE_URL"].startswith("postgresql://")
+    assert the("Secret", "brokergw")["stringData"]["BROKERGW_DATABASE_URL"].startswith("postgresql://")
 
 
 def test_pods_and_image_have_the_same_user_and_writable_places() -> None:
@@ -132,8 +134,26 @@ def test_no_secret_stands_in_a_file() -> None:
         assert re.fullmatch(r"\$\{\w+:\?.+\}", shared[name])
     example = (ROOT / "deploy/env.example").read_text("utf-8").splitlines()
     assert all(line.startswith("#") or line.endswith("=") for line in example)
-    keys = the("Secret")["stringData"]
+    keys = the("Secret", "brokergw")["stringData"]
     assert keys["BROKERGW_SIGNING_KEY"] == keys["CREDENTIALS_ENCRYPTION_KEY"] == "REPLACE"
+
+
+def test_only_the_upgrade_is_told_the_owner() -> None:
+    """Who serves is another role than the tables' owner, and is never told the owner's URL or password."""
+    owner = "BROKERGW_DATABASE_OWNER_URL"
+    secrets = [{each.get("secretRef", {}).get("name") for each in pod["containers"][0]["envFrom"]} for pod in PODS]
+    assert ["brokergw-owner" in names for names in secrets] == [False, True]
+    assert owner not in the("Secret", "brokergw")["stringData"]
+    urls = [the("Secret", name)["stringData"][key] for name, key in _URLS]
+    assert make_url(urls[0]).username != make_url(urls[1]).username
+    assert owner not in COMPOSE["x-gateway"]["environment"]
+    assert owner not in COMPOSE["services"]["gateway"]["environment"]
+    told = COMPOSE["services"]["upgrade"]["environment"]
+    assert make_url(told[owner]).username != make_url(told["BROKERGW_DATABASE_URL"]).username
+    assert "POSTGRES_PASSWORD" not in str(COMPOSE["services"]["gateway"])
+
+
+_URLS = (("brokergw", "BROKERGW_DATABASE_URL"), ("brokergw-owner", "BROKERGW_DATABASE_OWNER_URL"))
 
 
 def test_containers_ask_the_gateway_itself_for_its_health() -> None:

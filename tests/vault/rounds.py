@@ -12,7 +12,7 @@ from typing import Any, Final
 from brokergw.ports.vault import Purpose
 from brokergw.store import Store
 from brokergw.store.vault.ring import key_id_of
-from tests.vault.world import FIELDS, NEW, OLD, World, secrets_of
+from tests.vault.world import FIELDS, NEW, OLD, World, secrets_of, user_of
 
 _BROKERGW: Final = Path(sys.executable).with_name("brokergw")
 _POLL_S: Final = 0.005
@@ -110,6 +110,6 @@ async def _look_at_everything(world: World, report: Report) -> None:
             report.found.append("nobody says that the old key may be removed")
     async with world.open_with(NEW) as store:
         for number, change in world.load.changes.items():
-            opened = await store.connections.credentials("usr_1", f"con_{number:06}", Purpose.SESSION)
+            opened = await store.connections.credentials(user_of(number), f"con_{number:06}", Purpose.SESSION)
             if opened != secrets_of(number, change):
                 report.found.append(f"connection {number} is not as it was stored last")

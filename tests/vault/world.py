@@ -79,7 +79,7 @@ class Load:
     async def open(self, number: int, before: int) -> None:
         """Open the credentials of a connection, which must be those after `before` changes, or later ones."""
         try:
-            credentials = await self.store.connections.credentials("usr_1", name_of(number), Purpose.SESSION)
+            credentials = await self.store.connections.credentials(user_of(number), name_of(number), Purpose.SESSION)
         except Sealed as refusal:
             self.found.append(f"connection {number} does not open: {refusal.message}")
             return
@@ -101,7 +101,7 @@ class Load:
             await asyncio.sleep(_WRITE_EVERY_S)
 
     async def _change(self, number: int) -> None:
-        connection = await self.store.connections.get(only("usr_1"), name_of(number))
+        connection = await self.store.connections.get(only(user_of(number)), name_of(number))
         assert connection is not None
         change = self.changes[number] + 1
         try:
@@ -119,6 +119,11 @@ class Load:
 def name_of(number: int) -> str:
     """Give the id of a connection."""
     return f"con_{number:06}"
+
+
+def user_of(number: int) -> str:
+    """Give the user of a connection; several have more than one."""
+    return f"usr_{number % 97}"
 
 
 @dataclass
@@ -187,7 +192,7 @@ async def _live(store: Store) -> None:
 def _connection(number: int) -> Connection:
     return Connection(
         connection_id=name_of(number),
-        user_id=f"usr_{number % 97}",
+        user_id=user_of(number),
         broker="alpaca",
         environment=Environment.PAPER,
         account_id=f"acc_{number:06}",

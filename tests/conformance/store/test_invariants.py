@@ -1,4 +1,5 @@
 import itertools
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -25,6 +26,7 @@ from tests.conformance.store.making import (
     in_one_batch,
     log_of,
 )
+from tests.fixtures.two_roles import owned
 
 
 @pytest.fixture(autouse=True)
@@ -32,9 +34,12 @@ async def _accounts(store: Store) -> None:
     await add_accounts(store)
 
 
-def engine_of(store: Store) -> Engine:
-    """Give the engine by which the store writes."""
-    return store._writing
+@pytest.fixture
+def owning(store_url: str) -> Iterator[Engine]:
+    """Give an engine of the tables' owner, whom nothing binds but what the tables themselves refuse."""
+    engine = writer_engine(parse_url(store_url if store_url.startswith("sqlite") else owned(store_url)))
+    yield engine
+    engine.dispose()
 
 
 async def test_change_that_no_event_tells_is_refused(store: Store) -> None:
@@ -91,18 +96,18 @@ async def test_legal_moves_in_one_batch_are_all_made(store: Store) -> None:
         assert (stored.state, stored.version) == (walk[-1], len(walk))
 
 
-async def test_database_knows_the_lifecycle_table(store: Store) -> None:
+async def test_database_knows_the_lifecycle_table(owning: Engine) -> None:
     """The moves that the database holds legal are those of the lifecycle table."""
-    with engine_of(store).connect() as database:
+    with owning.connect() as database:
         assert recorded_moves(database) == legal_moves()
     assert len(legal_moves()) == sum(map(len, EDGES.values()))
 
 
-async def test_database_refuses_illegal_moves_by_itself(store: Store) -> None:
+async def test_database_refuses_illegal_moves_by_itself(store: Store, owning: Engine) -> None:
     """Whoever writes: the database refuses a move that is not in the table, and a version that does not rise."""
     orders = {state: an_order(state=state) for state in State}
     await committed(store, Commit(inserts=tuple(orders.values()), events=tuple(map(about, orders.values()))))
-    with engine_of(store).connect() as database:
+    with owning.connect() as database:
         for before, after in itertools.product(State, State):
             legal = before is after or may_move(before, after)
             move = text("UPDATE broker_orders SET state = :state, version = :version WHERE order_id = :order_id")
@@ -118,23 +123,21 @@ async def test_database_refuses_illegal_moves_by_itself(store: Store) -> None:
         database.rollback()
 
 
-async def test_new_moves_are_learnt_at_the_next_upgrade(store: Store, store_url: str) -> None:
+async def test_new_moves_are_learnt_at_the_next_upgrade(store: Store, store_url: str, owning: Engine) -> None:
     """A database whose legal moves are not this version's is out of date until it is upgraded."""
-    engine = writer_engine(parse_url(store_url))
-    with engine.begin() as database:
+    with owning.begin() as database:
         database.execute(text("DELETE FROM order_edges WHERE to_state = 'FILLED'"))
-    assert not is_current(engine)
-    upgrade(engine)
-    assert is_current(engine)
-    engine.dispose()
+    assert not is_current(owning)
+    upgrade(owning, parse_url(store_url))
+    assert is_current(owning)
 
 
-async def test_last_defence_refuses_one_unit_alone(store: Store) -> None:
+async def test_last_defence_refuses_one_unit_alone(store: Store, owning: Engine) -> None:
     """Should the table in the database be narrower, the unit it refuses fails alone, as one the journal refused."""
     orders = [an_order() for _ in range(3)]
     for order in orders:
         await committed(store, admit(order))
-    with engine_of(store).begin() as database:
+    with owning.begin() as database:
         database.execute(text("DELETE FROM order_edges WHERE to_state = 'MANUAL' AND from_state = 'IN_DOUBT'"))
     doubted = replace(orders[1].next(START_NS), state=State.IN_DOUBT)
     await committed(store, change(doubted))
@@ -144,7 +147,7 @@ async def test_last_defence_refuses_one_unit_alone(store: Store) -> None:
         change(doubted.next(START_NS, state=State.MANUAL)),
         change(orders[2].next(START_NS, state=State.WORKING)),
     )
-    with engine_of(store).begin() as database:
+    with owning.begin() as database:
         database.execute(text("INSERT INTO order_edges VALUES ('IN_DOUBT', 'MANUAL')"))
     assert isinstance(results[0], Committed)
     assert isinstance(results[1], Exception)
