@@ -22,8 +22,6 @@ from brokergw.store import Store
 USER: Final = "usr_1"
 MINE: Final = only(USER)
 ALL: Final = everyone("a test looks at everything")
-MINE: Final = only(USER)
-ALL: Final = everyone("a test looks at everything")
 ACCOUNT: Final = "acc_1"
 OTHER_ACCOUNT: Final = "acc_2"
 START_NS: Final = 1_800_000_000_000_000_000
