@@ -41,7 +41,9 @@ def owner_url(postgresql_empty: str) -> Iterator[str]:
     run(postgresql_empty, *(f"CREATE ROLE {role} LOGIN" for role in ROLES[:-1]))
     name = make_url(postgresql_empty).database
     run(postgresql_empty, f"ALTER ROLE {ROLES[0]} CREATEROLE", f"ALTER DATABASE {name} OWNER TO {ROLES[0]}")
-    run(postgresql_empty, f"ALTER SCHEMA public OWNER TO {ROLES[0]}")
+    # Functions of other tests may be left in the schema.
+    run(postgresql_empty, "DROP SCHEMA public CASCADE", f"CREATE SCHEMA public AUTHORIZATION {ROLES[0]}")
+    run(postgresql_empty, "GRANT USAGE ON SCHEMA public TO PUBLIC")
     yield as_role(postgresql_empty, ROLES[0])
     run(
         postgresql_empty,
