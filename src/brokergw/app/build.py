@@ -252,6 +252,8 @@ def rpc_settings(settings: Settings) -> RpcSettings:
             reads_per_minute=settings.reads_per_minute,
             connections_per_minute=settings.connections_per_minute,
             streams_max=settings.streams_max,
+            calls_in_flight_max=settings.calls_in_flight_max,
+            address_calls_per_minute=settings.address_calls_per_minute,
             failed_credentials_per_minute=settings.failed_credentials_per_minute,
         ),
     )

@@ -23,6 +23,30 @@ class Standing:
     interval_s: float | None
 
 
+class CallSlots:
+    """The unary calls that each user has running."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._held: dict[str, int] = {}
+
+    def take(self, user_id: str) -> bool:
+        """Take a slot; False where the user has as many as it may."""
+        held = self._held.get(user_id, 0)
+        if held >= self.limit:
+            return False
+        self._held[user_id] = held + 1
+        return True
+
+    def free(self, user_id: str) -> None:
+        """Give a slot back."""
+        held = self._held[user_id] - 1
+        if held:
+            self._held[user_id] = held
+        else:
+            del self._held[user_id]
+
+
 class StreamSlots:
     """The streams each user holds."""
 
@@ -70,6 +94,7 @@ class Budgets:
             Budget.CONNECTIONS: Buckets(clock, rates.connections_per_minute),
         }
         self.streams = StreamSlots(rates.streams_max)
+        self.calls = CallSlots(rates.calls_in_flight_max)
 
     def standings(self, user_id: str) -> list[Standing]:
         """Tell what a user has left of everything."""

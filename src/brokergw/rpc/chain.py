@@ -86,7 +86,7 @@ CHAIN: Final = (
             parts.identity,
             StreamGuard(parts.identity, parts.clock),
             parts.clock,
-            parts.settings.rates.failed_credentials_per_minute,
+            parts.settings.rates,
             certificates=parts.settings.tls is not None and bool(parts.settings.tls.client_ca),
         ),
         "Nothing is done for a stranger, not even reading its request.",

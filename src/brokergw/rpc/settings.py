@@ -41,6 +41,10 @@ class RateSettings:
     reads_per_minute: int = 12_000
     connections_per_minute: int = 60
     streams_max: int = 100
+    calls_in_flight_max: int = 1_000
+    """Unary calls of one user at once, so that nobody takes all of the gateway's room."""
+    address_calls_per_minute: int = 600_000
+    """Per client address, before anything is looked at; 0 switches it off."""
     failed_credentials_per_minute: int = 60
     """Per client address, before any key is looked up; 0 switches it off."""
 

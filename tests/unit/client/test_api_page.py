@@ -46,6 +46,8 @@ def test_the_page_has_every_call_and_no_other() -> None:
         f"| reads of a user | {SETTINGS.rates.reads_per_minute:,} a minute |",
         f"| connection calls of a user | {SETTINGS.rates.connections_per_minute} a minute |",
         f"| open streams of a user | {SETTINGS.rates.streams_max} |",
+        f"| unary calls of a user at once | {SETTINGS.rates.calls_in_flight_max:,} |",
+        f"| calls from one address | {SETTINGS.rates.address_calls_per_minute:,} a minute |",
         f"| wrong keys from one address | {SETTINGS.rates.failed_credentials_per_minute} a minute |",
         f"less than {SETTINGS.deadline_min_s:g} s left",
         f"a call without a deadline gets {SETTINGS.deadline_default_s:g} s",

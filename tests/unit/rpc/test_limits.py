@@ -1,10 +1,12 @@
 """Budgets: what a user may spend, what an address may try, and how many calls there is room for."""
 
 import asyncio
+import contextlib
 
 import grpc
 import pytest
 from brokerapi.v1 import orders_pb2 as pb
+from grpc import aio
 
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.rpc.buckets import Buckets
@@ -97,6 +99,38 @@ async def test_an_address_that_keeps_failing_is_slowed_down_before_any_look_up(m
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
     assert edge.authenticator.asked == asked
     edge.clock.advance(20)
+    await edge.orders.GetOrder(GET, metadata=KEY)
+
+
+async def test_an_address_that_calls_too_often_is_slowed_down_before_any_look_up(make_edge: MakeEdge) -> None:
+    """D1: its calls of a minute, whoever they are by and however they end; other limits are not asked."""
+    edge = await make_edge(rates=RateSettings(address_calls_per_minute=3))
+    for key in ("brk_good", "brk_other", "brk_good"):
+        with contextlib.suppress(aio.AioRpcError):
+            await edge.orders.GetOrder(GET, metadata=(("x-api-key", key),))
+    asked = edge.authenticator.asked
+    refusal = await refused(edge.orders.GetOrder(GET, metadata=KEY))
+    assert (refusal.reason, refusal.metadata["subject"]) == ("RATE_LIMITED", "calls from this address")
+    assert edge.authenticator.asked == asked == 3
+    edge.clock.advance(20)
+    await edge.orders.GetOrder(GET, metadata=KEY)
+
+
+async def test_one_users_calls_in_flight_leave_room_for_others(make_edge: MakeEdge) -> None:
+    """D2: the call that is one too many is refused and pays nothing; a user's end makes room for it again."""
+    edge = await make_edge(rates=RateSettings(calls_in_flight_max=2))
+    edge.desk.hold = asyncio.Event()
+    held = [asyncio.ensure_future(_await(edge, f"7f1f3f0e-6d0a-4c7e-9f3b-2f9a3c1d5e{n:02}")) for n in range(2)]
+    while sum(verb == "submit" for verb, _, _ in edge.desk.seen) < 2:
+        await asyncio.sleep(0.01)
+    before = edge.server.budgets.standings("ann")
+    refusal = await refused(edge.orders.GetOrder(GET, metadata=KEY))
+    assert (refusal.reason, refusal.metadata["subject"]) == ("RATE_LIMITED", "the user's calls in flight")
+    assert edge.server.budgets.standings("ann") == before
+    other = await refused(edge.orders.GetOrder(GET, metadata=(("x-api-key", "brk_other"),)))
+    assert other.reason == "ORDER_NOT_FOUND"
+    edge.desk.hold.set()
+    await asyncio.gather(*held)
     await edge.orders.GetOrder(GET, metadata=KEY)
 
 

@@ -17,6 +17,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from jwt.exceptions import PyJWTError
 
 from brokergw.desk.identity.strict_json import NotStrict, strict_object
+from brokergw.desk.identity.token_rules import texts
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.ports.clock import Clock
 from brokergw.ports.identity import KeySource
@@ -30,6 +31,9 @@ _USED_S: Final = 3_600.0
 _ASKED_EVERY_S: Final = 30.0
 _KEYS_MAX: Final = 64
 _RSA_BITS: Final = range(2_048, 8_193)
+_EDWARDS: Final = frozenset({"EdDSA", "Ed25519"})
+"""Two names of the same signature: that of RFC 8037, and the one that RFC 9864 put in its place."""
+
 _CURVES: Final = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
 
 log = structlog.get_logger(__name__)
@@ -50,7 +54,7 @@ class IssuerKey:
             return algorithm[:2] in {"RS", "PS"}
         if isinstance(self.public, EllipticCurvePublicKey):
             return _CURVES.get(algorithm) == self.public.curve.name
-        return algorithm == "EdDSA"
+        return algorithm in _EDWARDS
 
 
 class IssuerKeys:
@@ -119,10 +123,10 @@ def keys_of(body: bytes) -> dict[str, IssuerKey]:
 
 
 def _key(jwk: dict[str, Any]) -> IssuerKey | None:
-    readers: dict[Any, Any] = {"RSA": RSAAlgorithm, "EC": ECAlgorithm, "OKP": OKPAlgorithm}
-    reader = readers.get(jwk.get("kty"))
+    readers: dict[str, Any] = {"RSA": RSAAlgorithm, "EC": ECAlgorithm, "OKP": OKPAlgorithm}
+    reader = readers.get(str(jwk.get("kty")))
     operations = jwk.get("key_ops", ["verify"])
-    if reader is None or jwk.get("use", "sig") != "sig" or "verify" not in operations or "d" in jwk:
+    if reader is None or jwk.get("use", "sig") != "sig" or "verify" not in texts(operations) or "d" in jwk:
         return None
     try:
         public = reader.from_jwk(jwk)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from brokergw.model.principal import Role, Scope
 
 ALGORITHMS: Final = frozenset(
-    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"}
 )
 """What can be asked for at all: signatures whose keys can be published."""
 

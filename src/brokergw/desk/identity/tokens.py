@@ -34,6 +34,7 @@ _YEAR_10000_S: Final = 253_402_300_800
 _TRUSTED_FOR_S: Final = 1.0
 _REMEMBERED_MAX: Final = 10_000
 _ALGORITHMS: Final = get_default_algorithms()
+_ALGORITHMS["Ed25519"] = _ALGORITHMS["EdDSA"]
 
 
 def looks_like_token(text: str) -> bool:

@@ -9,21 +9,24 @@ from brokergw.rpc.call import Call, Handler
 from brokergw.rpc.guard import StreamGuard
 from brokergw.rpc.peers import address_of, neighbourhood_of
 from brokergw.rpc.policy import UNSURE, MethodPolicy, require_allowed
+from brokergw.rpc.settings import RateSettings
 
 
 class Auth:
-    """Looks the credential up; an address that keeps failing is slowed down before any look-up.
+    """Looks the credential up; an address that calls too often, or keeps failing, is slowed down before any look-up.
 
     A stream is ended as soon as its credential no longer holds.
     """
 
     def __init__(
-        self, identity: Identity, guard: StreamGuard, clock: Clock, failures_per_minute: int, *, certificates: bool
+        self, identity: Identity, guard: StreamGuard, clock: Clock, rates: RateSettings, *, certificates: bool
     ) -> None:
         self._identity = identity
         self._certificates = certificates
         self._guard = guard
-        self._failures = Buckets(clock, failures_per_minute) if failures_per_minute else None
+        self._calls = Buckets(clock, rates.address_calls_per_minute) if rates.address_calls_per_minute else None
+        failures = rates.failed_credentials_per_minute
+        self._failures = Buckets(clock, failures) if failures else None
 
     def wrap(self, policy: MethodPolicy, proceed: Handler) -> Handler:
         """Stand around everything that is not public."""
@@ -34,8 +37,7 @@ class Auth:
 
         async def handle(call: Call) -> bytes | None:
             peer = call.peer
-            if self._failures is not None:
-                self._slow_down(peer)
+            self._slow_down(peer)
             try:
                 call.presented = presented = _presented(call, peer, certificates=self._certificates)
                 principal = await self._identity.authenticate(presented, lately=policy.stops)
@@ -50,10 +52,12 @@ class Auth:
         return handle
 
     def _slow_down(self, peer: str) -> None:
-        assert self._failures is not None
-        wait_s = self._failures.wait_s(neighbourhood_of(peer))
-        if wait_s > 0:
+        """Count a call, and raise RATE_LIMITED where its address has had its calls, or its failures, for a while."""
+        neighbourhood = neighbourhood_of(peer)
+        if self._failures is not None and (wait_s := self._failures.wait_s(neighbourhood)) > 0:
             raise Throttled(Reason.RATE_LIMITED, "failed credentials from this address", wait_s)
+        if self._calls is not None and (wait_s := self._calls.take(neighbourhood)) > 0:
+            raise Throttled(Reason.RATE_LIMITED, "calls from this address", wait_s)
 
 
 def _presented(call: Call, peer: str, *, certificates: bool) -> Presented:

@@ -32,6 +32,7 @@ class RateLimit:
     def _rated(self, policy: MethodPolicy, buckets: Buckets, proceed: Handler) -> Handler:
         cost, subject = policy.cost, policy.budget.value
         limit = ("x-ratelimit-limit", str(buckets.limit))
+        slots = self._budgets.calls
         rule = ("x-ratelimit-policy", f"{subject};q={buckets.limit};w=60")
 
         async def handle(call: Call) -> bytes | None:
@@ -49,8 +50,14 @@ class RateLimit:
             )
             if wait_s > 0:
                 raise Throttled(Reason.RATE_LIMITED, subject, wait_s)
+            if not slots.take(user_id):
+                buckets.give_back(user_id, cost)
+                raise Throttled(Reason.RATE_LIMITED, "the user's calls in flight", _ROOM_WAIT_S)
             call.refund = lambda: buckets.give_back(user_id, cost)
-            return await proceed(call)
+            try:
+                return await proceed(call)
+            finally:
+                slots.free(user_id)
 
         return handle
 
