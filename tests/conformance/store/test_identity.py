@@ -48,7 +48,7 @@ def a_mapping(certificate_id: str = "crt_1", **changes: object) -> CertificateMa
 )
 async def test_a_key_keeps_its_restrictions(store: Store, restriction: dict[str, object]) -> None:
     """What a key is restricted to comes back as it was stored; no account at all is not all of them."""
-    key = a_key(**restriction)
+    key = replace(a_key(), **restriction)  # type: ignore[arg-type]
     await store.keys.add(key, "hash")
     assert await store.keys.by_hash("hash") == key
     assert await store.keys.get("key_1") == key
@@ -200,7 +200,7 @@ async def test_a_refused_token_is_refused_until_its_time(store: Store) -> None:
     await store.tokens.revoke("jti-1", START_NS, START_NS + 5, an_audit())
     await store.tokens.revoke("jti-1", START_NS + 1, START_NS + 9, an_audit())
     standing = await store.tokens.standing("jti-1", USER)
-    assert (standing.revoked, standing.roles) == (True, {Role.USER, Role.OPERATOR})
+    assert (standing.revoked, standing.roles) == (True, frozenset({Role.USER, Role.OPERATOR}))
     await store.tokens.revoke("jti-2", START_NS + 4, START_NS + 9, an_audit())
     assert (await store.tokens.standing("jti-1", USER)).revoked
     await store.tokens.revoke("jti-3", START_NS + 5, START_NS + 9, an_audit())

@@ -25,7 +25,9 @@ from brokergw.model.roles import scopes_left
 from brokergw.ports.clock import Clock
 from brokergw.ports.identity import TokenDirectory
 
-_BYTES_MAX: Final = 8_192
+_BYTES_MAX: Final = 6_144
+"""Less than what gRPC takes of metadata in any case."""
+
 _PART: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _USER: Final = re.compile(r"[!-~]{1,64}", re.ASCII)
 _NAME_MAX: Final = 256

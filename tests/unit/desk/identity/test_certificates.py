@@ -71,7 +71,7 @@ async def test_a_certificate_is_its_user(world: World, match: CertificateMatch, 
     assert (principal.user_id, principal.kind) == ("desk", CredentialKind.CERTIFICATE)
     assert principal.key_id == fingerprint_of(LEAF.certificate)
     assert principal.scopes == {Scope.ORDERS_READ}
-    assert (principal.accounts, principal.mode_max) == ({"acc_1"}, Environment.PAPER)
+    assert (principal.accounts, principal.mode_max) == (frozenset({"acc_1"}), Environment.PAPER)
     end = dt.datetime(2090, 1, 1, tzinfo=dt.UTC)
     assert principal.expire_time_ns == (int(end.timestamp()) + 1) * 1_000_000_000
 

@@ -1,6 +1,7 @@
 """Tokens of the issuer."""
 
 import asyncio
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -190,6 +191,23 @@ async def test_claims_mean_what_the_settings_say(
     assert principal.user_id == "alice@desk.test"
     assert principal.scopes == scopes
     assert principal.roles == roles | {Role.USER}
+
+
+@pytest.mark.parametrize(("over", "taken"), [(0, True), (1, False)])
+async def test_a_token_may_be_so_long(world: World, over: int, *, taken: bool) -> None:
+    """6,144 characters, which fit beside other metadata; and not one more that a token can have."""
+    issuer = world.issuer
+    lengths = {
+        padding: len(issuer.raw(issuer.header(), json.dumps(issuer.claims(x="x" * padding)).encode(), b"s" * 256))
+        for padding in range(4_000, 4_800)
+    }
+    fitting = max(padding for padding, length in lengths.items() if length <= 6_144)
+    token = issuer.token(issuer.claims(x="x" * (fitting + over)))
+    assert (len(token) <= 6_144) is taken
+    if taken:
+        assert (await world.tokens.authenticate(token)).user_id == "alice"
+    else:
+        assert await world.refusal(token) is Reason.TOKEN_INVALID
 
 
 async def test_a_burst_of_one_token_asks_the_issuer_once(world: World) -> None:
