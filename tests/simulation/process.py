@@ -48,7 +48,7 @@ class Process:
             leases,
             live,
             reconcile=ReconcileNeeds(
-                SqlReconciliations(self._store.writer.run, self._store.reader),  # type: ignore[arg-type]
+                SqlReconciliations(self._store.writer.run, self._store.reader, clock),  # type: ignore[arg-type]
                 switch,
                 NotedAlerts(),
                 ReconcileSettings(every_s=_COMPARED_EVERY_S),

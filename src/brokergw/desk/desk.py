@@ -213,7 +213,7 @@ class Desk:
         self.ping_broker = broker.ping
         self.budgets = broker.budgets
 
-        reconcile = Reconcile(self._reconciling, self._sessions, journal, clock)
+        reconcile = Reconcile(self._reconciling, self._sessions, clock)
         self.reconcile_account, self.list_reconciliations = reconcile.account, reconcile.list
         self.list_mismatches, self.settle_reconciliation = reconcile.mismatches, reconcile.settle
         self.get_reconciliation_policy, self.set_reconciliation_policy = reconcile.policy, reconcile.set_policy

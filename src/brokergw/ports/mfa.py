@@ -1,5 +1,6 @@
 """Where authenticators are kept: what several processes must agree on is decided there, not in a process's memory."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from brokergw.model.events import AuditRow
@@ -16,14 +17,23 @@ class Authenticators(Protocol):
         """Read a user's authenticator; raises MFA_NOT_ENROLLED when its secret does not open."""
         ...
 
-    async def enroll(self, new: Authenticator) -> bool:
-        """Keep a new one, in place of one that was neither confirmed nor locked; False where another stands."""
+    async def enroll(self, new: Authenticator, audit: AuditRow | None = None) -> bool:
+        """Keep a new one, in place of one that was neither confirmed nor locked, and tell the audit.
+
+        False, and nothing written, where another stands.
+        """
         ...
 
     async def take_code(
-        self, user_id: str, authenticator_id: str, step: int | None, time_ns: int, failures_max: int
+        self,
+        user_id: str,
+        authenticator_id: str,
+        step: int | None,
+        time_ns: int,
+        failures_max: int,
+        audit: Callable[[CodeVerdict], AuditRow] | None = None,
     ) -> CodeVerdict:
-        """Use up a code's step, once over all processes; `step` is None for a wrong code.
+        """Use up a code's step, once over all processes; `step` is None for a wrong code. `audit` tells of the verdict.
 
         A step that is not later than the last one taken is as wrong as a wrong code. A wrong code is counted, and the
         one that makes `failures_max` locks; a right one confirms, and sets the count back.

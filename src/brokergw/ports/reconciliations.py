@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from brokergw.model.events import AuditRow
 from brokergw.model.reconciliation import Reconciliation, ReconciliationPolicy
 from brokergw.model.whose import NOBODYS, Whose
 
@@ -38,12 +39,23 @@ class Reconciliations(Protocol):
         """Give the mismatches of every account that stand."""
         ...
 
-    async def put(self, finding: Reconciliation) -> None:
-        """Write a finding, new or in the place of its earlier state. What has been settled stays as it was settled."""
+    async def put(self, finding: Reconciliation, audit: AuditRow | None = None) -> None:
+        """Write a finding, new or in the place of its earlier state, and its audit row in the same commit.
+
+        What has been settled stays as it was settled.
+        """
         ...
 
-    async def settle(self, user_id: str, reconciliation_id: str, settled_by: str, time_ns: int, evidence: str) -> bool:
-        """Settle a mismatch; False when a person has settled it already."""
+    async def settle(
+        self,
+        user_id: str,
+        reconciliation_id: str,
+        settled_by: str,
+        time_ns: int,
+        evidence: str,
+        audit: AuditRow | None = None,
+    ) -> bool:
+        """Settle a mismatch, with its audit row; False, and nothing written, when a person has settled it already."""
         ...
 
     async def want(self, user_id: str, account_id: str, time_ns: int) -> None:
@@ -62,8 +74,10 @@ class Reconciliations(Protocol):
         """Read what a user's comparisons tolerate; None where nothing was set."""
         ...
 
-    async def set_policy(self, user_id: str, policy: ReconciliationPolicy, time_ns: int) -> None:
-        """Set what a user's comparisons tolerate."""
+    async def set_policy(
+        self, user_id: str, policy: ReconciliationPolicy, time_ns: int, audit: AuditRow | None = None
+    ) -> None:
+        """Set what a user's comparisons tolerate, with its audit row in the same commit."""
         ...
 
     async def prune(self, before_ns: int, limit: int) -> int:

@@ -218,7 +218,7 @@ class SqlJournal:
 
     async def drop_retired_keys(self, claimed_before_ns: int, limit: int) -> int:
         """Forget old retired keys."""
-        dropped: int = await self._run(_KEYS, retention.drop(claimed_before_ns, limit))
+        dropped: int = await self._run(_KEYS, retention.drop(claimed_before_ns, limit, self._clock.now_ns()))
         return dropped
 
     async def forget_repeats(self, made_before_ns: int, limit: int) -> int:
@@ -228,7 +228,8 @@ class SqlJournal:
 
     async def prune_events(self, user_id: str, account_id: str, published_before_ns: int, limit: int) -> int:
         """Forget the oldest events of an account."""
-        pruned: int = await self._run(only(user_id), retention.prune(user_id, account_id, published_before_ns, limit))
+        work = retention.prune(user_id, account_id, published_before_ns, limit, self._clock.now_ns())
+        pruned: int = await self._run(only(user_id), work)
         return pruned
 
     async def usage(self, user_id: str) -> Sequence[UsageOnRecord]:
@@ -244,9 +245,8 @@ class SqlJournal:
     ) -> bool:
         """Set a position to what the broker told; False where it is no longer as expected."""
         try:
-            done: bool = await self._run(
-                only(user_id), anchored(user_id, account_id, symbol, quantity, average_cost, expected)
-            )
+            work = anchored(user_id, account_id, symbol, quantity, average_cost, expected, self._clock.now_ns())
+            done: bool = await self._run(only(user_id), work)
         except Moved:
             return False
         return done

@@ -1,5 +1,6 @@
 """Authenticators over a SQL database: which codes are used up is decided there, for all processes alike."""
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection, case, delete, insert, null, select, update
@@ -31,7 +32,7 @@ class SqlAuthenticators:
         row = await self._reader.query(only(user_id), lambda database: database.execute(wanted).one_or_none())
         return None if row is None else self._opened(row)
 
-    async def enroll(self, new: Authenticator) -> bool:
+    async def enroll(self, new: Authenticator, audit: AuditRow | None = None) -> bool:
         """Keep a new one, in place of one that was neither confirmed nor locked; False where another stands."""
         sealed = self._seal.close(new.secret, place_of_seed(new.user_id, new.authenticator_id))
 
@@ -53,16 +54,24 @@ class SqlAuthenticators:
                     failures=new.failures,
                 )
             )
+            if audit is not None:
+                write_audit(database, audit)
             return True
 
         return bool(await self._run(only(new.user_id), work))
 
     async def take_code(
-        self, user_id: str, authenticator_id: str, step: int | None, time_ns: int, failures_max: int
+        self,
+        user_id: str,
+        authenticator_id: str,
+        step: int | None,
+        time_ns: int,
+        failures_max: int,
+        audit: Callable[[CodeVerdict], AuditRow] | None = None,
     ) -> CodeVerdict:
         """Use up a code's step, once over all processes; `step` is None for a wrong code."""
 
-        def work(database: Connection) -> CodeVerdict:
+        def look(database: Connection) -> CodeVerdict:
             # The change is numbered first, as every other write does, so that none waits for another in a circle.
             if step is not None and touch(database, user_id) and _use_up(database, authenticator_id, step, time_ns):
                 return CodeVerdict.ACCEPTED
@@ -71,8 +80,14 @@ class SqlAuthenticators:
             there = select(MFA_AUTHENTICATORS.c.user_id).where(_is(authenticator_id))
             return CodeVerdict.GONE if database.scalar(there) is None else CodeVerdict.LOCKED
 
-        verdict: CodeVerdict = await self._run(only(user_id), work)
-        return verdict
+        def work(database: Connection) -> CodeVerdict:
+            verdict = look(database)
+            if audit is not None:
+                write_audit(database, audit(verdict))
+            return verdict
+
+        taken: CodeVerdict = await self._run(only(user_id), work)
+        return taken
 
     async def reset(self, user_id: str, audit: AuditRow) -> bool:
         """Remove a user's authenticator, end live trading with it, and tell the audit; False when there is none."""

@@ -123,7 +123,7 @@ class Store:
         self.vault: Final = SqlVault(run, self._reader, seal, self.leases, self.journal.record, clock)
         self.modes: Final = SqlModes(run, self._reader)
         self.authenticators: Final = SqlAuthenticators(run, self._reader, seal)
-        self.reconciliations: Final = SqlReconciliations(run, self._reader)
+        self.reconciliations: Final = SqlReconciliations(run, self._reader, clock)
         self.limits: Final = SqlLimits(self._writer, self._reader)
         self.alerts: Final = SqlAlertOutbox(run, self._reader)
         self.risk_days: Final = SqlRiskDays(run, self._reader)

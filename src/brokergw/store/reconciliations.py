@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Table, and_, delete, exists, select, text, update
 
+from brokergw.model.events import AuditRow
 from brokergw.model.reconciliation import (
     Baseline,
     CashPolicy,
@@ -20,10 +21,13 @@ from brokergw.model.reconciliation import (
     ReconciliationPolicy,
     Trigger,
 )
-from brokergw.model.whose import Whose, everyone, only
+from brokergw.model.whose import Whose, everyone, only, these
+from brokergw.ports.clock import Clock
 from brokergw.ports.reconciliations import ReconciliationQuery
+from brokergw.store.audit.chain import write_audit
 from brokergw.store.group import RunsWork
 from brokergw.store.reader import Reader
+from brokergw.store.retention import pruned_row
 from brokergw.store.rows import free_text
 from brokergw.store.separation.filters import rows_of
 from brokergw.store.tables import RECONCILIATION_POLICIES, RECONCILIATION_REQUESTS, RECONCILIATIONS
@@ -59,9 +63,10 @@ _WANT: Final = _upsert(RECONCILIATION_REQUESTS, "account_id", ("request_time_ns"
 class SqlReconciliations:
     """Implements `ports.reconciliations.Reconciliations`."""
 
-    def __init__(self, run: RunsWork, reader: Reader) -> None:
+    def __init__(self, run: RunsWork, reader: Reader, clock: Clock) -> None:
         self._run = run
         self._reader = reader
+        self._clock = clock
 
     async def latest(self, user_id: str, account_id: str) -> Reconciliation | None:
         """Give an account's newest finding."""
@@ -91,12 +96,25 @@ class SqlReconciliations:
         """Give the mismatches of every account that stand."""
         return await self._many(_DRIFT, select(RECONCILIATIONS).where(_OPEN).order_by(_NEWEST_FIRST))
 
-    async def put(self, finding: Reconciliation) -> None:
+    async def put(self, finding: Reconciliation, audit: AuditRow | None = None) -> None:
         """Write a finding, new or in the place of its earlier state."""
         row = _row(finding)
-        await self._run(only(finding.user_id), lambda database: database.execute(_PUT, row) and None)
 
-    async def settle(self, user_id: str, reconciliation_id: str, settled_by: str, time_ns: int, evidence: str) -> bool:
+        def work(database: Connection) -> None:
+            database.execute(_PUT, row)
+            _tell(database, audit)
+
+        await self._run(only(finding.user_id), work)
+
+    async def settle(
+        self,
+        user_id: str,
+        reconciliation_id: str,
+        settled_by: str,
+        time_ns: int,
+        evidence: str,
+        audit: AuditRow | None = None,
+    ) -> bool:
         """Settle a mismatch; False when a person has settled it already."""
         unsettled = RECONCILIATIONS.c.settled_by == ""
         if not settled_by:
@@ -110,8 +128,14 @@ class SqlReconciliations:
             )
             .values(settled_by=settled_by, settle_time_ns=time_ns, evidence=free_text(evidence))
         )
-        changed: int = await self._run(only(user_id), lambda database: database.execute(change).rowcount)
-        return changed == 1
+
+        def work(database: Connection) -> bool:
+            if database.execute(change).rowcount != 1:
+                return False
+            _tell(database, audit)
+            return True
+
+        return bool(await self._run(_of_both(user_id, audit), work))
 
     async def want(self, user_id: str, account_id: str, time_ns: int) -> None:
         """Ask whoever does an account's background work for a comparison."""
@@ -144,7 +168,9 @@ class SqlReconciliations:
             cash_tolerance=Decimal(row.cash_tolerance),
         )
 
-    async def set_policy(self, user_id: str, policy: ReconciliationPolicy, time_ns: int) -> None:
+    async def set_policy(
+        self, user_id: str, policy: ReconciliationPolicy, time_ns: int, audit: AuditRow | None = None
+    ) -> None:
         """Set what a user's comparisons tolerate."""
         row = {
             "user_id": user_id,
@@ -153,7 +179,12 @@ class SqlReconciliations:
             "cash_tolerance": str(policy.cash_tolerance),
             "update_time_ns": time_ns,
         }
-        await self._run(only(user_id), lambda database: database.execute(_PUT_POLICY, row) and None)
+
+        def work(database: Connection) -> None:
+            database.execute(_PUT_POLICY, row)
+            _tell(database, audit)
+
+        await self._run(_of_both(user_id, audit), work)
 
     async def prune(self, before_ns: int, limit: int) -> int:
         """Forget up to so many old findings, but for an account's newest and for open mismatches."""
@@ -168,11 +199,15 @@ class SqlReconciliations:
             .limit(limit)
         )
 
+        now_ns = self._clock.now_ns()
+
         def work(database: Connection) -> int:
             ids = list(database.scalars(old))
-            return database.execute(
-                delete(RECONCILIATIONS).where(RECONCILIATIONS.c.reconciliation_id.in_(ids))
-            ).rowcount
+            gone = delete(RECONCILIATIONS).where(RECONCILIATIONS.c.reconciliation_id.in_(ids))
+            count = database.execute(gone).rowcount
+            if count:
+                write_audit(database, pruned_row(before_ns, f"{count} old comparisons", now_ns))
+            return count
 
         pruned: int = await self._run(_OLD, work)
         return pruned
@@ -184,6 +219,16 @@ class SqlReconciliations:
     async def _many(self, whose: Whose, wanted: Any) -> Sequence[Reconciliation]:
         rows = await self._reader.query(whose, lambda database: database.execute(wanted).all())
         return [_finding(row) for row in rows]
+
+
+def _tell(database: Connection, audit: AuditRow | None) -> None:
+    if audit is not None:
+        write_audit(database, audit)
+
+
+def _of_both(user_id: str, audit: AuditRow | None) -> Whose:
+    """Whose rows are written: the user's, and the audit row of whoever did it."""
+    return these((user_id, user_id if audit is None else audit.user_id))
 
 
 def _row(finding: Reconciliation) -> dict[str, Any]:

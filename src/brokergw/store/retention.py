@@ -4,11 +4,14 @@ Of old idempotency keys first what they came to, much later that they were used;
 and which order was the latest of its kind.
 """
 
+from collections.abc import Callable
 from itertools import takewhile
 from typing import Final
 
 from sqlalchemy import Connection, delete, select, text
 
+from brokergw.model.events import AuditRow
+from brokergw.store.audit.chain import write_audit
 from brokergw.store.group import Work
 from brokergw.store.tables import EVENTS
 
@@ -37,12 +40,13 @@ DELETE FROM risk_repeats WHERE (account_id, likeness) IN (
 def retire(before_ns: int, most: int, now_ns: int) -> Work:
     """Retire up to so many keys claimed before a time, but for those whose order is open or ended within a day."""
     values = {"before": before_ns, "most": most, "rested": now_ns - _REST_NS}
-    return lambda database: database.execute(_RETIRE, values).rowcount
+    return _told(lambda database: database.execute(_RETIRE, values).rowcount, before_ns, "keys retired", now_ns)
 
 
-def drop(before_ns: int, most: int) -> Work:
+def drop(before_ns: int, most: int, now_ns: int) -> Work:
     """Forget up to so many retired keys claimed before a time."""
-    return lambda database: database.execute(_DROP, {"before": before_ns, "most": most}).rowcount
+    values = {"before": before_ns, "most": most}
+    return _told(lambda database: database.execute(_DROP, values).rowcount, before_ns, "retired keys", now_ns)
 
 
 def forget(before_ns: int, most: int) -> Work:
@@ -50,7 +54,7 @@ def forget(before_ns: int, most: int) -> Work:
     return lambda database: database.execute(_FORGET, {"before": before_ns, "most": most}).rowcount
 
 
-def prune(user_id: str, account_id: str, before_ns: int, most: int) -> Work:
+def prune(user_id: str, account_id: str, before_ns: int, most: int, now_ns: int) -> Work:
     """Forget up to so many of an account's oldest events, up to the first that was not published before a time."""
     mine = (EVENTS.c.user_id == user_id, EVENTS.c.account_id == account_id)
     wanted = select(EVENTS.c.sequence, EVENTS.c.publish_time_ns).where(*mine)
@@ -63,4 +67,31 @@ def prune(user_id: str, account_id: str, before_ns: int, most: int) -> Work:
             database.execute(delete(EVENTS).where(*mine, EVENTS.c.sequence <= old[-1]))
         return len(old)
 
-    return work
+    return _told(work, before_ns, f"events of {account_id}", now_ns, user_id)
+
+
+def pruned_row(before_ns: int, what: str, now_ns: int, user_id: str = "") -> AuditRow:
+    """Say what was let go of because it was from before a time."""
+    return AuditRow(
+        time_ns=now_ns,
+        request_id="",
+        user_id=user_id,
+        key_id="",
+        action="record.pruned",
+        outcome="OK",
+        detail=f"{what}, before {before_ns}",
+    )
+
+
+def _told(
+    work: Callable[[Connection], int], before_ns: int, what: str, now_ns: int, user_id: str = ""
+) -> Callable[[Connection], int]:
+    """Let a work that lets go of something say so in the same commit."""
+
+    def told(database: Connection) -> int:
+        count = work(database)
+        if count:
+            write_audit(database, pruned_row(before_ns, f"{count} {what}", now_ns, user_id))
+        return count
+
+    return told

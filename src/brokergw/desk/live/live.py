@@ -102,8 +102,7 @@ class Live:
 
     async def enroll(self, caller: Caller) -> Enrolment:
         """Begin to set up the caller's authenticator; raises as `Mfa.enroll` does."""
-        made = await self.mfa.enroll(caller.user_id)
-        self._record(self._audit(caller, "mfa.enrolled", caller.user_id))
+        made = await self.mfa.enroll(caller.user_id, self._audit(caller, "mfa.enrolled", caller.user_id))
         await self.standings.refresh()
         return made
 

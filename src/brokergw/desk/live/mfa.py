@@ -48,7 +48,7 @@ class Mfa:
         self._clock = clock
         self._looks: set[asyncio.Task[None]] = set()
 
-    async def enroll(self, user_id: str) -> Enrolment:
+    async def enroll(self, user_id: str, audit: AuditRow | None = None) -> Enrolment:
         """Begin: gives the secret, once. Begun again before the first code, it starts over with another secret.
 
         Raises MFA_ALREADY_ENROLLED once a code was confirmed, MFA_LOCKED while it is locked.
@@ -56,7 +56,7 @@ class Mfa:
         secret = totp.new_secret()
         now_ns = self._clock.now_ns()
         new = Authenticator(user_id=user_id, authenticator_id=new_id("mfa"), secret=secret, enroll_time_ns=now_ns)
-        if not await self._authenticators.enroll(new):
+        if not await self._authenticators.enroll(new, audit):
             known = await self._authenticators.get(user_id)
             if known is not None and known.locked:
                 raise _locked()
@@ -95,14 +95,27 @@ class Mfa:
             look.exception()
 
     async def _audited(self, user_id: str, code: str, purpose: MfaPurpose) -> None:
+        """Look at a code; what the store decides it tells in its own commit, what it was not asked is told here."""
         try:
-            await self._take(user_id, code, purpose)
+            known, step = await self._read(user_id, code, purpose)
         except GatewayError as error:
-            self._write(user_id, purpose, "REFUSED", error.reason.value)
+            self._record(self._row(user_id, purpose, error))
             raise
-        self._write(user_id, purpose, "ACCEPTED", "")
+        now_ns = self._clock.now_ns()
+        verdict = await self._authenticators.take_code(
+            user_id,
+            known.authenticator_id,
+            step,
+            now_ns,
+            FAILURES_MAX,
+            lambda verdict: self._row(user_id, purpose, _refusal(verdict)),
+        )
+        refusal = _refusal(verdict)
+        if refusal is not None:
+            raise refusal
 
-    async def _take(self, user_id: str, code: str, purpose: MfaPurpose) -> None:
+    async def _read(self, user_id: str, code: str, purpose: MfaPurpose) -> tuple[Authenticator, int | None]:
+        """Give the authenticator, and the step that a code is of; None for a wrong one."""
         if not totp.is_code(code):
             # What can be no code is no guess either: it is refused without a look, and not counted.
             raise _wrong()
@@ -111,27 +124,25 @@ class Mfa:
             raise _not_enrolled()
         if known.locked:
             raise _locked()
-        now_ns = self._clock.now_ns()
-        step = totp.step_of(known.secret, code, now_ns)
-        verdict = await self._authenticators.take_code(user_id, known.authenticator_id, step, now_ns, FAILURES_MAX)
-        if verdict is CodeVerdict.LOCKED:
-            raise _locked()
-        if verdict is not CodeVerdict.ACCEPTED:
-            raise _wrong()
+        return known, totp.step_of(known.secret, code, self._clock.now_ns())
 
-    def _write(self, user_id: str, purpose: MfaPurpose, outcome: str, reason: str) -> None:
-        self._record(
-            AuditRow(
-                time_ns=self._clock.now_ns(),
-                request_id="",
-                user_id=user_id,
-                key_id="",
-                action="mfa.code",
-                outcome=outcome,
-                reason=reason,
-                detail=f"purpose={purpose.value}",
-            )
+    def _row(self, user_id: str, purpose: MfaPurpose, refusal: GatewayError | None) -> AuditRow:
+        return AuditRow(
+            time_ns=self._clock.now_ns(),
+            request_id="",
+            user_id=user_id,
+            key_id="",
+            action="mfa.code",
+            outcome="ACCEPTED" if refusal is None else "REFUSED",
+            reason="" if refusal is None else refusal.reason.value,
+            detail=f"purpose={purpose.value}",
         )
+
+
+def _refusal(verdict: CodeVerdict) -> GatewayError | None:
+    if verdict is CodeVerdict.ACCEPTED:
+        return None
+    return _locked() if verdict is CodeVerdict.LOCKED else _wrong()
 
 
 def _wrong() -> GatewayError:

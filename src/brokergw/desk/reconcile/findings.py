@@ -16,7 +16,6 @@ from brokergw.model.reconciliation import Baseline, Difference, Explanation, Fin
 from brokergw.model.trading import HaltCause, ScopeKind, TradingScope, TradingState
 from brokergw.model.whose import only
 from brokergw.ports.clock import Clock
-from brokergw.ports.journal import Journal
 from brokergw.ports.notifier import Notifier
 from brokergw.ports.reconciliations import ReconciliationQuery, Reconciliations
 
@@ -38,10 +37,7 @@ class Findings:
     the next look at the same one.
     """
 
-    def __init__(
-        self, journal: Journal, reconciliations: Reconciliations, switch: Switch, notifier: Notifier, clock: Clock
-    ) -> None:
-        self._journal = journal
+    def __init__(self, reconciliations: Reconciliations, switch: Switch, notifier: Notifier, clock: Clock) -> None:
         self._reconciliations = reconciliations
         self._switch = switch
         self._notifier = notifier
@@ -116,8 +112,7 @@ class Findings:
             await self._switch.halt(
                 _scope(session), HaltCause.RECONCILIATION, TradingState.HALTED, _sentence(fresh), GATEWAY
             )
-        await self._reconciliations.put(fresh)
-        self._journal.record(_audit(session, fresh))
+        await self._reconciliations.put(fresh, _audit(session, fresh))
         if fresh.finding is Finding.MISMATCH:
             if standing is not None:
                 await self.close(standing, f"replaced by {fresh.reconciliation_id}")
@@ -146,11 +141,18 @@ class Findings:
         await self.close(standing, "record and broker agree again")
         log.warning("mismatch gone", account_id=session.connection.account_id, mismatch=standing.reconciliation_id)
 
-    async def close(self, standing: Reconciliation, evidence: str, settled_by: str = "") -> bool:
-        """Settle a mismatch; False when a person has done so before."""
+    async def close(
+        self, standing: Reconciliation, evidence: str, settled_by: str = "", audit: AuditRow | None = None
+    ) -> bool:
+        """Settle a mismatch, by itself or by the person whose audit row is given; False when a person has before."""
         now_ns = self._clock.now_ns()
         settled = await self._reconciliations.settle(
-            standing.user_id, standing.reconciliation_id, settled_by, now_ns, evidence
+            standing.user_id,
+            standing.reconciliation_id,
+            settled_by,
+            now_ns,
+            evidence,
+            audit or _closed(standing, now_ns, evidence),
         )
         await self._changed()
         return settled
@@ -214,6 +216,20 @@ def _facts(fresh: Reconciliation) -> dict[str, object]:
         "differences": [_in_words(each) for each in fresh.differences],
         "detail": fresh.detail,
     }
+
+
+def _closed(standing: Reconciliation, now_ns: int, evidence: str) -> AuditRow:
+    return AuditRow(
+        time_ns=now_ns,
+        request_id="",
+        user_id=standing.user_id,
+        key_id="",
+        action="account.settled",
+        outcome="BY_ITSELF",
+        reason=standing.reconciliation_id,
+        account_id=standing.account_id,
+        detail=evidence,
+    )
 
 
 def _audit(session: Session, fresh: Reconciliation) -> AuditRow:

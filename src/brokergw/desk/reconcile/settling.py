@@ -11,6 +11,7 @@ from brokergw.desk.reconcile.needs import Switch
 from brokergw.desk.reconcile.rounds import baseline_of
 from brokergw.desk.sessions import Session
 from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.events import AuditRow
 from brokergw.model.order import ZERO
 from brokergw.model.reconciliation import DifferenceKind, Finding, Reconciliation, Trigger
 from brokergw.model.trading import HaltCause, ScopeKind, TradingScope
@@ -50,7 +51,9 @@ class Settling:
         self._switch = switch
         self._clock = clock
 
-    async def __call__(self, session: Session, mismatch: Reconciliation, by: str, evidence: str) -> Settled:
+    async def __call__(
+        self, session: Session, mismatch: Reconciliation, by: str, evidence: str, audit: AuditRow
+    ) -> Settled:
         """Take the broker's positions over, if they still are those of the mismatch, and lift the halt.
 
         Raises RECONCILIATION_MOVED when the broker shows something else by now, RECONCILIATION_SETTLED when a person
@@ -59,7 +62,7 @@ class Settling:
         """
         if mismatch.is_open and not session.connection.revoked:
             await self._take_over(session, mismatch)
-        if not await self._findings.close(mismatch, evidence, by):
+        if not await self._findings.close(mismatch, evidence, by, audit):
             raise _settled(mismatch)
         lifted = await self._lift(mismatch, by, evidence)
         settled = await self._reconciliations.get(only(mismatch.user_id), mismatch.reconciliation_id)

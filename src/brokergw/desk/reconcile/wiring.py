@@ -66,7 +66,7 @@ class Reconciling:
         self._clock = clock
         reconciliations = needs.reconciliations
         looker = Looker(journal, clock)
-        self.findings = Findings(journal, reconciliations, needs.switch, needs.notifier, clock)
+        self.findings = Findings(reconciliations, needs.switch, needs.notifier, clock)
         self.rounds = Rounds(
             Comparison(looker, journal, parts.book, parts.adoption, parts.upkeep, clock),
             Explaining(journal, looker, clock),

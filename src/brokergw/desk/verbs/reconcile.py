@@ -13,7 +13,6 @@ from brokergw.model.principal import Caller
 from brokergw.model.reconciliation import Finding, Reconciliation, ReconciliationPolicy
 from brokergw.model.whose import everyone, only
 from brokergw.ports.clock import Clock
-from brokergw.ports.journal import Commit, Journal
 from brokergw.ports.reconciliations import ReconciliationQuery
 
 _OF_ANY: Final = everyone("an operator settles mismatches of all users")
@@ -30,10 +29,9 @@ class SettleReconciliation:
 class Reconcile:
     """The verbs and questions around comparisons."""
 
-    def __init__(self, reconciling: Reconciling | None, sessions: Sessions, journal: Journal, clock: Clock) -> None:
+    def __init__(self, reconciling: Reconciling | None, sessions: Sessions, clock: Clock) -> None:
         self._reconciling = reconciling
         self._sessions = sessions
-        self._journal = journal
         self._clock = clock
 
     @property
@@ -74,18 +72,16 @@ class Reconcile:
         session = await self._sessions.of_account(only(mismatch.user_id), mismatch.account_id)
         if session is None:
             raise NotFound(Reason.ACCOUNT_NOT_FOUND, "account", mismatch.account_id)
-        settled = await self._parts.settling(session, mismatch, caller.user_id, command.evidence)
         row = audit_row(
             caller,
             self._clock.now_ns(),
             "account.settled",
-            "HALT_LIFTED" if settled.halt_lifted else "SETTLED",
+            "SETTLED",
             account_id=mismatch.account_id,
             reason=mismatch.reconciliation_id,
             detail=command.evidence,
         )
-        await self._journal.commit(Commit(audit=(row,)))
-        return settled
+        return await self._parts.settling(session, mismatch, caller.user_id, command.evidence, row)
 
     async def policy(self, caller: Caller, user_id: str) -> ReconciliationPolicy:  # noqa: ARG002 - every operator sees the same
         """Give what a user's comparisons tolerate."""
@@ -94,8 +90,7 @@ class Reconcile:
     async def set_policy(self, caller: Caller, user_id: str, policy: ReconciliationPolicy) -> ReconciliationPolicy:
         """Set what a user's comparisons tolerate."""
         now = self._clock.now_ns()
-        await self._parts.reconciliations.set_policy(user_id, policy, now)
         detail = f"{user_id}: positions {policy.positions}, cash {policy.cash} beyond {policy.cash_tolerance}"
         row = audit_row(caller, now, "reconciliation.policy", policy.positions.value, detail=detail)
-        await self._journal.commit(Commit(audit=(row,)))
+        await self._parts.reconciliations.set_policy(user_id, policy, now, row)
         return policy

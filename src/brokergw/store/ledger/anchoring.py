@@ -6,7 +6,9 @@ from decimal import Decimal, localcontext
 from sqlalchemy import Connection, select
 
 from brokergw.model.errors import NotFound, Reason
+from brokergw.model.events import AuditRow
 from brokergw.model.ledger import EXACT
+from brokergw.store.audit.chain import write_audit
 from brokergw.store.ledger.book import LedgerBook
 from brokergw.store.ledger.rows import PositionKey
 from brokergw.store.ledger.statements import LedgerStatements
@@ -18,9 +20,25 @@ class Moved(Exception):
 
 
 def anchored(
-    user_id: str, account_id: str, symbol: str, quantity: Decimal, average_cost: Decimal, expected: Decimal
+    user_id: str,
+    account_id: str,
+    symbol: str,
+    quantity: Decimal,
+    average_cost: Decimal,
+    expected: Decimal,
+    now_ns: int,
 ) -> Callable[[Connection], bool]:
     """Set a position, and give whether it was as expected; raises Moved where that shows only in the writing."""
+    row = AuditRow(
+        time_ns=now_ns,
+        request_id="",
+        user_id=user_id,
+        key_id="",
+        action="ledger.anchored",
+        outcome="OK",
+        account_id=account_id,
+        detail=f"{symbol}: {expected} is {quantity} at {average_cost}",
+    )
 
     def work(database: Connection) -> bool:
         known = select(ACCOUNTS.c.account_id).where(ACCOUNTS.c.user_id == user_id, ACCOUNTS.c.account_id == account_id)
@@ -36,6 +54,7 @@ def anchored(
         for statement, rows in ((statements.write_positions, positions), (statements.write_usage, usage)):
             if statement.run(database, rows) != len(rows):
                 raise Moved
+        write_audit(database, row)
         return True
 
     return work

@@ -23,6 +23,7 @@ class Desk:
         self.clock = clock
         self.store = MemoryAuthenticators()
         self.audit: list[AuditRow] = []
+        self.store.audit = self.audit
         self.mfa = Mfa(self.store, self.audit.append, clock)
 
     def code(self, away: int = 0) -> str:

@@ -42,7 +42,7 @@ async def test_a_settled_mismatch_is_the_records_and_trading_goes_on(books: Book
     assert books.switch.resumed == [(ALICE, HaltCause.RECONCILIATION, EVIDENCE)]
     settled = books.found.by_id[mismatch.reconciliation_id]
     assert (settled.is_open, settled.settled_by, settled.evidence) == (False, "carol", EVIDENCE)
-    [row] = [row for row in books.bench.journal.audit if row.action == "account.settled"]
+    [row] = [row for row in books.found.audit if row.action == "account.settled"]
     assert (row.user_id, row.reason, row.detail) == ("carol", mismatch.reconciliation_id, EVIDENCE)
     assert books.latest.trigger is Trigger.SETTLEMENT
     books.broker.buying_power = D(100_000)
@@ -125,5 +125,5 @@ async def test_a_policy_that_is_set_is_in_the_audit(books: Books) -> None:
     policy = ReconciliationPolicy(positions=PositionPolicy.ADOPT)
     await desk.set_reconciliation_policy(CAROL, "alice", policy)
     assert await desk.get_reconciliation_policy(CAROL, "alice") == policy
-    [row] = [row for row in books.bench.journal.audit if row.action == "reconciliation.policy"]
+    [row] = [row for row in books.found.audit if row.action == "reconciliation.policy"]
     assert (row.user_id, row.detail) == ("carol", "alice: positions ADOPT, cash WARN beyond 1")
