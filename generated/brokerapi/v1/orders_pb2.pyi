@@ -772,10 +772,13 @@ class CancelOrderResponse(_message.Message):
     ORDER_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    PROVISIONAL_FIELD_NUMBER: _builtins.int
     replayed: _builtins.bool
     """The key had been used before: nothing was sent by this call."""
     cursor: _builtins.str
     """See SubmitOrderResponse."""
+    provisional: _builtins.bool
+    """The record was away: the broker was asked, and `order` is as this server remembers it. The record has it later."""
     @_builtins.property
     def order(self) -> Global___Order:
         """The order as it stands: PENDING_CANCEL, or already ended."""
@@ -786,10 +789,11 @@ class CancelOrderResponse(_message.Message):
         order: Global___Order | None = ...,
         replayed: _builtins.bool = ...,
         cursor: _builtins.str = ...,
+        provisional: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "order", b"order", "replayed", b"replayed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "order", b"order", "provisional", b"provisional", "replayed", b"replayed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -834,10 +838,13 @@ class CancelAllOrdersResponse(_message.Message):
     RESULTS_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    PROVISIONAL_FIELD_NUMBER: _builtins.int
     replayed: _builtins.bool
     """The key had been used before: nothing was sent by this call."""
     cursor: _builtins.str
     """See SubmitOrderResponse."""
+    provisional: _builtins.bool
+    """The record was away: `results` tells of the open orders that this server remembers, which may not be all."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___CancelResult]:
         """One per order that was open."""
@@ -848,10 +855,11 @@ class CancelAllOrdersResponse(_message.Message):
         results: _abc.Iterable[Global___CancelResult] | None = ...,
         replayed: _builtins.bool = ...,
         cursor: _builtins.str = ...,
+        provisional: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "replayed", b"replayed", "results", b"results"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "provisional", b"provisional", "replayed", b"replayed", "results", b"results"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -39,6 +39,7 @@ from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Journal
 from brokergw.rpc.server import RpcServer, build_server
 from brokergw.rpc.settings import RateSettings, RpcSettings, TlsSettings
+from brokergw.store.emergency import JsonLinesEmergency
 from brokergw.store.evidence import JsonLinesEvidence
 from brokergw.store.halt_file import JsonHaltFile
 from brokergw.store.open import Store, open_store
@@ -94,6 +95,7 @@ class Gateway:
         gates = settings.gate_settings
         upkeep = UpkeepSettings(live_s=settings.sweep_live_s, blind_s=settings.sweep_blind_s)
         evidence = JsonLinesEvidence(settings.data_dir / "evidence")
+        emergency = JsonLinesEmergency(settings.data_dir / "emergency")
         live = _open_live(settings, store, clock)
         alerts = open_alerts(settings, store.alerts, clock)
         limits = _open_limits(settings, store, catalog, live, clock)
@@ -116,6 +118,7 @@ class Gateway:
             halting=halting,
             reconcile=ReconcileNeeds(store.reconciliations, halting.switch, alerts, settings.reconcile),
             risk_days=store.risk_days,
+            emergency=emergency,
         )
         tracing = open_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
         registry = CollectorRegistry()
@@ -136,6 +139,7 @@ class Gateway:
         closing: tuple[_Closable, ...] = (
             *(factory for factory in catalog.values() if isinstance(factory, _Closable)),
             evidence,
+            emergency,
             halts_kept,
         )
         return cls(settings, secrets, store, desk, identity, server, registry, closing, tracing, doubts, alerts)

@@ -14,6 +14,8 @@ from brokergw.desk.connections.watch import ConnectionWatch
 from brokergw.desk.doubt.left_answers import LeftAnswers
 from brokergw.desk.doubt.recovery import Recovery
 from brokergw.desk.doubt.resolver import Resolver
+from brokergw.desk.emergency.parts import EmergencyParts
+from brokergw.desk.emergency.replay import ReplayParts
 from brokergw.desk.feeds.adoption import Adoption
 from brokergw.desk.feeds.feed import Feeds
 from brokergw.desk.feeds.holding import Holding
@@ -70,6 +72,7 @@ from brokergw.model.whose import only
 from brokergw.ports.broker import AdapterFactory
 from brokergw.ports.clock import Clock
 from brokergw.ports.directory import ConnectionDirectory
+from brokergw.ports.emergency import EmergencyJournal
 from brokergw.ports.evidence import EvidenceFile
 from brokergw.ports.journal import Journal
 from brokergw.ports.leases import Leases
@@ -106,8 +109,10 @@ class Desk:
         notifier: Notifier | None = None,
         halting: Halting | None = None,
         risk_days: RiskDays | None = None,
+        emergency: EmergencyJournal | None = None,
     ) -> None:
         self._journal, self._clock, self.live = journal, clock, live
+        self._draining, self._background = False, list[asyncio.Task[None]]()
         self._book, self._sends, self._tail = OrderBook(journal), Sends(), Tail(journal, clock)
         mandatory = Limits(order_notional_max=gate_settings.order_notional_max)
         self.limits = limits or LimitsDesk.of_settings(mandatory, clock)
@@ -117,8 +122,9 @@ class Desk:
         self._rules, self._gate_settings = rules or DeskRules(), gate_settings
         self._resolver = Resolver(recorder, self._book, clock, self._rules, self._notifier)
         adoption = Adoption(journal, self._book, self._sends, clock, self._notifier)
-        paces = upkeep_settings or UpkeepSettings()
-        self._upkeep = upkeep = Upkeep(journal, self._book, recorder, adoption, clock, paces)
+        self._upkeep = upkeep = Upkeep(
+            journal, self._book, recorder, adoption, clock, upkeep_settings or UpkeepSettings()
+        )
         self._feeds = Feeds(
             journal, self._book, recorder, self._sends, clock,
             adoption=adoption, upkeep=upkeep, notifier=self._notifier,
@@ -136,12 +142,11 @@ class Desk:
         compared = ReconcileParts(journal, self._book, adoption, upkeep, self._holding, clock)
         self._reconciling = Reconciling(reconcile, compared) if reconcile is not None else None
         self._gates = Gates(self._sessions, self._checks(one_at_a_time))
-        self._admission = Admission(journal, recorder, clock)
         parts = Parts(
             journal=journal,
             book=self._book,
             answers=Answers(recorder, evidence, clock),
-            admission=self._admission,
+            admission=Admission(journal, recorder, clock),
             sends=self._sends,
             sessions=self._sessions,
             recall=self._recall,
@@ -152,11 +157,20 @@ class Desk:
             clock=clock,
             instance_id=leases.instance_id,
         )
-        self._wire_verbs(parts, recorder)
-        self._reach = Reach(self._sessions, journal)
+        self._wire_verbs(parts, recorder, emergency)
         self._left = LeftAnswers(journal, recorder, self._sessions, evidence, clock) if evidence is not None else None
-        self._draining, self._background = False, list[asyncio.Task[None]]()
         self._wire_questions(journal, directory)
+
+    def _without_record(self, file: EmergencyJournal | None) -> EmergencyParts:
+        """Make what works while the record is away."""
+        replayed = ReplayParts(
+            journal=self._journal,
+            book=self._book,
+            sessions=self._sessions,
+            resolver=self._resolver,
+            clock=self._clock,
+        )
+        return EmergencyParts(replayed, file)
 
     def _checks(self, one_at_a_time: OneAtATime) -> GateChecks:
         """List what an order must pass."""
@@ -173,16 +187,30 @@ class Desk:
         )
         return checks if self._reconciling is None else self._reconciling.guarding(checks)
 
-    def _wire_verbs(self, parts: Parts, recorder: Recorder) -> None:
+    def _wire_verbs(self, parts: Parts, recorder: Recorder, file: EmergencyJournal | None) -> None:
         """Make each verb that does something."""
         journal, clock = self._journal, self._clock
+        self._emergency, self._admission = self._without_record(file), parts.admission
         self._submit, self._changes = Submit(parts), Changes(parts)
-        self._modify, self._cancel = Modify(self._changes, parts.halting.latch, clock), Cancel(self._changes)
+        self._modify, self._cancel = (
+            Modify(self._changes, parts.halting.latch, clock),
+            Cancel(self._changes, self._emergency.cancels),
+        )
         verdicts = Verdicts(parts, journal, recorder)
         self.list_orders_in_doubt, self.settle_order = verdicts.in_doubt, verdicts.settle
-        self._sweep = Sweep(journal, self._sends, self._sessions, self._recall, self._submit, self._cancel, clock)
+        self._sweep = Sweep(
+            journal,
+            self._sends,
+            self._sessions,
+            self._recall,
+            self._submit,
+            self._cancel,
+            self._emergency.cancels,
+            clock,
+        )
         self._watch = Watch(journal, self._tail, self._sessions, clock)
         self._halting.storms.follow(journal)
+        self._halting.switch.on_kept(self._emergency.cancels.halted)
         self._clearing = Clearing(
             self._halting,
             self._sessions,
@@ -190,6 +218,7 @@ class Desk:
             self._upkeep,
             self._cancel,
             self._submit,
+            self._emergency.cancels,
             self._notifier,
             clock,
         )
@@ -198,6 +227,7 @@ class Desk:
     def _wire_questions(self, journal: Journal, directory: ConnectionDirectory) -> None:
         """Put each question under its name."""
         clock = self._clock
+        self._reach = Reach(self._sessions, journal)
         record = RecordQuery(journal, self._sessions, self._tail, clock)
         self.get_order, self.get_order_by_client_id = record.order, record.order_by_client_id
         self.list_orders, self.list_order_events = record.orders, record.order_events
@@ -228,10 +258,16 @@ class Desk:
 
     async def recall(self, caller: Caller, command: KeyedCommand) -> Result | None:
         """Give the answer that a command's key stands for already, or None when the call is to go on."""
-        if caller.principal.restricted:
-            known = await self._reach.recalled(caller, command, lambda: self._recall(caller, command))
-        else:
-            known = await self._recall(caller, command)
+        try:
+            if caller.principal.restricted:
+                known = await self._reach.recalled(caller, command, lambda: self._recall(caller, command))
+            else:
+                known = await self._recall(caller, command)
+        except GatewayError as error:
+            if not self._emergency.cancels.takes(command, error):
+                raise
+            # What the key stands for is not known, and asking twice for an end does no harm.
+            known = None
         if known is None and self._draining:
             raise GatewayError(Reason.SERVER_DRAINING, "the server is shutting down", retry_after_s=1.0)
         return known
@@ -301,6 +337,7 @@ class Desk:
         retention = Retention(self._journal, self._sessions, self._clock, self._rules)
         self._background.append(asyncio.create_task(retention.run(), name="key retention"))
         self._background.append(asyncio.create_task(self._ledger_sweep.run(), name="ledger sweep"))
+        self._background.extend(self._emergency.start())
         if self._left is not None:
             self._background.append(asyncio.create_task(self._left.take_up(), name="answers left over"))
 
@@ -331,6 +368,7 @@ class Desk:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._admission.stop()
+        await self._emergency.cancels.stop()
         await self._halting.stop()
         await self._holding.stop()
         await self._sessions.stop()

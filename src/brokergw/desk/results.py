@@ -58,7 +58,8 @@ class Cleared(Generic[C_co]):
 class OrderResult:
     """The answer to submit, modify and cancel.
 
-    `original` is the order as the first call under the key answered it, set for replays only.
+    `original` is the order as the first call under the key answered it, set for replays only. A `provisional` answer
+    was given without the record: the order is as this process remembers it.
     """
 
     order: Order
@@ -66,6 +67,7 @@ class OrderResult:
     original: Order | None = None
     decision_time_ns: int | None = None
     positions: Positions = field(default_factory=dict)
+    provisional: bool = False
 
     def as_replay(self) -> Self:
         """Give the answer for another call under the same key."""
@@ -93,13 +95,17 @@ class ResidualItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepResult:
-    """The answer to cancel-all, flatten and close-all; `orders` are the closing orders."""
+    """The answer to cancel-all, flatten and close-all; `orders` are the closing orders.
+
+    A `provisional` one was given without the record, and tells of the orders that this process remembers.
+    """
 
     cancels: tuple[CancelItem, ...] = ()
     orders: tuple[Order, ...] = ()
     residuals: tuple[ResidualItem, ...] = ()
     replayed: bool = False
     positions: Positions = field(default_factory=dict)
+    provisional: bool = False
 
     def as_replay(self) -> Self:
         """Give the answer for another call under the same key."""

@@ -60,6 +60,7 @@ def _mutation(
     *,
     cost: int = 1,
     preflight: bool = False,
+    stops: bool = False,
 ) -> MethodPolicy:
     return MethodPolicy(
         method=f"/{_PACKAGE}.{method}",
@@ -72,6 +73,7 @@ def _mutation(
         keyed=True,
         audited=True,
         preflight=preflight,
+        stops=stops,
     )
 
 
@@ -115,12 +117,19 @@ _ORDERS: Final = (
         orders.modified,
         preflight=True,
     ),
-    _mutation("OrderService/CancelOrder", orders_pb2.CancelOrderRequest, orders.cancel_from_proto, orders.canceled),
+    _mutation(
+        "OrderService/CancelOrder",
+        orders_pb2.CancelOrderRequest,
+        orders.cancel_from_proto,
+        orders.canceled,
+        stops=True,
+    ),
     _mutation(
         "OrderService/CancelAllOrders",
         orders_pb2.CancelAllOrdersRequest,
         orders.cancel_all_from_proto,
         orders.canceled_all,
+        stops=True,
     ),
     _read("OrderService/GetOrder", orders_pb2.GetOrderRequest, orders.get_from_proto, Scope.ORDERS_READ),
     _read("OrderService/ListOrders", orders_pb2.ListOrdersRequest, orders.list_from_proto, Scope.ORDERS_READ, cost=5),

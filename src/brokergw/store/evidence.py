@@ -11,12 +11,13 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
 from brokergw.ports.evidence import Evidence
+from brokergw.store.left_files import sync_folder, taken
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class JsonLinesEvidence:
         self._lock = threading.Lock()
         self._kept: list[Evidence] = []
         with contextlib.ExitStack() as stack:
-            left = [(path, stack.enter_context(_taken(path))) for path in sorted(folder.glob(_PATTERN))]
+            left = [(path, stack.enter_context(taken(path))) for path in sorted(folder.glob(_PATTERN))]
             abandoned = [(path, text) for path, text in left if text is not None]
             for evidence in (each for path, text in abandoned for each in _unsettled(path, text)):
                 self._keep(evidence)
@@ -95,9 +96,7 @@ class JsonLinesEvidence:
             file = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
             fcntl.flock(file, fcntl.LOCK_EX)
             self._file = file
-            folder = os.open(self._path.parent, os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
+            sync_folder(self._path.parent)
         return self._file
 
 
@@ -105,24 +104,6 @@ def _write(file: int, data: bytes) -> None:
     if os.write(file, data) != len(data):
         raise OSError("the disk took a part of a line only")
     os.fsync(file)
-
-
-@contextlib.contextmanager
-def _taken(path: Path) -> Iterator[str | None]:
-    """Give the text of a file that no process holds, and hold it meanwhile; None where one does."""
-    try:
-        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        yield None
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Another process may have taken it over and removed it before the lock was ours.
-        yield path.read_text() if os.fstat(file).st_nlink else None
-    except BlockingIOError:
-        yield None
-    finally:
-        os.close(file)
 
 
 def _unsettled(path: Path, text: str) -> list[Evidence]:

@@ -18,6 +18,7 @@ from brokergw.ports.journal import Commit, Committed
 from brokergw.store import Store
 from tests.conformance.store.making import MINE, add_accounts, admit, an_order, audit, committed, settle
 from tests.fixtures.stores import OwnServer, open_for_test
+from tests.fixtures.two_roles import owned, served
 
 _HALF_A_SECOND: Final = 0.5
 
@@ -49,7 +50,7 @@ def sqlite_locked(path: Path) -> Iterator[None]:
 @contextmanager
 def audit_locked(url: str) -> Iterator[None]:
     """Lock the table of the audit log from another session."""
-    with psycopg.connect(url) as other:
+    with psycopg.connect(owned(url)) as other:
         other.execute("LOCK TABLE broker_audit_log IN ACCESS EXCLUSIVE MODE")
         yield
         other.rollback()
@@ -87,40 +88,31 @@ async def test_admission_is_refused_in_time_while_the_audit_log_is_locked(postgr
 
 async def test_nothing_is_written_while_the_audit_log_may_not_be(postgresql_url: str) -> None:
     """A role that lost its right to write the audit log writes nothing at all; with the right back nothing is lost."""
-    with psycopg.connect(postgresql_url, autocommit=True) as other:
-        other.execute("DROP ROLE IF EXISTS brokergw_unaudited")
-        other.execute("CREATE ROLE brokergw_unaudited LOGIN")
-        other.execute("GRANT USAGE ON SCHEMA public TO brokergw_unaudited")
-        other.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO brokergw_unaudited")
-        other.execute("GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO brokergw_unaudited")
-        try:
-            await _without_the_right(postgresql_url, other)
-        finally:
-            other.execute("DROP OWNED BY brokergw_unaudited")
-            other.execute("DROP ROLE brokergw_unaudited")
-
-
-async def _without_the_right(url: str, other: psycopg.Connection) -> None:
-    own = url.replace("//postgres@", "//brokergw_unaudited@").replace("//postgres:@", "//brokergw_unaudited@")
-    assert own != url
-    async with open_for_test(own) as store:
+    async with open_for_test(postgresql_url) as store:
         await add_accounts(store)
-        other.execute("REVOKE INSERT ON broker_audit_log FROM brokergw_unaudited")
         order = an_order()
-        store.journal.record(audit(outcome="KEPT"))
-        assert (await refused(store, waited_for(order)))[0] is Reason.AUDIT_UNAVAILABLE
-        assert await store.journal.order(MINE, order.order_id) is None
-        other.execute("GRANT INSERT ON broker_audit_log TO brokergw_unaudited")
+        with psycopg.connect(owned(postgresql_url), autocommit=True) as owner:
+            owner.execute("REVOKE INSERT ON broker_audit_log FROM brokergw_app")
+            try:
+                store.journal.record(audit(outcome="KEPT"))
+                assert (await refused(store, waited_for(order)))[0] is Reason.AUDIT_UNAVAILABLE
+                assert await store.journal.order(MINE, order.order_id) is None
+                with pytest.raises(GatewayError):
+                    await store.ping()
+            finally:
+                owner.execute("GRANT INSERT ON broker_audit_log TO brokergw_app")
         await committed(store, waited_for(order))
-    found = other.execute("SELECT count(*) FROM broker_audit_log WHERE outcome = 'KEPT'").fetchone()
-    assert found == (1,)
+        await store.ping()
+    with psycopg.connect(owned(postgresql_url)) as owner:
+        kept = owner.execute("SELECT count(*) FROM broker_audit_log WHERE outcome = 'KEPT'").fetchone()
+    assert kept == (1,)
 
 
 async def test_frozen_server_keeps_nobody(own_postgresql: OwnServer) -> None:
     """Every process of PostgreSQL stands still: admissions, reads and the readiness are refused within half a second,
     at once from the second on; what was on its way becomes durable afterwards at most with its caller's refusal told.
     """
-    async with open_for_test(own_postgresql.url, upgrade_tables=True) as store:
+    async with open_for_test(served(own_postgresql.url), upgrade_tables=True, owner_url=own_postgresql.url) as store:
         await add_accounts(store)
         first, later, lates = an_order(), [an_order() for _ in range(3)], list[str]()
         own_postgresql.freeze()

@@ -14,11 +14,13 @@ from typing import Final
 
 import structlog
 
-from brokergw.desk.clearing.closing_orders import ClosingOrders, derived_key
+from brokergw.desk.clearing.closing_orders import ClosingOrders
 from brokergw.desk.clearing.leftovers import Leftovers
+from brokergw.desk.emergency.cancels import EmergencyCancels
 from brokergw.desk.feeds.upkeep import Upkeep, budget_is_short
 from brokergw.desk.halts.halting import Halting
 from brokergw.desk.halts.latch import order_scopes
+from brokergw.desk.keys.derived import derived_key
 from brokergw.desk.results import Cleared
 from brokergw.desk.sessions import Session, Sessions
 from brokergw.desk.telling import audit_row
@@ -61,6 +63,7 @@ class Clearing:
         upkeep: Upkeep,
         cancel: Cancel,
         submit: Submit,
+        emergency: EmergencyCancels,
         notifier: Notifier,
         clock: Clock,
     ) -> None:
@@ -70,6 +73,8 @@ class Clearing:
         self._upkeep = upkeep
         self._cancel = cancel
         self._submit = submit
+        self._emergency = emergency
+        self._known: Sequence[Sweep] = ()
         self._clock = clock
         self._leftovers = Leftovers(notifier)
         self._done_at: dict[tuple[str, str], float] = {}
@@ -87,8 +92,11 @@ class Clearing:
         while True:
             try:
                 if not self._halting.standing.free:
-                    self._start(await self._halting.book.sweeps())
+                    self._known = await self._halting.book.sweeps()
+                    self._start(self._known)
             except GatewayError as error:
+                for sweep in self._known:
+                    self._emergency.sweep(sweep.scope, sweep.order)
                 log.warning("what is to be swept is not known", reason=error.reason.value)
             except Exception:
                 log.exception("sweeps were not looked for")

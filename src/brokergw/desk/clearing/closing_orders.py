@@ -3,10 +3,10 @@
 So a process that takes a sweep over finds what the one before it has sent, and none is sent twice.
 """
 
-import uuid
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from brokergw.desk.keys.derived import derived_key
 from brokergw.model.lifecycle import is_terminal
 from brokergw.model.order import Order
 from brokergw.ports.halts import Sweep
@@ -14,13 +14,6 @@ from brokergw.ports.halts import Sweep
 _TRIES_MAX: Final = 64
 _SETTLED_NS: Final = 10 * 1_000_000_000
 """How long after a closing order has ended the broker's positions are given to show it."""
-
-
-def derived_key(*parts: str) -> str:
-    """Make the key of one step: always the same for the same parts."""
-    digest = uuid.uuid5(uuid.NAMESPACE_URL, "\n".join(parts)).int
-    # The layout of version 4, so that the key passes wherever a client's own does.
-    return str(uuid.UUID(int=digest, version=4))
 
 
 class ClosingOrders:

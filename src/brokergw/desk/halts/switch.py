@@ -98,6 +98,11 @@ class Switch:
         self._heard_at = clock.monotonic()
         self._pending: dict[tuple[str, HaltCause], HaltWish] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._on_kept: Callable[[HaltWish], None] = lambda _: None
+
+    def on_kept(self, listener: Callable[[HaltWish], None]) -> None:
+        """Call a function with each halt that the book did not take in time."""
+        self._on_kept = listener
 
     def heard(self, asked_at: float) -> None:
         """Take note that the book could be read at a moment."""
@@ -268,6 +273,7 @@ class Switch:
         if known is None or known.state.severity <= wish.state.severity:
             self._pending[wish.scope.key, wish.cause] = wish
         await self._keep()
+        self._on_kept(wish)
         # Whoever looked into the book last did so no later than this process was last answered, plus one look.
         latest = max(began, self._heard_at + _AGAIN_S) + CLEARANCE_S + _MARGIN_S
         ends = min(latest, began + _LOCAL_WITHIN_S)

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from typing import Final
 
+from brokergw.model.lifecycle import AT_BROKER
 from brokergw.model.order import Order
 from brokergw.model.whose import Whose
 from brokergw.ports.journal import Journal
@@ -46,6 +47,18 @@ class OrderBook:
         order_id = self._by_broker_id.get((account_id, broker_order_id))
         order_id = order_id or self._by_client_id.get((account_id, client_order_id))
         return None if order_id is None else self._orders.get(order_id)
+
+    def in_memory(self, order_id: str) -> Order | None:
+        """Find an order by the gateway's id, in memory only."""
+        return self._orders.get(order_id)
+
+    def at_broker(self, account_id: str = "") -> list[Order]:
+        """List the orders in memory that rest at a broker by what is known here, of one account or of all."""
+        return [
+            order
+            for order in self._orders.values()
+            if order.state in AT_BROKER and order.broker_order_id and account_id in {"", order.account_id}
+        ]
 
     def version(self, order_id: str) -> int:
         """Give the newest version in memory of an order; 0 where none is."""

@@ -1,11 +1,12 @@
 """Cancel: the broker is asked once; the order ends when the broker says so, as cancelled or, if faster, as filled."""
 
+from brokergw.desk.emergency.cancels import EmergencyCancels
 from brokergw.desk.record.transitions import merge
 from brokergw.desk.results import OrderResult
 from brokergw.desk.sessions import Session
 from brokergw.desk.verbs.change import Changes, Plan
 from brokergw.model.commands import CancelOrder
-from brokergw.model.errors import Reason
+from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Order
 from brokergw.model.outcome import Accepted, Outcome
@@ -15,13 +16,19 @@ from brokergw.model.principal import Caller
 class Cancel:
     """Cancels single orders."""
 
-    def __init__(self, changes: Changes) -> None:
+    def __init__(self, changes: Changes, emergency: EmergencyCancels) -> None:
         self._changes = changes
+        self._emergency = emergency
 
     async def __call__(self, caller: Caller, command: CancelOrder) -> OrderResult:
-        """Ask for a cancel, or give the answer that the key stands for."""
-        order = await self._changes.owned(caller, command.order_id)
-        return await self._changes.run(caller, command, order, _plan(command))
+        """Ask for a cancel, or give the answer that the key stands for; a record that is away keeps it from nothing."""
+        try:
+            order = await self._changes.owned(caller, command.order_id)
+            return await self._changes.run(caller, command, order, _plan(command))
+        except GatewayError as error:
+            if not self._emergency.takes(command, error):
+                raise
+            return await self._emergency.cancel(caller, command, error)
 
 
 def _plan(command: CancelOrder) -> Plan:

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
+from brokergw.desk.emergency.cancels import EmergencyCancels
 from brokergw.desk.keys.recall import Recall, in_progress, scope_of
 from brokergw.desk.keys.sends import Sends
 from brokergw.desk.record import decisions
@@ -45,6 +46,7 @@ class Sweep:
         recall: Recall,
         submit: Submit,
         cancel: Cancel,
+        emergency: EmergencyCancels,
         clock: Clock,
     ) -> None:
         self._journal = journal
@@ -53,6 +55,7 @@ class Sweep:
         self._recall = recall
         self._submit = submit
         self._cancel = cancel
+        self._emergency = emergency
         self._clock = clock
 
     async def cancel_all(self, caller: Caller, command: CancelAllOrders) -> SweepResult:
@@ -62,7 +65,12 @@ class Sweep:
         async def work() -> SweepResult:
             return SweepResult(cancels=await self._cancels(caller, command, session, command.symbol))
 
-        return await self._once(caller, command, command.account_id, work)
+        try:
+            return await self._once(caller, command, command.account_id, work)
+        except GatewayError as error:
+            if not self._emergency.takes(command, error):
+                raise
+            return await self._emergency.cancel_all(caller, command, error)
 
     async def flatten(self, caller: Caller, command: Flatten) -> SweepResult:
         """Cancel the open orders of an account (or one symbol) and close what it holds."""

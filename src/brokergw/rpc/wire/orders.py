@@ -196,13 +196,18 @@ def modified(result: OrderResult, cursor: str) -> pb.ModifyOrderResponse:
 
 def canceled(result: OrderResult, cursor: str) -> pb.CancelOrderResponse:
     """Answer CancelOrder."""
-    return pb.CancelOrderResponse(order=order_to_proto(result.order), replayed=result.replayed, cursor=cursor)
+    return pb.CancelOrderResponse(
+        order=order_to_proto(result.order), replayed=result.replayed, cursor=cursor, provisional=result.provisional
+    )
 
 
 def canceled_all(result: SweepResult, cursor: str) -> pb.CancelAllOrdersResponse:
     """Answer CancelAllOrders."""
     return pb.CancelAllOrdersResponse(
-        results=[cancel_to_proto(item) for item in result.cancels], replayed=result.replayed, cursor=cursor
+        results=[cancel_to_proto(item) for item in result.cancels],
+        replayed=result.replayed,
+        cursor=cursor,
+        provisional=result.provisional,
     )
 
 
