@@ -17,6 +17,7 @@ from brokergw.app.secret_text import SecretUnusable
 from brokergw.app.secrets import credentials_key_file, load_secrets
 from brokergw.app.settings import Settings, split_address
 from brokergw.app.vault import vault_status
+from brokergw.model.principal import Role
 from brokergw.store.check import StoreUnreachable, tables_are_current
 from brokergw.store.open import open_store
 from brokergw.store.vault.vault import VaultStatus
@@ -147,6 +148,10 @@ async def _keys(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("API keys", True, f"{len(usable)} usable")
     else:
         yield Finding("API keys", None, "nobody can call yet", "run `brokergw keys create --user NAME`")
+    if administrators := sorted({key.user_id for key in usable if Role.ADMIN in key.roles}):
+        yield Finding("administrators", True, ", ".join(administrators))
+    else:
+        yield Finding("administrators", None, "nobody with a usable key is one", "run `brokergw keys bootstrap`")
 
 
 def _vault(status: VaultStatus) -> Iterator[Finding]:

@@ -68,7 +68,7 @@ async def bootstrap(settings: Settings, user_id: str) -> tuple[ApiKey, str] | No
             key_id=key_id,
             user_id=user_id,
             name="bootstrap",
-            scopes=OPERATORS | {Scope.KEYS_READ, Scope.AUDIT_READ},
+            scopes=OPERATORS | {Scope.KEYS_READ, Scope.AUDIT_READ, Scope.RISK_READ, Scope.RISK_WRITE},
             create_time_ns=now,
             expire_time_ns=now + settings.api_key_days_max * _DAY_NS,
             revoke_time_ns=None,

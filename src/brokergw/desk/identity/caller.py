@@ -1,5 +1,6 @@
 """The principal behind a call, whatever it presents, and the watch over everybody's rights."""
 
+from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Final
 
@@ -51,6 +52,8 @@ class CallerIdentity:
         Where a certificate that speaks for somebody comes with a key or a token, that must be the same user's, and may
         do what both may. One that speaks for nobody is no more than the transport's own check.
         """
+        if presented.token and not presented.certificate:
+            return await self._bearer(presented, lately=lately)
         bearer = await self._bearer(presented, lately=lately) if presented.token else None
         if not presented.certificate or self._certificates is None:
             certified = None
@@ -66,10 +69,10 @@ class CallerIdentity:
             return principal
         return _both(bearer, certified)
 
-    async def _bearer(self, presented: Presented, *, lately: bool) -> Principal:
+    def _bearer(self, presented: Presented, *, lately: bool) -> Awaitable[Principal]:
         if self._tokens is not None and looks_like_token(presented.token):
-            return await self._tokens.authenticate(presented.token)
-        return await self._api_keys.authenticate(presented.token, presented.address, lately=lately)
+            return self._tokens.authenticate(presented.token)
+        return self._api_keys.authenticate(presented.token, presented.address, lately=lately)
 
     async def watch(self) -> None:
         """Notice within a quarter of a second that somebody's rights have changed; runs for ever."""

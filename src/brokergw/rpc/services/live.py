@@ -14,8 +14,10 @@ class OwnModes:
 
     async def get_modes(self, call: Call) -> bytes:
         """Show how the caller stands."""
-        view = await self._live.view(call.caller.user_id)
-        return pb.GetModesResponse(modes=modes_to_proto(view)).SerializeToString()
+        principal = call.caller.principal
+        view = await self._live.view(principal.user_id)
+        own = principal.accounts or frozenset() if principal.restricted else None
+        return pb.GetModesResponse(modes=modes_to_proto(view, own)).SerializeToString()
 
     async def set_mode(self, call: Call) -> bytes:
         """Choose mock or paper."""

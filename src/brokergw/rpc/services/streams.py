@@ -37,7 +37,7 @@ from brokergw.ports.clock import Clock
 from brokergw.ports.identity import Identity
 from brokergw.rpc.call import Call
 from brokergw.rpc.needs import DeskFace
-from brokergw.rpc.policy import require_allowed
+from brokergw.rpc.policy import UNSURE, require_allowed
 from brokergw.rpc.services.stalls import Pace, Stalls
 from brokergw.rpc.services.turns import Turns
 from brokergw.rpc.wire.cursor import CursorLine, Cursors, filter_of
@@ -142,6 +142,8 @@ class Streams:
         try:
             require_allowed(call.policy, await self._identity.authenticate(call.presented))
         except GatewayError as error:
+            if error.reason in UNSURE:
+                return
             await writer.terminate(pb.TERMINATION_REASON_CREDENTIAL_ENDED, None)
             raise error from None
 

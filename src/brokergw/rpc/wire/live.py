@@ -82,14 +82,18 @@ def user_from_proto(
     return token_from(request.user_id, "user_id", found)
 
 
-def modes_to_proto(view: ModesView) -> pb.Modes:
-    """Write how a user stands."""
+def modes_to_proto(view: ModesView, accounts: frozenset[str] | None = None) -> pb.Modes:
+    """Write how a user stands; with `accounts`, leaving out what is bound of any other."""
     standing = view.standing
     return pb.Modes(
         user_id=standing.user_id,
         mode=ENVIRONMENT_TO[view.mode],
         chosen_mode=trading_pb2.ENVIRONMENT_UNSPECIFIED if standing.mode is None else ENVIRONMENT_TO[standing.mode],
-        bindings=[binding_to_proto(each) for each in standing.bindings],
+        bindings=[
+            binding_to_proto(each)
+            for each in standing.bindings
+            if accounts is None or not each.account_id or each.account_id in accounts
+        ],
         missing=[STEP_TO[step] for step in view.missing],
         grant_time=optional_time(standing.grant_time_ns),
         granted_by=standing.grant_by,
