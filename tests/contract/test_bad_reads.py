@@ -63,6 +63,15 @@ UNARY: list[tuple[str, str, Any, list[str]]] = [
     ),
     ("connections", "GetConnection", connections_pb2.GetConnectionRequest(), ["connection_id"]),
     ("connections", "RevokeConnection", connections_pb2.RevokeConnectionRequest(), ["connection_id"]),
+    ("connections", "UpdateConnection", connections_pb2.UpdateConnectionRequest(), ["connection_id", "api_key"]),
+    (
+        "connections",
+        "UpdateConnection",
+        connections_pb2.UpdateConnectionRequest(
+            connection_id="con_1", api_key=connections_pb2.ApiKeyCredentials(secret="s"), label="a\nb"
+        ),
+        ["api_key.key", "label"],
+    ),
 ]
 
 

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Connection, update
@@ -184,7 +185,8 @@ async def test_racing_renewals_leave_one_holder_each(store_url: str) -> None:
 async def test_feeds_are_told_to_everybody(store_url: str) -> None:
     """What a holder reports every process reads, until the holder dies; under a lost lease nothing is told."""
     told = FeedStatus(health=ConnectionHealth.DEGRADED, detail="slow \x00", stream_up=True, last_message_ns=7)
-    read = FeedStatus(health=ConnectionHealth.DEGRADED, detail="slow \ufffd", stream_up=True, last_message_ns=7)
+    told = replace(told, last_sync_ns=8, next_sync_ns=9)
+    read = replace(told, detail="slow \ufffd")
     async with replicas(store_url, 2) as (one, other):
         leases = await one.leases.renew(FOUR)
         await one.leases.report({leases["con_1"]: told})

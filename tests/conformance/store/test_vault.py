@@ -4,8 +4,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
+from brokergw.model.account import Environment
+from brokergw.model.events import AuditRow
+from brokergw.model.modes import ModeBinding
 from brokergw.ports.broker import Credentials
 from brokergw.ports.vault import CredentialsMoved, Purpose
 from brokergw.store import Sealed, Store
@@ -148,3 +151,59 @@ async def test_each_opening_is_on_the_audit(store: Store) -> None:
         (USER, "OK", "", f"purpose=REFRESH connection={ID} versions: key=1 secret=1"),
         (USER, "REFUSED", "CONNECTION_NOT_USABLE", f"purpose=TEST connection={ID} versions: key=7 secret=1"),
     ]
+
+
+BY_ALICE: Final = AuditRow(
+    time_ns=START_NS,
+    request_id="req_1",
+    user_id=USER,
+    key_id="key_1",
+    action="connection.changed",
+    outcome="OK",
+)
+
+
+async def changes_told(store: Store) -> int:
+    """Count what the audit has heard of changes."""
+    wanted = select(func.count()).select_from(AUDIT).where(AUDIT.c.action == BY_ALICE.action)
+    return await store.connections._reader.query(ALL, lambda database: database.scalar(wanted) or 0)
+
+
+async def test_each_change_of_a_connection_is_on_the_audit_in_one_with_it(store: Store) -> None:
+    """Making, naming, new credentials and the end are told once each; what changes nothing tells nothing."""
+    connection = connection_for("acc_1", has_key=True, label="mine")
+    await store.connections.add(connection, FIRST, BY_ALICE)
+    added = await store.connections.get(MINE, ID)
+    assert added is not None
+    assert added.label == "mine"
+    assert await store.connections.set_label(USER, ID, "ours", BY_ALICE)
+    changed = await store.connections.put_credentials(added, SECOND, BY_ALICE)
+    assert changed.label == "ours"
+    assert await changes_told(store) == 3
+    with pytest.raises(CredentialsMoved):
+        await store.connections.put_credentials(added, FIRST, BY_ALICE)
+    for user_id, connection_id in (("usr_2", ID), (USER, "con_unknown")):
+        assert not await store.connections.set_label(user_id, connection_id, "theirs", BY_ALICE)
+        assert not await store.connections.revoke(user_id, connection_id, START_NS, BY_ALICE)
+    assert await changes_told(store) == 3
+    for _ in range(2):
+        assert await store.connections.revoke(USER, ID, START_NS, BY_ALICE)
+    assert await changes_told(store) == 4
+    assert not await store.connections.set_label(USER, ID, "late", BY_ALICE)
+
+
+async def test_a_revocation_ends_what_is_bound_to_the_account(store: Store, store_url: str) -> None:
+    """Bindings of the account go with its connection, those of others stay, and every process hears of it."""
+    for account_id in ("acc_1", "acc_2"):
+        await store.connections.add(connection_for(account_id), None)
+    bindings = tuple(
+        ModeBinding(account_id=account_id, strategy_id=strategy_id, mode=Environment.PAPER, set_time_ns=1)
+        for account_id, strategy_id in (("", "s1"), ("acc_1", ""), ("acc_1", "s1"), ("acc_2", "s1"))
+    )
+    await store.modes.change(USER, lambda before: replace(before, bindings=bindings), BY_ALICE)
+    async with open_for_test(store_url) as other:
+        change, _ = await other.modes.changed_since(0)
+        await store.connections.revoke(USER, ID, START_NS)
+        _, changed = await other.modes.changed_since(change)
+    assert [standing.user_id for standing in changed] == [USER]
+    assert changed[0].bindings == (bindings[0], bindings[3])

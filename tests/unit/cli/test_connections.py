@@ -122,3 +122,75 @@ async def test_a_revocation_asks_first(fake_gateway: FakeGateway, command: Comma
     assert fake_gateway.calls == []
     assert (await command("connections", "revoke", "con_1", "--yes")).status == 0
     assert fake_gateway.calls[0].request.connection_id == "con_1"
+
+
+CARD = connections_pb2.Connection(
+    connection_id="con_1",
+    broker="alpaca",
+    label="[main]",
+    health=connections_pb2.CONNECTION_HEALTH_HEALTHY,
+    freshness=connections_pb2.CONNECTION_FRESHNESS_FRESH,
+    permissions=[
+        connections_pb2.Permission(
+            tier=connections_pb2.PERMISSION_TIER_READ_ONLY, state=connections_pb2.PERMISSION_STATE_GRANTED
+        ),
+        connections_pb2.Permission(
+            tier=connections_pb2.PERMISSION_TIER_PAPER,
+            state=connections_pb2.PERMISSION_STATE_BLOCKED,
+            detail="a drill [red]",
+        ),
+    ],
+    scopes=[connections_pb2.READ_SCOPE_ORDERS],
+    warnings=[connections_pb2.ConnectionWarning(message="Trading is halted [bold].")],
+)
+
+
+async def test_a_card_tells_everything_and_offers_no_order(fake_gateway: FakeGateway, command: CommandLine) -> None:
+    """What others wrote is shown as they wrote it, whatever it looks like."""
+    fake_gateway.answers["GetConnection"] = connections_pb2.GetConnectionResponse(connection=CARD)
+    shown = (await command("connections", "show", "con_1")).out
+    for words in ("[main]", "HEALTHY", "FRESH", "GRANTED", "BLOCKED a drill [red]", "Trading is halted [bold]."):
+        assert words in shown
+    assert "submit" not in shown
+
+
+async def test_a_change_takes_its_secret_from_a_pipe(fake_gateway: FakeGateway, command: CommandLine) -> None:
+    """New credentials come as those of a new connection do; a label needs none."""
+    fake_gateway.answers["UpdateConnection"] = connections_pb2.UpdateConnectionResponse(connection=CARD)
+    typed = await command("connections", "update", "con_1", "--key", "PK9", "--secret-stdin", stdin=f"{SECRET}\n")
+    assert typed.status == 0
+    assert SECRET not in typed.out + typed.err
+    assert (await command("connections", "update", "con_1", "--label", "")).status == 0
+    first, second = (call.request for call in fake_gateway.seen("UpdateConnection"))
+    assert (first.api_key.key, first.api_key.secret) == ("PK9", SECRET)
+    assert (second.label, second.HasField("label"), second.HasField("api_key")) == ("", True, False)
+
+
+@pytest.mark.parametrize("words", [(), ("--secret-stdin",), ("--secret-env", "A")])
+async def test_a_change_of_nothing_is_a_wrong_command_line(
+    fake_gateway: FakeGateway, command: CommandLine, words: tuple[str, ...]
+) -> None:
+    """Without a key or a label nothing is sent."""
+    assert (await command("connections", "update", "con_1", *words, stdin="x\n")).status == 2
+    assert fake_gateway.calls == []
+
+
+async def test_connections_are_followed(fake_gateway: FakeGateway, command: CommandLine) -> None:
+    """Each is a line, first all of them and then those that change; as JSON a message each."""
+    messages = [
+        connections_pb2.WatchConnectionsResponse(snapshot_item=CARD),
+        connections_pb2.WatchConnectionsResponse(snapshot_complete=connections_pb2.ConnectionsShown(count=1)),
+        connections_pb2.WatchConnectionsResponse(changed=CARD),
+    ]
+    fake_gateway.script("WatchConnections", messages, messages)
+    told = await command("connections", "watch", "--count", "2")
+    assert told.out.count("con_1") == 2
+    assert "Trading is halted [bold]." in told.out
+    lines = (await command("connections", "watch", "--count", "2", "--json")).lines
+    assert [list(each) for each in lines] == [["snapshot_item"], ["changed"]]
+
+
+async def test_an_empty_view_explains_itself(fake_gateway: FakeGateway, command: CommandLine) -> None:
+    """Where there is nothing to show, the gateway's own advice is told."""
+    fake_gateway.answers["ListConnections"] = connections_pb2.ListConnectionsResponse(hint="Connect one.")
+    assert "Connect one." in (await command("connections", "list")).err

@@ -66,9 +66,10 @@ class Session:
         return self._credentials
 
     async def close(self) -> None:
-        """Send nothing any more, and give up the shared pool; may be called again."""
+        """Send nothing any more, forget the keys, and give up the shared pool; may be called again."""
         if self._open:
             self._open = False
+            self._credentials, self._headers = Credentials(), {}
             await self._http.release()
 
     def budget(self) -> Budget:

@@ -49,7 +49,8 @@ class OrderFeed:
         self._links: set[SupervisedLink] = set()
 
     def close(self) -> None:
-        """End every subscription: each hears FeedDown, and no more."""
+        """End every subscription, each of which hears FeedDown and no more, and forget the keys."""
+        self._credentials = Credentials()
         for link in self._links:
             link.close()
 
