@@ -31,11 +31,13 @@ def insert(database: "psycopg.Connection[Any]", table: Table, row: dict[str, Any
 
 
 def row_of(table: Table, user_id: str, number: int) -> dict[str, Any]:
-    """Make a row of a user's: every text tells whose it is."""
+    """Make a row of a user's, of no strategy: every other text tells whose it is."""
     made: dict[str, Any] = {}
     for column in table.columns:
         if column.name == "user_id":
             made[column.name] = user_id
+        elif column.name == "strategy_id":
+            made[column.name] = ""
         elif isinstance(column.type, BigInteger):
             made[column.name] = number
         elif isinstance(column.type, Boolean):

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, event
 
 from brokergw.model.whose import Whose
 from brokergw.store.many import store_error
+from brokergw.store.rows import is_storable
 
 _WHOSE: Final = "whose"
 _TELL: Final = "SELECT set_config('brokergw.users', %s::text[]::text, true), set_config('brokergw.everyone', %s, true)"
@@ -93,12 +94,17 @@ def _literal(driver: Any, text: str) -> str:
 
 
 def _array(whose: Whose) -> str:
-    quoted = (user_id.replace("\\", "\\\\").replace('"', '\\"') for user_id in sorted(whose.users))
+    quoted = (user_id.replace("\\", "\\\\").replace('"', '\\"') for user_id in _names(whose))
     return "{" + ",".join(f'"{each}"' for each in quoted) + "}"
 
 
 def _parameters(whose: Whose) -> tuple[list[str], str]:
-    return sorted(whose.users), _everybody(whose)
+    return _names(whose), _everybody(whose)
+
+
+def _names(whose: Whose) -> list[str]:
+    # A name that no row can have finds none, and must not fail its neighbours.
+    return [user_id for user_id in sorted(whose.users) if is_storable(user_id)]
 
 
 def _everybody(whose: Whose) -> str:
