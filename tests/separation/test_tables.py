@@ -15,6 +15,7 @@ GATEWAY_MADE = frozenset(
     {
         "account_id",
         "alert_id",
+        "attempt_id",
         "audit_id",
         "authenticator_id",
         "broker_order_id",

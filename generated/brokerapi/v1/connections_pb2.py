@@ -23,13 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from brokerapi.v1 import live_pb2 as brokerapi_dot_v1_dot_live__pb2
+from brokerapi.v1 import oauth_pb2 as brokerapi_dot_v1_dot_oauth__pb2
 from brokerapi.v1 import streams_pb2 as brokerapi_dot_v1_dot_streams__pb2
 from brokerapi.v1 import trading_pb2 as brokerapi_dot_v1_dot_trading__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x62rokerapi/v1/connections.proto\x12\x0c\x62rokerapi.v1\x1a\x17\x62rokerapi/v1/live.proto\x1a\x1a\x62rokerapi/v1/streams.proto\x1a\x1a\x62rokerapi/v1/trading.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x01\n\nPermission\x12*\n\x04tier\x18\x01 \x01(\x0e\x32\x1c.brokerapi.v1.PermissionTier\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.brokerapi.v1.PermissionState\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\'\n\x07missing\x18\x04 \x03(\x0e\x32\x16.brokerapi.v1.LiveStep\"W\n\x11\x43onnectionWarning\x12\x31\n\x04\x63ode\x18\x01 \x01(\x0e\x32#.brokerapi.v1.ConnectionWarningCode\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xd9\x05\n\nConnection\x12\x15\n\rconnection_id\x18\x01 \x01(\t\x12\x0e\n\x06\x62roker\x18\x02 \x01(\t\x12.\n\x0b\x65nvironment\x18\x03 \x01(\x0e\x32\x19.brokerapi.v1.Environment\x12\x12\n\naccount_id\x18\x04 \x01(\t\x12\x15\n\raccount_label\x18\x05 \x01(\t\x12.\n\x06health\x18\x06 \x01(\x0e\x32\x1e.brokerapi.v1.ConnectionHealth\x12\x15\n\rhealth_detail\x18\x07 \x01(\t\x12\x0f\n\x07has_key\x18\x08 \x01(\x08\x12\x15\n\rkey_last_four\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0elast_sync_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05label\x18\r \x01(\t\x12\x34\n\tfreshness\x18\x0e \x01(\x0e\x32!.brokerapi.v1.ConnectionFreshness\x12\x32\n\x0enext_sync_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bsync_detail\x18\x10 \x01(\t\x12-\n\x0bpermissions\x18\x11 \x03(\x0b\x32\x18.brokerapi.v1.Permission\x12\'\n\x06scopes\x18\x12 \x03(\x0e\x32\x17.brokerapi.v1.ReadScope\x12\x31\n\x08warnings\x18\x13 \x03(\x0b\x32\x1f.brokerapi.v1.ConnectionWarning\x12+\n\x08\x62indings\x18\x14 \x03(\x0b\x32\x19.brokerapi.v1.ModeBinding\"0\n\x11\x41piKeyCredentials\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\x8b\x01\n\x17\x43reateConnectionRequest\x12\x0e\n\x06\x62roker\x18\x01 \x01(\t\x12.\n\x0b\x65nvironment\x18\x02 \x01(\x0e\x32\x19.brokerapi.v1.Environment\x12\x30\n\x07\x61pi_key\x18\x03 \x01(\x0b\x32\x1f.brokerapi.v1.ApiKeyCredentials\"H\n\x18\x43reateConnectionResponse\x12,\n\nconnection\x18\x01 \x01(\x0b\x32\x18.brokerapi.v1.Connection\"-\n\x14GetConnectionRequest\x12\x15\n\rconnection_id\x18\x01 \x01(\t\"E\n\x15GetConnectionResponse\x12,\n\nconnection\x18\x01 \x01(\x0b\x32\x18.brokerapi.v1.Connection\"?\n\x16ListConnectionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"o\n\x17ListConnectionsResponse\x12-\n\x0b\x63onnections\x18\x01 \x03(\x0b\x32\x18.brokerapi.v1.Connection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0c\n\x04hint\x18\x03 \x01(\t\"\x80\x01\n\x17UpdateConnectionRequest\x12\x15\n\rconnection_id\x18\x01 \x01(\t\x12\x30\n\x07\x61pi_key\x18\x02 \x01(\x0b\x32\x1f.brokerapi.v1.ApiKeyCredentials\x12\x12\n\x05label\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_label\"H\n\x18UpdateConnectionResponse\x12,\n\nconnection\x18\x01 \x01(\x0b\x32\x18.brokerapi.v1.Connection\"P\n\x17WatchConnectionsRequest\x12\x35\n\x12heartbeat_interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"/\n\x10\x43onnectionsShown\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\x12\x0c\n\x04hint\x18\x02 \x01(\t\"G\n\x14\x43onnectionsHeartbeat\x12/\n\x0bserver_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xad\x02\n\x18WatchConnectionsResponse\x12\x31\n\rsnapshot_item\x18\x01 \x01(\x0b\x32\x18.brokerapi.v1.ConnectionH\x00\x12;\n\x11snapshot_complete\x18\x02 \x01(\x0b\x32\x1e.brokerapi.v1.ConnectionsShownH\x00\x12+\n\x07\x63hanged\x18\x03 \x01(\x0b\x32\x18.brokerapi.v1.ConnectionH\x00\x12\x37\n\theartbeat\x18\x04 \x01(\x0b\x32\".brokerapi.v1.ConnectionsHeartbeatH\x00\x12\x30\n\x0bterminating\x18\x05 \x01(\x0b\x32\x19.brokerapi.v1.TerminatingH\x00\x42\t\n\x07message\".\n\x15TestConnectionRequest\x12\x15\n\rconnection_id\x18\x01 \x01(\t\"m\n\x16TestConnectionResponse\x12,\n\nconnection\x18\x01 \x01(\x0b\x32\x18.brokerapi.v1.Connection\x12\x15\n\rauthenticated\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\"0\n\x17RevokeConnectionRequest\x12\x15\n\rconnection_id\x18\x01 \x01(\t\"H\n\x18RevokeConnectionResponse\x12,\n\nconnection\x18\x01 \x01(\x0b\x32\x18.brokerapi.v1.Connection*\x82\x02\n\x10\x43onnectionHealth\x12!\n\x1d\x43ONNECTION_HEALTH_UNSPECIFIED\x10\x00\x12 \n\x1c\x43ONNECTION_HEALTH_CONNECTING\x10\x01\x12\x1d\n\x19\x43ONNECTION_HEALTH_HEALTHY\x10\x02\x12\x1e\n\x1a\x43ONNECTION_HEALTH_DEGRADED\x10\x03\x12.\n*CONNECTION_HEALTH_REAUTHORIZATION_REQUIRED\x10\x04\x12\x1d\n\x19\x43ONNECTION_HEALTH_REVOKED\x10\x05\x12\x1b\n\x17\x43ONNECTION_HEALTH_ERROR\x10\x06*\x9e\x01\n\x13\x43onnectionFreshness\x12$\n CONNECTION_FRESHNESS_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43ONNECTION_FRESHNESS_FRESH\x10\x01\x12\x1e\n\x1a\x43ONNECTION_FRESHNESS_STALE\x10\x02\x12!\n\x1d\x43ONNECTION_FRESHNESS_DISABLED\x10\x03*\x85\x01\n\x0ePermissionTier\x12\x1f\n\x1bPERMISSION_TIER_UNSPECIFIED\x10\x00\x12\x1d\n\x19PERMISSION_TIER_READ_ONLY\x10\x01\x12\x19\n\x15PERMISSION_TIER_PAPER\x10\x02\x12\x18\n\x14PERMISSION_TIER_LIVE\x10\x03*\xaf\x01\n\x0fPermissionState\x12 \n\x1cPERMISSION_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18PERMISSION_STATE_GRANTED\x10\x01\x12 \n\x1cPERMISSION_STATE_NOT_GRANTED\x10\x02\x12\x1c\n\x18PERMISSION_STATE_REVOKED\x10\x03\x12\x1c\n\x18PERMISSION_STATE_BLOCKED\x10\x04*\x9f\x01\n\tReadScope\x12\x1a\n\x16READ_SCOPE_UNSPECIFIED\x10\x00\x12\x16\n\x12READ_SCOPE_ACCOUNT\x10\x01\x12\x17\n\x13READ_SCOPE_BALANCES\x10\x02\x12\x18\n\x14READ_SCOPE_POSITIONS\x10\x03\x12\x15\n\x11READ_SCOPE_ORDERS\x10\x04\x12\x14\n\x10READ_SCOPE_FILLS\x10\x05*\x83\x03\n\x15\x43onnectionWarningCode\x12\'\n#CONNECTION_WARNING_CODE_UNSPECIFIED\x10\x00\x12*\n&CONNECTION_WARNING_CODE_ACCESS_REVOKED\x10\x01\x12/\n+CONNECTION_WARNING_CODE_CREDENTIALS_REFUSED\x10\x02\x12\x32\n.CONNECTION_WARNING_CODE_CREDENTIALS_UNREADABLE\x10\x03\x12&\n\"CONNECTION_WARNING_CODE_DATA_STALE\x10\x04\x12*\n&CONNECTION_WARNING_CODE_TRADING_HALTED\x10\x05\x12+\n\'CONNECTION_WARNING_CODE_NOTHING_GRANTED\x10\x06\x12/\n+CONNECTION_WARNING_CODE_NO_BINDING_POSSIBLE\x10\x07\x32\xd6\x05\n\x11\x43onnectionService\x12\x61\n\x10\x43reateConnection\x12%.brokerapi.v1.CreateConnectionRequest\x1a&.brokerapi.v1.CreateConnectionResponse\x12]\n\rGetConnection\x12\".brokerapi.v1.GetConnectionRequest\x1a#.brokerapi.v1.GetConnectionResponse\"\x03\x90\x02\x01\x12\x63\n\x0fListConnections\x12$.brokerapi.v1.ListConnectionsRequest\x1a%.brokerapi.v1.ListConnectionsResponse\"\x03\x90\x02\x01\x12\x66\n\x10UpdateConnection\x12%.brokerapi.v1.UpdateConnectionRequest\x1a&.brokerapi.v1.UpdateConnectionResponse\"\x03\x90\x02\x02\x12h\n\x10WatchConnections\x12%.brokerapi.v1.WatchConnectionsRequest\x1a&.brokerapi.v1.WatchConnectionsResponse\"\x03\x90\x02\x01\x30\x01\x12`\n\x0eTestConnection\x12#.brokerapi.v1.TestConnectionRequest\x1a$.brokerapi.v1.TestConnectionResponse\"\x03\x90\x02\x01\x12\x66\n\x10RevokeConnection\x12%.brokerapi.v1.RevokeConnectionRequest\x1a&.brokerapi.v1.RevokeConnectionResponse\"\x03\x90\x02\x02\x42\x37\n\x0c\x62rokerapi.v1P\x01Z%brokergw/gen/brokerapi/v1;brokerapiv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x62rokerapi/v1/connections.proto\x12\x0c\x62rokerapi.v1\x1a\x17\x62rokerapi/v1/live.proto\x1a\x18\x62rokerapi/v1/oauth.proto\x1a\x1a\x62rokerapi/v1/streams.proto\x1a\x1a\x62rokerapi/v1/trading.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x01\n\nPermission\x12*\n\x04tier\x18\x01 \x01(\x0e\x32\x1c.brokerapi.v1.PermissionTier\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.brokerapi.v1.PermissionState\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\'\n\x07missing\x18\x04 \x03(\x0e\x32\x16.brokerapi.v1.LiveStep\"W\n\x11\x43onnectionWarning\x12\x31\n\x04\x63ode\x18\x01 \x01(\x0e\x32#.brokerapi.v1.ConnectionWarningCode\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xd9\x05\n\nConnection\x12\x15\n\rconnection_id\x18\x01 \x01(\t\x12\x0e\n\x06\x62roker\x18\x02 \x01(\t\x12.\n\x0b\x65nvironment\x18\x03 \x01(\x0e\x32\x19.brokerapi.v1.Environment\x12\x12\n\naccount_id\x18\x04 \x01(\t\x12\x15\n\raccount_label\x18\x05 \x01(\t\x12.\n\x06health\x18\x06 \x01(\x0e\x32\x1e.brokerapi.v1.ConnectionHealth\x12\x15\n\rhealth_detail\x18\x07 \x01(\t\x12\x0f\n\x07has_key\x18\x08 \x01(\x08\x12\x15\n\rkey_last_four\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0elast_sync_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05label\x18\r \x01(\t\x12\x34\n\tfreshness\x18\x0e \x01(\x0e\x32!.brokerapi.v1.ConnectionFreshness\x12\x32\n\x0enext_sync_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bsync_detail\x18\x10 \x01(\t\x12-\n\x0bpermissions\x18\x11 \x03(\x0b\x32\x18.brokerapi.v1.Permission\x12\'\n\x06scopes\x18\x12 \x03(\x0e\x32\x17.brokerapi.v1.ReadScope\x12\x31\n\x08warnings\x18\x13 \x03(\x0b\x32\x1f.brokerapi.v1.ConnectionWarning\x12+\n\x08\x62indings\x18\x14 \x03(\x0b\x32\x19.brokerapi.v1.ModeBinding\"0\n\x11\x41piKeyCredentials\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0e\n\x06secret\x18\x02 \x01(\t\"\x8b\x01\n\x17\x43reateConnectionRequest\x12\x0e\n\x06\x62roker\x18\x01 \x01(\t\x12.\n\x0b\x65nvironment\x18\x02 \x01(\x0e\x32\x19.brokerapi.v1.Environment\x12\x30\n\x07\x61pi_key\x18\x03 \x01(\x0b\x32\x1f.brokerapi.v1.ApiKeyCredentials\"H\n\x18\x43reateConnectionResponse\x12,\n\nconnection\x18\x01 \x01(\x0b\x32\x18.brokerapi.v1.Connection\"-\n\x14GetConnectionRequest\x12\x15\n\rconnection_id\x18\x01 \x01(\t\"E\n\x15GetConnectionResponse\x12,\n\nconnection\x18\x01 \x01(\x0b\x32\x18.brokerapi.v1.Connection\"?\n\x16ListConnectionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"o\n\x17ListConnectionsResponse\x12-\n\x0b\x63onnections\x18\x01 \x03(\x0b\x32\x18.brokerapi.v1.Connection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0c\n\x04hint\x18\x03 \x01(\t\"\x80\x01\n\x17UpdateConnectionRequest\x12\x15\n\rconnection_id\x18\x01 \x01(\t\x12\x30\n\x07\x61pi_key\x18\x02 \x01(\x0b\x32\x1f.brokerapi.v1.ApiKeyCredentials\x12\x12\n\x05label\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_label\"H\n\x18UpdateConnectionResponse\x12,\n\nconnection\x18\x01 \x01(\x0b\x32\x18.brokerapi.v1.Connection\"P\n\x17WatchConnectionsRequest\x12\x35\n\x12heartbeat_interval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"/\n\x10\x43onnectionsShown\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\x12\x0c\n\x04hint\x18\x02 \x01(\t\"G\n\x14\x43onnectionsHeartbeat\x12/\n\x0bserver_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xad\x02\n\x18WatchConnectionsResponse\x12\x31\n\rsnapshot_item\x18\x01 \x01(\x0b\x32\x18.brokerapi.v1.ConnectionH\x00\x12;\n\x11snapshot_complete\x18\x02 \x01(\x0b\x32\x1e.brokerapi.v1.ConnectionsShownH\x00\x12+\n\x07\x63hanged\x18\x03 \x01(\x0b\x32\x18.brokerapi.v1.ConnectionH\x00\x12\x37\n\theartbeat\x18\x04 \x01(\x0b\x32\".brokerapi.v1.ConnectionsHeartbeatH\x00\x12\x30\n\x0bterminating\x18\x05 \x01(\x0b\x32\x19.brokerapi.v1.TerminatingH\x00\x42\t\n\x07message\".\n\x15TestConnectionRequest\x12\x15\n\rconnection_id\x18\x01 \x01(\t\"m\n\x16TestConnectionResponse\x12,\n\nconnection\x18\x01 \x01(\x0b\x32\x18.brokerapi.v1.Connection\x12\x15\n\rauthenticated\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\"0\n\x17RevokeConnectionRequest\x12\x15\n\rconnection_id\x18\x01 \x01(\t\"H\n\x18RevokeConnectionResponse\x12,\n\nconnection\x18\x01 \x01(\x0b\x32\x18.brokerapi.v1.Connection\"E\n\x15\x43ompleteOAuthResponse\x12,\n\nconnection\x18\x01 \x01(\x0b\x32\x18.brokerapi.v1.Connection*\x82\x02\n\x10\x43onnectionHealth\x12!\n\x1d\x43ONNECTION_HEALTH_UNSPECIFIED\x10\x00\x12 \n\x1c\x43ONNECTION_HEALTH_CONNECTING\x10\x01\x12\x1d\n\x19\x43ONNECTION_HEALTH_HEALTHY\x10\x02\x12\x1e\n\x1a\x43ONNECTION_HEALTH_DEGRADED\x10\x03\x12.\n*CONNECTION_HEALTH_REAUTHORIZATION_REQUIRED\x10\x04\x12\x1d\n\x19\x43ONNECTION_HEALTH_REVOKED\x10\x05\x12\x1b\n\x17\x43ONNECTION_HEALTH_ERROR\x10\x06*\x9e\x01\n\x13\x43onnectionFreshness\x12$\n CONNECTION_FRESHNESS_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43ONNECTION_FRESHNESS_FRESH\x10\x01\x12\x1e\n\x1a\x43ONNECTION_FRESHNESS_STALE\x10\x02\x12!\n\x1d\x43ONNECTION_FRESHNESS_DISABLED\x10\x03*\x85\x01\n\x0ePermissionTier\x12\x1f\n\x1bPERMISSION_TIER_UNSPECIFIED\x10\x00\x12\x1d\n\x19PERMISSION_TIER_READ_ONLY\x10\x01\x12\x19\n\x15PERMISSION_TIER_PAPER\x10\x02\x12\x18\n\x14PERMISSION_TIER_LIVE\x10\x03*\xaf\x01\n\x0fPermissionState\x12 \n\x1cPERMISSION_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18PERMISSION_STATE_GRANTED\x10\x01\x12 \n\x1cPERMISSION_STATE_NOT_GRANTED\x10\x02\x12\x1c\n\x18PERMISSION_STATE_REVOKED\x10\x03\x12\x1c\n\x18PERMISSION_STATE_BLOCKED\x10\x04*\x9f\x01\n\tReadScope\x12\x1a\n\x16READ_SCOPE_UNSPECIFIED\x10\x00\x12\x16\n\x12READ_SCOPE_ACCOUNT\x10\x01\x12\x17\n\x13READ_SCOPE_BALANCES\x10\x02\x12\x18\n\x14READ_SCOPE_POSITIONS\x10\x03\x12\x15\n\x11READ_SCOPE_ORDERS\x10\x04\x12\x14\n\x10READ_SCOPE_FILLS\x10\x05*\x83\x03\n\x15\x43onnectionWarningCode\x12\'\n#CONNECTION_WARNING_CODE_UNSPECIFIED\x10\x00\x12*\n&CONNECTION_WARNING_CODE_ACCESS_REVOKED\x10\x01\x12/\n+CONNECTION_WARNING_CODE_CREDENTIALS_REFUSED\x10\x02\x12\x32\n.CONNECTION_WARNING_CODE_CREDENTIALS_UNREADABLE\x10\x03\x12&\n\"CONNECTION_WARNING_CODE_DATA_STALE\x10\x04\x12*\n&CONNECTION_WARNING_CODE_TRADING_HALTED\x10\x05\x12+\n\'CONNECTION_WARNING_CODE_NOTHING_GRANTED\x10\x06\x12/\n+CONNECTION_WARNING_CODE_NO_BINDING_POSSIBLE\x10\x07\x32\x81\x07\n\x11\x43onnectionService\x12\x61\n\x10\x43reateConnection\x12%.brokerapi.v1.CreateConnectionRequest\x1a&.brokerapi.v1.CreateConnectionResponse\x12]\n\rGetConnection\x12\".brokerapi.v1.GetConnectionRequest\x1a#.brokerapi.v1.GetConnectionResponse\"\x03\x90\x02\x01\x12\x63\n\x0fListConnections\x12$.brokerapi.v1.ListConnectionsRequest\x1a%.brokerapi.v1.ListConnectionsResponse\"\x03\x90\x02\x01\x12\x66\n\x10UpdateConnection\x12%.brokerapi.v1.UpdateConnectionRequest\x1a&.brokerapi.v1.UpdateConnectionResponse\"\x03\x90\x02\x02\x12h\n\x10WatchConnections\x12%.brokerapi.v1.WatchConnectionsRequest\x1a&.brokerapi.v1.WatchConnectionsResponse\"\x03\x90\x02\x01\x30\x01\x12`\n\x0eTestConnection\x12#.brokerapi.v1.TestConnectionRequest\x1a$.brokerapi.v1.TestConnectionResponse\"\x03\x90\x02\x01\x12\x66\n\x10RevokeConnection\x12%.brokerapi.v1.RevokeConnectionRequest\x1a&.brokerapi.v1.RevokeConnectionResponse\"\x03\x90\x02\x02\x12O\n\nBeginOAuth\x12\x1f.brokerapi.v1.BeginOAuthRequest\x1a .brokerapi.v1.BeginOAuthResponse\x12X\n\rCompleteOAuth\x12\".brokerapi.v1.CompleteOAuthRequest\x1a#.brokerapi.v1.CompleteOAuthResponseB7\n\x0c\x62rokerapi.v1P\x01Z%brokergw/gen/brokerapi/v1;brokerapiv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,58 +50,60 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONNECTIONSERVICE'].methods_by_name['TestConnection']._serialized_options = b'\220\002\001'
   _globals['_CONNECTIONSERVICE'].methods_by_name['RevokeConnection']._loaded_options = None
   _globals['_CONNECTIONSERVICE'].methods_by_name['RevokeConnection']._serialized_options = b'\220\002\002'
-  _globals['_CONNECTIONHEALTH']._serialized_start=2736
-  _globals['_CONNECTIONHEALTH']._serialized_end=2994
-  _globals['_CONNECTIONFRESHNESS']._serialized_start=2997
-  _globals['_CONNECTIONFRESHNESS']._serialized_end=3155
-  _globals['_PERMISSIONTIER']._serialized_start=3158
-  _globals['_PERMISSIONTIER']._serialized_end=3291
-  _globals['_PERMISSIONSTATE']._serialized_start=3294
-  _globals['_PERMISSIONSTATE']._serialized_end=3469
-  _globals['_READSCOPE']._serialized_start=3472
-  _globals['_READSCOPE']._serialized_end=3631
-  _globals['_CONNECTIONWARNINGCODE']._serialized_start=3634
-  _globals['_CONNECTIONWARNINGCODE']._serialized_end=4021
-  _globals['_PERMISSION']._serialized_start=195
-  _globals['_PERMISSION']._serialized_end=354
-  _globals['_CONNECTIONWARNING']._serialized_start=356
-  _globals['_CONNECTIONWARNING']._serialized_end=443
-  _globals['_CONNECTION']._serialized_start=446
-  _globals['_CONNECTION']._serialized_end=1175
-  _globals['_APIKEYCREDENTIALS']._serialized_start=1177
-  _globals['_APIKEYCREDENTIALS']._serialized_end=1225
-  _globals['_CREATECONNECTIONREQUEST']._serialized_start=1228
-  _globals['_CREATECONNECTIONREQUEST']._serialized_end=1367
-  _globals['_CREATECONNECTIONRESPONSE']._serialized_start=1369
-  _globals['_CREATECONNECTIONRESPONSE']._serialized_end=1441
-  _globals['_GETCONNECTIONREQUEST']._serialized_start=1443
-  _globals['_GETCONNECTIONREQUEST']._serialized_end=1488
-  _globals['_GETCONNECTIONRESPONSE']._serialized_start=1490
-  _globals['_GETCONNECTIONRESPONSE']._serialized_end=1559
-  _globals['_LISTCONNECTIONSREQUEST']._serialized_start=1561
-  _globals['_LISTCONNECTIONSREQUEST']._serialized_end=1624
-  _globals['_LISTCONNECTIONSRESPONSE']._serialized_start=1626
-  _globals['_LISTCONNECTIONSRESPONSE']._serialized_end=1737
-  _globals['_UPDATECONNECTIONREQUEST']._serialized_start=1740
-  _globals['_UPDATECONNECTIONREQUEST']._serialized_end=1868
-  _globals['_UPDATECONNECTIONRESPONSE']._serialized_start=1870
-  _globals['_UPDATECONNECTIONRESPONSE']._serialized_end=1942
-  _globals['_WATCHCONNECTIONSREQUEST']._serialized_start=1944
-  _globals['_WATCHCONNECTIONSREQUEST']._serialized_end=2024
-  _globals['_CONNECTIONSSHOWN']._serialized_start=2026
-  _globals['_CONNECTIONSSHOWN']._serialized_end=2073
-  _globals['_CONNECTIONSHEARTBEAT']._serialized_start=2075
-  _globals['_CONNECTIONSHEARTBEAT']._serialized_end=2146
-  _globals['_WATCHCONNECTIONSRESPONSE']._serialized_start=2149
-  _globals['_WATCHCONNECTIONSRESPONSE']._serialized_end=2450
-  _globals['_TESTCONNECTIONREQUEST']._serialized_start=2452
-  _globals['_TESTCONNECTIONREQUEST']._serialized_end=2498
-  _globals['_TESTCONNECTIONRESPONSE']._serialized_start=2500
-  _globals['_TESTCONNECTIONRESPONSE']._serialized_end=2609
-  _globals['_REVOKECONNECTIONREQUEST']._serialized_start=2611
-  _globals['_REVOKECONNECTIONREQUEST']._serialized_end=2659
-  _globals['_REVOKECONNECTIONRESPONSE']._serialized_start=2661
-  _globals['_REVOKECONNECTIONRESPONSE']._serialized_end=2733
-  _globals['_CONNECTIONSERVICE']._serialized_start=4024
-  _globals['_CONNECTIONSERVICE']._serialized_end=4750
+  _globals['_CONNECTIONHEALTH']._serialized_start=2833
+  _globals['_CONNECTIONHEALTH']._serialized_end=3091
+  _globals['_CONNECTIONFRESHNESS']._serialized_start=3094
+  _globals['_CONNECTIONFRESHNESS']._serialized_end=3252
+  _globals['_PERMISSIONTIER']._serialized_start=3255
+  _globals['_PERMISSIONTIER']._serialized_end=3388
+  _globals['_PERMISSIONSTATE']._serialized_start=3391
+  _globals['_PERMISSIONSTATE']._serialized_end=3566
+  _globals['_READSCOPE']._serialized_start=3569
+  _globals['_READSCOPE']._serialized_end=3728
+  _globals['_CONNECTIONWARNINGCODE']._serialized_start=3731
+  _globals['_CONNECTIONWARNINGCODE']._serialized_end=4118
+  _globals['_PERMISSION']._serialized_start=221
+  _globals['_PERMISSION']._serialized_end=380
+  _globals['_CONNECTIONWARNING']._serialized_start=382
+  _globals['_CONNECTIONWARNING']._serialized_end=469
+  _globals['_CONNECTION']._serialized_start=472
+  _globals['_CONNECTION']._serialized_end=1201
+  _globals['_APIKEYCREDENTIALS']._serialized_start=1203
+  _globals['_APIKEYCREDENTIALS']._serialized_end=1251
+  _globals['_CREATECONNECTIONREQUEST']._serialized_start=1254
+  _globals['_CREATECONNECTIONREQUEST']._serialized_end=1393
+  _globals['_CREATECONNECTIONRESPONSE']._serialized_start=1395
+  _globals['_CREATECONNECTIONRESPONSE']._serialized_end=1467
+  _globals['_GETCONNECTIONREQUEST']._serialized_start=1469
+  _globals['_GETCONNECTIONREQUEST']._serialized_end=1514
+  _globals['_GETCONNECTIONRESPONSE']._serialized_start=1516
+  _globals['_GETCONNECTIONRESPONSE']._serialized_end=1585
+  _globals['_LISTCONNECTIONSREQUEST']._serialized_start=1587
+  _globals['_LISTCONNECTIONSREQUEST']._serialized_end=1650
+  _globals['_LISTCONNECTIONSRESPONSE']._serialized_start=1652
+  _globals['_LISTCONNECTIONSRESPONSE']._serialized_end=1763
+  _globals['_UPDATECONNECTIONREQUEST']._serialized_start=1766
+  _globals['_UPDATECONNECTIONREQUEST']._serialized_end=1894
+  _globals['_UPDATECONNECTIONRESPONSE']._serialized_start=1896
+  _globals['_UPDATECONNECTIONRESPONSE']._serialized_end=1968
+  _globals['_WATCHCONNECTIONSREQUEST']._serialized_start=1970
+  _globals['_WATCHCONNECTIONSREQUEST']._serialized_end=2050
+  _globals['_CONNECTIONSSHOWN']._serialized_start=2052
+  _globals['_CONNECTIONSSHOWN']._serialized_end=2099
+  _globals['_CONNECTIONSHEARTBEAT']._serialized_start=2101
+  _globals['_CONNECTIONSHEARTBEAT']._serialized_end=2172
+  _globals['_WATCHCONNECTIONSRESPONSE']._serialized_start=2175
+  _globals['_WATCHCONNECTIONSRESPONSE']._serialized_end=2476
+  _globals['_TESTCONNECTIONREQUEST']._serialized_start=2478
+  _globals['_TESTCONNECTIONREQUEST']._serialized_end=2524
+  _globals['_TESTCONNECTIONRESPONSE']._serialized_start=2526
+  _globals['_TESTCONNECTIONRESPONSE']._serialized_end=2635
+  _globals['_REVOKECONNECTIONREQUEST']._serialized_start=2637
+  _globals['_REVOKECONNECTIONREQUEST']._serialized_end=2685
+  _globals['_REVOKECONNECTIONRESPONSE']._serialized_start=2687
+  _globals['_REVOKECONNECTIONRESPONSE']._serialized_end=2759
+  _globals['_COMPLETEOAUTHRESPONSE']._serialized_start=2761
+  _globals['_COMPLETEOAUTHRESPONSE']._serialized_end=2830
+  _globals['_CONNECTIONSERVICE']._serialized_start=4121
+  _globals['_CONNECTIONSERVICE']._serialized_end=5018
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from brokerapi.v1 import connections_pb2 as brokerapi_dot_v1_dot_connections__pb2
+from brokerapi.v1 import oauth_pb2 as brokerapi_dot_v1_dot_oauth__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -70,6 +71,16 @@ class ConnectionServiceStub:
                 request_serializer=brokerapi_dot_v1_dot_connections__pb2.RevokeConnectionRequest.SerializeToString,
                 response_deserializer=brokerapi_dot_v1_dot_connections__pb2.RevokeConnectionResponse.FromString,
                 _registered_method=True)
+        self.BeginOAuth = channel.unary_unary(
+                '/brokerapi.v1.ConnectionService/BeginOAuth',
+                request_serializer=brokerapi_dot_v1_dot_oauth__pb2.BeginOAuthRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_oauth__pb2.BeginOAuthResponse.FromString,
+                _registered_method=True)
+        self.CompleteOAuth = channel.unary_unary(
+                '/brokerapi.v1.ConnectionService/CompleteOAuth',
+                request_serializer=brokerapi_dot_v1_dot_oauth__pb2.CompleteOAuthRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_connections__pb2.CompleteOAuthResponse.FromString,
+                _registered_method=True)
 
 
 class ConnectionServiceServicer:
@@ -129,6 +140,22 @@ class ConnectionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BeginOAuth(self, request, context):
+        """Begins an authorization by OAuth with the user's own application at the broker, of a new connection or of one that
+        must be authorized again. It is good for one callback within ten minutes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompleteOAuth(self, request, context):
+        """Completes an authorization with what the broker sent the browser back with, where that did not reach the gateway by
+        itself. Whatever the outcome, the state is used up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ConnectionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -166,6 +193,16 @@ def add_ConnectionServiceServicer_to_server(servicer, server):
                     servicer.RevokeConnection,
                     request_deserializer=brokerapi_dot_v1_dot_connections__pb2.RevokeConnectionRequest.FromString,
                     response_serializer=brokerapi_dot_v1_dot_connections__pb2.RevokeConnectionResponse.SerializeToString,
+            ),
+            'BeginOAuth': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeginOAuth,
+                    request_deserializer=brokerapi_dot_v1_dot_oauth__pb2.BeginOAuthRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_oauth__pb2.BeginOAuthResponse.SerializeToString,
+            ),
+            'CompleteOAuth': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompleteOAuth,
+                    request_deserializer=brokerapi_dot_v1_dot_oauth__pb2.CompleteOAuthRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_connections__pb2.CompleteOAuthResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -358,6 +395,60 @@ class ConnectionService:
             '/brokerapi.v1.ConnectionService/RevokeConnection',
             brokerapi_dot_v1_dot_connections__pb2.RevokeConnectionRequest.SerializeToString,
             brokerapi_dot_v1_dot_connections__pb2.RevokeConnectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BeginOAuth(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.ConnectionService/BeginOAuth',
+            brokerapi_dot_v1_dot_oauth__pb2.BeginOAuthRequest.SerializeToString,
+            brokerapi_dot_v1_dot_oauth__pb2.BeginOAuthResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompleteOAuth(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.ConnectionService/CompleteOAuth',
+            brokerapi_dot_v1_dot_oauth__pb2.CompleteOAuthRequest.SerializeToString,
+            brokerapi_dot_v1_dot_connections__pb2.CompleteOAuthResponse.FromString,
             options,
             channel_credentials,
             insecure,

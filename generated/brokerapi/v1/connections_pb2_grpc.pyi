@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from brokerapi.v1 import connections_pb2 as _connections_pb2
+from brokerapi.v1 import oauth_pb2 as _oauth_pb2
 from collections import abc as _abc
 from grpc import aio as _aio
 import abc as _abc_1
@@ -36,6 +37,14 @@ class ConnectionServiceStub:
     RevokeConnection: _aio.UnaryUnaryMultiCallable[_connections_pb2.RevokeConnectionRequest, _connections_pb2.RevokeConnectionResponse]
     """Ends a connection at once, with its sessions, its streams and what is bound to its account, and destroys its
     credentials. Orders at the broker stay as they are.
+    """
+    BeginOAuth: _aio.UnaryUnaryMultiCallable[_oauth_pb2.BeginOAuthRequest, _oauth_pb2.BeginOAuthResponse]
+    """Begins an authorization by OAuth with the user's own application at the broker, of a new connection or of one that
+    must be authorized again. It is good for one callback within ten minutes.
+    """
+    CompleteOAuth: _aio.UnaryUnaryMultiCallable[_oauth_pb2.CompleteOAuthRequest, _connections_pb2.CompleteOAuthResponse]
+    """Completes an authorization with what the broker sent the browser back with, where that did not reach the gateway by
+    itself. Whatever the outcome, the state is used up.
     """
 
 class ConnectionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -102,6 +111,26 @@ class ConnectionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_connections_pb2.RevokeConnectionResponse]:
         """Ends a connection at once, with its sessions, its streams and what is bound to its account, and destroys its
         credentials. Orders at the broker stay as they are.
+        """
+
+    @_abc_1.abstractmethod
+    def BeginOAuth(
+        self,
+        request: _oauth_pb2.BeginOAuthRequest,
+        context: _aio.ServicerContext[_oauth_pb2.BeginOAuthRequest, _abc.Awaitable[_oauth_pb2.BeginOAuthResponse]],
+    ) -> _abc.Awaitable[_oauth_pb2.BeginOAuthResponse]:
+        """Begins an authorization by OAuth with the user's own application at the broker, of a new connection or of one that
+        must be authorized again. It is good for one callback within ten minutes.
+        """
+
+    @_abc_1.abstractmethod
+    def CompleteOAuth(
+        self,
+        request: _oauth_pb2.CompleteOAuthRequest,
+        context: _aio.ServicerContext[_oauth_pb2.CompleteOAuthRequest, _abc.Awaitable[_connections_pb2.CompleteOAuthResponse]],
+    ) -> _abc.Awaitable[_connections_pb2.CompleteOAuthResponse]:
+        """Completes an authorization with what the broker sent the browser back with, where that did not reach the gateway by
+        itself. Whatever the outcome, the state is used up.
         """
 
 def add_ConnectionServiceServicer_to_server(servicer: ConnectionServiceServicer, server: _aio.Server) -> None: ...

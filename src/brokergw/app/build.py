@@ -1,7 +1,7 @@
 """The composition root: the only place that knows every part."""
 
 import asyncio
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, Self, runtime_checkable
 
@@ -18,6 +18,7 @@ from brokergw.app.clock import SystemClock
 from brokergw.app.database import owner_url
 from brokergw.app.doubts import Doubts
 from brokergw.app.identity import IdentityParts
+from brokergw.app.oauth import open_oauth, open_web
 from brokergw.app.secrets import Secrets, load_secrets
 from brokergw.app.settings import Settings, split_address
 from brokergw.app.tracing import open_tracing
@@ -35,6 +36,7 @@ from brokergw.desk.reconcile.wiring import ReconcileNeeds
 from brokergw.desk.rules import DeskRules
 from brokergw.model.account import ConnectionHealth
 from brokergw.model.errors import GatewayError
+from brokergw.ports.broker import AdapterFactory
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Journal
 from brokergw.rpc.server import RpcServer, build_server
@@ -43,6 +45,8 @@ from brokergw.store.emergency import JsonLinesEmergency
 from brokergw.store.evidence import JsonLinesEvidence
 from brokergw.store.halt_file import JsonHaltFile
 from brokergw.store.open import Store, open_store
+from brokergw.transport.oauth.client import TokenClient
+from brokergw.web.server import WebServer
 
 _HEALTH_EVERY_S: Final = 1.0
 
@@ -71,6 +75,8 @@ class Gateway:
     tracing: TracerProvider | None
     doubts: Doubts
     alerts: Alerts
+    web: WebServer | None = None
+    web_port: int | None = None
     _watching: tuple[asyncio.Task[None], ...] = ()
 
     @classmethod
@@ -101,6 +107,7 @@ class Gateway:
         limits = _open_limits(settings, store, catalog, live, clock)
         halts_kept = JsonHaltFile(settings.data_dir / "halts")
         halting = Halting(store.halts, clock, file=halts_kept, notify=alerts.notify)
+        endpoint = TokenClient()
         desk = Desk(
             journal,
             store.connections,
@@ -120,6 +127,7 @@ class Gateway:
             risk_days=store.risk_days,
             emergency=emergency,
         )
+        desk.authorize_by(open_oauth(settings, store, endpoint))
         tracing = open_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
         registry = CollectorRegistry()
         doubts = Doubts(registry, store.journal, clock)
@@ -136,12 +144,7 @@ class Gateway:
             registry=registry,
             tracer=tracing.get_tracer("brokergw") if tracing is not None else None,
         )
-        closing: tuple[_Closable, ...] = (
-            *(factory for factory in catalog.values() if isinstance(factory, _Closable)),
-            evidence,
-            emergency,
-            halts_kept,
-        )
+        closing = _closing(catalog, evidence, emergency, halts_kept, endpoint)
         return cls(settings, secrets, store, desk, identity, server, registry, closing, tracing, doubts, alerts)
 
     async def start(self) -> int:
@@ -152,6 +155,9 @@ class Gateway:
         self.alerts.start()
         await self.desk.start()
         port = await self.server.start()
+        self.web = open_web(self.settings, self.desk, self.store, SystemClock())
+        if self.web is not None:
+            self.web_port = await self.web.start()
         self._watching = (
             asyncio.create_task(self._watch_health(), name="watch health"),
             *self.identity.start(),
@@ -170,6 +176,8 @@ class Gateway:
         """Give up everything."""
         for task in self._watching:
             task.cancel()
+        if self.web is not None:
+            await self.web.stop()
         await self.desk.stop()
         await self.alerts.stop()
         for part in self.closing:
@@ -198,6 +206,11 @@ class Gateway:
             for broker, up in healthy.items():
                 self.server.health.set_broker(broker, serving=up)
             await asyncio.sleep(_HEALTH_EVERY_S)
+
+
+def _closing(catalog: Mapping[str, AdapterFactory], *others: _Closable) -> tuple[_Closable, ...]:
+    """List what is given up at the end, in order."""
+    return *(factory for factory in catalog.values() if isinstance(factory, _Closable)), *others
 
 
 def _rules_of(settings: Settings) -> DeskRules:

@@ -55,7 +55,7 @@ async def _serve(settings: Settings) -> None:
     port = await gateway.start()
     metrics = _serve_metrics(gateway)
     _calm_collector()
-    announce(settings, port, metrics.server_port if metrics is not None else None)
+    announce(settings, port, metrics.server_port if metrics is not None else None, gateway.web_port)
     if await gateway.identity.lacks_admin():
         log.warning("nobody is an administrator yet: run `brokergw keys bootstrap`, which shows its key once")
     await stop.wait()
@@ -77,10 +77,12 @@ def _calm_collector() -> None:
     gc.set_threshold(50_000, 50, 100)
 
 
-def announce(settings: Settings, port: int, metrics_port: int | None) -> None:
+def announce(settings: Settings, port: int, metrics_port: int | None, web_port: int | None = None) -> None:
     """Print one line of JSON that tells whoever started us where we are."""
     host, _ = split_address(settings.listen)
     line = {"event": "serving", "listen": f"{host}:{port}", "port": port, "metrics_port": metrics_port}
+    if web_port is not None:
+        line["web_port"] = web_port
     print(json.dumps(line), flush=True)  # noqa: T201 - read by whoever started the process
 
 

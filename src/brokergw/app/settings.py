@@ -66,6 +66,14 @@ class Settings(IdentitySettings):
         "data_dir. Several replicas must share it.",
     )
 
+    oauth_redirect_base_url: str = Field(
+        "",
+        validation_alias=AliasChoices("OAUTH_REDIRECT_BASE_URL", "oauth_redirect_base_url"),
+        description="Where brokers send people back to: `https://` or loopback (docs/oauth.md); empty is no OAuth.",
+    )
+    web_listen: str = Field("", description="Address of the web server that takes them; empty serves none.")
+    alpaca_oauth_url: str = Field("", description="Another authorization server for Alpaca than its own.")
+
     orders_per_minute: int = Field(3_000, ge=1, description="Order calls one user may make in a minute.")
     reads_per_minute: int = Field(12_000, ge=1, description="Reads one user may make in a minute.")
     connections_per_minute: int = Field(60, ge=1, description="Connection calls one user may make in a minute.")

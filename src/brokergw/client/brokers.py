@@ -10,6 +10,7 @@ from brokerapi.v1 import (
     connections_pb2_grpc,
     market_data_pb2,
     market_data_pb2_grpc,
+    oauth_pb2,
 )
 
 from brokergw.client import encode
@@ -132,6 +133,50 @@ class BrokerCalls(CallGroup):
         """End a connection and destroy its credentials; revoking twice is the same as once."""
         request = connections_pb2.RevokeConnectionRequest(connection_id=connection_id)
         return (await self._caller.read(self._connections.RevokeConnection, request, timeout_s)).connection
+
+    async def begin_oauth(
+        self,
+        broker: str = "",
+        environment: str = "",
+        *,
+        connection_id: str = "",
+        client_id: str = "",
+        client_secret: str = "",
+        scopes: Sequence[str] = (),
+        timeout_s: float | None = None,
+    ) -> oauth_pb2.BeginOAuthResponse:
+        """Begin an authorization: of a new connection at a broker, or again of one that there is.
+
+        Args:
+            broker: for a new connection its id, from `list_brokers`.
+            environment: for a new connection PAPER or LIVE.
+            connection_id: the connection that is authorised again.
+            client_id: the id of your own application at the broker; for a connection that there is, the stored one
+                is used when this is empty.
+            client_secret: its secret.
+            scopes: what to ask for; the broker's usual scopes when empty.
+            timeout_s: how long all of it may take.
+        """
+        request = oauth_pb2.BeginOAuthRequest(broker=broker, connection_id=connection_id, scopes=scopes)
+        if environment:
+            request.environment = encode.environment(environment)
+        if client_id or client_secret:
+            request.application.client_id, request.application.client_secret = client_id, client_secret
+        return await self._caller.once(self._connections.BeginOAuth, request, timeout_s)
+
+    async def complete_oauth(
+        self,
+        broker: str,
+        state: str,
+        *,
+        code: str = "",
+        issuer: str = "",
+        error: str = "",
+        timeout_s: float | None = None,
+    ) -> connections_pb2.Connection:
+        """Complete an authorization with what the broker sent the browser back with; it can be done once."""
+        request = oauth_pb2.CompleteOAuthRequest(broker=broker, state=state, code=code, issuer=issuer, error=error)
+        return (await self._caller.once(self._connections.CompleteOAuth, request, timeout_s)).connection
 
     async def get_quotes(
         self, account_id: str, symbols: Sequence[str], *, timeout_s: float | None = None

@@ -9,6 +9,7 @@ import structlog
 from brokergw.desk.alerts.limits import LimitAlerts
 from brokergw.desk.alerts.logged import LoggedAlerts
 from brokergw.desk.clearing.clearing import Clearing
+from brokergw.desk.connections.card import ConnectionCard
 from brokergw.desk.connections.cards import Cards
 from brokergw.desk.connections.watch import ConnectionWatch
 from brokergw.desk.doubt.left_answers import LeftAnswers
@@ -35,6 +36,8 @@ from brokergw.desk.keys.sends import Sends
 from brokergw.desk.limits.desk import LimitsDesk
 from brokergw.desk.live.live import Live
 from brokergw.desk.loss.losses import Losses, LossParts
+from brokergw.desk.oauth.authorizing import Beginning, Begun, Callback
+from brokergw.desk.oauth.wiring import OAuthParts, OAuthSources, require_oauth
 from brokergw.desk.reconcile.wiring import ReconcileNeeds, ReconcileParts, Reconciling
 from brokergw.desk.record.admission import Admission
 from brokergw.desk.record.answers import Answers
@@ -89,6 +92,8 @@ class Desk:
 
     Questions and connection verbs are limited to the caller's own; foreign and missing things answer alike.
     """
+
+    oauth: OAuthParts | None = None
 
     def __init__(
         self,
@@ -248,9 +253,10 @@ class Desk:
         self.list_mismatches, self.settle_reconciliation = reconcile.mismatches, reconcile.settle
         self.get_reconciliation_policy, self.set_reconciliation_policy = reconcile.policy, reconcile.set_policy
 
-        cards = Cards(self.live, self._halting.standing, self.limits.book, clock)
+        self._cards = cards = Cards(self.live, self._halting.standing, self.limits.book, clock)
         self._connection_watch = ConnectionWatch(self._sessions, cards, clock)
         self.watch_connections = self._connection_watch.stream
+        self._directory = directory
         connections = Connections(directory, self._sessions, cards, self._tail, self.live, clock)
         self.create_connection, self.update_connection = connections.create, connections.update
         self.get_connection, self.list_connections = connections.get, connections.list
@@ -284,6 +290,19 @@ class Desk:
             if session is not None and not command.validate_only:
                 await self._submit.deny(caller, command, session.connection.broker, denial)
             raise
+
+    def authorize_by(self, sources: OAuthSources) -> None:
+        """Authorise connections by OAuth; before the start."""
+        self.oauth = OAuthParts(sources, self._sessions, self._directory, self._notifier, self._clock)
+
+    async def begin_oauth(self, caller: Caller, wanted: Beginning) -> Begun:
+        """Begin an authorization at a broker."""
+        return await require_oauth(self.oauth).begin(caller, wanted)
+
+    async def complete_oauth(self, caller: Caller, callback: Callback) -> ConnectionCard:
+        """Complete an authorization at a broker."""
+        status = await require_oauth(self.oauth).complete(caller.user_id, callback)
+        return await self._cards.of(await self._sessions.open(status.connection))
 
     async def submit(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> OrderResult:
         """Place a cleared order."""
@@ -331,6 +350,8 @@ class Desk:
             self._background.extend(await self.losses.start())
         self._background.extend(await self._hours.start())
         await self._holding.start()
+        if self.oauth is not None:
+            self._background.append(self.oauth.start())
         self._background.append(asyncio.create_task(self._clearing.run(), name="clear halted scopes"))
         self._background.append(asyncio.create_task(self._discover(), name="discover connections"))
         self._background.append(asyncio.create_task(self._own_orders.run(), name="own orders"))
@@ -367,6 +388,8 @@ class Desk:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        if self.oauth is not None:
+            await self.oauth.stop()
         await self._admission.stop()
         await self._emergency.cancels.stop()
         await self._halting.stop()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -12,7 +13,7 @@ from brokergw.model.broker_config import BrokerConfig
 from brokergw.model.errors import GatewayError, NotFound, Reason
 from brokergw.model.principal import Caller
 from brokergw.model.whose import Whose, only
-from brokergw.ports.broker import AdapterFactory, BrokerAdapter, BrokerLink, Credentials, Pace
+from brokergw.ports.broker import AccessTokens, AdapterFactory, BrokerAdapter, BrokerLink, Credentials, Pace
 from brokergw.ports.clock import Clock
 from brokergw.ports.directory import ConnectionDirectory
 from brokergw.ports.vault import Purpose
@@ -35,6 +36,7 @@ class Sessions:
     """Every session of this process, opened when first needed.
 
     `processes` is how many processes of the gateway live: together they make the requests of each connection.
+    `tokens_of` gives the tokens of a connection that was authorised by OAuth, by what its credentials are.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Sessions:
         config_of: Callable[[str], BrokerConfig] = lambda broker: BrokerConfig(broker=broker),
     ) -> None:
         self.processes = 1
+        self.tokens_of: Callable[[Connection, Credentials | None], AccessTokens | None] = lambda *_: None
         self._config_of = config_of
         self._directory = directory
         self._brokers = brokers
@@ -52,6 +55,7 @@ class Sessions:
         self._by_account: dict[str, Session] = {}
         self._by_connection: dict[str, Session] = {}
         self._on_open: Callable[[Session], None] = lambda _: None
+        self._by_tokens: set[str] = set()
         self._ending: set[asyncio.Task[None]] = set()
 
     def on_open(self, listener: Callable[[Session], None]) -> None:
@@ -148,6 +152,10 @@ class Sessions:
         self._on_open(session)
         return session
 
+    def is_by_tokens(self, connection_id: str) -> bool:
+        """Tell whether a session speaks with the tokens of an authorization."""
+        return connection_id in self._by_tokens
+
     async def renew(self, connection: Connection) -> Session:
         """Take over how a connection is now; with other credentials its session speaks through another adapter.
 
@@ -155,6 +163,10 @@ class Sessions:
         """
         session = await self.open(connection)
         if not _is_news(session, connection):
+            return session
+        if self.is_by_tokens(connection.connection_id) and not session.unreadable:
+            # Another token is nothing to its adapter, which asks for the one of the moment.
+            session.connection = connection
             return session
         credentials, broken = await self._credentials(connection)
         if broken and session.unreadable:
@@ -171,6 +183,12 @@ class Sessions:
         link = self.link(
             connection.broker, connection.environment, credentials, connection.connection_id, connection.account_id
         )
+        tokens = self.tokens_of(connection, credentials)
+        self._by_tokens.discard(connection.connection_id)
+        if tokens is not None:
+            self._by_tokens.add(connection.connection_id)
+            # What it takes to get tokens is not for the adapter.
+            link = replace(link, credentials=None, tokens=tokens)
         return self._brokers[connection.broker].open(link)
 
     def _judge(self, session: Session, broken: str) -> None:

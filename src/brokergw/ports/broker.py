@@ -88,12 +88,27 @@ def own_pace() -> Pace:
     return Pace()
 
 
+class AccessTokens(Protocol):
+    """The access token of one connection, which changes while the connection is open."""
+
+    async def current(self) -> str:
+        """Give a token that is good by all that is known; raises BROKER_CREDENTIALS_REFUSED when a person is needed,
+        BROKER_UNREACHABLE when the broker gives none at the moment.
+        """
+        ...
+
+    async def after(self, refused: str) -> str:
+        """Give a token other than one that the broker has just refused; raises as `current` does."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerLink:
     """What an adapter needs to speak for one connection.
 
     Addresses are those that the platform has set; empty leaves the adapter's own. `pace` is asked before each request,
-    so that what it says holds at once.
+    so that what it says holds at once. A connection that was authorised by OAuth has `tokens`, and its `credentials`
+    hold nothing that an adapter needs.
     """
 
     connection_id: str
@@ -103,6 +118,7 @@ class BrokerLink:
     trading_url: str = ""
     data_url: str = ""
     pace: Callable[[], Pace] = own_pace
+    tokens: AccessTokens | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ _PACKAGE: Final = "brokerapi.v1"
 _SHOWN: Final = {
     "AcknowledgeRiskRequest": "version",
     "AssetClassList": "asset_classes",
+    "BeginOAuthRequest": "broker environment connection_id application scopes",
     "BrokerConfig": (
         "broker enabled fee_bps fee_per_contract requests_per_minute regions paper_url live_url data_url limits etag"
         " set_by set_time fault"
@@ -19,6 +20,7 @@ _SHOWN: Final = {
     "CancelOrderRequest": "idempotency_key order_id etag",
     "ClearKillSwitchRequest": "scope cause epoch reason",
     "CloseAllRequest": "idempotency_key",
+    "CompleteOAuthRequest": "broker issuer error",
     "CreateConnectionRequest": "broker environment api_key",
     "EscalateToLiveRequest": "account_id strategy_id",
     "FlattenRequest": "idempotency_key account_id symbol",
@@ -74,19 +76,22 @@ _SHOWN: Final = {
     "UnlockMfaRequest": "user_id",
     "UnmapCertificateRequest": "certificate_id",
     "UpdateBrokerConfigRequest": "config",
+    "UpdateConnectionRequest": "connection_id api_key label",
     "UpdateLimitsRequest": "strategy_id limits etag",
     "UpdatePlatformLimitsRequest": "limits etag",
     "UpdateReconciliationPolicyRequest": "user_id policy",
     "UpdateUserLimitsRequest": "user_id limits etag region",
 }
 
-_LAST_FOUR: Final = {"ApiKeyCredentials": "key"}
+_LAST_FOUR: Final = {"ApiKeyCredentials": "key", "OAuthApplication": "client_id"}
 
 _NEVER: Final = {
     "ApiKeyCredentials": "secret",
     "ClearKillSwitchRequest": "mfa_code",
+    "CompleteOAuthRequest": "state code",
     "ConfirmMfaRequest": "code",
     "EscalateToLiveRequest": "code",
+    "OAuthApplication": "client_secret",
     "ResumeUserRequest": "mfa_code",
     "UpdateBrokerConfigRequest": "mfa_code",
     "UpdateLimitsRequest": "mfa_code",

@@ -12,6 +12,7 @@ from brokerapi.v1 import (
     connections_pb2,
     fills_pb2,
     market_data_pb2,
+    oauth_pb2,
     operations_pb2,
     orders_pb2,
     positions_pb2,
@@ -35,6 +36,7 @@ from brokergw.rpc.wire import (
     connections,
     fills,
     market_data,
+    oauth,
     operations,
     orders,
     positions,
@@ -267,6 +269,15 @@ _CONNECTIONS: Final = (
         "ConnectionService/RevokeConnection",
         connections_pb2.RevokeConnectionRequest,
         connections.named_from_proto,
+        Scope.CONNECTIONS_WRITE,
+    ),
+    _connection(
+        "ConnectionService/BeginOAuth", oauth_pb2.BeginOAuthRequest, oauth.begin_from_proto, Scope.CONNECTIONS_WRITE
+    ),
+    _connection(
+        "ConnectionService/CompleteOAuth",
+        oauth_pb2.CompleteOAuthRequest,
+        oauth.complete_from_proto,
         Scope.CONNECTIONS_WRITE,
     ),
 )

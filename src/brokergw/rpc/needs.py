@@ -11,6 +11,7 @@ from brokergw.desk.limits.verbs import BrokerChange, LimitsChange, LimitsView
 from brokergw.desk.live.live import ModesView
 from brokergw.desk.live.mfa import Enrolment
 from brokergw.desk.live.risk_text import RiskText
+from brokergw.desk.oauth.authorizing import Beginning, Begun, Callback
 from brokergw.desk.reconcile.settling import Settled
 from brokergw.desk.results import Cleared, OrderResult, Positions, Result, SweepResult
 from brokergw.desk.streams.watch import WatchItem, WatchRequest
@@ -204,6 +205,14 @@ class Connections(Protocol):
 
     async def revoke_connection(self, caller: Caller, connection_id: str) -> ConnectionCard:
         """End a connection and destroy its credentials."""
+        ...
+
+    async def begin_oauth(self, caller: Caller, wanted: Beginning) -> Begun:
+        """Begin an authorization."""
+        ...
+
+    async def complete_oauth(self, caller: Caller, callback: Callback) -> ConnectionCard:
+        """Complete an authorization."""
         ...
 
 

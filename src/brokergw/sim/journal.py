@@ -8,7 +8,24 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 _SECRET_NAMES: Final = frozenset(
-    {"secret_key", "secret", "key_id", "key", "token", "oauth_token", "access_token", "refresh_token", "password"}
+    {
+        "secret_key",
+        "secret",
+        "key_id",
+        "key",
+        "token",
+        "oauth_token",
+        "access_token",
+        "refresh_token",
+        "password",
+        "accessToken",
+        "refreshToken",
+        "id_token",
+        "client_secret",
+        "code",
+        "code_verifier",
+        "state",
+    }
 )
 _SHOWN: Final = 4
 

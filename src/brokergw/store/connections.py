@@ -17,11 +17,11 @@ from brokergw.ports.clock import Clock
 from brokergw.ports.vault import CredentialsMoved, Purpose
 from brokergw.store.audit.chain import write_audit
 from brokergw.store.directory import insert_new, make_user_known
-from brokergw.store.group import RunsWork
+from brokergw.store.group import RunsWork, Work
 from brokergw.store.mode_changes import touch
 from brokergw.store.reader import Reader
 from brokergw.store.separation.filters import rows_of
-from brokergw.store.tables import ACCOUNTS, CONNECTIONS, CREDENTIALS, MODE_BINDINGS
+from brokergw.store.tables import ACCOUNTS, CONNECTIONS, CREDENTIALS, MODE_BINDINGS, OAUTH_GRANTS
 from brokergw.store.vault.places import place_of_credential
 from brokergw.store.vault.seal import Place, Seal, Sealed
 from brokergw.store.writer import Writer
@@ -56,6 +56,11 @@ class SqlConnectionDirectory:
 
     async def add(self, connection: Connection, credentials: Credentials | None, audit: AuditRow | None = None) -> None:
         """Store a connection, its account and its sealed credentials; raises AlreadyThere for a known id."""
+        work = self.adding(connection, credentials, audit)
+        await insert_new(self._writer.run, only(connection.user_id), work, "connection")
+
+    def adding(self, connection: Connection, credentials: Credentials | None, audit: AuditRow | None = None) -> Work:
+        """Give the write that stores a connection, for whoever has more to write with it."""
         version = 1 if credentials else 0
         sealed = self._sealed(connection, credentials or {}, version)
         later = {"credentials_version": version, "label": connection.label}
@@ -76,7 +81,7 @@ class SqlConnectionDirectory:
             if audit is not None:
                 write_audit(database, audit)
 
-        await insert_new(self._writer.run, only(connection.user_id), work, "connection")
+        return work
 
     async def get(self, whose: Whose, connection_id: str) -> Connection | None:
         """Read one connection."""
@@ -118,6 +123,15 @@ class SqlConnectionDirectory:
 
         `connection` is what they are based on: raises CredentialsMoved when they have changed since, or were destroyed.
         """
+        work = self.replacing(connection, credentials, audit)
+        if not await self._writer.run(only(connection.user_id), work):
+            raise CredentialsMoved(connection.connection_id)
+        changed = await self.get(only(connection.user_id), connection.connection_id)
+        assert changed is not None
+        return changed
+
+    def replacing(self, connection: Connection, credentials: Credentials, audit: AuditRow | None = None) -> Work:
+        """Give the write that replaces credentials, for whoever has more to write with it; it tells whether it did."""
         user_id, connection_id = connection.user_id, connection.connection_id
         version = connection.credentials_version + 1
         sealed = self._sealed(connection, credentials, version)
@@ -141,11 +155,7 @@ class SqlConnectionDirectory:
                 write_audit(database, audit)
             return True
 
-        if not await self._writer.run(only(user_id), work):
-            raise CredentialsMoved(connection_id)
-        changed = await self.get(only(user_id), connection_id)
-        assert changed is not None
-        return changed
+        return work
 
     async def set_label(self, user_id: str, connection_id: str, label: str, audit: AuditRow) -> bool:
         """Name a connection as its user wants it; False when there is none that is not revoked."""
@@ -168,7 +178,6 @@ class SqlConnectionDirectory:
         known = (CONNECTIONS.c.user_id == user_id) & (CONNECTIONS.c.connection_id == connection_id)
         account = _CONNECTIONS.with_only_columns(ACCOUNTS.c.account_id).where(known)
         end = update(CONNECTIONS).where(known, CONNECTIONS.c.revoke_time_ns.is_(None))
-        mine = (CREDENTIALS.c.user_id == user_id, CREDENTIALS.c.connection_id == connection_id)
 
         def work(database: Database) -> bool:
             account_id = database.scalar(account)
@@ -179,7 +188,9 @@ class SqlConnectionDirectory:
             bound = (MODE_BINDINGS.c.user_id == user_id, MODE_BINDINGS.c.account_id == account_id)
             database.execute(delete(MODE_BINDINGS).where(*bound))
             ended = database.execute(end.values(revoke_time_ns=time_ns, has_key=False, key_last_four="")).rowcount
-            database.execute(delete(CREDENTIALS).where(*mine))
+            for table in (CREDENTIALS, OAUTH_GRANTS):
+                mine = (table.c.user_id == user_id, table.c.connection_id == connection_id)
+                database.execute(delete(table).where(*mine))
             if ended and audit is not None:
                 write_audit(database, audit)
             return True

@@ -37,6 +37,8 @@ from brokergw.store.mfa import SqlAuthenticators
 from brokergw.store.migrations import is_current, read_epoch
 from brokergw.store.modes import SqlModes
 from brokergw.store.notary.keeping import AuditKeeping, Chains
+from brokergw.store.oauth.attempts import SqlAttempts
+from brokergw.store.oauth.grants import SqlGrants
 from brokergw.store.reader import Reader
 from brokergw.store.reconciliations import SqlReconciliations
 from brokergw.store.roles import SqlRoles
@@ -120,6 +122,8 @@ class Store:
         self.connections: Final = SqlConnectionDirectory(
             self._writer, self._reader, seal, self.journal.record, clock, run
         )
+        self.attempts: Final = SqlAttempts(self._writer.run, self._reader, seal)
+        self.grants: Final = SqlGrants(self._writer, self._reader, self.connections, clock, instance_id, shared=shared)
         self.vault: Final = SqlVault(run, self._reader, seal, self.leases, self.journal.record, clock)
         self.modes: Final = SqlModes(run, self._reader)
         self.authenticators: Final = SqlAuthenticators(run, self._reader, seal)

@@ -16,12 +16,14 @@ from brokergw.model.broker_config import BrokerConfig
 from brokergw.model.certificates import CertificateMapping, CertificateMatch
 from brokergw.model.mfa import Authenticator
 from brokergw.model.modes import Acknowledgement
+from brokergw.model.oauth import Grant, GrantState
 from brokergw.model.principal import Role, Scope
 from brokergw.model.reconciliation import Finding, ReconciliationPolicy
 from brokergw.model.trading import PLATFORM, HaltCause
 from brokergw.model.whose import only
 from brokergw.ports.broker import Credentials
 from brokergw.ports.journal import Commit
+from brokergw.ports.oauth import Claim
 from brokergw.store import Store
 from tests.conformance.store.making import (
     ACCOUNT,
@@ -75,6 +77,10 @@ EXEMPT: Final = {
     "SqlLeases.renew": "which processes live, and which does the background work of a connection",
     "SqlLeases.report": "how a connection's feed fares, every second",
     "SqlModes._written": "how `change` and `acknowledge` write",
+    "SqlAttempts.begin": "the call that begins an authorization has its row",
+    "SqlAttempts.take": "what comes of the callback has its row",
+    "SqlGrants.claim": "a process is about to refresh; what comes of it has its row",
+    "SqlGrants.warned": "which process tells a person of an end ahead",
     "SqlReconciliations.answered": "a question between processes has been answered",
     "SqlReconciliations.want": "a question between processes; the call that asks has its row",
     "SqlRiskDays.keep": "what an account is worth, every few seconds; a crossing halts, and that has its row",
@@ -100,6 +106,29 @@ MAPPING: Final = CertificateMapping(
 ACKNOWLEDGEMENT: Final = Acknowledgement(version="1", text_hash="hash", time_ns=1, key_id="key_1", request_id="req_1")
 CONFIG: Final = BrokerConfig(broker="mock", version=1, set_by="root", set_time_ns=1)
 CREDENTIALS: Final = Credentials(key="key", secret="secret")
+
+
+GRANT: Final = Grant(connection_id="con_9", user_id=USER, version=1, authorize_time_ns=START_NS)
+
+
+async def _granted(store: Store) -> None:
+    await store.grants.open(connection_for("acc_9", connection_id="con_9"), CREDENTIALS, GRANT)
+
+
+async def _grant_replaced(store: Store) -> None:
+    connection = await store.connections.get(only(USER), "con_9")
+    assert connection is not None
+    await store.grants.replace(connection, CREDENTIALS, GRANT, since=1)
+
+
+async def _claimed(store: Store) -> None:
+    await _granted(store)
+    assert await store.grants.claim(USER, "con_9", 1) is not None
+
+
+async def _refresh_failed(store: Store) -> None:
+    claim = Claim(grant=GRANT, holder=store.leases.instance_id, asked_at=0.0)
+    await store.grants.release(claim, replace(GRANT, state=GrantState.REAUTHORIZATION_REQUIRED))
 
 
 async def _enrolled(store: Store) -> None:
@@ -183,6 +212,9 @@ ACTS: Final[dict[str, tuple[Act | None, Act]]] = {
     "SqlJournal.drop_retired_keys": (_retired, lambda store: store.journal.drop_retired_keys(SOON, 9)),
     "SqlJournal.prune_events": (_traded, lambda store: store.journal.prune_events(USER, ACCOUNT, SOON, 9)),
     "SqlJournal.retire_keys": (_rested, lambda store: store.journal.retire_keys(SOON, 9)),
+    "SqlGrants.open": (None, _granted),
+    "SqlGrants.release": (_claimed, _refresh_failed),
+    "SqlGrants.replace": (_granted, _grant_replaced),
     "SqlKeyDirectory.add": (None, _with_key),
     "SqlKeyDirectory.add_first_admin": (None, lambda store: store.keys.add_first_admin(a_key(), "hash", ROW)),
     "SqlKeyDirectory.revoke": (_with_key, lambda store: store.keys.revoke("key_1", 2, ROW)),

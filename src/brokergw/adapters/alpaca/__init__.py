@@ -2,5 +2,6 @@
 
 from brokergw.adapters.alpaca.adapter import AlpacaBroker, AlpacaConnection
 from brokergw.adapters.alpaca.config import AlpacaConfig, stream_of
+from brokergw.adapters.alpaca.oauth import ALPACA_OAUTH
 
-__all__ = ["AlpacaBroker", "AlpacaConfig", "AlpacaConnection", "stream_of"]
+__all__ = ["ALPACA_OAUTH", "AlpacaBroker", "AlpacaConfig", "AlpacaConnection", "stream_of"]

@@ -79,7 +79,7 @@ class AlpacaConnection:
         self._feed = OrderFeed(
             self._api,
             url=config.stream_url(link.environment),
-            credentials=self._session.credentials,
+            session=self._session,
             config=config,
             clock=clock,
         )

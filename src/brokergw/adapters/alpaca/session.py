@@ -1,7 +1,7 @@
 """One connection's way to Alpaca: addresses, auth headers, request budgets, and the two kinds of attempt.
 
-Alpaca's keys are static, so there is no sign-in: a session is the headers. Trading and market data have budgets of
-their own.
+Alpaca's keys are static, so there is no sign-in: a session is the headers. A connection that was authorised by OAuth
+has a bearer token instead, the one of the moment. Trading and market data have budgets of their own.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from brokergw.adapters.alpaca.config import AlpacaConfig
 from brokergw.adapters.alpaca.errors import CREDENTIALS, Refusal, Verdict, read_refusal
 from brokergw.model.errors import GatewayError, Reason, Throttled
 from brokergw.model.outcome import Budget, NotSent, Unknown
-from brokergw.ports.broker import BrokerLink, BrokerUnavailable, Credentials
+from brokergw.ports.broker import BrokerLink, BrokerUnavailable
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport.http import Http, NotSentError, Reply, UnknownError
@@ -37,7 +37,8 @@ class Session:
     """Sends requests as one account."""
 
     def __init__(self, link: BrokerLink, config: AlpacaConfig, http: Http, clock: Clock) -> None:
-        if link.credentials is None:
+        self._tokens = link.tokens
+        if link.tokens is None and link.credentials is None:
             raise GatewayError(Reason.CONNECTION_NOT_USABLE, "an Alpaca connection needs an API key and its secret")
         self._credentials = link.credentials
         self._http = http
@@ -54,16 +55,17 @@ class Session:
             config.data_url.rstrip("/"),
             Throttle(config.data_requests_per_minute, monotonic=clock.monotonic, pace=link.pace),
         )
-        self._headers = {
-            "APCA-API-KEY-ID": link.credentials.key,
-            "APCA-API-SECRET-KEY": link.credentials.secret,
-            "Content-Type": "application/json",
-        }
+        self._headers = {"Content-Type": "application/json"}
+        if link.credentials is not None:
+            self._headers["APCA-API-KEY-ID"] = link.credentials.key
+            self._headers["APCA-API-SECRET-KEY"] = link.credentials.secret
 
-    @property
-    def credentials(self) -> Credentials:
-        """The key of this connection, for the stream's sign-in."""
-        return self._credentials
+    async def sign_in(self) -> dict[str, str]:
+        """Give what the stream signs in with: the key and its secret, or the token of the moment."""
+        if self._tokens is not None:
+            return {"oauth_token": await self._tokens.current()}
+        assert self._credentials is not None
+        return {"key_id": self._credentials.key, "secret_key": self._credentials.secret}
 
     async def close(self) -> None:
         """Send nothing any more, forget the keys, and give up the shared pool; may be called again."""
@@ -79,13 +81,15 @@ class Session:
     async def command(
         self, method: str, path: str, content: bytes | None = None, permit: Permit | None = None
     ) -> Reply | NotSent | Unknown:
-        """Make one attempt at something that changes the account; never repeats it."""
+        """Make one attempt at something that changes the account; never repeats it under a permit."""
         try:
             return await self._send(self._trading, method, path, content, permit, cancel=method == "DELETE")
         except (NotSentError, Spent) as error:
             return NotSent(str(error), error.retry_after_s if isinstance(error, Spent) else None)
         except UnknownError as error:
             return Unknown(str(error))
+        except GatewayError as error:
+            return NotSent(error.message)
 
     async def query(self, path: str, *, data: bool = False) -> Reply:
         """Ask for something; gives the answer when its status is 200 or 404.
@@ -132,19 +136,36 @@ class Session:
         permit: Permit | None = None,
         *,
         cancel: bool = False,
+        again: bool = False,
     ) -> Reply:
         if not self._open:
             raise NotSentError("the connection is closed")
+        headers, token = self._headers, ""
+        if self._tokens is not None:
+            token = await self._tokens.current()
+            headers = {**headers, "Authorization": f"Bearer {token}"}
         door.throttle.take(cancel=cancel)
-        reply = await self._http.send(method, door.base + path, self._headers, content, permit)
+        reply = await self._http.send(method, door.base + path, headers, content, permit)
         told = read_budget(reply.headers, door.budget)
         if told is not door.budget:
             door.budget = told
             door.throttle.learn(told)
+        if reply.status == 401 and permit is None and not again and await self.has_another(token):
+            return await self._send(door, method, path, content, cancel=cancel, again=True)
         if reply.status == 429:
             # A ban without an end may be a hiccup; cancels keep their share of the budget through it.
             door.throttle.ban(self.retry_after(reply), cancels=tells_when(reply.headers))
         return reply
+
+    async def has_another(self, refused: str) -> bool:
+        """Tell whether there is another token than one that was refused; what had no permit is then sent again."""
+        if self._tokens is None:
+            return False
+        try:
+            return await self._tokens.after(refused) != refused
+        except GatewayError:
+            # What was refused tells the caller enough; the grant's own state tells the rest.
+            return False
 
 
 def unavailable(reason: Reason, why: str) -> BrokerUnavailable:

@@ -18,10 +18,10 @@ from brokergw.adapters.alpaca.backfill import History
 from brokergw.adapters.alpaca.config import AlpacaConfig
 from brokergw.adapters.alpaca.memory import Told
 from brokergw.adapters.alpaca.payloads import Row, Unusable, as_row, optional_text
+from brokergw.adapters.alpaca.session import Session
 from brokergw.model.errors import GatewayError
 from brokergw.model.order import FillKind
 from brokergw.model.outcome import BrokerEvent, BrokerFill, BrokerOrder, FeedDown, FeedUp, OrderReport
-from brokergw.ports.broker import Credentials
 from brokergw.ports.clock import Clock
 from brokergw.transport.websocket import Frame, LinkError, LinkEvent, LinkLost, LinkOpened, SupervisedLink, Wire
 
@@ -40,9 +40,9 @@ _KINDS: Final = {
 class OrderFeed:
     """What happens to one account's orders."""
 
-    def __init__(self, api: Api, *, url: str, credentials: Credentials, config: AlpacaConfig, clock: Clock) -> None:
+    def __init__(self, api: Api, *, url: str, session: Session, config: AlpacaConfig, clock: Clock) -> None:
         self._url = url
-        self._credentials = credentials
+        self._session = session
         self._policy = config.link
         self._clock = clock
         self._history = History(api, clock, look_back_s=config.look_back_s, overlap_s=config.overlap_s)
@@ -72,11 +72,15 @@ class OrderFeed:
             self._links.discard(link)
 
     async def _greet(self, wire: Wire) -> None:
-        keys = {"key_id": self._credentials.key, "secret_key": self._credentials.secret}
+        try:
+            keys = await self._session.sign_in()
+        except GatewayError as error:
+            raise LinkError(error.message) from error
         await wire.send(json.dumps({"action": "authenticate", "data": keys}))
         answer = await _answer(wire, "authorization")
         if answer.get("status") != "authorized":
-            raise LinkError("Alpaca refused the API key")
+            await self._session.has_another(keys.get("oauth_token", ""))
+            raise LinkError(f"Alpaca refused the {'token' if 'oauth_token' in keys else 'API key'}")
         await wire.send(json.dumps({"action": "listen", "data": {"streams": [_STREAM]}}))
         if _STREAM not in ((await _answer(wire, "listening")).get("streams") or ()):
             raise LinkError("Alpaca does not stream order updates to this key")

@@ -137,6 +137,8 @@ class Connections:
         """Try new credentials, store them, and have the session speak with them."""
         factory = self._sessions.brokers[connection.broker]
         _require_fitting(factory, connection.environment, credentials)
+        if self._sessions.is_by_tokens(connection.connection_id):
+            raise InvalidRequest((FieldViolation("api_key", "the connection is authorized by OAuth: use BeginOAuth"),))
         account = await _tried(factory, self._link(connection, credentials))
         if _masked(connection.environment, account) != connection.account_label:
             raise GatewayError(

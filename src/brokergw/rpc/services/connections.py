@@ -7,6 +7,7 @@ from brokergw.rpc.call import Call
 from brokergw.rpc.needs import DeskFace
 from brokergw.rpc.services.connection_stream import ConnectionStream
 from brokergw.rpc.wire.connections import NO_CONNECTION, NewConnection, connection_to_proto
+from brokergw.rpc.wire.oauth import begun_to_proto
 from brokergw.rpc.wire.paging import PageTokens
 
 
@@ -59,6 +60,15 @@ class ConnectionService:
         """End a connection."""
         card = await self._desk.revoke_connection(call.caller, call.command)
         return pb.RevokeConnectionResponse(connection=connection_to_proto(card)).SerializeToString()
+
+    async def begin_oauth(self, call: Call) -> bytes:
+        """Begin an authorization; where to go is told here and nowhere else."""
+        return begun_to_proto(await self._desk.begin_oauth(call.caller, call.command)).SerializeToString()
+
+    async def complete_oauth(self, call: Call) -> bytes:
+        """Complete an authorization."""
+        card = await self._desk.complete_oauth(call.caller, call.command)
+        return pb.CompleteOAuthResponse(connection=connection_to_proto(card)).SerializeToString()
 
 
 def _connection_id(card: ConnectionCard) -> str:

@@ -12,6 +12,7 @@ from brokergw.model.errors import OrderEffect, Reason, Retry
 from brokergw.rpc.wire.reason_rows import Row, denied, later, malformed, never, uncertain
 from brokergw.rpc.wire.reasons_gates import AUTHORITY, EXPOSURE, INSTRUMENT, SANITY
 from brokergw.rpc.wire.reasons_identity import IDENTITY
+from brokergw.rpc.wire.reasons_oauth import OAUTH
 from brokergw.rpc.wire.reasons_risk import RISK
 
 _REQUEST: Final = {
@@ -128,7 +129,7 @@ _THINGS: Final = {
     ),
     Reason.BROKER_ACCOUNT_DIFFERS: denied(
         "The new credentials belong to another account than the connection; nothing was stored.",
-        "Connect that account with CreateConnection.",
+        "Connect that account with CreateConnection, or log in there with the connection's own.",
     ),
     Reason.SYMBOL_NOT_FOUND: never(
         StatusCode.NOT_FOUND, "The account's broker does not know the symbol.", "Check the symbol."
@@ -226,6 +227,7 @@ ROWS: Final[dict[Reason, Row]] = {
     **EXPOSURE,
     **RISK,
     **_THINGS,
+    **OAUTH,
     **_BROKER_AND_GATEWAY,
 }
 """Every reason's row, in the order in which the published catalogue shows them."""
@@ -241,5 +243,6 @@ CHAPTERS: Final[tuple[tuple[str, dict[Reason, Row]], ...]] = (
     ("Gate 4: exposure and loss", EXPOSURE),
     ("Limits, modes and the kill switch", RISK),
     ("Orders and other things", _THINGS),
+    ("Authorizing at a broker", OAUTH),
     ("Broker and gateway", _BROKER_AND_GATEWAY),
 )

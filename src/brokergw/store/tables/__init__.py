@@ -25,6 +25,7 @@ from brokergw.store.tables.ledger import RISK_POSITIONS, RISK_REPEATS, RISK_USAG
 from brokergw.store.tables.limits import BROKER_CONFIGS, LIMITS_HISTORY, USER_BROKER_LIMITS
 from brokergw.store.tables.losses import RISK_DAYS
 from brokergw.store.tables.modes import MFA_AUTHENTICATORS, MODE_BINDINGS, RISK_ACKNOWLEDGEMENTS, USER_MODES
+from brokergw.store.tables.oauth import OAUTH_ATTEMPTS, OAUTH_GRANTS
 from brokergw.store.tables.reconciliations import (
     RECONCILIATION_POLICIES,
     RECONCILIATION_REQUESTS,
@@ -58,6 +59,8 @@ __all__ = [
     "METADATA",
     "MFA_AUTHENTICATORS",
     "MODE_BINDINGS",
+    "OAUTH_ATTEMPTS",
+    "OAUTH_GRANTS",
     "ONLY_ADDED",
     "ORDERS",
     "ORDER_EDGES",

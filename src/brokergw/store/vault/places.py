@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Column, ColumnElement, Select, Table, select
 
-from brokergw.store.tables import CONNECTIONS, CREDENTIALS, MFA_AUTHENTICATORS
+from brokergw.store.tables import CONNECTIONS, CREDENTIALS, MFA_AUTHENTICATORS, OAUTH_ATTEMPTS
 from brokergw.store.vault.seal import Place
 
 
@@ -47,6 +47,11 @@ def place_of_seed(user_id: str, authenticator_id: str) -> Place:
     return Place(user_id, authenticator_id, "mfa", "secret")
 
 
+def place_of_attempt(row: Any) -> Place:
+    """Tell the place of what an authorization that was begun keeps to itself; it is never changed."""
+    return Place(row.user_id, row.connection_id, row.broker, f"attempt {row.attempt_id}")
+
+
 _CREDENTIALS: Final = select(CREDENTIALS, CONNECTIONS.c.broker).join(
     CONNECTIONS, CONNECTIONS.c.connection_id == CREDENTIALS.c.connection_id
 )
@@ -58,5 +63,6 @@ SEALED_COLUMNS: Final = (
         select(MFA_AUTHENTICATORS),
         lambda row: place_of_seed(row.user_id, row.authenticator_id),
     ),
+    SealedColumn(OAUTH_ATTEMPTS.c.sealed, select(OAUTH_ATTEMPTS), place_of_attempt),
 )
 """Every column whose values a rotation must reach."""

@@ -89,6 +89,9 @@ class AlpacaDialect:
 
     def answer(self, request: WireRequest) -> WireReply:
         """Answer one REST request."""
+        authorization = self.brokerage.options.authorization
+        if authorization is not None and (reply := authorization.answer(request)) is not None:
+            return reply
         room = self._gate.admit(request.headers)
         if isinstance(room, WireReply):
             return room

@@ -58,4 +58,6 @@ class Gate:
 
     def _by_token(self, token: str) -> Room | None:
         key_id = self._options.oauth_tokens.get(token)
+        if key_id is None and self._options.authorization is not None:
+            key_id = self._options.authorization.account_of(token)
         return None if key_id is None else self._brokerage.by_key[key_id]

@@ -8,6 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from brokergw.sim.oauth import AuthorizationServer
+
 DEFAULT_KEY: Final = "PKSIMULATOR"
 DEFAULT_SECRET: Final = "simulator-secret"  # noqa: S105 - the public key pair of a make-believe broker
 
@@ -17,14 +19,16 @@ class AlpacaOptions:
     """Settings of one simulator.
 
     `keys` maps key ids to secrets; each pair is an account of its own with `cash` US dollars. `oauth_tokens` maps
-    bearer tokens to key ids. `rate_limit_per_minute` is the request budget of an account (Alpaca: 200), None is
-    unlimited and sends no rate headers. `crypto_fee_bps` is kept of coins bought, and of the money coins are sold for.
+    bearer tokens to key ids, and `authorization` gives out more of them on the same port. `rate_limit_per_minute` is
+    the request budget of an account (Alpaca: 200), None is unlimited and sends no rate headers. `crypto_fee_bps` is
+    kept of coins bought, and of the money coins are sold for.
     `tick_interval_s` None leaves ticking to the control plane. `legacy_account_fields` shows the day-trading fields
     that Alpaca removed on 2026-07-06.
     """
 
     keys: Mapping[str, str] = field(default_factory=lambda: {DEFAULT_KEY: DEFAULT_SECRET}, repr=False)
     oauth_tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
+    authorization: AuthorizationServer | None = None
     seed: int = 20_240_102
     cash: Decimal = Decimal(100_000)
     multiplier: Decimal = Decimal(4)

@@ -1,0 +1,29 @@
+"""Coinbase's App OAuth. Refresh tokens are given for `offline_access` only, good once and for a year and a half.
+
+PKCE is plain unless S256 is named. The documentation separates scopes by commas in its words and by `+`, which is a
+blank, in its example; blanks are what the standard says. Source: Coinbase's developer documentation, OAuth2.
+"""
+
+from typing import Final
+
+from brokergw.model.account import Environment
+from brokergw.model.oauth import Endpoints, OAuthProfile
+
+COINBASE: Final = OAuthProfile(
+    broker="coinbase",
+    name="Coinbase",
+    endpoints={
+        Environment.LIVE: Endpoints(
+            authorize_url="https://login.coinbase.com/oauth2/auth",
+            token_url="https://login.coinbase.com/oauth2/token",  # noqa: S106 - an address
+        )
+    },
+    scopes=(
+        "wallet:accounts:read",
+        "wallet:trades:read",
+        "wallet:trades:create",
+        "wallet:user:read",
+        "offline_access",
+    ),
+    access_life_s=3_600,
+)

@@ -1,0 +1,1 @@
+"""OAuth: authorising connections, and keeping their tokens good."""

@@ -1,0 +1,64 @@
+"""When a token is renewed, when a failed refresh is tried again, and when a person hears of an end ahead."""
+
+from dataclasses import replace
+from typing import Final
+
+from brokergw.model.oauth import HOUR_S, SECOND_NS, Grant, IssuedTokens, OAuthProfile
+
+_LEAD: Final = 0.2
+"""The part of a token's life that is left when it is renewed."""
+_JITTER: Final = 0.1
+"""By how much of that lead a renewal may come earlier, so that those of one moment do not stay together."""
+_BACKOFF_S: Final = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
+
+
+def granted(grant: Grant, profile: OAuthProfile, tokens: IssuedTokens, now_ns: int, chance: float) -> Grant:
+    """Give a grant as it stands with new tokens; `chance` (0 to 1) spreads the renewals."""
+    life_s = tokens.life_s if tokens.life_s is not None else profile.access_life_s
+    end_ns = None if profile.grant_life_s is None else grant.authorize_time_ns + profile.grant_life_s * SECOND_NS
+    return replace(
+        grant,
+        access_end_time_ns=None if life_s is None else now_ns + life_s * SECOND_NS,
+        refresh_time_ns=None if life_s is None or not profile.refreshes else now_ns + due_ns(profile, life_s, chance),
+        end_time_ns=end_ns,
+        scope=tokens.scope or grant.scope,
+        tries=0,
+        detail="",
+    )
+
+
+def due_ns(profile: OAuthProfile, life_s: int, chance: float) -> int:
+    """Tell how long after its birth a token is renewed, in nanoseconds; never before half of its life is over."""
+    lead_s: float = life_s * _LEAD if profile.refresh_lead_s is None else profile.refresh_lead_s
+    lead_s = min(lead_s * (1 + _JITTER * chance), life_s / 2)
+    return round((life_s - lead_s) * SECOND_NS)
+
+
+def tried_in_vain(grant: Grant, now_ns: int) -> Grant:
+    """Give a grant whose refresh failed in a way that says nothing of it: when it is tried again."""
+    wait_s = _BACKOFF_S[min(max(grant.tries - 1, 0), len(_BACKOFF_S) - 1)]
+    return replace(grant, refresh_time_ns=now_ns + round(wait_s * SECOND_NS))
+
+
+def warning(grant: Grant, profile: OAuthProfile, now_ns: int) -> str:
+    """Say in words which end is ahead that a person should know of; empty where there is none."""
+    lead_ns = profile.warn_lead_s * SECOND_NS
+    if not grant.active:
+        return ""
+    if grant.end_time_ns is not None and now_ns >= grant.end_time_ns - lead_ns:
+        return f"{profile.name} ends this authorization {_in_words(grant.end_time_ns - now_ns)}: authorize again"
+    end_ns = grant.access_end_time_ns
+    if end_ns is None or now_ns < end_ns - lead_ns:
+        return ""
+    if not profile.refreshes:
+        return f"{profile.name} ends this authorization {_in_words(end_ns - now_ns)}: authorize again"
+    if grant.tries and lead_ns < (end_ns - grant.authorize_time_ns):
+        return f"{profile.name} has not renewed the access token, which ends {_in_words(end_ns - now_ns)}"
+    return ""
+
+
+def _in_words(left_ns: int) -> str:
+    hours = left_ns // (HOUR_S * SECOND_NS)
+    if left_ns <= 0:
+        return "now"
+    return f"in {hours} hours" if hours >= 2 else f"in {max(1, left_ns // (60 * SECOND_NS))} minutes"

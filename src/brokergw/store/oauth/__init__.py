@@ -1,0 +1,1 @@
+"""OAuth on the record: attempts that were begun, and grants."""
