@@ -21,10 +21,15 @@ from brokergw.store.migrations import (
     renew_epoch,
     upgrade,
 )
-from brokergw.store.tables import CONNECTIONS, METADATA, USER_MODES, USERS
+from brokergw.store.tables import API_KEYS, CONNECTIONS, METADATA, USER_MODES, USER_ROLES, USERS
 from tests.conformance.store.making import connection_for
 from tests.fixtures.stores import open_for_test
 from tests.fixtures.two_roles import served
+
+_OLD_KEY = text(
+    "INSERT INTO api_keys (user_id, key_id, key_hash, name, scopes, create_time_ns, revoke_time_ns)"
+    " VALUES (:user, :key, :key, '', :scopes, 1, :revoked)"
+)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -112,6 +117,36 @@ def test_who_was_at_a_broker_before_there_were_modes_is_on_paper(empty: Engine) 
         ("ann", "PAPER", None, 1),
         ("eve", "PAPER", None, 2),
     ]
+
+
+def test_who_held_keys_that_reach_beyond_their_user_has_the_role_afterwards(empty: Engine) -> None:
+    """Roles came after scopes: whoever could run the platform with a key still can, and nobody else."""
+    config = _config()
+    held = {
+        "ann": ("orders.read orders.write", None),
+        "root": ("admin.read admin.write risk.read", None),
+        "olga": ("operations.read", None),
+        "both": ("admin.write operations.write", None),
+        "gone": ("admin.write", 5),
+    }
+    with empty.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0010")
+        for number, (user, (scopes, revoked)) in enumerate(held.items()):
+            connection.execute(USERS.insert().values(user_id=user, create_time_ns=1))
+            values = {"user": user, "key": f"key_{number}", "scopes": scopes, "revoked": revoked}
+            connection.execute(_OLD_KEY, values)
+    upgrade(empty)
+    with empty.connect() as connection:
+        roles = connection.execute(select(USER_ROLES.c.user_id, USER_ROLES.c.role, USER_ROLES.c.granted_by)).all()
+        keys = connection.execute(select(API_KEYS).order_by(API_KEYS.c.key_id)).all()
+    assert sorted(tuple(row) for row in roles) == [
+        ("both", "ADMIN", "upgrade"),
+        ("both", "OPERATOR", "upgrade"),
+        ("olga", "OPERATOR", "upgrade"),
+        ("root", "ADMIN", "upgrade"),
+    ]
+    assert {(key.accounts, key.mode_max, key.addresses, key.old_hash) for key in keys} == {(None, "LIVE", "", None)}
 
 
 async def test_outdated_store_is_not_opened(empty: Engine, empty_url: str) -> None:
