@@ -75,6 +75,7 @@ _SHOWN: Final = {
     "TradingHoursList": "windows",
     "UnlockMfaRequest": "user_id",
     "UnmapCertificateRequest": "certificate_id",
+    "UpdateConnectionRequest": "connection_id label api_key",
     "UpdateBrokerConfigRequest": "config",
     "UpdateConnectionRequest": "connection_id api_key label",
     "UpdateLimitsRequest": "strategy_id limits etag",
