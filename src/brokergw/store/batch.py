@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import localcontext
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -18,7 +19,7 @@ from brokergw.store.heads import Head, Heads
 from brokergw.store.ledger.book import LedgerBook, Remembered
 from brokergw.store.ledger.check import scope_keys
 from brokergw.store.ledger.statements import LedgerStatements
-from brokergw.store.many import ManyRows
+from brokergw.store.many import Ask, fetched, together, touched
 from brokergw.store.rows import Row
 from brokergw.store.statements import Statements
 from brokergw.store.steps import steps
@@ -62,18 +63,19 @@ class BatchWriter:
             refusals = decider.decide(units)
             positions, usage = book.rows()
         winners = [unit for unit, refusal in zip(units, refusals, strict=True) if refusal is None]
-        self._insert(connection, self._ledger.write_positions, positions)
-        self._insert(connection, self._ledger.write_usage, usage)
-        self._insert(connection, self._ledger.note_repeats, book.repeats.rows())
-        self._write_orders(connection, winners, decider)
-        events, rows = self._number(connection, winners, now_ns)
-        self._insert(connection, self._statements.insert_events, rows)
+        ledger = self._ledger
+        counted: list[Ask] = [
+            (ledger.write_positions, positions),
+            (ledger.write_usage, usage),
+            (ledger.note_repeats, book.repeats.rows()),
+        ]
+        accounts = self._write_and_allot(connection, [*counted, *self._orders(winners, decider)], winners)
+        events, rows = _number(accounts, winners, now_ns)
         if told := [row for unit in winners for row in unit.audit] + audit:
+            # By itself, since the chain must know of a failure whether the row that was in its way is its own.
             with of_the_audit():
                 chain_of(connection).write(connection, told)
-        self._write_decisions(connection, winners)
-        if rows and self._statements.ring is not None:
-            self._statements.ring.fetch(connection, [(CHANNEL, self._instance_id)])
+        self._write(connection, self._told(winners, rows))
         if not careful:
             self._require_unhalted(book, winners)
         committed = iter(events)
@@ -96,73 +98,93 @@ class BatchWriter:
         if halted and any(halted & scope_keys(order) for order in orders):
             raise Race
 
-    def _write_orders(self, connection: Connection, winners: list[PreparedUnit], decider: Decider) -> None:
+    def _orders(self, winners: list[PreparedUnit], decider: Decider) -> list[Ask]:
+        """Give what is to be written of keys, orders and fills, in order."""
         sql = self._statements
-        self._insert(connection, sql.insert_keys, sorted(unit.claim for unit in winners if unit.claim is not None))
-        self._insert(connection, sql.insert_orders, [row for unit in winners for row in unit.inserts])
         updates = [pair for unit in winners for pair in zip(unit.unit.updates, unit.updates, strict=True)]
         made = steps(updates, decider.recorded)
         alone = sum(map(len, made)) == len(updates)
         update = sql.update_orders if alone else sql.leap_orders
         rename = sql.rename_orders if alone else sql.leap_and_rename_orders
+        changes: list[Ask] = []
         for step in made:
             # In order, so that two processes lock rows in the same order and never wait for each other in a circle.
             renamed = [step.pop(order_id) for order_id in sorted(decider.renamed & step.keys())]
-            self._insert(connection, update, [step[order_id] for order_id in sorted(step)])
-            self._insert(connection, rename, renamed)
-        self._insert(connection, sql.insert_broker_ids, sorted(decider.broker_ids))
-        self._insert(connection, sql.insert_fills, sorted(row for unit in winners for row in unit.fills))
+            changes += [(update, [step[order_id] for order_id in sorted(step)]), (rename, renamed)]
+        return [
+            (sql.insert_keys, sorted(unit.claim for unit in winners if unit.claim is not None)),
+            (sql.insert_orders, [row for unit in winners for row in unit.inserts]),
+            *changes,
+            (sql.insert_broker_ids, sorted(decider.broker_ids)),
+            (sql.insert_fills, sorted(row for unit in winners for row in unit.fills)),
+        ]
 
-    def _write_decisions(self, connection: Connection, winners: list[PreparedUnit]) -> None:
-        latest = {unit.decision[:3]: unit.decision for unit in winners if unit.decision is not None}
-        self._insert(connection, self._statements.write_decisions, list(latest.values()))
+    def _told(self, winners: list[PreparedUnit], events: list[Row]) -> list[Ask]:
+        """Give what is to be written of events and decisions, and the ringing for others."""
+        sql = self._statements
+        decided = {unit.decision[:3]: unit.decision for unit in winners if unit.decision is not None}
+        told: list[Ask] = [
+            (sql.insert_events, events),
+            (sql.write_decisions, list(decided.values())),
+        ]
+        return [*told, (sql.ring, [(CHANNEL, self._instance_id)])] if events and sql.ring is not None else told
 
-    def _insert(self, connection: Connection, statement: ManyRows, rows: list[Row]) -> None:
-        if rows and statement.run(connection, rows) != len(rows):
-            raise Race
+    def _write(self, connection: Connection, asks: list[Ask], *more: Ask) -> list[Any]:
+        """Write rows, all of which must be; give the answer to the last of `more`, which is asked along with them."""
+        asks = [ask for ask in asks if ask[1]]
+        answers = together(connection, [*asks, *more])
+        for (_, rows), cursors in zip(asks, answers, strict=False):
+            if touched(cursors) != len(rows):
+                raise Race
+        return fetched(answers[-1]) if more else []
 
-    def _number(
-        self, connection: Connection, winners: list[PreparedUnit], now_ns: int
-    ) -> tuple[list[tuple[LogEvent, ...]], list[Row]]:
-        accounts = self._allot(connection, winners)
-        numbered = []
-        rows: list[Row] = []
-        for unit in winners:
-            events = []
-            for draft, (order_id, text) in zip(unit.unit.events, unit.payloads, strict=True):
-                account = accounts[draft.account_id]
-                sequence = account.next_sequence
-                account.next_sequence = sequence + 1
-                event = LogEvent(
-                    kind=draft.kind,
-                    account_id=draft.account_id,
-                    sequence=sequence,
-                    origin=draft.origin,
-                    event_time_ns=draft.event_time_ns,
-                    receive_time_ns=draft.receive_time_ns,
-                    publish_time_ns=now_ns,
-                    payload=draft.payload,
-                )
-                events.append(event)
-                rows.append(_event_row(account.user_id, event, order_id, text))
-            numbered.append(tuple(events))
-        return numbered, rows
-
-    def _allot(self, connection: Connection, winners: list[PreparedUnit]) -> dict[str, _Account]:
+    def _write_and_allot(
+        self, connection: Connection, asks: list[Ask], winners: list[PreparedUnit]
+    ) -> dict[str, _Account]:
+        """Write rows, and give the accounts' next sequences, with as many of them spent as the units' events need."""
         wanted = Counter(draft.account_id for unit in winners for draft in unit.unit.events)
         if not wanted:
+            self._write(connection, asks)
             return {}
+        more: list[Ask] = [(self._statements.allot_sequences, sorted(wanted.items()))]
         if self._statements.locks_rows and len(wanted) > 1:
             # The update alone would lock the rows in whatever order the database visits them.
-            self._statements.lock_accounts.fetch(connection, [(account_id,) for account_id in sorted(wanted)])
-        rows = self._statements.allot_sequences.fetch(connection, sorted(wanted.items()))
+            more.insert(0, (self._statements.lock_accounts, [(account_id,) for account_id in sorted(wanted)]))
         accounts = {
             account_id: _Account(user_id, last_sequence - wanted[account_id] + 1)
-            for account_id, last_sequence, user_id in rows
+            for account_id, last_sequence, user_id in self._write(connection, asks, *more)
         }
         if len(accounts) != len(wanted):
             raise UnknownAccount(min(wanted.keys() - accounts.keys()))
         return accounts
+
+
+def _number(
+    accounts: dict[str, _Account], winners: list[PreparedUnit], now_ns: int
+) -> tuple[list[tuple[LogEvent, ...]], list[Row]]:
+    """Give the units' events with their sequences, and the rows of these."""
+    numbered = []
+    rows: list[Row] = []
+    for unit in winners:
+        events = []
+        for draft, (order_id, text) in zip(unit.unit.events, unit.payloads, strict=True):
+            account = accounts[draft.account_id]
+            sequence = account.next_sequence
+            account.next_sequence = sequence + 1
+            event = LogEvent(
+                kind=draft.kind,
+                account_id=draft.account_id,
+                sequence=sequence,
+                origin=draft.origin,
+                event_time_ns=draft.event_time_ns,
+                receive_time_ns=draft.receive_time_ns,
+                publish_time_ns=now_ns,
+                payload=draft.payload,
+            )
+            events.append(event)
+            rows.append(_event_row(account.user_id, event, order_id, text))
+        numbered.append(tuple(events))
+    return numbered, rows
 
 
 class UnknownAccount(LookupError):

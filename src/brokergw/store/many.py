@@ -9,11 +9,15 @@ rows.
 The driver's own cursor runs them: each order costs some twenty such statements, and what SQLAlchemy does around one
 costs several times what the database does. Its kinds of errors are kept.
 
+Statements that need nothing of each other's answers are run together: to PostgreSQL they go in one journey instead of
+one each, and are done there one after another all the same, each seeing what was committed when it began.
+
 A statement is a text with `{rows}` in it, which becomes a relation with the columns `column1`, `column2` …
 """
 
 from collections.abc import Sequence
-from itertools import chain
+from contextlib import nullcontext
+from itertools import chain, islice
 from json import JSONEncoder
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
@@ -41,6 +45,7 @@ _KINDS: Final = {
         exc.ProgrammingError,
     )
 }
+_ONE_BY_ONE: Final = nullcontext()
 _encode: Final = JSONEncoder(check_circular=False, separators=(",", ":")).encode
 
 
@@ -56,24 +61,54 @@ class ManyRows:
     def __init__(self, text: str, types: Sequence[ColumnType], *, dialect: str) -> None:
         self._source: _Source = _Values(text, len(types)) if dialect == "sqlite" else _Json(text, types)
 
+    def pieces(self, rows: Sequence[Row]) -> Sequence[Piece]:
+        """Give what to run for some rows."""
+        return self._source.pieces(rows)
+
     def run(self, connection: Connection, rows: Sequence[Row]) -> int:
         """Write the rows; give how many rows of the table it touched."""
-        return sum(cursor.rowcount for cursor in self.send(connection, rows))
+        return touched(self.send(connection, rows))
 
     def fetch(self, connection: Connection, rows: Sequence[Row]) -> list[Row]:
         """Give all rows that the statement answers with."""
-        return [row for cursor in self.send(connection, rows) for row in cursor.fetchall()]
+        return fetched(self.send(connection, rows))
 
     def send(self, connection: Connection, rows: Sequence[Row]) -> list[Any]:
         """Execute the statement, and give the driver's cursors that its rows can be fetched from."""
-        return execute(connection, self._source.pieces(rows))
+        return execute(connection, self.pieces(rows))
+
+
+Ask: TypeAlias = tuple[ManyRows, Sequence[Row]]
+"""A statement, and the rows it is to be run over."""
+
+
+def together(connection: Connection, asks: Sequence[Ask]) -> list[list[Any]]:
+    """Run statements one after another, and give each one's cursors, for `touched` or `fetched`."""
+    every = [statement.pieces(rows) for statement, rows in asks]
+    cursors = iter(execute(connection, list(chain.from_iterable(every))))
+    return [list(islice(cursors, len(pieces))) for pieces in every]
+
+
+def touched(cursors: Sequence[Any]) -> int:
+    """Count the rows that a statement has written, or found."""
+    return sum([cursor.rowcount for cursor in cursors])
+
+
+def fetched(cursors: Sequence[Any]) -> list[Row]:
+    """Give the rows that a statement has answered with."""
+    return [row for cursor in cursors for row in cursor.fetchall()]
 
 
 def execute(connection: Connection, pieces: Sequence[Piece]) -> list[Any]:
     """Run statements by the driver itself and give their cursors; raises SQLAlchemy's errors."""
+    if not pieces:
+        return []
     driver: Any = connection.connection.driver_connection
     try:
-        return [driver.execute(text, parameters) for text, parameters in pieces]
+        # PostgreSQL answers all of them at the end, where the first that failed is raised.
+        sent = len(pieces) > 1 and connection.dialect.name == "postgresql"
+        with driver.pipeline() if sent else _ONE_BY_ONE:
+            return [driver.execute(text, parameters) for text, parameters in pieces]
     except Exception as error:
         broken = store_error(connection, error)
         if broken is None:

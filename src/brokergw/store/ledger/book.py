@@ -34,6 +34,7 @@ from brokergw.store.ledger.rows import (
     usage_row,
 )
 from brokergw.store.ledger.statements import LedgerStatements
+from brokergw.store.many import Ask, fetched, together
 from brokergw.store.rows import Row
 
 _REMEMBERED_MAX: Final = 16_384
@@ -162,14 +163,14 @@ class LedgerBook:
         if self._remembered is not None:
             _take(self.positions, positions, self._remembered.positions)
             _take(self.usage, usage, self._remembered.usage)
-        if positions:
-            found = dict(
-                map(position_from_row, self._statements.find_positions.fetch(self._connection, sorted(positions)))
-            )
-            self.positions.update({key: _line(key, found.get(key, NO_POSITION)) for key in positions})
-        if usage:
-            counts = dict(map(usage_from_row, self._statements.find_usage.fetch(self._connection, sorted(usage))))
-            self.usage.update({key: _line(key, counts.get(key, NOTHING_USED)) for key in usage})
+        if not positions and not usage:
+            return
+        sql = self._statements
+        asks: list[Ask] = [(sql.find_positions, sorted(positions)), (sql.find_usage, sorted(usage))]
+        held, used = map(fetched, together(self._connection, asks))
+        holdings, counts = dict(map(position_from_row, held)), dict(map(usage_from_row, used))
+        self.positions.update({key: _line(key, holdings.get(key, NO_POSITION)) for key in positions})
+        self.usage.update({key: _line(key, counts.get(key, NOTHING_USED)) for key in usage})
 
 
 def _move(place: Place, before: Stake, after: Stake, admitted_s: int | None) -> None:

@@ -11,7 +11,7 @@ from brokergw.model.trading import Halt
 from brokergw.store import tables
 from brokergw.store.halting import HALT_LOCK, halt_from_row
 from brokergw.store.ledger.check import scope_keys
-from brokergw.store.many import ManyRows
+from brokergw.store.many import Ask, ManyRows, fetched, together
 from brokergw.store.statements import column_types, find, listed, names
 
 _HALTS_AT_HAND_MAX: Final = 64
@@ -62,9 +62,8 @@ class LedgerStatements:
 
         The lock stands before the reading, in a statement of its own: what a statement sees was settled at its start.
         """
-        if self.locks_rows:
-            self._hold_halts_back.fetch(connection, [(HALT_LOCK,)])
-        rows = self._some_halts.fetch(connection, [("",)])
+        lock: list[Ask] = [(self._hold_halts_back, [(HALT_LOCK,)])] if self.locks_rows else []
+        rows = fetched(together(connection, [*lock, (self._some_halts, [("",)])])[-1])
         if len(rows) > _HALTS_AT_HAND_MAX:
             scopes = {scope for order in orders for scope in scope_keys(order)}
             rows = self._find_halts.fetch(connection, [(scope,) for scope in sorted(scopes)])
