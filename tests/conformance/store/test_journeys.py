@@ -39,13 +39,13 @@ def journeys_in(trace: Path) -> int:
 
 
 async def test_lone_order_makes_few_journeys(postgresql_url: str, tmp_path: Path) -> None:
-    """An admission waits for PostgreSQL six times, its order's next version five times, however much they write."""
+    """An admission waits for PostgreSQL seven times, its order's next version six times, however much they write."""
     async with open_for_test(postgresql_url) as store:
         await add_accounts(store)
         await committed(store, asking(holding()))
         order = holding()
-        assert await journeys_of(store, asking(order), tmp_path / "admission") == 6
-        assert await journeys_of(store, settle(order), tmp_path / "settling") == 5
+        assert await journeys_of(store, asking(order), tmp_path / "admission") == 7
+        assert await journeys_of(store, settle(order), tmp_path / "settling") == 6
 
 
 async def test_statements_run_together_are_done_in_order(store_url: str) -> None:
