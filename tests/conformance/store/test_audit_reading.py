@@ -68,7 +68,11 @@ def which(found: Sequence[AuditEntry]) -> list[int]:
         ({"limit": 2}, [4, 3]),
         ({"user_id": "a\0nn"}, []),
     ],
-    ids=str,
+    ids=lambda value: (
+        str({k: sorted(v) if isinstance(v, frozenset) else v for k, v in value.items()})
+        if value and isinstance(value, dict)
+        else str(value)
+    ),
 )
 async def test_rows_are_found_by_everything_one_may_ask(
     listed: Store, asked: dict[str, Any], expected: list[int]
