@@ -115,7 +115,8 @@ def upgrade() -> None:
     _chain_earlier_rows()
     op.drop_table("broker_audit_log_earlier")
     op.create_index("ix_broker_audit_log_user_id_time_ns", "broker_audit_log", ["user_id", "time_ns"])
-    op.create_index("ix_broker_audit_log_time_ns", "broker_audit_log", ["time_ns"])
+    nothing = sa.text("time_ns < 0")
+    op.create_index("ix_broker_audit_log_time_ns", "broker_audit_log", ["time_ns"], sqlite_where=nothing)
     present = sa.text("order_id <> ''")
     op.create_index(
         "ix_broker_audit_log_order_id",
@@ -197,7 +198,6 @@ def _make_log() -> None:
         "broker_audit_log",
         *_columns(*_COLUMNS),
         sa.PrimaryKeyConstraint("chain", "sequence", name="pk_broker_audit_log"),
-        sqlite_with_rowid=False,
     )
 
 
