@@ -77,7 +77,6 @@ _SHOWN: Final = {
     "UnmapCertificateRequest": "certificate_id",
     "UpdateConnectionRequest": "connection_id label api_key",
     "UpdateBrokerConfigRequest": "config",
-    "UpdateConnectionRequest": "connection_id api_key label",
     "UpdateLimitsRequest": "strategy_id limits etag",
     "UpdatePlatformLimitsRequest": "limits etag",
     "UpdateReconciliationPolicyRequest": "user_id policy",

@@ -71,7 +71,7 @@ class Session:
         """Send nothing any more, forget the keys, and give up the shared pool; may be called again."""
         if self._open:
             self._open = False
-            self._credentials, self._headers = Credentials(), {}
+            self._credentials, self._headers = None, {}
             await self._http.release()
 
     def budget(self) -> Budget:

@@ -49,8 +49,7 @@ class OrderFeed:
         self._links: set[SupervisedLink] = set()
 
     def close(self) -> None:
-        """End every subscription, each of which hears FeedDown and no more, and forget the keys."""
-        self._credentials = Credentials()
+        """End every subscription, each of which hears FeedDown and no more."""
         for link in self._links:
             link.close()
 
