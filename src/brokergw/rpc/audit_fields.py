@@ -75,7 +75,6 @@ _SHOWN: Final = {
     "TradingHoursList": "windows",
     "UnlockMfaRequest": "user_id",
     "UnmapCertificateRequest": "certificate_id",
-    "UpdateConnectionRequest": "connection_id label api_key",
     "UpdateBrokerConfigRequest": "config",
     "UpdateLimitsRequest": "strategy_id limits etag",
     "UpdatePlatformLimitsRequest": "limits etag",
