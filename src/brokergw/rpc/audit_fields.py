@@ -76,6 +76,7 @@ _SHOWN: Final = {
     "UnlockMfaRequest": "user_id",
     "UnmapCertificateRequest": "certificate_id",
     "UpdateBrokerConfigRequest": "config",
+    "UpdateConnectionRequest": "connection_id label api_key",
     "UpdateLimitsRequest": "strategy_id limits etag",
     "UpdatePlatformLimitsRequest": "limits etag",
     "UpdateReconciliationPolicyRequest": "user_id policy",
