@@ -64,14 +64,15 @@ class Session:
         """Give what the stream signs in with: the key and its secret, or the token of the moment."""
         if self._tokens is not None:
             return {"oauth_token": await self._tokens.current()}
-        assert self._credentials is not None
+        if self._credentials is None:
+            raise GatewayError(Reason.CONNECTION_NOT_USABLE, "the connection is closed")
         return {"key_id": self._credentials.key, "secret_key": self._credentials.secret}
 
     async def close(self) -> None:
         """Send nothing any more, forget the keys, and give up the shared pool; may be called again."""
         if self._open:
             self._open = False
-            self._credentials, self._headers = None, {}
+            self._credentials, self._tokens, self._headers = None, None, {}
             await self._http.release()
 
     def budget(self) -> Budget:
