@@ -5,7 +5,8 @@
 import asyncio
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -14,6 +15,7 @@ from brokergw.cli.screen import Screen, table
 from brokergw.cli.settings import load_settings, plain_failures
 
 if TYPE_CHECKING:
+    from brokergw.app.settings import Settings
     from brokergw.store.vault.rotation import Progress
     from brokergw.store.vault.vault import KeyUse, VaultStatus
 
@@ -22,7 +24,10 @@ app = typer.Typer(
     help="Look after the keys that seal the stored secrets. It works on the database that the settings name.",
 )
 
+KeyId = Annotated[str, typer.Argument(metavar="KEY", help="The id of the key, from `brokergw vault status`.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+
+Changed = TypeVar("Changed")
 
 _TOLD_EVERY_S = 1.0
 
@@ -60,6 +65,43 @@ def rotate(*, as_json: AsJson = False) -> None:
         shut = asyncio.run(_rotate(screen))
     if shut:
         raise typer.Exit(Exit.REFUSED)
+
+
+@app.command("add-key", epilog="Example: brokergw vault add-key")
+def add_key() -> None:
+    """Make a key in the file of keys, behind the others: it opens, and does not seal yet."""
+    from brokergw.app.vault import add_key as add
+
+    key_id = _changed(add)
+    Screen(json=False).say(f"{key_id} is there; `brokergw vault use-key {key_id}` makes it the one that seals", "green")
+
+
+@app.command("use-key", epilog="Example: brokergw vault use-key 9f2c0a7be41d3c55")
+def use_key(key: KeyId) -> None:
+    """Let a key of the file seal from here on; refused while a living process does not have it."""
+    from brokergw.app.vault import use_key as use
+
+    _changed(lambda settings: asyncio.run(use(settings, key)))
+    Screen(json=False).say(f"{key} seals; `brokergw vault rotate` puts the rest under it", "green")
+
+
+@app.command("drop-key", epilog="Example: brokergw vault drop-key 41d09bb82c77e0fa")
+def drop_key(key: KeyId) -> None:
+    """Take a key out of the file of keys; refused while anything lies under it or a process seals with it."""
+    from brokergw.app.vault import drop_key as drop
+
+    _changed(lambda settings: asyncio.run(drop(settings, key)))
+    Screen(json=False).say(f"{key} is gone; keep it with the backups of before", "green")
+
+
+def _changed(change: "Callable[[Settings], Changed]") -> "Changed":
+    """Change the file of keys; says in a sentence why not."""
+    try:
+        with plain_failures():
+            return change(load_settings())
+    except ValueError as error:
+        Screen(json=False).say(str(error), "bold red")
+        raise typer.Exit(Exit.REFUSED) from None
 
 
 async def _rotate(screen: Screen) -> int:

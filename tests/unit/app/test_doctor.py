@@ -1,12 +1,17 @@
 """The look over an installation."""
 
+import base64
 from pathlib import Path
 
 import pytest
 
+from brokergw.app.clock import SystemClock
 from brokergw.app.doctor import Finding, examine
 from brokergw.app.keys import COMMAND_LINE, create_key, direct_access, request_of
 from brokergw.app.settings import Settings
+from brokergw.ports.broker import Credentials
+from brokergw.store import open_store
+from tests.conformance.store.making import connection_for
 
 
 def local(tmp_path: Path, **more: object) -> Settings:
@@ -74,3 +79,29 @@ async def test_keys_that_others_can_read_are_found(tmp_path: Path) -> None:
     (tmp_path / "signing.key").chmod(0o644)
     advice = [finding.advice for finding in (await areas(settings))["secrets"] if finding.ok is False]
     assert advice == [f"chmod 600 {tmp_path / 'signing.key'}"]
+
+
+async def test_the_vault_is_looked_into(tmp_path: Path) -> None:
+    """All under the first key is well, what a rotation must reach is told, what does not open is wrong."""
+    old, new = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
+    await create_key(local(tmp_path, credentials_encryption_key=old), "alice", request_of("test", (), 1))
+    url = local(tmp_path).store_url
+    async with open_store(url, clock=SystemClock(), credentials_key=bytes([1]) * 32) as store:
+        await store.connections.add(connection_for("acc_1", has_key=True), Credentials(key="k", secret="s"))
+    told = []
+    for keys in (old, f"{new},{old}", new):
+        (found,) = (await areas(local(tmp_path, credentials_encryption_key=keys)))["vault"]
+        told.append((found.ok, found.what, found.advice))
+    assert told[0] == (True, "2 stored secrets, all under the first key", "")
+    assert told[1] == (None, "2 of 2 stored secrets wait for a rotation", "run `brokergw vault rotate`")
+    assert told[2][0] is False
+    assert "put these keys back" in told[2][2]
+
+
+async def test_a_file_of_keys_that_others_can_read_is_found(tmp_path: Path) -> None:
+    """Wherever it is."""
+    path = tmp_path / "elsewhere"
+    path.write_text(base64.b64encode(bytes(32)).decode())
+    path.chmod(0o640)
+    found = (await areas(local(tmp_path, credentials_key_file=path)))["secrets"]
+    assert [each.advice for each in found if each.ok is False] == [f"chmod 600 {path}"]

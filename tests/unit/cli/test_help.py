@@ -37,7 +37,7 @@ def test_the_verbs_of_the_product_are_there() -> None:
         *("mfa enroll", "mfa confirm", "mfa reset", "mfa unlock", "mfa local-reset", "mfa local-unlock"),
         *("connections list", "connections create", "connections test", "connections revoke"),
         *("connections show", "connections update", "connections watch"),
-        *("vault rotate", "vault status"),
+        *("vault rotate", "vault status", "vault add-key", "vault use-key", "vault drop-key"),
         *("audit list", "audit verify", "audit export"),
         *("reconcile run", "reconcile list", "reconcile settle", "reconcile policy"),
     }

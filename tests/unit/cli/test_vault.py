@@ -6,12 +6,11 @@ from typing import Final
 import pytest
 from sqlalchemy import update
 
-from brokergw.model.whose import NOBODYS
 from brokergw.ports.broker import Credentials
 from brokergw.store import Store, open_store
 from brokergw.store.tables import INSTANCES
 from brokergw.store.vault.ring import KeyRing, key_id_of
-from tests.conformance.store.making import connection_for
+from tests.conformance.store.making import ALL, connection_for
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.command_line import Typed, type_command
 
@@ -35,6 +34,12 @@ async def typed_with(url: str, keys: tuple[bytes, ...], *words: str) -> Typed:
 def open_with(url: str, *keys: bytes) -> Store:
     """Open the store itself."""
     return open_store(url, clock=FakeClock(), credentials_key=KeyRing(keys))
+
+
+async def living_for_ever(store: Store) -> None:
+    """Let a process count as living: the fake clock's time is not the machine's, by which a verb judges that."""
+    change = update(INSTANCES).values(renew_time_ns=2**62)
+    await store.leases._run(ALL, lambda database: database.execute(change) and None)
 
 
 @pytest.fixture
@@ -84,13 +89,70 @@ async def test_a_rotation_that_a_process_could_not_follow_is_refused(url: str) -
     async with open_with(url, OLD) as serving:
         await serving.leases.renew([])
         await serving.vault.tell_keys()
-        # The fake clock's time is not the machine's, by which the verb judges who lives.
-        await serving.leases._run(
-            NOBODYS, lambda database: database.execute(update(INSTANCES).values(renew_time_ns=2**62))
-        )
+        await living_for_ever(serving)
         refused = await typed_with(url, (NEW, OLD), "rotate")
         assert refused.status == 3
         assert serving.leases.instance_id in refused.err
         assert "as a second key first" in refused.err
         told = await typed_with(url, (NEW, OLD), "status")
         assert "make the new key the first one" in told.out
+
+
+async def test_a_key_is_changed_in_its_file_step_by_step(tmp_path: Path) -> None:
+    """A new key opens, then seals, then holds everything; only then the old one goes. What comes too early is refused."""
+    where = {"BROKERGW_DATA_DIR": str(tmp_path), "BROKERGW_DATABASE_URL": ""}
+
+    async def typed(*words: str) -> Typed:
+        return await asyncio.to_thread(type_command, "vault", *words, **where)
+
+    assert (await typed("status")).status == 0
+    (old,) = keys_in(tmp_path)
+    url = f"sqlite:///{tmp_path / 'brokergw.db'}"
+    async with open_with(url, old) as store:
+        await store.connections.add(connection_for("acc_1", has_key=True), Credentials(key="PK12345678", secret=SECRET))
+    added = await typed("add-key")
+    assert added.status == 0
+    old, new = keys_in(tmp_path)
+    assert key_id_of(new) in added.err
+    assert (await typed("drop-key", key_id_of(old))).status == 3
+    assert (await typed("use-key", "0" * 16)).status == 3
+    assert (await typed("use-key", key_id_of(new))).status == 0
+    assert keys_in(tmp_path) == (new, old)
+    refused = await typed("drop-key", key_id_of(old))
+    assert (refused.status, "needed still" in refused.err) == (3, True)
+    assert (await typed("drop-key", key_id_of(new))).status == 3
+    assert (await typed("rotate")).status == 0
+    assert (await typed("drop-key", key_id_of(old))).status == 0
+    assert keys_in(tmp_path) == (new,)
+    assert (tmp_path / "credentials.key").stat().st_mode & 0o077 == 0
+    assert (await typed("status")).status == 0
+
+
+def keys_in(directory: Path) -> tuple[bytes, ...]:
+    """Read the file of keys."""
+    return tuple(base64.b64decode(line) for line in (directory / "credentials.key").read_text().splitlines())
+
+
+async def test_keys_of_the_environment_are_changed_there(url: str) -> None:
+    """Where the environment holds the keys there is no file to change."""
+    refused = await typed_with(url, (OLD,), "add-key")
+    assert refused.status == 3
+    assert "CREDENTIALS_ENCRYPTION_KEY holds the keys" in refused.err
+
+
+async def test_a_key_that_a_process_lacks_does_not_seal(url: str, tmp_path: Path) -> None:
+    """Before every living process has the new key, it is not put first."""
+    path = tmp_path / "keys"
+    path.write_text("".join(base64.b64encode(key).decode() + "\n" for key in (OLD, NEW)))
+    where = {
+        "BROKERGW_DATABASE_URL": url,
+        "BROKERGW_DATA_DIR": str(tmp_path),
+        "BROKERGW_CREDENTIALS_KEY_FILE": str(path),
+    }
+    async with open_with(url, OLD) as serving:
+        await serving.leases.renew([])
+        await serving.vault.tell_keys()
+        await living_for_ever(serving)
+        refused = await asyncio.to_thread(type_command, "vault", "use-key", key_id_of(NEW), **where)
+    assert (refused.status, serving.leases.instance_id in refused.err) == (3, True)
+    assert path.read_text().startswith(base64.b64encode(OLD).decode())

@@ -36,5 +36,6 @@ class Cards:
             initial=self._live.rules.initial_mode,
             halt=self._halts.binding(scopes),
             config=self._limits.broker(connection.broker),
+            region=self._limits.region(connection.user_id),
         )
         return card_of(known, self._clock.now_ns())

@@ -20,7 +20,7 @@ _UNUSABLE = {
 class Known:
     """What decides about a connection: how it and its user stand, what is halted, what is set for the broker.
 
-    `risk_version` is the present risk text's, `initial` the mode of users that have chosen none.
+    `risk_version` is the present risk text's, `initial` the mode of users that have chosen none, `region` the user's.
     """
 
     status: ConnectionStatus
@@ -29,6 +29,7 @@ class Known:
     initial: Environment
     halt: Halt | None
     config: BrokerConfig
+    region: str = ""
 
 
 def tiers_of(known: Known) -> tuple[TierStanding, ...]:
@@ -76,6 +77,8 @@ def _obstacle(known: Known) -> str:
     """Say what stands in the way of orders that have every leave; empty where nothing does."""
     if not known.config.enabled:
         return "the platform takes no orders that add risk at this broker"
+    if not known.config.permits(known.region):
+        return "the broker may not be traded at from the user's region"
     if known.halt is not None:
         return f"trading is {known.halt.state.value} ({known.halt.cause.value}): {known.halt.reason}"
     return ""

@@ -122,6 +122,11 @@ class SqlVault:
         )
         return VaultStatus(uses, tuple(sorted(each for each, ids in rings.items() if ring.primary.key_id not in ids)))
 
+    async def lacking(self, key_id: str) -> tuple[str, ...]:
+        """Name the processes that do not have a key, or have not told."""
+        rings = await self._rings_of_the_living()
+        return tuple(sorted(each for each, ids in rings.items() if key_id not in ids))
+
     async def rotate(self) -> AsyncGenerator[Progress, None]:
         """Put everything under the primary key, telling how far it is; raises RotationRefused before anything is done.
 

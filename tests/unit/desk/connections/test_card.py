@@ -135,6 +135,9 @@ def test_what_stops_trading_blocks_it() -> None:
     assert codes(halted) == [WarningCode.TRADING_HALTED]
     closed = a_card(config=BrokerConfig(broker="alpaca", enabled=False))
     assert states(closed) == (GRANTED, BLOCKED, NOT_GRANTED)
+    at_home = BrokerConfig(broker="alpaca", regions=frozenset({"US"}))
+    assert states(a_card(config=at_home, region="US")) == (GRANTED, GRANTED, NOT_GRANTED)
+    assert states(a_card(config=at_home, region="")) == (GRANTED, BLOCKED, NOT_GRANTED)
 
 
 @pytest.mark.parametrize(
