@@ -99,7 +99,7 @@ async def test_a_rotation_that_a_process_could_not_follow_is_refused(url: str) -
 
 
 async def test_a_key_is_changed_in_its_file_step_by_step(tmp_path: Path) -> None:
-    """A new key opens, then seals, then holds everything; only then the old one goes. What comes too early is refused."""
+    """A new key opens, then seals, then holds everything; then the old one goes. What comes too early is refused."""
     where = {"BROKERGW_DATA_DIR": str(tmp_path), "BROKERGW_DATABASE_URL": ""}
 
     async def typed(*words: str) -> Typed:
