@@ -98,6 +98,14 @@ class PostgresqlServer:
             await asyncio.sleep(_POLL_S / 10)
         self._process = None
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send every process of it a signal: SIGSTOP to let the whole server stand still, SIGCONT to let it go on."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        for pid in _children(self._process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     async def stop(self) -> None:
         """End it in order, so that its cluster can be copied."""
         if self._process is not None:

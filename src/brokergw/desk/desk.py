@@ -370,6 +370,8 @@ class Desk:
                 if await self._sessions.open_all():
                     # Streams of a connection that was revoked end now, not with their next heartbeat.
                     self._tail.ring()
+            except GatewayError as error:
+                log.warning("connections could not be looked for", reason=error.reason.value)
             except Exception:
                 log.exception("discovery of connections failed")
 

@@ -60,6 +60,7 @@ class EmergencyCancels:
         self._clock = clock
         self._given: dict[KeyScope, _Given] = {}
         self._running: set[str] = set()
+        self._accepted: set[str] = set()
         self._sweeps: set[asyncio.Task[None]] = set()
 
     def takes(self, command: KeyedCommand, why: GatewayError) -> bool:
@@ -116,8 +117,9 @@ class EmergencyCancels:
         self._sweeps.add(task)
         task.add_done_callback(self._sweeps.discard)
 
-    def forget(self, scope: KeyScope) -> None:
-        """Let the record answer for a key from here on."""
+    def forget(self, scope: KeyScope, order_id: str) -> None:
+        """Let the record answer for a key and its order from here on."""
+        self._accepted.discard(order_id)
         given = self._given.get(scope)
         if given is not None and given.task.done():
             del self._given[scope]
@@ -142,6 +144,9 @@ class EmergencyCancels:
         )
 
     async def _item(self, caller: Caller, order: Order, key: str) -> CancelItem:
+        if order.order_id in self._accepted:
+            # Its end is on the way, and cannot be recorded yet.
+            return CancelItem(order, accepted=True)
         command = CancelOrder(idempotency_key=key, order_id=order.order_id)
         try:
             result = await self.cancel(caller, command, _away(order.order_id))
@@ -201,6 +206,8 @@ class EmergencyCancels:
             raise broker_refusal(Reason.CANCEL_REFUSED, "to cancel the order", outcome, order.order_id)
         if isinstance(outcome, NotSent):
             raise nothing_sent(outcome.why, order.order_id, retry_after_s=outcome.retry_after_s)
+        if isinstance(outcome, Accepted):
+            self._accepted.add(order.order_id)
         return OrderResult(order=self._book.newest(order), provisional=True)
 
     def _entry(self, caller: Caller, command: CancelOrder, order: Order) -> EmergencyCancel:

@@ -65,10 +65,13 @@ class Replay:
 
     async def once(self) -> None:
         """Write every entry that has its answer; raises the record's refusal, and goes on from there the next time."""
-        for entry in self._file.pending():
-            if self._cancels.running(entry.entry_id):
-                continue
+        while (entry := self._next()) is not None:
             await self._write(entry)
+
+    def _next(self) -> EmergencyCancel | None:
+        """Give the oldest entry that has its answer, as it is by now: others may have got theirs during a commit."""
+        running = self._cancels.running
+        return next((entry for entry in self._file.pending() if not running(entry.entry_id)), None)
 
     async def _write(self, entry: EmergencyCancel) -> None:
         whose = only(entry.user_id)
@@ -84,7 +87,7 @@ class Replay:
         written = not isinstance(await self._at.journal.commit(unit), KeyTaken)
         await self._answer_key(entry, now)
         await self._file.recorded(entry.entry_id)
-        self._cancels.forget(_scope(entry))
+        self._cancels.forget(_scope(entry), entry.order_id)
         log.warning("an emergency cancel is on the record", entry_id=entry.entry_id, written=written)
         order = await self._at.journal.order(whose, entry.order_id)
         if order is not None and order.state in AT_BROKER:

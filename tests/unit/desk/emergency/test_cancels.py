@@ -272,3 +272,31 @@ async def test_orders_of_before_are_at_hand(away: Away) -> None:
     await away.bench.clock.pass_time(11)
     away.go()
     assert (await away.cancel(cancel_of(order))).provisional
+
+
+async def test_answer_that_comes_during_the_replay_is_what_is_recorded(away: Away) -> None:
+    """An entry that was open when the replay began, and answered before its turn, is recorded with its answer."""
+    first, second = await resting(away), await resting(away, limit_price=D("49.90"))
+    away.go()
+    await away.cancel(cancel_of(first))
+    let_go = asyncio.Event()
+
+    async def slowly(broker_order_id: str) -> Outcome:
+        away.asked.append(broker_order_id)
+        await let_go.wait()
+        return Accepted()
+
+    away.bench.broker.cancel = slowly
+    cancelling = asyncio.create_task(away.cancel(cancel_of(second)))
+    while len(away.asked) < 2:
+        await asyncio.sleep(0)
+    commit = away.bench.journal.commit
+
+    async def answering(unit: Any) -> Any:
+        let_go.set()
+        await cancelling
+        return await commit(unit)
+
+    away.bench.journal.commit = answering  # type: ignore[method-assign]
+    await away.come_back()
+    assert away.audited()[2:] == [(second.order_id, "ASKED"), (second.order_id, "ACCEPTED")]
