@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Final
 
 from brokergw.model.lifecycle import State, may_move
 from brokergw.model.order import Order
+from brokergw.store.audit.canonical import GENESIS, LEAD, row_hash
 from tests.chaos.check_wire import versions
 from tests.chaos.history import History
 
@@ -60,6 +61,20 @@ def every_transition_has_its_audit_row(history: History) -> Iterator[str]:
         moves = 1 + sum(before is not after for before, after in pairwise(states))
         if rows[order_id] < moves:
             yield f"{order_id} has {rows[order_id]} audit rows for {moves} transitions: {[s.value for s in states]}"
+
+
+def every_audit_row_hangs_on_the_one_before(history: History) -> Iterator[str]:
+    """O7: whatever was killed when, the rows of each chain follow one another, and are what was hashed."""
+    for chain, rows in groupby(history.record.links, key=lambda row: row[0]):
+        previous = GENESIS
+        for number, row in enumerate(rows, start=1):
+            if row[1:3] != (number, previous):
+                yield f"row {row[1]} of {chain} stands at place {number}, or does not follow the one before"
+                break
+            if row[3] != row_hash(chain, number, previous, row[LEAD:]):
+                yield f"row {number} of {chain} is not what was hashed"
+                break
+            previous = row[3]
 
 
 def nothing_stays_undecided(history: History) -> Iterator[str]:

@@ -24,6 +24,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_record.every_version_has_its_event,
     check_record.every_admission_has_its_audit_row,
     check_record.every_transition_has_its_audit_row,
+    check_record.every_audit_row_hangs_on_the_one_before,
     check_record.nothing_stays_undecided,
     check_record.subscribers_missed_nothing,
     check_clients.what_was_acknowledged_is_on_record,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from brokergw.model.events import AuditRow, EventKind, LogEvent
 from brokergw.model.order import Fill, Order
@@ -106,6 +107,7 @@ class Record:
     keys: tuple[KeyRecord, ...] = ()
     audit: tuple[AuditRow, ...] = ()
     broker_order_ids: tuple[tuple[str, str], ...] = ()
+    links: tuple[tuple[Any, ...], ...] = ()
 
     def order(self, order_id: str) -> Order | None:
         """Find an order."""

@@ -62,14 +62,15 @@ class RecordReader:
         """Read everything."""
         with self._engine.connect() as database:
             events = self._own(EVENTS).order_by(EVENTS.c.sequence)
-            audit = select(AUDIT).order_by(AUDIT.c.chain, AUDIT.c.sequence)
+            rows = database.execute(select(AUDIT).order_by(AUDIT.c.chain, AUDIT.c.sequence)).all()
             bound = select(BROKER_ORDER_IDS.c.broker_order_id, BROKER_ORDER_IDS.c.order_id)
             return Record(
                 orders=tuple(order_from_row(row) for row in database.execute(self._own(ORDERS))),
                 events=tuple(event_from_row(row) for row in database.execute(events)),
                 fills=tuple(fill_from_row(row) for row in database.execute(self._own(FILLS))),
                 keys=tuple(key_from_row(row) for row in database.execute(select(KEYS))),
-                audit=tuple(_audit(row) for row in database.execute(audit)),
+                audit=tuple(map(_audit, rows)),
+                links=tuple(map(tuple, rows)),
                 broker_order_ids=tuple((row[0], row[1]) for row in database.execute(bound)),
             )
 

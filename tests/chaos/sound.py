@@ -3,10 +3,13 @@
 from dataclasses import replace
 from decimal import Decimal
 from itertools import count
+from typing import Any
 
 from brokergw.model.events import EventKind, LogEvent
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Fill, Order, Origin
+from brokergw.store.audit.canonical import GENESIS, link
+from brokergw.store.rows import audit_row
 from tests.chaos.history import Answer, Arrival, BrokerSide, Call, Execution, History, Record, Stream
 from tests.conformance.store.making import START_NS, a_fill, an_order, audit
 
@@ -74,6 +77,17 @@ CANCELING = WORKING_NEW.next(at(3.3), state=State.PENDING_CANCEL)
 CANCELED = CANCELING.next(at(3.4), state=State.CANCELED)
 
 
+def chained(count: int) -> tuple[tuple[Any, ...], ...]:
+    """Make so many audit rows of one chain."""
+    rows: list[tuple[Any, ...]] = []
+    previous = GENESIS
+    for number in range(1, count + 1):
+        content = audit_row(audit("order.admitted", order_id=f"order {number}"))
+        rows.append(link("chn_1", number, previous, content))
+        previous = rows[-1][3]
+    return tuple(rows)
+
+
 def sound() -> History:
     """Give a history of one order that filled, one that was denied, and one that was changed and cancelled."""
     numbers = count(1)
@@ -100,6 +114,7 @@ def sound() -> History:
             audit("order.cancel.admitted", order_id="changed"),
             audit("order.reported", order_id="changed"),
         ),
+        links=chained(3),
         broker_order_ids=(("b-bought", "bought"), ("b-1", "changed"), ("b-2", "changed")),
     )
     return History(

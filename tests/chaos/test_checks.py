@@ -141,6 +141,16 @@ BROKEN: Final[list[tuple[str, str, Break]]] = [
     ("every_version_has_its_event", "of nothing", on_record(orders=())),
     ("every_admission_has_its_audit_row", "not audited", on_record(audit=())),
     ("every_transition_has_its_audit_row", "one untold", lambda h: on_record(audit=h.record.audit[:-1])(h)),
+    (
+        "every_audit_row_hangs_on_the_one_before",
+        "a row gone",
+        lambda h: on_record(links=(h.record.links[0], h.record.links[2]))(h),
+    ),
+    (
+        "every_audit_row_hangs_on_the_one_before",
+        "a row changed",
+        lambda h: on_record(links=((*h.record.links[0][:-1], 7), *h.record.links[1:]))(h),
+    ),
     ("nothing_stays_undecided", "in doubt", on_record(orders=(DOUBTFUL,))),
     ("subscribers_missed_nothing", "missed", seen()),
     ("subscribers_missed_nothing", "doubled", seen(3, 3)),
