@@ -60,7 +60,7 @@ class _Closable(Protocol):
         ...
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Gateway:
     """One gateway process, whole: start it, drain it, stop it."""
 

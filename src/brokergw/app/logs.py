@@ -1,16 +1,37 @@
 """One JSON line per log event on standard error, without secrets."""
 
+import json
 import logging
-import re
 import sys
-from typing import Final
+from typing import Final, TextIO
 
 import structlog
-from structlog.typing import EventDict, WrappedLogger
 
-_SECRET_NAMES: Final = re.compile(r"secret|password|token|authorization|api_?key|credential|pepper", re.IGNORECASE)
-_HARMLESS_NAMES: Final = frozenset({"key_id", "has_key"})
-_SECRET_VALUES: Final = re.compile(r"bgw_[a-z2-7]{10}_[a-z2-7]{32}[0-9a-f]{8}|Bearer\s+\S+", re.IGNORECASE)
+from brokergw.app.redaction import redact
+
+_QUIET: Final = {
+    # Their DEBUG lines repeat requests with headers, statements with rows, and answers with bodies.
+    "aiohttp": logging.INFO,
+    "asyncio": logging.INFO,
+    "grpc": logging.INFO,
+    "h2": logging.INFO,
+    "hpack": logging.INFO,
+    "httpcore": logging.INFO,
+    "httpx": logging.WARNING,
+    "opentelemetry": logging.INFO,
+    "psycopg": logging.WARNING,
+    "sqlalchemy": logging.WARNING,
+}
+"""The least level of other libraries, whatever ours is."""
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Tells of an event that cannot be formatted by its place alone, where the library would print its arguments."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        """Write the place."""
+        line = {"event": "a log event could not be written", "logger": record.name, "line": record.lineno}
+        self.stream.write(json.dumps(line) + self.terminator)
 
 
 def configure_logs(level: str) -> None:
@@ -31,25 +52,16 @@ def configure_logs(level: str) -> None:
         foreign_pre_chain=shared,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            # As plain text: a renderer of exceptions might show local variables, and among them are secrets.
             structlog.processors.format_exc_info,
             redact,
             structlog.processors.JSONRenderer(),
         ],
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(sys.stderr)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # Its DEBUG lines repeat every request with its headers.
-    logging.getLogger("aiohttp").setLevel(max(logging.INFO, root.level))
-
-
-def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Mask what is named like a secret, and what looks like one of our keys anywhere in a text."""
-    for name, value in event.items():
-        if name not in _HARMLESS_NAMES and _SECRET_NAMES.search(name):
-            event[name] = "***"
-        elif isinstance(value, str):
-            event[name] = _SECRET_VALUES.sub("***", value)
-    return event
+    for name, least in _QUIET.items():
+        logging.getLogger(name).setLevel(max(least, root.level))

@@ -11,7 +11,9 @@ import structlog
 from prometheus_client import start_http_server
 
 from brokergw.app.build import Gateway
+from brokergw.app.crash import keep_memory_in, know_secrets, tell_crashes, tell_crashes_of
 from brokergw.app.logs import configure_logs
+from brokergw.app.redaction import masked
 from brokergw.app.secret_text import SecretUnusable
 from brokergw.app.settings import Settings, split_address
 from brokergw.rpc.tls import StartRefused
@@ -28,6 +30,7 @@ log = structlog.get_logger(__name__)
 def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; gives the exit code."""
     configure_logs(settings.log_level)
+    harden(settings)
     try:
         asyncio.run(_serve(settings))
     except (
@@ -41,14 +44,22 @@ def serve(settings: Settings) -> int:
         OSError,
     ) as error:
         # What a person can mend is told in a sentence, not in a traceback.
-        print(f"brokergw: {error}", file=sys.stderr)  # noqa: T201 - this is the program's own voice
+        print(f"brokergw: {masked(str(error))}", file=sys.stderr)  # noqa: T201 - this is the program's own voice
         return _CANNOT_START
     return 0
+
+
+def harden(settings: Settings) -> None:
+    """Keep what the process handles from being told by its end, by its memory, or by chatty libraries."""
+    know_secrets(settings)
+    tell_crashes()
+    keep_memory_in()
 
 
 async def _serve(settings: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    tell_crashes_of(loop)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     gateway = Gateway.build(settings)

@@ -4,6 +4,8 @@ import base64
 import binascii
 from typing import Final
 
+from brokergw.ports.secrecy import KNOWN
+
 KEY_BYTES: Final = 32
 
 
@@ -12,9 +14,11 @@ class SecretUnusable(ValueError):
 
 
 def decoded_key(text: str, name: str) -> bytes:
-    """Read a key; raises SecretUnusable that names the place and the rule."""
+    """Read a key, which the log knows from here on; raises SecretUnusable that names the place and the rule."""
+    KNOWN.keep([text.strip()])
     try:
         secret = base64.b64decode(text.strip(), validate=True)
+        KNOWN.keep([secret.hex(), base64.urlsafe_b64encode(secret).decode()])
     except (binascii.Error, ValueError):
         # The cause would show what it failed at.
         raise SecretUnusable(f"{name} must be base64") from None

@@ -45,6 +45,10 @@ def serve(
     SIGTERM or Ctrl-C it drains: health turns NOT_SERVING, calls in flight end, streams are told where to resume.
     """
     settings = load_settings(listen=listen, database_url=database_url, metrics_listen=metrics_listen)
+    from brokergw.app.crash import forget_telltales
+
+    # Before gRPC reads it: its traces show the headers of every call.
+    forget_telltales()
     from brokergw.app.run import serve as run
 
     raise typer.Exit(run(settings))

@@ -14,6 +14,7 @@ from brokergw.model.outcome import BrokerEvent, BrokerOrder, Budget, Lookup, Out
 from brokergw.model.sessions import MarketClock, MarketDay
 from brokergw.model.terms import OrderTerms
 from brokergw.ports.permit import Permit
+from brokergw.ports.secrecy import KNOWN
 
 _SHOWN: Final = 4
 
@@ -25,11 +26,12 @@ class Credentials(Mapping[str, str]):
     gives out. It cannot be changed, prints as stars, and cannot be pickled.
     """
 
-    __slots__ = ("_fields",)
+    __slots__ = ("__weakref__", "_fields")
     _fields: Mapping[str, str]
 
     def __init__(self, **fields: str) -> None:
         object.__setattr__(self, "_fields", dict(fields))
+        KNOWN.hold(self, fields.values())
 
     def __getitem__(self, field: str) -> str:
         return self._fields[field]

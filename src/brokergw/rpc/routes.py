@@ -1,11 +1,14 @@
 """From a method's full name to its handler, through one dictionary made at start-up."""
 
 import re
+import traceback
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 import grpc
+import structlog
 from google.protobuf.empty_pb2 import Empty
+from grpc import aio
 
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.rpc.call import Call, Handler, Interceptor, ServerContext
@@ -14,6 +17,8 @@ from brokergw.rpc.policy import MethodPolicy
 from brokergw.rpc.reflection import REFLECTION_SERVICES
 
 MethodHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+_log = structlog.get_logger("brokergw.rpc")
 
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _UNKNOWN: Final = MethodPolicy(method="/unknown/Unknown", request=Empty, decode=lambda message, _: message, public=True)
@@ -55,14 +60,25 @@ def python_name(rpc: str) -> str:
 
 def _unary(policy: MethodPolicy, handler: Handler) -> MethodHandler:
     async def serve(body: bytes, context: ServerContext) -> bytes | None:
-        return await handler(Call(policy, body, context))
+        try:
+            return await handler(Call(policy, body, context))
+        except aio.AbortError:
+            raise
+        except Exception as error:  # noqa: BLE001 - gRPC would show its class and text to the client
+            await _last_word(policy, context, error)
+            return None
 
     return grpc.unary_unary_rpc_method_handler(serve)
 
 
 def _streaming(policy: MethodPolicy, handler: Handler) -> MethodHandler:
     async def serve(body: bytes, context: ServerContext) -> None:
-        await handler(Call(policy, body, context))
+        try:
+            await handler(Call(policy, body, context))
+        except aio.AbortError:
+            raise
+        except Exception as error:  # noqa: BLE001 - gRPC would show its class and text to the client
+            await _last_word(policy, context, error)
 
     return grpc.unary_stream_rpc_method_handler(serve)
 
@@ -71,6 +87,18 @@ def _both_ways(policy: MethodPolicy, handler: Handler) -> MethodHandler:
     async def serve(requests: AsyncIterator[bytes], context: ServerContext) -> None:
         call = Call(policy, b"", context)
         call.requests = requests
-        await handler(call)
+        try:
+            await handler(call)
+        except aio.AbortError:
+            raise
+        except Exception as error:  # noqa: BLE001 - gRPC would show its class and text to the client
+            await _last_word(policy, context, error)
 
     return grpc.stream_stream_rpc_method_handler(serve)
+
+
+async def _last_word(policy: MethodPolicy, context: ServerContext, error: Exception) -> None:
+    """End a call that failed outside of the step that makes statuses; always raises."""
+    lines = "".join(traceback.format_exception(error))
+    _log.error("call failed outside of the chain", method=policy.method, traceback=lines)
+    await context.abort(grpc.StatusCode.INTERNAL, "the gateway failed", ())

@@ -6,7 +6,8 @@ import logging
 import pytest
 import structlog
 
-from brokergw.app.logs import configure_logs, redact
+from brokergw.app.logs import configure_logs
+from brokergw.app.redaction import redact
 from brokergw.desk.identity.key_form import mint_key
 
 
