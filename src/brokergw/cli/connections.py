@@ -1,18 +1,24 @@
 """`brokergw connections`: the links to brokers. A secret comes from a prompt, the environment or a pipe, never argv."""
 
-import os
-import sys
 from typing import Annotated
 
 import typer
 
+from brokergw.cli.authorizing import authorize
 from brokergw.cli.connection_cards import connection_card, connection_line, connections_table
 from brokergw.cli.exits import Exit
+from brokergw.cli.secret_input import secret_from
 from brokergw.cli.session import Session, gateway_verb
 from brokergw.cli.tables import card, styled
 from brokergw.client.messages import Connection, WatchConnectionsResponse, as_dict, words
 
 app = typer.Typer(no_args_is_help=True, help="Connect accounts at brokers.")
+
+app.command(
+    "authorize",
+    epilog="Example: brokergw connections authorize --broker alpaca --environment paper --client-id 7f3…\n\n"
+    "Example: brokergw connections authorize --connection con_1",
+)(gateway_verb(authorize))
 
 ConnectionId = Annotated[str, typer.Argument(metavar="CONNECTION", help="The connection, con_…")]
 
@@ -63,7 +69,7 @@ async def update(
         raise typer.BadParameter("a secret needs --key")
     if key is None and label is None:
         raise typer.BadParameter("nothing would change: give --key or --label")
-    secret = _secret(secret_env, from_stdin=secret_stdin) if key else None
+    secret = secret_from(secret_env, from_stdin=secret_stdin) if key else None
     changed = await session.client.update_connection(connection, key=key, secret=secret, label=label)
     session.screen.show([changed], connection_card(changed))
 
@@ -114,7 +120,7 @@ async def create(
         raise typer.BadParameter("--secret-stdin needs --key")
     if not key and (await session.client.get_broker(broker)).authentication == "API_KEY_SECRET":
         key = str(typer.prompt("Key id", err=True))
-    secret = _secret(secret_env, from_stdin=secret_stdin) if key else None
+    secret = secret_from(secret_env, from_stdin=secret_stdin) if key else None
     made = await session.client.create_connection(broker, environment, key=key, secret=secret)
     session.screen.show([made], connections_table([made]))
 
@@ -146,20 +152,6 @@ async def revoke(
         typer.confirm(f"End {connection} and destroy its credentials?", abort=True, err=True)
     ended = await session.client.revoke_connection(connection)
     session.screen.show([ended], connections_table([ended]))
-
-
-def _secret(env_name: str | None, *, from_stdin: bool) -> str:
-    if env_name is not None and from_stdin:
-        raise typer.BadParameter("give only one of --secret-env and --secret-stdin")
-    if env_name is not None:
-        found = os.environ.get(env_name, "")
-    elif from_stdin:
-        found = sys.stdin.readline().rstrip("\r\n")
-    else:
-        found = str(typer.prompt("Secret", hide_input=True, err=True))
-    if not found:
-        raise typer.BadParameter("the secret is empty", param_hint=f"--secret-env {env_name}" if env_name else None)
-    return found
 
 
 def _tell(session: Session, message: WatchConnectionsResponse) -> bool:

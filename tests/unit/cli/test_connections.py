@@ -1,5 +1,5 @@
 import pytest
-from brokerapi.v1 import brokers_pb2, connections_pb2, trading_pb2
+from brokerapi.v1 import brokers_pb2, connections_pb2, oauth_pb2, trading_pb2
 
 from tests.fixtures.command_line import CommandLine
 from tests.fixtures.fake_gateway import FakeGateway
@@ -194,3 +194,56 @@ async def test_an_empty_view_explains_itself(fake_gateway: FakeGateway, command:
     """Where there is nothing to show, the gateway's own advice is told."""
     fake_gateway.answers["ListConnections"] = connections_pb2.ListConnectionsResponse(hint="Connect one.")
     assert "Connect one." in (await command("connections", "list")).err
+
+
+BEGUN = oauth_pb2.BeginOAuthResponse(
+    start_url="https://gw.test/oauth/start/alpaca?state=S", authorization_url="https://broker.test/a", state="S" * 43
+)
+AUTHORIZE = ("connections", "authorize", "--broker", "alpaca", "--environment", "paper", "--client-id", "app-1")
+CAME_TO = "https://gw.test/oauth/callback/alpaca?code=C0.x%40&session=1&iss=https%3A%2F%2Fbroker.test"
+
+
+async def test_an_authorization_is_completed_with_the_address(fake_gateway: FakeGateway, command: CommandLine) -> None:
+    """The address that the broker sent the browser to is taken apart, decoded once, and handed in."""
+    fake_gateway.answers["BeginOAuth"] = BEGUN
+    fake_gateway.answers["CompleteOAuth"] = connections_pb2.CompleteOAuthResponse(connection=MADE)
+    typed = await command(*AUTHORIZE, "--secret-env", "APP", APP=SECRET, stdin=f"{CAME_TO}\n")
+
+    assert typed.status == 0, typed.err
+    (begin,) = fake_gateway.seen("BeginOAuth")
+    assert begin.request.application.client_secret == SECRET
+    assert begin.request.environment == trading_pb2.ENVIRONMENT_PAPER
+    (complete,) = fake_gateway.seen("CompleteOAuth")
+    request = complete.request
+    assert (request.broker, request.state, request.code) == ("alpaca", "S" * 43, "C0.x@")
+    assert request.issuer == "https://broker.test"
+    assert SECRET not in typed.out + typed.err
+
+
+async def test_an_authorization_that_the_page_took_is_found(fake_gateway: FakeGateway, command: CommandLine) -> None:
+    """After Enter the connection that was not there before is shown; without one the status says so."""
+    fake_gateway.answers["BeginOAuth"] = BEGUN
+    typed = await command(*AUTHORIZE, "--secret-env", "APP", APP=SECRET, stdin="\n")
+
+    assert typed.status == 3
+    assert fake_gateway.seen("CompleteOAuth") == []
+
+
+@pytest.mark.parametrize("words", [(), ("--broker", "alpaca", "--connection", "con_1")])
+async def test_what_to_authorize_is_said_once(
+    fake_gateway: FakeGateway, command: CommandLine, words: tuple[str, ...]
+) -> None:
+    """Neither a broker nor a connection, or both: nothing is asked."""
+    typed = await command("connections", "authorize", *words)
+
+    assert typed.status == 2
+    assert fake_gateway.calls == []
+
+
+async def test_another_address_is_no_callback(fake_gateway: FakeGateway, command: CommandLine) -> None:
+    """An address of something else is not handed in."""
+    fake_gateway.answers["BeginOAuth"] = BEGUN
+    typed = await command(*AUTHORIZE, "--secret-env", "APP", APP=SECRET, stdin="https://gw.test/else?code=1\n")
+
+    assert typed.status == 2
+    assert fake_gateway.seen("CompleteOAuth") == []

@@ -38,6 +38,7 @@ def test_the_verbs_of_the_product_are_there() -> None:
         *("connections list", "connections create", "connections test", "connections revoke"),
         *("connections show", "connections update", "connections watch"),
         *("vault rotate", "vault status", "vault add-key", "vault use-key", "vault drop-key"),
+        "connections authorize",
         *("audit list", "audit verify", "audit export"),
         *("reconcile run", "reconcile list", "reconcile settle", "reconcile policy"),
     }
