@@ -13,6 +13,7 @@ from brokergw.app.secrets import load_secrets
 from brokergw.app.settings import Settings
 from brokergw.model.account import Connection, Environment
 from brokergw.model.ids import new_id
+from brokergw.model.principal import Role, Scope
 from brokergw.ports.broker import Credentials
 from brokergw.sim.dialects.alpaca import DEFAULT_KEY, DEFAULT_SECRET
 from brokergw.store.open import open_store
@@ -98,6 +99,10 @@ def settings_of(directory: Path) -> Settings:
     return Settings(data_dir=directory, credentials_encryption_key=_KEY, signing_key=_KEY)
 
 
+_SCOPES: Final = frozenset(Scope) - {Scope.KEYS_WRITE}
+"""Whoever trades in these runs also throws the kill switch."""
+
+
 async def populate(url: str, directory: Path, owner_url: str = "") -> tuple[str, str]:
     """Make the tables, the user, its key and its connection; gives the account's id and the key."""
     secrets = load_secrets(settings_of(directory))
@@ -105,7 +110,7 @@ async def populate(url: str, directory: Path, owner_url: str = "") -> tuple[str,
     keys = secrets.credentials_keys
     store = open_store(url, clock=clock, credentials_key=keys, upgrade_tables=True, owner_url=owner_url)
     async with store:
-        _, token = await add_key(store, secrets, USER, request_of("chaos"))
+        _, token = await add_key(store, secrets, USER, request_of("chaos", _SCOPES), [Role.ADMIN])
         account_id = new_id("acc")
         connection = Connection(
             connection_id=new_id("con"),
