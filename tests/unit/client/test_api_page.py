@@ -79,6 +79,7 @@ def test_the_pages_example_is_python_that_the_client_has() -> None:
 def test_every_call_of_the_contract_is_a_method_of_the_client() -> None:
     """Nothing that the gateway serves is out of the client's reach."""
     named = {"SubmitOrder": "submit", "ModifyOrder": "modify", "CancelOrder": "cancel", "CancelAllOrders": "cancel_all"}
+    named |= {"BeginOAuth": "begin_oauth", "CompleteOAuth": "complete_oauth"}
 
     def method(rpc: str) -> str:
         if rpc.startswith("Subscribe"):
