@@ -18,8 +18,9 @@ from brokergw.app.secrets import credentials_key_file, load_secrets
 from brokergw.app.settings import Settings, split_address
 from brokergw.app.vault import vault_status
 from brokergw.model.principal import Role
-from brokergw.store.check import StoreUnreachable, tables_are_current
+from brokergw.store.check import StoreUnreachable, require_kept_apart, tables_are_current
 from brokergw.store.open import open_store
+from brokergw.store.separation.roles import NotSeparated
 from brokergw.store.vault.vault import VaultStatus
 
 _CERTIFICATE_WARNING: Final = timedelta(days=14)
@@ -121,6 +122,11 @@ def _certificate(settings: Settings) -> Iterator[Finding]:
 def _database(settings: Settings) -> Iterator[Finding]:
     try:
         current = tables_are_current(settings.store_url)
+        if current:
+            require_kept_apart(settings.store_url)
+    except NotSeparated as error:
+        yield Finding("database", False, str(error), "see docs/separation.md")
+        return
     except (StoreUnreachable, ValueError) as error:
         advice = "check BROKERGW_DATABASE_URL, and that the server runs"
         yield Finding("database", False, f"cannot be opened: {error}", advice)

@@ -2,9 +2,10 @@
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from brokergw.store.engine import parse_url, writer_engine
+from brokergw.store.engine import parse_url, reader_engine, writer_engine
 from brokergw.store.failure import kind_of
 from brokergw.store.migrations import current_revision, is_current, upgrade
+from brokergw.store.separation.roles import require_separated
 
 
 class StoreUnreachable(RuntimeError):
@@ -16,6 +17,17 @@ def tables_are_current(url: str) -> bool:
     engine = writer_engine(parse_url(url))
     try:
         return is_current(engine)
+    except SQLAlchemyError as error:
+        raise StoreUnreachable(kind_of(error)) from error
+    finally:
+        engine.dispose()
+
+
+def require_kept_apart(url: str) -> None:
+    """Raise NotSeparated where the database does not keep users apart from the URL's role; or as above."""
+    engine = reader_engine(parse_url(url))
+    try:
+        require_separated(engine)
     except SQLAlchemyError as error:
         raise StoreUnreachable(kind_of(error)) from error
     finally:

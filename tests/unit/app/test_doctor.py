@@ -12,6 +12,7 @@ from brokergw.app.settings import Settings
 from brokergw.ports.broker import Credentials
 from brokergw.store import open_store
 from tests.conformance.store.making import connection_for
+from tests.fixtures.two_roles import owned
 
 
 def local(tmp_path: Path, **more: object) -> Settings:
@@ -105,3 +106,14 @@ async def test_a_file_of_keys_that_others_can_read_is_found(tmp_path: Path) -> N
     path.chmod(0o640)
     found = (await areas(local(tmp_path, credentials_key_file=path)))["secrets"]
     assert [each.advice for each in found if each.ok is False] == [f"chmod 600 {path}"]
+
+
+async def test_a_role_that_row_security_does_not_bind_is_found(tmp_path: Path, postgresql_url: str) -> None:
+    """A database that the gateway would refuse to serve from is a finding, with what to do; the serving role is well."""
+    key = base64.b64encode(bytes(32)).decode()
+    keys = {"signing_key": key, "credentials_encryption_key": key}
+    owner = local(tmp_path, database_url=owned(postgresql_url), **keys)
+    (found,) = (await areas(owner))["database"]
+    assert (found.ok, "superuser" in found.what, found.advice) == (False, True, "see docs/separation.md")
+    (found,) = (await areas(local(tmp_path, database_url=postgresql_url, **keys)))["database"]
+    assert found.ok
