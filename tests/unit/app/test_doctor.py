@@ -109,7 +109,7 @@ async def test_a_file_of_keys_that_others_can_read_is_found(tmp_path: Path) -> N
 
 
 async def test_a_role_that_row_security_does_not_bind_is_found(tmp_path: Path, postgresql_url: str) -> None:
-    """A database that the gateway would refuse to serve from is a finding, with what to do; the serving role is well."""
+    """A database that the gateway would refuse to serve from is a finding with its advice; the serving role is well."""
     key = base64.b64encode(bytes(32)).decode()
     keys = {"signing_key": key, "credentials_encryption_key": key}
     owner = local(tmp_path, database_url=owned(postgresql_url), **keys)
