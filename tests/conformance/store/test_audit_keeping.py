@@ -1,11 +1,13 @@
 """Signing when things go wrong: a full disk, a commit of unknown outcome, rows from before there were chains."""
 
+import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from alembic import command
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
@@ -16,10 +18,12 @@ from brokergw.store.engine import parse_url, writer_engine
 from brokergw.store.migrations import _config, upgrade
 from brokergw.store.notary.checkpoint import SignedCheckpoint
 from brokergw.store.notary.file import CheckpointFile, files_in
+from brokergw.store.notary.pages import LogPages
+from brokergw.store.notary.restored import behind
 from brokergw.store.tables import METADATA
 from brokergw.store.transaction import CommitOutcomeUnknown
 from tests.conformance.store.making import audit, committed
-from tests.fixtures.audit_log import audit_rows, keeper_of, signed_store, write_and_sign
+from tests.fixtures.audit_log import Forger, audit_rows, keeper_of, signed_store, write_and_sign
 from tests.fixtures.two_roles import owned, served
 
 _OLD_ROW = """
@@ -105,6 +109,9 @@ async def test_rows_from_before_there_were_chains_are_chained_as_they_stand(
     engine = writer_engine(parse_url(url))
     config = _config()
     with engine.begin() as connection:
+        if kind == "postgresql":
+            # The revisions are loaded meanwhile, which may take its time.
+            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         config.attributes["connection"] = connection
         command.upgrade(config, "0014")
         for number in range(3):
@@ -120,3 +127,26 @@ async def test_rows_from_before_there_were_chains_are_chained_as_they_stand(
         METADATA.drop_all(connection)
         connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
     engine.dispose()
+
+
+async def test_a_restored_database_is_told_at_the_start(store_url: str, checkpoints_folder: Path) -> None:
+    """A process that begins on a database from before its last checkpoints says so; on an honest one it is silent."""
+    forger = Forger(store_url)
+    async with signed_store(store_url, checkpoints_folder) as store:
+        await write_and_sign(store, 1)
+    backup = forger.copy()
+    async with signed_store(store_url, checkpoints_folder) as store:
+        await write_and_sign(store, 1)
+    async with signed_store(store_url, checkpoints_folder) as store:
+        pages = LogPages(store._reader, store._writing.dialect.name)
+        assert await behind(pages, checkpoints_folder) == []
+        forger.restore(backup)
+        assert len(await behind(pages, checkpoints_folder)) == 1
+        with structlog.testing.capture_logs() as logs:
+            await store.claim()
+            for _ in range(500):
+                await asyncio.sleep(0.01)
+                if logs:
+                    break
+    assert any("older than its checkpoints" in line["event"] for line in logs)
+    forger.close()

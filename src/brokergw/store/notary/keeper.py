@@ -28,6 +28,8 @@ from brokergw.store.group import RunsWork, Work
 from brokergw.store.notary.checkpoint import Checkpoint, SignedCheckpoint
 from brokergw.store.notary.file import CheckpointFile
 from brokergw.store.notary.heads import OpenChain, is_genuine, open_chains
+from brokergw.store.notary.pages import LogPages
+from brokergw.store.notary.restored import behind
 from brokergw.store.reader import Reader
 from brokergw.store.tables import AUDIT_CHAINS, AUDIT_CHECKPOINTS
 
@@ -71,6 +73,7 @@ class Keeper:
         self.keys: Final = TrustedKeys(signer.public_key)
         self.instance_id: Final = instance_id
         self._file = CheckpointFile(folder, instance_id)
+        self._folder = folder
         self._last = Checkpoint(instance_id=instance_id, number=0, time_ns=0)
         self._last_hash = GENESIS
         self._signed: dict[str, int] = {}
@@ -111,6 +114,11 @@ class Keeper:
         return await asyncio.to_thread(with_second_try, self._engine, whose, work)
 
     async def _work(self) -> None:
+        try:
+            for instance_id in await behind(LogPages(self._reader, self._engine.dialect.name), self._folder):
+                log.error("the database is older than its checkpoints outside: restored, or bent", process=instance_id)
+        except (GatewayError, OSError) as error:
+            log.error("the checkpoints outside are not looked at", kind=kind_of(error))  # noqa: TRY400 - the kind says it
         while True:
             try:
                 await self.sign()
