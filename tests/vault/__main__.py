@@ -47,7 +47,8 @@ def _tell(database: str, report: Report) -> None:
     killed = ", ".join(map(str, report.killed_at))
     sys.stdout.write(
         f"{database}: {report.records} records rotated in {report.took_s:.1f} s, killed at {killed}; meanwhile "
-        f"{report.opened} openings (slowest {report.slowest_s * 1e3:.0f} ms) and {report.changed} changes\n"
+        f"{report.opened} openings (slowest {report.slowest_s * 1e3:.0f} ms) and {report.changed} changes, "
+        f"{report.late} times the database was late\n"
     )
     for words in report.found[:20]:
         sys.stdout.write(f"  FOUND: {words}\n")

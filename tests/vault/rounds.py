@@ -27,6 +27,7 @@ class Report:
     killed_at: list[int] = field(default_factory=list)
     opened: int = 0
     changed: int = 0
+    late: int = 0
     slowest_s: float = 0.0
     took_s: float = 0.0
     found: list[str] = field(default_factory=list)
@@ -48,9 +49,11 @@ async def play(world: World, kills: int) -> Report:
             report.found.append(f"the rotation ended with {process.returncode}: {err.decode()[-500:]}")
         report.found += _words_of(out, report)
     report.took_s = time.monotonic() - began_at
+    await world.load.settled()
     await _look_at_everything(world, report)
     load = world.load
     report.opened, report.changed, report.slowest_s = load.opened, load.changed, load.slowest_s
+    report.late = load.late
     report.found += load.found
     return report
 

@@ -17,6 +17,7 @@ from brokergw.app.secrets import load_secrets
 from brokergw.app.settings import Settings
 from brokergw.app.vault import watch_keys
 from brokergw.model.account import Connection, Environment
+from brokergw.model.errors import GatewayError
 from brokergw.model.whose import only
 from brokergw.ports.broker import Credentials
 from brokergw.ports.vault import CredentialsMoved, Purpose
@@ -54,6 +55,8 @@ class Load:
     busy: set[int] = field(default_factory=set)
     opened: int = 0
     changed: int = 0
+    late: int = 0
+    putting: set["asyncio.Task[None]"] = field(default_factory=set)
     found: list[str] = field(default_factory=list)
     slowest_s: float = 0.0
 
@@ -67,6 +70,10 @@ class Load:
         finally:
             for task in tasks:
                 task.cancel()
+
+    async def settled(self) -> None:
+        """Wait until it is known of every change whether it was made."""
+        await asyncio.gather(*self.putting)
 
     async def _read(self) -> None:
         while True:
@@ -82,6 +89,9 @@ class Load:
             credentials = await self.store.connections.credentials(user_of(number), name_of(number), Purpose.SESSION)
         except Sealed as refusal:
             self.found.append(f"connection {number} does not open: {refusal.message}")
+            return
+        except GatewayError:
+            self.late += 1
             return
         self.opened += 1
         # A change that is under way may show already.
@@ -104,16 +114,31 @@ class Load:
         connection = await self.store.connections.get(only(user_of(number)), name_of(number))
         assert connection is not None
         change = self.changes[number] + 1
-        try:
-            # Whoever ends the load in the middle still learns how this ended.
-            await asyncio.shield(self._put(connection, number, change))
-        except CredentialsMoved:
-            self.found.append(f"a change of connection {number} met another that nobody made")
+        # Whoever ends the load in the middle still learns how this ended.
+        putting = asyncio.create_task(self._put(connection, number, change))
+        self.putting.add(putting)
+        putting.add_done_callback(self.putting.discard)
+        await asyncio.shield(putting)
 
     async def _put(self, connection: Connection, number: int, change: int) -> None:
-        await self.store.connections.put_credentials(connection, secrets_of(number, change))
-        self.changes[number] = change
-        self.changed += 1
+        try:
+            await self.store.connections.put_credentials(connection, secrets_of(number, change))
+        except CredentialsMoved:
+            self.found.append(f"a change of connection {number} met another that nobody made")
+        except GatewayError:
+            # The database was late, or did not say: what is stored says which of the two it was.
+            await self._learn(number)
+        else:
+            self.changes[number] = change
+            self.changed += 1
+
+    async def _learn(self, number: int) -> None:
+        await asyncio.sleep(1.0)
+        stored = await self.store.connections.get(only(user_of(number)), name_of(number))
+        assert stored is not None
+        self.late += 1
+        # The first version is that of no change.
+        self.changes[number] = stored.credentials_version - 1
 
 
 def name_of(number: int) -> str:

@@ -107,6 +107,7 @@ def _changed(change: "Callable[[Settings], Changed]") -> "Changed":
 async def _rotate(screen: Screen) -> int:
     """Rotate, telling how far it is; gives how many values do not open."""
     from brokergw.app.vault import rotate_vault, vault_status
+    from brokergw.model.errors import GatewayError
     from brokergw.store.vault.vault import RotationRefused
 
     settings, progress, told_at = load_settings(), None, time.monotonic()
@@ -118,6 +119,9 @@ async def _rotate(screen: Screen) -> int:
     except RotationRefused as refusal:
         screen.say(str(refusal), "bold red")
         raise typer.Exit(Exit.REFUSED) from None
+    except GatewayError as failure:
+        screen.say(f"{failure.message}; what is done stays done, run it again", "bold red")
+        raise typer.Exit(Exit.UNREACHABLE) from None
     assert progress is not None
     _tell(screen, progress)
     for shut in progress.shut.values():

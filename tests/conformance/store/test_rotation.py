@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Text, select, update
 
 from brokergw.model.account import Connection
+from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.mfa import Authenticator
 from brokergw.model.whose import Whose
 from brokergw.ports.broker import Credentials
@@ -245,3 +246,45 @@ async def test_without_the_old_key_nothing_opens_and_nothing_is_changed(old: Sto
         with pytest.raises(Sealed, match=f"under key {key_id_of(OLD)}"):
             await new.connections.credentials(USER, "con_acc_00", Purpose.SESSION)
     await require_all_open(old)
+
+
+async def test_a_database_that_is_late_is_asked_again(old: Store, store_url: str) -> None:
+    """Writes that fail, or of which nobody knows, cost a rotation nothing but time; nothing is written twice by it."""
+    async with open_with(store_url, NEW, OLD) as both:
+        run, tries = both.vault._run, iter(range(1_000))
+
+        async def late(whose: Whose, work: Any) -> Any:
+            number = next(tries)
+            if number % 3 == 0:
+                raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "not now")
+            done = await run(whose, work)
+            if number % 3 == 1:
+                raise GatewayError(Reason.JOURNAL_OUTCOME_UNKNOWN, "perhaps")
+            return done
+
+        both.vault._run = late
+        await rotated(both)
+    async with open_with(store_url, NEW) as new:
+        await require_all_open(new)
+
+
+@pytest.mark.parametrize(("failures", "ends"), [(19, False), (20, True)])
+async def test_a_database_that_stays_away_ends_a_rotation(
+    old: Store, store_url: str, failures: int, *, ends: bool
+) -> None:
+    """Nineteen failures one after another are waited out, the twentieth is told."""
+    async with open_with(store_url, NEW, OLD) as both:
+        run, tries = both.vault._run, iter(range(1_000))
+
+        async def away(whose: Whose, work: Any) -> Any:
+            if next(tries) < failures:
+                raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "not now")
+            return await run(whose, work)
+
+        both.vault._run = away
+        if ends:
+            with pytest.raises(GatewayError, match="not now"):
+                await rotated(both)
+        else:
+            await rotated(both)
+            await require_all_open(both)

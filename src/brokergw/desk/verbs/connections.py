@@ -154,7 +154,8 @@ class Connections:
         if connection.revoked:
             return Reason.CONNECTION_NOT_USABLE
         try:
-            if not connection.has_key:
+            if not connection.has_key or self._sessions.is_by_tokens(connection.connection_id):
+                # There is nothing to open, or a token of the moment that the session's adapter asks for itself.
                 await session.adapter.authenticate()
                 return None
             credentials = await self._directory.credentials(connection.user_id, connection.connection_id, Purpose.TEST)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, select, tuple_, update
 
+from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.whose import everyone
 from brokergw.ports.clock import Clock
 from brokergw.store.group import RunsWork
@@ -26,6 +27,10 @@ AT_ONCE: Final = 200
 
 _SECRETS: Final = everyone("a key that encrypts keys lies over the secrets of all users")
 _PAUSE_S: Final = 0.2
+_FAILURES_MAX: Final = 20
+"""So many failures one after another end a rotation: the database is away for longer than it is waited for."""
+
+_PASSING: Final = frozenset({Reason.JOURNAL_UNAVAILABLE, Reason.JOURNAL_OUTCOME_UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ class Rotation:
         self._reader = reader
         self._seal = seal
         self._clock = clock
+        self._failures = 0
 
     async def run(self) -> AsyncIterator[Progress]:
         """Rewrap everything, telling after each few rows how far it is; ends when only what does not open is left."""
@@ -92,8 +98,23 @@ class Rotation:
         while rows := await self._read(column, after):
             after = column.key_of(rows[-1])
             rewrapped = await asyncio.to_thread(self._rewrap, column, rows, progress)
-            written = await self._run(_SECRETS, partial(_write, column=column, rewrapped=rewrapped))
-            yield len(rewrapped), written
+            yield len(rewrapped), await self._written(column, rewrapped)
+
+    async def _written(self, column: SealedColumn, rewrapped: Sequence[_Rewrapped]) -> int:
+        """Write a few rows; what did not go through, for all that is known, is left to the next pass.
+
+        Nothing is written twice by that: a row that did go through no longer holds what was read.
+        """
+        try:
+            written: int = await self._run(_SECRETS, partial(_write, column=column, rewrapped=rewrapped))
+        except GatewayError as error:
+            self._failures += 1
+            if error.reason not in _PASSING or self._failures >= _FAILURES_MAX:
+                raise
+            await self._clock.sleep(_PAUSE_S)
+            return 0
+        self._failures = 0
+        return written
 
     async def _read(self, column: SealedColumn, after: tuple[Any, ...] | None) -> Sequence[Any]:
         wanted = column.rows.where(self._elsewhere(column)).order_by(*column.key).limit(AT_ONCE)

@@ -277,6 +277,15 @@ async def test_a_test_asks_with_what_is_stored(house: House) -> None:
     assert card.status.health is ConnectionHealth.CONNECTING
 
 
+async def test_a_connection_by_tokens_is_tested_with_the_token_of_the_moment(house: House) -> None:
+    """Its session asks for that itself: nothing is opened for a test, and no other adapter is made."""
+    house.desk._sessions._by_tokens.add("con_1")
+    made = len(house.made)
+    _, taken, _ = await house.desk.test_connection(house.caller, "con_1")
+    assert taken
+    assert (len(house.made), house.vault.opened) == (made, [Purpose.SESSION])
+
+
 async def test_credentials_that_do_not_open_are_tried_again(still_clock: FakeClock) -> None:
     """Once their key is back they are, after a minute by itself or at once by a test; not more often than that."""
     house = House(still_clock)
