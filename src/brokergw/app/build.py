@@ -155,6 +155,7 @@ class Gateway:
         self.alerts.start()
         await self.desk.start()
         port = await self.server.start()
+        self.store.begin_service()
         self.web = open_web(self.settings, self.desk, self.store, SystemClock())
         if self.web is not None:
             self.web_port = await self.web.start()

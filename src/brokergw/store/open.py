@@ -149,6 +149,10 @@ class Store:
         if self._audit_retention is not None:
             self._audit_retention.start()
 
+    def begin_service(self) -> None:
+        """Say that callers wait for answers from here on: a database that gives none keeps nobody any longer."""
+        self._reader.pulse.begin()
+
     async def ping(self) -> None:
         """Raise JOURNAL_ or AUDIT_UNAVAILABLE unless the database answers and the record can be written."""
         await self._writer.prove()

@@ -19,7 +19,7 @@ from brokergw.store.patience import LOOK_EVERY_S, SUSPECT_AFTER_S
 
 _log = logging.getLogger(__name__)
 
-_LOOKS_WITHOUT_ANSWER: Final = 7
+_LOOKS_WITHOUT_ANSWER: Final = 10
 """Looks, not seconds: what keeps the event loop from looking keeps it from hearing the answer too."""
 
 _ASK_AGAIN_S: Final = 0.2
@@ -31,7 +31,8 @@ T = TypeVar("T")
 class Pulse:
     """Watches over whoever waits for the database; `ask` is the shortest question, which a thread puts.
 
-    Used from one event loop. `ask` raises SQLAlchemyError where the database does not answer it.
+    Used from one event loop. `ask` raises SQLAlchemyError where the database does not answer it. Nobody is let go
+    before `begin`: a process that starts has nobody to answer yet, and waits.
     """
 
     def __init__(self, ask: Callable[[], object]) -> None:
@@ -42,11 +43,18 @@ class Pulse:
         self._asking: asyncio.Future[object] | None = None
         self._looks = 0
         self._away = False
+        self._begun = False
 
     @property
     def away(self) -> bool:
         """Whether the database gave no answer when it was last asked."""
         return self._away
+
+    def begin(self) -> None:
+        """Watch from here on; asks once, so that the connection is open when it is needed."""
+        if not self._begun:
+            self._begun = True
+            self._put(asyncio.get_running_loop())
 
     def require(self) -> None:
         """Raise JOURNAL_UNAVAILABLE while the database is known to be away."""
@@ -58,6 +66,8 @@ class Pulse:
 
         Whoever sets the future must mind that it may be done by then.
         """
+        if not self._begun:
+            return await future
         self._waiting[future] = asyncio.get_running_loop().time()
         if not self._looking:
             self._looking = True

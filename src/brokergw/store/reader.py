@@ -64,6 +64,7 @@ class Reader:
         self._queries = ThreadPoolExecutor(READERS - 1 - _PAGE_READERS, thread_name_prefix="journal-query")
         self._closed = False
         self.pulse: Final = Pulse(self._ask)
+        self._pulsing: Connection | None = None
         self._thread = threading.Thread(target=self._work, name="journal-lookup", daemon=True)
         self._thread.start()
 
@@ -108,6 +109,8 @@ class Reader:
         await asyncio.to_thread(self._queries.shutdown)
         await asyncio.to_thread(self._pages.shutdown)
         await self.pulse.close()
+        if self._pulsing is not None and not self.pulse.away:
+            self._pulsing.close()
 
     def _require_open(self) -> None:
         if self._closed:
@@ -115,8 +118,17 @@ class Reader:
         self.pulse.require()
 
     def _ask(self) -> object:
-        with self._engine.connect() as connection:
-            return connection.exec_driver_sql("SELECT 1").scalar_one()
+        """Put the pulse's question on a connection of its own; run by its thread alone."""
+        try:
+            if self._pulsing is None:
+                self._pulsing = self._engine.connect()
+            return self._pulsing.exec_driver_sql("SELECT 1").scalar_one()
+        except BaseException:
+            broken, self._pulsing = self._pulsing, None
+            if broken is not None:
+                broken.invalidate()
+                broken.close()
+            raise
 
     def _query(self, whose: Whose, read: Callable[[Connection], Found], at_one_moment: bool) -> Found:  # noqa: FBT001 - an executor passes positions only
         opened = one_moment if at_one_moment else each_moment

@@ -114,6 +114,7 @@ async def test_frozen_server_keeps_nobody(own_postgresql: OwnServer) -> None:
     """
     async with open_for_test(served(own_postgresql.url), upgrade_tables=True, owner_url=own_postgresql.url) as store:
         await add_accounts(store)
+        store.begin_service()
         first, later, lates = an_order(), [an_order() for _ in range(3)], list[str]()
         own_postgresql.freeze()
         reason, took_s = await refused(store, waited_for(first, lates))
