@@ -29,7 +29,7 @@ serve: $(READY) ## Serve on loopback with SQLite and the mock broker
 test: $(READY) ## Run every test, PostgreSQL included
 	@$(BIN)/pytest -n $(TEST_WORKERS) --dist loadscope
 
-check: $(READY) ## Formatting, lint, types, layers, contract, generated code, architecture
+check: $(READY) ## Formatting, lint, types, layers, contract, generated code, architecture, dependencies
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy src tests bench
@@ -37,6 +37,7 @@ check: $(READY) ## Formatting, lint, types, layers, contract, generated code, ar
 	@$(BIN)/buf lint
 	@$(BIN)/buf format --diff --exit-code proto
 	@$(BIN)/python -m tests.architecture.generated_is_fresh
+	@$(BIN)/python -m tests.architecture.supply
 	@$(BIN)/pytest -q tests/architecture
 
 gen: $(READY) ## Generate Python from proto/ into generated/

@@ -3,9 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -13,10 +11,12 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from brokergw.app.clock import SystemClock
+from brokergw.app.finding import Finding
 from brokergw.app.secret_text import SecretUnusable
 from brokergw.app.secrets import credentials_key_file, load_secrets
 from brokergw.app.settings import Settings, split_address
 from brokergw.app.vault import vault_status
+from brokergw.app.weaknesses import is_loopback, weak_keys, weaknesses
 from brokergw.model.principal import Role
 from brokergw.store.check import StoreUnreachable, require_kept_apart, tables_are_current
 from brokergw.store.open import open_store
@@ -27,19 +27,10 @@ _CERTIFICATE_WARNING: Final = timedelta(days=14)
 _REACH_TIMEOUT_S: Final = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at: in order (True), to be mended (False) or worth knowing (None), and what to do."""
-
-    area: str
-    ok: bool | None
-    what: str
-    advice: str = ""
-
-
 async def examine(settings: Settings) -> list[Finding]:
     """Look everything over; changes nothing but what a first start would make."""
     findings = [*_data_dir(settings), *_secrets(settings), *_listener(settings), *_certificate(settings)]
+    findings += weaknesses(settings)
     database = list(_database(settings))
     findings += database
     if all(finding.ok for finding in database):
@@ -85,7 +76,7 @@ def _listener(settings: Settings) -> Iterator[Finding]:
         return
     if settings.tls_certificate:
         yield Finding("listener", True, f"{settings.listen} with TLS")
-    elif _is_loopback(host):
+    elif is_loopback(host):
         yield Finding("listener", True, f"{settings.listen} in plaintext, on loopback")
     elif settings.allow_plaintext:
         advice = "only do this behind a proxy that speaks TLS"
@@ -93,13 +84,6 @@ def _listener(settings: Settings) -> Iterator[Finding]:
     else:
         advice = "set BROKERGW_TLS_CERTIFICATE and BROKERGW_TLS_PRIVATE_KEY, or BROKERGW_ALLOW_PLAINTEXT=true"
         yield Finding("listener", False, f"{settings.listen} would be in plaintext, beyond loopback", advice)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _certificate(settings: Settings) -> Iterator[Finding]:
@@ -152,6 +136,8 @@ async def _keys(settings: Settings) -> AsyncIterator[Finding]:
         ]
     if usable:
         yield Finding("API keys", True, f"{len(usable)} usable")
+        for weak in weak_keys(usable):
+            yield weak
     else:
         yield Finding("API keys", None, "nobody can call yet", "run `brokergw keys create --user NAME`")
     if administrators := sorted({key.user_id for key in usable if Role.ADMIN in key.roles}):

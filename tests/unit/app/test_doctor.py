@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from brokergw.app.clock import SystemClock
-from brokergw.app.doctor import Finding, examine
+from brokergw.app.doctor import examine
+from brokergw.app.finding import Finding
 from brokergw.app.keys import COMMAND_LINE, create_key, direct_access, request_of
 from brokergw.app.settings import Settings
 from brokergw.ports.broker import Credentials

@@ -1,12 +1,16 @@
 """TLS that follows its files, and plaintext only where nobody listens in."""
 
+import asyncio
+import socket
+import ssl
+import warnings
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from brokerapi.v1 import fills_pb2, fills_pb2_grpc, orders_pb2_grpc
 from brokerapi.v1 import orders_pb2 as pb
-from brokerapi.v1 import orders_pb2_grpc
 from grpc import aio
 
 from brokergw.rpc.settings import RpcSettings, TlsSettings
@@ -101,3 +105,56 @@ async def test_a_taken_port_refuses_the_start(make_edge: MakeEdge) -> None:
     first = await make_edge()
     with pytest.raises(StartRefused, match="cannot listen"):
         await make_edge(port=first.port)
+
+
+def _shake_hands(port: int, version: ssl.TLSVersion, ciphers: str = "ALL:@SECLEVEL=0") -> tuple[str, str]:
+    """Try a handshake that offers one version; gives what was agreed on."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with warnings.catch_warnings():
+        # It is old versions that are offered.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = version
+    context.set_ciphers(ciphers)
+    context.set_alpn_protocols(["h2"])
+    with (
+        socket.create_connection(("127.0.0.1", port), 5) as wire,
+        context.wrap_socket(wire, server_hostname="localhost") as channel,
+    ):
+        agreed = channel.cipher()
+        return str(channel.version()), agreed[0] if agreed else ""
+
+
+async def test_old_versions_and_weak_ciphers_are_refused(make_edge: MakeEdge, tmp_path: Path) -> None:
+    """TLS 1.2 and 1.3 are spoken, with ciphers that keep what was said secret for good; 1.0 and 1.1 are not."""
+    certificate, key = Authority("server").leaf().write(tmp_path)
+    edge = await make_edge(tls=TlsSettings(certificate=certificate, private_key=key))
+    for version, name in ((ssl.TLSVersion.TLSv1_2, "TLSv1.2"), (ssl.TLSVersion.TLSv1_3, "TLSv1.3")):
+        spoken, cipher = await asyncio.to_thread(_shake_hands, edge.port, version)
+        assert spoken == name
+        assert cipher.startswith(("ECDHE-", "TLS_"))
+        assert "GCM" in cipher or "CHACHA20" in cipher
+    for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
+        with pytest.raises((ssl.SSLError, OSError)):
+            await asyncio.to_thread(_shake_hands, edge.port, version)
+    for weak in ("AES128-SHA:@SECLEVEL=0", "ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0"):
+        with pytest.raises((ssl.SSLError, OSError)):
+            await asyncio.to_thread(_shake_hands, edge.port, ssl.TLSVersion.TLSv1_2, weak)
+
+
+async def test_a_new_certificate_cuts_no_stream(make_edge: MakeEdge, tmp_path: Path) -> None:
+    """A stream that stands goes on over the exchange of the files; its connection was shaken hands on before."""
+    old, new = Authority("old"), Authority("new")
+    certificate, key = old.leaf().write(tmp_path)
+    edge = await make_edge(tls=TlsSettings(certificate=certificate, private_key=key))
+    credentials = grpc.ssl_channel_credentials(root_certificates=old.pem)
+    options = (("grpc.ssl_target_name_override", "localhost"),)
+    async with aio.secure_channel(f"127.0.0.1:{edge.port}", credentials, options=options) as channel:
+        stream = fills_pb2_grpc.FillServiceStub(channel).SubscribeFills(fills_pb2.SubscribeFillsRequest(), metadata=KEY)
+        await stream.initial_metadata()
+        new.leaf().write(tmp_path)
+        assert await _get(edge, new.pem) is grpc.StatusCode.OK
+        assert not stream.done()
+        answer = await orders_pb2_grpc.OrderServiceStub(channel).GetOrder(GET, metadata=KEY, timeout=5)
+        assert answer.order.order_id
+        stream.cancel()
