@@ -21,7 +21,7 @@ from tests.fixtures.two_roles import owned
 from tests.separation.people import ALICE
 
 HERS = f"account_id of {ALICE}"
-CONDITION = re.compile(r"(?:\w+\.)?user_id (?:= %s(?:::\w+)?|IN \([^)]*\))")
+CONDITION = re.compile(r"(?:coalesce\()?(?:\w+\.)?user_id(?:, ''\))? (?:= %s(?:::\w+)?|IN \([^)]*\))")
 BATCHED = re.compile(r"(?:\w+\.)?user_id = column1\b")
 OF_USERS = re.compile(rf"\b({'|'.join(table.name for table in user_tables())})\b")
 

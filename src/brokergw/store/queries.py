@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, Select, bindparam, func, select, tuple_
+from sqlalchemy import Connection, Select, bindparam, func, select, text, tuple_
 
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import EventKind, LogEvent
@@ -14,12 +14,16 @@ from brokergw.ports.journal import KeyScope, OrderQuery
 from brokergw.ports.snapshots import OrderHead, Snapshot
 from brokergw.store.codec import texts_from_text
 from brokergw.store.rows import event_from_row, fill_from_row, order_from_row
-from brokergw.store.separation.filters import rows_of
+from brokergw.store.separation.filters import owner_of, rows_of
 from brokergw.store.sieve import KeySieve
 from brokergw.store.tables import ACCOUNTS, EVENTS, FILLS, KEYS, ORDERS
 
 Result = TypeVar("Result")
 Read: TypeAlias = Callable[[Connection], Result]
+
+
+IS_OPEN: Final = text("broker_orders.is_open")
+"""As the index over open orders has it; compared with a number, as SQLite is told flags, it would not serve."""
 
 
 def sieve_of_keys(keys_max: int) -> Read[KeySieve | None]:
@@ -89,7 +93,7 @@ def open_orders(
     """List the orders of some accounts, in some states (of all, in any when None) that have not ended, oldest first."""
     wanted = (
         select(ORDERS)
-        .where(ORDERS.c.is_open, rows_of(whose, ORDERS))
+        .where(IS_OPEN, rows_of(whose, ORDERS, found_otherwise=account_ids is not None))
         .order_by(ORDERS.c.create_time_ns, ORDERS.c.order_id)
     )
     if account_ids is not None:
@@ -101,7 +105,7 @@ def open_orders(
 
 _OPEN_HEADS: Final = select(
     ORDERS.c.order_id, ORDERS.c.version, ORDERS.c.state, ORDERS.c.broker_order_ids, ORDERS.c.broker_client_order_id
-).where(ORDERS.c.is_open, ORDERS.c.user_id == bindparam("of_user"), ORDERS.c.account_id == bindparam("of_account"))
+).where(IS_OPEN, owner_of(ORDERS) == bindparam("of_user"), ORDERS.c.account_id == bindparam("of_account"))
 
 
 def count_refused(user_id: str, strategy_id: str, broker: str, made_after_ns: int) -> Read[int]:

@@ -3,6 +3,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import event
 
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import EventKind, PositionChange
@@ -10,7 +11,8 @@ from brokergw.model.lifecycle import State
 from brokergw.model.order import Fee, FillKind, Liquidity, Order
 from brokergw.model.terms import Leg, OrderClass, OrderTerms, OrderType, PositionEffect, Side, TimeInForce
 from brokergw.ports.journal import Commit, OrderQuery
-from brokergw.store import Store
+from brokergw.store import Store, queries
+from brokergw.store.engine import parse_url, reader_engine
 from brokergw.store.tables import ACCOUNTS, EVENTS
 from tests.conformance.store.making import (
     ACCOUNT,
@@ -337,3 +339,18 @@ async def test_refusals_are_counted_by_strategy_or_broker_and_age(store: Store) 
     assert [await count(USER, "s1", "", START_NS + apart) for apart in (-1, 0, 1)] == [2, 0, 0]
     assert [await count(USER, "", broker, START_NS - 1) for broker in ("mock", "alpaca")] == [1, 0]
     assert await count("usr_2", "s1", "", START_NS - 1) == 0
+
+
+def test_open_orders_of_an_account_are_found_by_their_own_index(sqlite_url: str) -> None:
+    """However many orders of a user have ended, the open ones of an account are not searched for among them."""
+    engine = reader_engine(parse_url(sqlite_url))
+    asked: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda _c, _x, statement, *_: asked.append(statement))
+    with engine.connect() as connection:
+        queries.open_heads(USER, ACCOUNT)(connection)
+        queries.open_orders(MINE, (ACCOUNT,))(connection)
+        for statement in tuple(asked):
+            values = tuple("x" for _ in range(statement.count("?")))
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+            assert "ix_broker_orders_open" in str(plan), plan
+    engine.dispose()
