@@ -62,7 +62,7 @@ class OAuthProfile:
     tokens. `rotates`: each refresh may give another refresh token, and the old one is dead. `grant_life_s` is how long
     after the login the grant ends whatever is refreshed. A token is renewed `refresh_lead_s` before its end, or at 80 %
     of its life where that is None; a person is warned `warn_lead_s` before something ends that only a person, or a
-    broker that answers, can mend. `ends` are refusals that say that a grant is over, beside those of RFC 6749.
+    broker that answers, can mend.
     """
 
     broker: str
@@ -84,7 +84,6 @@ class OAuthProfile:
     refresh_lead_s: int | None = None
     warn_lead_s: int = DAY_S
     plain_loopback: bool = True
-    ends: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

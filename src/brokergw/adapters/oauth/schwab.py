@@ -23,5 +23,4 @@ SCHWAB: Final = OAuthProfile(
     access_life_s=1_800,
     grant_life_s=7 * DAY_S,
     plain_loopback=False,
-    ends=frozenset({"unsupported_token_type", "refresh_token_authentication_error"}),
 )
