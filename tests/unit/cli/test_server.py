@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from brokergw.app.doctor import Finding
+from brokergw.app.finding import Finding
 from brokergw.app.settings import Settings
 from tests.fixtures.command_line import Typed, type_command
 
