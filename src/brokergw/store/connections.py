@@ -124,7 +124,8 @@ class SqlConnectionDirectory:
         `connection` is what they are based on: raises CredentialsMoved when they have changed since, or were destroyed.
         """
         work = self.replacing(connection, credentials, audit)
-        if not await self._writer.run(only(connection.user_id), work):
+        # Not with a group of orders: a rotation may have these rows for a moment, and orders do not wait for that.
+        if not await self._run(only(connection.user_id), work):
             raise CredentialsMoved(connection.connection_id)
         changed = await self.get(only(connection.user_id), connection.connection_id)
         assert changed is not None

@@ -22,8 +22,8 @@ from brokergw.store.reader import Reader
 from brokergw.store.vault.places import SEALED_COLUMNS, SealedColumn
 from brokergw.store.vault.seal import FORMAT, Place, Seal, Sealed
 
-AT_ONCE: Final = 200
-"""Rows in one transaction."""
+AT_ONCE: Final = 25
+"""Rows in one transaction: so few that whoever changes one of them waits for milliseconds."""
 
 _SECRETS: Final = everyone("a key that encrypts keys lies over the secrets of all users")
 _PAUSE_S: Final = 0.2
