@@ -15,9 +15,11 @@ pytestmark = pytest.mark.timeout(300)
 SERVICES = {
     "brokerapi.v1.AccountService",
     "brokerapi.v1.AdminService",
+    "brokerapi.v1.AuditService",
     "brokerapi.v1.BrokerService",
     "brokerapi.v1.ConnectionService",
     "brokerapi.v1.FillService",
+    "brokerapi.v1.KeyService",
     "brokerapi.v1.MarketDataService",
     "brokerapi.v1.OrderService",
     "brokerapi.v1.PositionService",
