@@ -61,7 +61,7 @@ class AuditServiceServicer:
 
     def VerifyAuditChain(self, request, context):
         """Checks every row of the log against the one before it, and all against the signed checkpoints. For operators,
-        risk officers and administrators. It takes about a second for 20,000 rows: give it the time.
+        risk officers and administrators. It reads the whole log: give it the time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -22,7 +22,7 @@ class AuditServiceStub:
     """
     VerifyAuditChain: _aio.UnaryUnaryMultiCallable[_audit_pb2.VerifyAuditChainRequest, _audit_pb2.VerifyAuditChainResponse]
     """Checks every row of the log against the one before it, and all against the signed checkpoints. For operators,
-    risk officers and administrators. It takes about a second for 20,000 rows: give it the time.
+    risk officers and administrators. It reads the whole log: give it the time.
     """
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -45,7 +45,7 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_audit_pb2.VerifyAuditChainRequest, _abc.Awaitable[_audit_pb2.VerifyAuditChainResponse]],
     ) -> _abc.Awaitable[_audit_pb2.VerifyAuditChainResponse]:
         """Checks every row of the log against the one before it, and all against the signed checkpoints. For operators,
-        risk officers and administrators. It takes about a second for 20,000 rows: give it the time.
+        risk officers and administrators. It reads the whole log: give it the time.
         """
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _aio.Server) -> None: ...
