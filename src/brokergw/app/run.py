@@ -16,6 +16,7 @@ from brokergw.app.logs import configure_logs
 from brokergw.app.redaction import masked
 from brokergw.app.secret_text import SecretUnusable
 from brokergw.app.settings import Settings, split_address
+from brokergw.model.errors import GatewayError
 from brokergw.rpc.tls import StartRefused
 from brokergw.store.check import StoreUnreachable
 from brokergw.store.claim import StoreServed
@@ -67,7 +68,7 @@ async def _serve(settings: Settings) -> None:
     metrics = _serve_metrics(gateway)
     _calm_collector()
     announce(settings, port, metrics.server_port if metrics is not None else None, gateway.web_port)
-    if await gateway.identity.lacks_admin():
+    if await _lacks_admin(gateway):
         log.warning("nobody is an administrator yet: run `brokergw keys bootstrap`, which shows its key once")
     await stop.wait()
     log.info("draining", grace_s=settings.drain_grace_s)
@@ -76,6 +77,15 @@ async def _serve(settings: Settings) -> None:
     if metrics is not None:
         await asyncio.to_thread(metrics.shutdown)
     log.info("stopped")
+
+
+async def _lacks_admin(gateway: Gateway) -> bool:
+    """Tell whether nobody is an administrator; a record that is away just now is no reason to end."""
+    try:
+        return await gateway.identity.lacks_admin()
+    except GatewayError as error:
+        log.warning("whether there is an administrator is not known", reason=error.reason.value)
+        return False
 
 
 def _calm_collector() -> None:

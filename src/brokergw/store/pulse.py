@@ -43,7 +43,7 @@ class Pulse:
         self._asking: asyncio.Future[object] | None = None
         self._looks = 0
         self._away = False
-        self._begun = False
+        self._begun = self._warm = False
 
     @property
     def away(self) -> bool:
@@ -84,7 +84,8 @@ class Pulse:
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
         if self._asking is not None:
-            self._looks += 1
+            # The first question opens the connection, and says nothing of a database that is slow to do so.
+            self._looks += self._warm
             if self._looks >= _LOOKS_WITHOUT_ANSWER:
                 self._let_go("no answer")
         elif self._waiting and loop.time() - next(iter(self._waiting.values())) >= SUSPECT_AFTER_S:
@@ -99,7 +100,7 @@ class Pulse:
         self._asking.add_done_callback(self._answered)
 
     def _answered(self, asking: asyncio.Future[object]) -> None:
-        self._asking = None
+        self._asking, self._warm = None, True
         if asking.cancelled():
             return
         error = asking.exception()
