@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from brokergw.desk.emergency.replay import ACTION
 from brokergw.model.events import EventKind
 from brokergw.model.lifecycle import State, is_terminal
 from brokergw.model.order import ZERO, Order
@@ -32,10 +33,27 @@ def every_post_had_its_intent(history: History) -> Iterator[str]:
 
 
 def every_change_had_its_intent(history: History) -> Iterator[str]:
-    """I1 for changes: a PATCH or DELETE reaches the broker only when the record has the order as pending."""
+    """I1 for changes: a PATCH or DELETE reaches the broker only when the record has the order as pending.
+
+    A cancel may come while the record is away: once for each time that the audit log says it was asked for before.
+    """
+    asked = _asked_without_record(history)
     for arrival in history.arrivals:
         if arrival.method in _PENDING and arrival.handled and arrival.witnessed == "":
+            before = [time_ns for time_ns in asked.get(arrival.target, ()) if time_ns <= arrival.time_ns]
+            if arrival.method == "DELETE" and before:
+                asked[arrival.target].remove(before[0])
+                continue
             yield f"{arrival.method} {arrival.sequence} of {arrival.target} came before it was on record"
+
+
+def _asked_without_record(history: History) -> dict[str, list[int]]:
+    """Give, by the broker's order id, when the emergency journal says that a cancel was asked for."""
+    asked: dict[str, list[int]] = {}
+    for row in history.record.audit:
+        if (row.action, row.outcome) == (ACTION, "ASKED"):
+            asked.setdefault(row.detail.rpartition("broker_order=")[2], []).append(row.time_ns)
+    return asked
 
 
 def no_attempt_was_sent_twice(history: History) -> Iterator[str]:

@@ -7,8 +7,10 @@ from typing import Any, Final
 
 import pytest
 
-from brokergw.model.events import EventKind
+from brokergw.desk.emergency.replay import ACTION
+from brokergw.model.events import AuditRow, EventKind
 from brokergw.model.lifecycle import State
+from tests.chaos.check_wire import every_change_had_its_intent
 from tests.chaos.checks import CHECKS, violations
 from tests.chaos.history import Answer, BrokerSide, Execution, History, Stream
 from tests.chaos.sound import (
@@ -22,6 +24,7 @@ from tests.chaos.sound import (
     WORKING,
     acknowledged,
     arrival,
+    at,
     call,
     event_of,
     sound,
@@ -44,6 +47,20 @@ def was_told(*more: Any) -> Break:
 
 def broker_has(*more: BrokerSide) -> Break:
     return lambda history: replace(history, broker_orders=(*history.broker_orders, *more))
+
+
+def asked_without_record(second: float) -> Break:
+    """Let the audit log tell of a cancel that was asked for while the record was away."""
+    row = AuditRow(
+        time_ns=at(second),
+        request_id="",
+        user_id="usr_1",
+        key_id="",
+        action=ACTION,
+        outcome="ASKED",
+        detail="entry=emg_1 broker_order=b-1",
+    )
+    return lambda history: on_record(audit=(*history.record.audit, row))(history)
 
 
 def without_event(place: int) -> Break:
@@ -83,6 +100,16 @@ BROKEN: Final[list[tuple[str, str, Break]]] = [
         lambda h: replace(h, arrivals=(replace(h.arrivals[0], witnessed="NOT_SENT"), *h.arrivals[1:])),
     ),
     ("every_change_had_its_intent", "a cancel", arrived(arrival(9, 1, "DELETE", target="b-1", witnessed=""))),
+    (
+        "every_change_had_its_intent",
+        "a cancel that was kept after it was sent",
+        lambda h: asked_without_record(3)(arrived(arrival(9, 1, "DELETE", target="b-1", witnessed=""))(h)),
+    ),
+    (
+        "every_change_had_its_intent",
+        "two cancels for one that was kept",
+        lambda h: asked_without_record(1)(arrived(*[arrival(9, 2, "DELETE", target="b-1", witnessed="")] * 2)(h)),
+    ),
     ("no_attempt_was_sent_twice", "two POSTs", lambda h: replace(h, arrivals=(*h.arrivals, h.arrivals[0]))),
     ("no_change_was_sent_twice", "two PATCHes", lambda h: replace(h, arrivals=(*h.arrivals, h.arrivals[2]))),
     (
@@ -188,3 +215,10 @@ def test_a_broken_history_is_found_out(check: str, how: str, broken: Break) -> N
 def test_every_check_is_seen_to_fail() -> None:
     """No check is without a history that it fails on."""
     assert {check for check, _, _ in BROKEN} == {check.__name__ for check in CHECKS}
+
+
+def test_a_cancel_without_the_record_has_its_intent_in_the_emergency_journal() -> None:
+    """A cancel that the emergency journal kept before it was sent breaks no check, at the very moment too."""
+    for second in (0.5, 1):
+        history = arrived(arrival(9, 1, "DELETE", target="b-1", witnessed=""))(asked_without_record(second)(sound()))
+        assert list(every_change_had_its_intent(history)) == []
