@@ -11,12 +11,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from brokergw.model.whose import Whose
+from brokergw.store.failure import ended_by_server
 from brokergw.store.many import execute
 from brokergw.store.patience import (
     DEAD_PEER_MS,
@@ -198,7 +199,17 @@ def _postgresql_engine(url: URL, told: str, *, pool_size: int) -> Engine:
         },
     )
     event.listen(engine, "connect", _prepare_postgresql)
+    event.listen(engine, "handle_error", _tell_an_end)
     return engine
+
+
+def _tell_an_end(context: ExceptionContext) -> OperationalError | None:
+    """Tell a session's end as what it is: the driver has several kinds of error for it, of which some look harmless."""
+    error = context.original_exception
+    if not ended_by_server(error):
+        return None
+    context.is_disconnect = True
+    return OperationalError(None, None, error, connection_invalidated=True)
 
 
 def _prepare_postgresql(connection: Any, _entry: ConnectionPoolEntry) -> None:

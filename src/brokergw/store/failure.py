@@ -11,6 +11,8 @@ from brokergw.model.errors import Reason
 
 _INSUFFICIENT_PRIVILEGE: Final = "42501"
 _OF_THE_AUDIT: Final = "the audit log"
+_ENDED_BY_SERVER: Final = frozenset({"25P03", "57P01", "57P02", "57P05"})
+"""PostgreSQL's codes for a session it has ended: idle in its transaction, ended by an administrator, a crash, idle."""
 
 
 def log_failure(log: Logger, what: str, error: BaseException) -> None:
@@ -36,6 +38,11 @@ def _kind(error: DBAPIError) -> str:
 def forbidden(error: BaseException) -> bool:
     """Tell whether the database refuses this process a table, which is no single unit's fault."""
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE
+
+
+def ended_by_server(error: BaseException | None) -> bool:
+    """Tell whether the driver's error is the last word of a session that the server has ended."""
+    return getattr(error, "sqlstate", None) in _ENDED_BY_SERVER
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from sqlalchemy import Connection, exc
 
+from brokergw.store.failure import ended_by_server
 from brokergw.store.rows import Row
 
 ColumnType: TypeAlias = Literal["text", "bigint", "boolean"]
@@ -122,8 +123,8 @@ def store_error(connection: Connection, error: Exception) -> exc.DBAPIError | No
     if kind is None:
         return None
     driver: Any = connection.connection.driver_connection
-    # A server that ends a session for idling in its transaction says so by a kind of error of its own.
-    if connection.dialect.is_disconnect(error, driver, None) or getattr(driver, "closed", False):  # type: ignore[arg-type]
+    ended = connection.dialect.is_disconnect(error, driver, None) or ended_by_server(error)  # type: ignore[arg-type]
+    if ended or getattr(driver, "closed", False):
         connection.invalidate(error)
         return exc.OperationalError(None, None, error, connection_invalidated=True)
     return kind(None, None, error)

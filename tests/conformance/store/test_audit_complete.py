@@ -87,6 +87,7 @@ EXEMPT: Final = {
     "SqlRiskDays.open": "what an account is worth at the beginning of its day",
     "SqlVault.tell_keys": "which keys living processes have",
     "Rotation._pass_over": "what is sealed stays what it is; that a rotation ran is told at its end",
+    "Rotation._written": "how `_pass_over` writes",
     "SqlVault.rotate": "tells at its end",
     "SqlConnectionDirectory.credentials": "tells of an opening, and changes nothing",
     "Writer.prove": "looks whether the database can be written, and changes nothing",

@@ -7,15 +7,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 import pytest
+from sqlalchemy import Connection, literal, select
 
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.order import Order
+from brokergw.model.whose import NOBODYS
 from brokergw.ports.journal import Commit, Committed
 from brokergw.store import Store
+from brokergw.store.patience import SHORT_IDLE_MS
 from tests.conformance.store.making import MINE, add_accounts, admit, an_order, audit, committed, settle
 from tests.fixtures.stores import OwnServer, open_for_test
 from tests.fixtures.two_roles import owned, served
@@ -168,3 +171,18 @@ async def test_foreign_lock_on_sqlite_refuses_in_time(sqlite_url: str, tmp_path:
         await _until_answering(store)
         assert await durable_of(store, orders) == lates
         await committed(store, waited_for(an_order()))
+
+
+async def test_a_session_ended_for_idling_takes_nothing_with_it(postgresql_url: str) -> None:
+    """The server ends the writer's session for idling in its transaction: what was in it is written on another one."""
+    idled: list[float] = []
+
+    def idle_once(database: Connection) -> Any:
+        if not idled:
+            idled.append(2 * SHORT_IDLE_MS / 1_000)
+            time.sleep(idled[0])
+        return database.scalar(select(literal(7)))
+
+    async with open_for_test(postgresql_url) as store:
+        assert await store._writer.run(NOBODYS, idle_once) == 7
+    assert idled
