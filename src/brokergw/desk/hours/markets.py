@@ -44,7 +44,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Told:
-    """What one broker's environment told of one calendar; times of our own monotonic clock in seconds."""
+    """What one broker's environment told of one calendar; times of our own monotonic clock in seconds.
+
+    `failed` has the connections that were not told since, and when they last asked: one that is not told, since its
+    token has ended, say, must not keep the others from asking. `asker` is the connection that asks now.
+    """
 
     days: tuple[MarketDay, ...] = ()
     days_at: float = 0.0
@@ -52,8 +56,9 @@ class _Told:
     clock: MarketClock | None = None
     clock_at: float = 0.0
     clock_ns: int = 0
-    failed_at: float | None = None
+    failed: dict[str, float] = field(default_factory=dict)
     asking: asyncio.Task[None] | None = None
+    asker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,24 +160,26 @@ class Markets:
                     log.warning("a broker does not tell its hours", broker=broker, reason=error.reason.value)
 
     def _telling(self) -> Iterable[tuple[Session, MarketRules]]:
-        """Give one session that works for each calendar of each broker's environment."""
+        """Give one session for each calendar of each broker's environment: a healthy one that was not just refused."""
         found: dict[_Place, tuple[Session, MarketRules]] = {}
-        for session in self._sessions.all():
+        for session in sorted(self._sessions.all(), key=lambda each: each.health is not ConnectionHealth.HEALTHY):
             if session.connection.revoked or session.health in _USELESS:
                 continue
             for rules in session.capabilities.markets.values():
-                if rules.told:
+                if rules.told and not self._failed_lately(session, rules):
                     found.setdefault(_place(session, rules), (session, rules))
         return found.values()
+
+    def _failed_lately(self, session: Session, rules: MarketRules) -> bool:
+        told = self._memory.told.get(_place(session, rules))
+        failed_at = None if told is None else told.failed.get(session.connection.connection_id)
+        return failed_at is not None and self._clock.monotonic() - failed_at < _RETRY_S
 
     def _due(self, session: Session, rules: MarketRules) -> bool:
         told = self._memory.told.get(_place(session, rules))
         if told is None or told.clock is None:
             return True
-        now = self._clock.monotonic()
-        if told.failed_at is not None and now - told.failed_at < _RETRY_S:
-            return False
-        return now - told.clock_at >= self._clock_every_s or self._turned(told)
+        return self._clock.monotonic() - told.clock_at >= self._clock_every_s or self._turned(told)
 
     def _turned(self, told: _Told) -> bool:
         """Tell whether the market has opened or closed since its clock was asked, by what that clock said then."""
@@ -186,14 +193,25 @@ class Markets:
         return told is None or told.clock is None or now_ns >= self._timetable(rules, told).until_ns
 
     async def _ask(self, session: Session, rules: MarketRules) -> None:
-        """Ask, or wait for whoever asks already; raises CALENDAR_UNAVAILABLE."""
+        """Ask, or wait for whoever asks already; raises CALENDAR_UNAVAILABLE when this connection is not told.
+
+        Where it waited for another connection, whose failure is that one's alone, it then asks by itself.
+        """
         told = self._memory.told.setdefault(_place(session, rules), _Told())
-        if told.asking is None:
-            now = self._clock.monotonic()
-            if told.failed_at is not None and now - told.failed_at < _RETRY_S:
-                raise _unavailable("the broker did not tell its hours a moment ago")
-            told.asking = asyncio.create_task(self._fetch(session, rules, told), name="ask for hours")
-        await asyncio.shield(told.asking)
+        while True:
+            if told.asking is None:
+                if self._failed_lately(session, rules):
+                    raise _unavailable("the broker did not tell its hours a moment ago")
+                told.asker = session.connection.connection_id
+                told.asking = asyncio.create_task(self._fetch(session, rules, told), name="ask for hours")
+            asker = told.asker
+            try:
+                await asyncio.shield(told.asking)
+            except GatewayError:
+                if asker == session.connection.connection_id:
+                    raise
+            else:
+                return
 
     async def _fetch(self, session: Session, rules: MarketRules, told: _Told) -> None:
         adapter, clock = session.adapter, self._clock
@@ -207,12 +225,13 @@ class Markets:
             asked_ns = clock.now_ns()
             told.clock = said = await adapter.get_market_clock(rules.calendar)
             answered_ns = clock.now_ns()
-            told.clock_at, told.clock_ns, told.failed_at = clock.monotonic(), answered_ns, None
+            told.clock_at, told.clock_ns = clock.monotonic(), answered_ns
+            told.failed.clear()
             place = session.connection.broker, session.connection.environment
             self._memory.skews[place] = apart_s(said.time_ns, asked_ns, answered_ns)
             self._forget(session, rules)
         except GatewayError as error:
-            told.failed_at = clock.monotonic()
+            told.failed[session.connection.connection_id] = clock.monotonic()
             raise _unavailable(f"the broker does not tell its hours: {error.reason}") from error
         finally:
             told.asking = None

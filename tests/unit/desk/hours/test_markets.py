@@ -197,6 +197,59 @@ async def test_a_broker_that_never_told_lets_no_order_pass_and_is_not_pestered()
     assert await bench.kind() is OPEN
 
 
+async def test_one_connection_that_is_not_told_keeps_no_other_from_asking() -> None:
+    """What the broker refuses one user's connection, another user's is told at the same moment, and beside it."""
+    bench = desk(TOLD)
+    theirs = replace(bench.directory.connection, connection_id="con_2", account_id="acc_2", user_id="usr_2")
+    other = await bench.sessions.open(theirs)
+    bench.down = True
+    await bench.refused()
+    bench.down = False
+    assert "a moment ago" in await bench.refused()
+    hours = await bench.markets.hours(other, AssetClass.STOCK)
+    assert hours.timetable.kind_at(bench.clock.now_ns()) is OPEN
+
+
+async def test_who_waited_for_another_connection_that_is_refused_asks_by_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A question that is under way by a connection whose token has ended says nothing of the next one."""
+    bench = desk(TOLD)
+    session = await bench.session()
+    other = await bench.sessions.open(replace(session.connection, connection_id="con_2", account_id="acc_2"))
+    askers: list[str] = []
+
+    async def days() -> Sequence[MarketDay]:
+        askers.append(bench.markets._memory.told[next(iter(bench.markets._memory.told))].asker)
+        bench.down = askers[-1] == session.connection.connection_id
+        return await bench._days()
+
+    monkeypatch.setattr(bench.broker, "market_days", days)
+    refused, told = await asyncio.gather(
+        bench.markets.hours(session, AssetClass.STOCK),
+        bench.markets.hours(other, AssetClass.STOCK),
+        return_exceptions=True,
+    )
+    assert isinstance(refused, GatewayError)
+    assert isinstance(told, Hours)
+    assert askers == [session.connection.connection_id, "con_2"]
+
+
+async def test_a_round_asks_by_a_connection_that_was_not_just_refused() -> None:
+    """Where the first connection of a broker is refused, the next round asks by another one."""
+    bench = desk(TOLD)
+    await bench.session()
+    theirs = replace(bench.directory.connection, connection_id="con_2", account_id="acc_2")
+    other = await bench.sessions.open(theirs)
+    bench.down = True
+    await bench.markets.refresh()
+    bench.down = False
+    await bench.markets.refresh()
+    assert bench.markets.at_hand(other, AssetClass.STOCK) is None
+    assert (await bench.markets.hours(other, AssetClass.STOCK)).timetable.kind_at(bench.clock.now_ns()) is OPEN
+    assert bench.broker.calendars_asked == 2
+
+
 @pytest.mark.parametrize(("last_day", "known"), [(date(2026, 11, 30), False), (date(2026, 12, 1), True)])
 async def test_five_days_must_be_known_ahead(last_day: date, *, known: bool) -> None:
     """From Monday noon until the next Monday there are four, since Thursday is a holiday; with Tuesday five."""
