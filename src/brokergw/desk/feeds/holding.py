@@ -15,6 +15,7 @@ import structlog
 
 from brokergw.desk.doubt.recovery import Recovery
 from brokergw.desk.feeds.feed import Feeds
+from brokergw.desk.rounds import outlived
 from brokergw.desk.sessions import Session, Sessions
 from brokergw.model.account import ConnectionHealth
 from brokergw.model.errors import GatewayError
@@ -97,13 +98,9 @@ class Holding:
             self._tending = self._run(self._try_tending(), "tend connections")
 
     async def _try_renewing(self) -> None:
-        try:
+        with outlived(log, "leases were not renewed"):
             async with self._renewing:
                 await self._renew()
-        except GatewayError as error:
-            log.warning("leases were not renewed", reason=error.reason.value)
-        except Exception:
-            log.exception("leases were not renewed")
 
     async def _renew(self) -> None:
         asked_at = self._clock.monotonic()
@@ -150,12 +147,8 @@ class Holding:
     async def _try_tending(self) -> None:
         while self._tend_again:
             self._tend_again = False
-            try:
+            with outlived(log, "connections were not tended"):
                 await self._tend()
-            except GatewayError as error:
-                log.warning("connections were not tended", reason=error.reason.value)
-            except Exception:
-                log.exception("connections were not tended")
 
     async def _tend(self) -> None:
         """Take up what dead senders left, tell how the feeds here fare, and learn how the others do."""

@@ -15,8 +15,9 @@ from typing import Final
 import structlog
 
 from brokergw.desk.limits.effective import effective
+from brokergw.desk.rounds import outlived
 from brokergw.model.broker_config import BrokerConfig
-from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.errors import Reason
 from brokergw.model.limits import EffectiveLimits, Limits, LimitsFault, LimitSource, LimitsScope, ScopeLimits
 from brokergw.ports.clock import Clock
 from brokergw.ports.limits import LimitsRecord, LimitsStore
@@ -105,12 +106,8 @@ class LimitsBook:
         """Stay current, for ever."""
         while True:
             await self._clock.sleep(LOOK_EVERY_S)
-            try:
+            with outlived(log, "limits could not be looked at"):
                 await self.look()
-            except GatewayError as error:
-                log.warning("limits could not be looked at", reason=error.reason.value)
-            except Exception:
-                log.exception("limits could not be looked at")
 
     async def look(self) -> None:
         """Ask how far changes have come, and read again when they have moved or it is time to."""

@@ -10,8 +10,8 @@ from typing import Final
 
 import structlog
 
+from brokergw.desk.rounds import outlived
 from brokergw.model.account import Environment
-from brokergw.model.errors import GatewayError
 from brokergw.model.loss import RiskDay
 from brokergw.model.order import ZERO
 from brokergw.ports.clock import Clock
@@ -102,12 +102,8 @@ class LossBook:
         """Read what other processes have seen, each second, for ever."""
         while True:
             await self._clock.sleep(_LEARN_EVERY_S)
-            try:
+            with outlived(log, "losses of other processes are not known"):
                 await self.learn()
-            except GatewayError as error:
-                log.warning("losses of other processes are not known", reason=error.reason.value)
-            except Exception:
-                log.exception("losses of other processes are not known")
 
 
 def _lost(rows: Sequence[RiskDay], at: Mapping[str, Decimal]) -> Decimal:

@@ -9,6 +9,7 @@ from brokergw.desk.oauth.authorizing import welcome_back
 from brokergw.desk.oauth.refreshing import OAuthNeeds
 from brokergw.desk.oauth.schedule import warning
 from brokergw.desk.oauth.tokens import ConnectionTokens, Tokens
+from brokergw.desk.rounds import outlived
 from brokergw.desk.sessions import Session, Sessions
 from brokergw.model.account import ConnectionHealth
 from brokergw.model.alerts import Alert, AlertKind, Severity
@@ -38,12 +39,8 @@ class Watching:
         try:
             while True:
                 await self._clock.sleep(_LOOK_EVERY_S)
-                try:
+                with outlived(log, "grants were not looked at"):
                     await self.look()
-                except GatewayError as error:
-                    log.warning("grants were not looked at", reason=error.reason.value)
-                except Exception:
-                    log.exception("grants were not looked at")
         finally:
             for task in self._work.values():
                 task.cancel()

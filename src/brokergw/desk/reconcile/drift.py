@@ -6,7 +6,8 @@ from typing import Final
 import structlog
 
 from brokergw.desk.gates.question import Question
-from brokergw.model.errors import GatewayError, Objection, Reason
+from brokergw.desk.rounds import outlived
+from brokergw.model.errors import Objection, Reason
 from brokergw.model.reconciliation import Reconciliation
 from brokergw.ports.clock import Clock
 from brokergw.ports.reconciliations import Reconciliations
@@ -52,10 +53,6 @@ class Drift:
     async def keep(self) -> None:
         """Keep what stands fresh until cancelled; while the journal is away no order is admitted anyway."""
         while True:
-            try:
+            with outlived(log, "open mismatches not read"):
                 await self.refresh()
-            except GatewayError as error:
-                log.warning("open mismatches not read", reason=error.reason.value)
-            except Exception:
-                log.exception("open mismatches not read")
             await self._clock.sleep(_REFRESH_S)

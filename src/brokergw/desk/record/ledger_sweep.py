@@ -9,8 +9,8 @@ from typing import Final
 
 import structlog
 
+from brokergw.desk.rounds import outlived
 from brokergw.model.alerts import Alert, AlertKind, Severity
-from brokergw.model.errors import GatewayError
 from brokergw.model.money import format_decimal
 from brokergw.ports.clock import Clock
 from brokergw.ports.leases import Leases
@@ -36,12 +36,8 @@ class LedgerSweep:
         """Go on until cancelled."""
         while True:
             await self._clock.sleep(_EVERY_S)
-            try:
+            with outlived(log, "the ledger could not be recounted"):
                 await self.once()
-            except GatewayError as error:
-                log.warning("the ledger could not be recounted", reason=error.reason.value)
-            except Exception:
-                log.exception("the ledger could not be recounted")
 
     async def once(self) -> Sequence[LedgerDifference]:
         """Recount where this is the process that does, and tell of every difference."""

@@ -12,10 +12,10 @@ from typing import Final, TypeVar
 
 import structlog
 
+from brokergw.desk.rounds import outlived
 from brokergw.desk.streams.bells import Bell, Bells
 from brokergw.desk.streams.pages import CursorExpired, Page, View
 from brokergw.desk.streams.recent import Recent
-from brokergw.model.errors import GatewayError
 from brokergw.model.events import LogEvent
 from brokergw.model.whose import only, these
 from brokergw.ports.clock import Clock
@@ -208,9 +208,5 @@ def _bound(pages: dict[Place, Page]) -> None:
 
 async def _logged(work: Callable[[], Awaitable[None]]) -> None:
     """Run a round whose failure the next one makes good."""
-    try:
+    with outlived(log, "the record could not be followed"):
         await work()
-    except GatewayError as error:
-        log.warning("the record could not be followed", reason=error.reason.value)
-    except Exception:
-        log.exception("the record could not be followed")
