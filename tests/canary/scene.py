@@ -30,6 +30,7 @@ from brokergw.app.keys import create_key, request_of, store_of
 from brokergw.app.settings import Settings
 from brokergw.model.account import Connection, Environment
 from brokergw.model.ids import new_id
+from brokergw.model.oauth import Grant
 from brokergw.ports.broker import Credentials
 from tests.canary.planted import Planted, canary, key_of_32_bytes
 from tests.canary.saboteur import POINTS
@@ -40,8 +41,14 @@ from tests.fixtures.sim import SimHandle, sim_in_process
 from tests.fixtures.two_roles import owned
 
 USER: Final = "alice"
-HELD: Final = ("password", "refresh_token", "session_token", "client_secret", "broker key", "broker secret")
-"""What the process holds for the broker's sake, and so knows in every way to write it."""
+FIELDS: Final = ("password", "session_token")
+"""What the credentials of a connection by key hold beside it, by the fields' own names."""
+
+GRANTED: Final = ("client_id", "client_secret", "access_token", "refresh_token")
+"""The same of a connection that was authorized by OAuth."""
+
+HELD: Final = (*FIELDS, "access_token", "broker key", "broker secret")
+"""What the process holds for the broker's sake all the time, and so knows in every way to write it."""
 
 SHAPED: Final = ("TOTP seed", "API key", "JWT")
 """What it knows by its shape alone."""
@@ -114,6 +121,7 @@ class Scene:
             "BROKERGW_ALERT_EMAIL_TO": "desk@example.org",
             "BROKERGW_ALERT_EMAIL_USER": "gateway",
             "BROKERGW_ALERT_EMAIL_PASSWORD": self.planted.plant("mail password", canary()),
+            "BROKERGW_ALPACA_OAUTH_URL": "http://127.0.0.1:9",
             "BROKERGW_OIDC_ISSUER": self.web.url,
             "BROKERGW_OIDC_JWKS_URL": f"{self.web.url}/keys",
             "BROKERGW_OIDC_AUDIENCES": AUDIENCE,
@@ -148,27 +156,37 @@ class Scene:
 
 
 async def _prepare(scene: Scene) -> None:
-    """Make the user's keys, and a connection whose credentials have every field there is."""
+    """Make the user's keys, and two connections, whose credentials have every field there is."""
     settings, planted = settings_of(scene.gateway), scene.planted
     for scopes in ((), ("keys.write", "risk.write")):
         _, key = await create_key(settings, USER, request_of("canary", scopes))
         planted.plant("API key", key.split("_")[2])
         scene.keys.append(key)
-    fields = {name: planted.plant(name, canary()) for name in HELD[:4]}
-    connection = Connection(
-        connection_id=new_id("con"),
-        user_id=USER,
-        broker="alpaca",
-        environment=Environment.PAPER,
-        account_id=new_id("acc"),
-        account_label="Paper ****1234",
-        has_key=True,
-        key_last_four=scene.sim.key_id[-4:],
-        create_time_ns=SystemClock().now_ns(),
+    fields = {name: planted.plant(name, canary()) for name in FIELDS}
+    granted = {name: planted.plant(name, canary()) for name in GRANTED}
+    now = SystemClock().now_ns()
+    by_key, by_grant = (
+        Connection(
+            connection_id=new_id("con"),
+            user_id=USER,
+            broker="alpaca",
+            environment=Environment.PAPER,
+            account_id=new_id("acc"),
+            account_label="Paper ****1234",
+            has_key=True,
+            key_last_four=key_last_four,
+            create_time_ns=now,
+            credentials_version=version,
+        )
+        for key_last_four, version in ((scene.sim.key_id[-4:], 0), ("", 1))
     )
     async with store_of(settings) as (store, _):
         credentials = Credentials(key=scene.sim.key_id, secret=scene.sim.secret_key, **fields)
-        await store.connections.add(connection, credentials)
+        await store.connections.add(by_key, credentials)
+        grant = Grant(
+            connection_id=by_grant.connection_id, user_id=USER, version=0, authorize_time_ns=now, refresh_time_ns=now
+        )
+        await store.grants.open(by_grant, Credentials(**granted), grant)
 
 
 async def _use(scene: Scene) -> None:

@@ -31,7 +31,8 @@ class ConnectionTokens:
         self._needs = needs
         self._clock = needs.clock
         self._refreshing = Refreshing(needs)
-        self._token = ""
+        # Held as credentials, which are known to be secret for as long as they live.
+        self._held = Credentials()
         self._version = 0
         self._good_until_ns: int | None = 0
         self._flight: asyncio.Task[None] | None = None
@@ -63,11 +64,15 @@ class ConnectionTokens:
 
     def forget(self) -> None:
         """Hold no token any more."""
-        self._token, self._version, self._good_until_ns = "", 0, 0
+        self._held, self._version, self._good_until_ns = Credentials(), 0, 0
 
     def under_way(self) -> "asyncio.Task[None] | None":
         """Give the renewal under way, if there is one."""
         return None if self._flight is None or self._flight.done() else self._flight
+
+    @property
+    def _token(self) -> str:
+        return self._held.get("access_token", "")
 
     def _is_good(self) -> bool:
         if not self._token:
@@ -130,7 +135,7 @@ class ConnectionTokens:
             held = await self._needs.directory.credentials(grant.user_id, grant.connection_id, Purpose.SESSION)
             if held is None or "access_token" not in held:
                 raise nothing_granted(grant.connection_id)
-            self._token, self._version = held["access_token"], grant.version
+            self._held, self._version = Credentials(access_token=held["access_token"]), grant.version
         end_ns = grant.access_end_time_ns
         self._good_until_ns = None if end_ns is None else end_ns - _MARGIN_NS
 
@@ -139,11 +144,11 @@ class GivenToken:
     """Implements `ports.broker.AccessTokens` with one token: for the trial of what was just granted."""
 
     def __init__(self, token: str) -> None:
-        self._token = token
+        self._held = Credentials(access_token=token)
 
     async def current(self) -> str:
         """Give the token."""
-        return self._token
+        return self._held["access_token"]
 
     async def after(self, refused: str) -> str:
         """Give it back: there is no other, and the broker's answer stands."""
