@@ -87,7 +87,11 @@ def _report(reading: Readers, sleepers: Sequence[Silent]) -> Report:
 
 async def run(readers: int, silent: int, seconds: float) -> list[str]:
     """Run it all; gives what to print, and raises BenchFailed when anybody missed anything."""
-    settings = {"BROKERGW_STREAMS_MAX": "100000", "BROKERGW_STREAM_STALL_MAX_S": str(_STALL_S)}
+    settings = {
+        "BROKERGW_STREAMS_MAX": "100000",
+        "BROKERGW_USER_CLIENT_CONNECTIONS_MAX": "4000",
+        "BROKERGW_STREAM_STALL_MAX_S": str(_STALL_S),
+    }
     async with AsyncExitStack() as stack:
         gateway = await stack.enter_async_context(running_gateway("", more=settings))
         account = await gateway.connect_mock()

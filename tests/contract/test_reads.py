@@ -173,6 +173,7 @@ async def test_quotas_show_what_is_left(edge: Edge) -> None:
         "reads": (12_000, 11_995),
         "connections": (60, 60),
         "streams": (100, 100),
+        "client_connections": (100, 99),
     }
-    assert [quota.HasField("interval") for quota in answer.quotas] == [True, True, True, False]
+    assert [quota.HasField("interval") for quota in answer.quotas] == [True, True, True, False, False]
     assert (answer.brokers[0].limit, answer.brokers[0].remaining) == (200, 150)

@@ -13,6 +13,7 @@ from prometheus_client import start_http_server
 from brokergw.app.build import Gateway
 from brokergw.app.crash import keep_memory_in, know_secrets, tell_crashes, tell_crashes_of
 from brokergw.app.logs import configure_logs
+from brokergw.app.open_files import make_room_for_files
 from brokergw.app.redaction import masked
 from brokergw.app.secret_text import SecretUnusable
 from brokergw.app.settings import Settings, split_address
@@ -32,6 +33,7 @@ def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; gives the exit code."""
     configure_logs(settings.log_level)
     harden(settings)
+    make_room_for_files(settings)
     try:
         asyncio.run(_serve(settings))
     except (

@@ -10,6 +10,7 @@ from typing import Literal, Self
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from brokergw.app.settings_edge import EdgeSettings
 from brokergw.app.settings_identity import IdentitySettings
 from brokergw.desk.gates.standard import GateSettings
 from brokergw.desk.limits.day import TradingDays, minutes_of
@@ -21,7 +22,7 @@ from brokergw.model.reconciliation import CashPolicy, PositionPolicy
 from brokergw.transport.mail import MailSecurity
 
 
-class Settings(IdentitySettings):
+class Settings(EdgeSettings, IdentitySettings):
     """How one process of the gateway runs. Secrets print as stars."""
 
     model_config = SettingsConfigDict(env_prefix="BROKERGW_", frozen=True, extra="ignore", populate_by_name=True)

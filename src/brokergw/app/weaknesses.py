@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from brokergw.app.crash import telltales
 from brokergw.app.finding import Finding
+from brokergw.app.open_files import possible_files, wanted_files
 from brokergw.app.settings import Settings, split_address
 from brokergw.model.principal import ApiKey, Role
 from brokergw.transport.mail import MailSecurity
@@ -21,6 +22,7 @@ def weaknesses(settings: Settings) -> Iterator[Finding]:
     yield from _files(settings)
     yield from _surroundings(settings)
     yield from _addresses(settings)
+    yield from _connections(settings)
     yield from _alerts(settings)
     yield from _audit(settings)
 
@@ -80,6 +82,16 @@ def _addresses(settings: Settings) -> Iterator[Finding]:
             yield Finding(name, None, f"{address} asks for no credential", "let the collector alone reach it")
         elif settings.reflection:
             yield Finding(name, None, "reflection is on", "set BROKERGW_REFLECTION=false where nobody uses grpcurl")
+
+
+def _connections(settings: Settings) -> Iterator[Finding]:
+    possible, wanted = possible_files(), wanted_files(settings)
+    if possible < wanted:
+        what = f"this process may open {possible} files, and clients alone could use them up"
+        yield Finding("connections", False, what, f"allow {wanted}, or lower BROKERGW_CLIENT_CONNECTIONS_MAX")
+    if settings.address_client_connections_max == 0:
+        advice = "only do this behind a proxy, which then has a limit of its own"
+        yield Finding("connections", None, "one address may have any number of network connections", advice)
 
 
 def _http(area: str, name: str, url: str, *, wrong: bool) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.ids import new_id
 from brokergw.ports.clock import Clock
 from brokergw.rpc.buckets import Buckets
+from brokergw.rpc.peer_slots import PeerSlots
 from brokergw.rpc.settings import Budget, RateSettings
 
 _NAMED_MAX: Final = 10
@@ -48,19 +49,20 @@ class CallSlots:
 
 
 class StreamSlots:
-    """The streams each user holds."""
+    """The streams that each owner holds: a user, or an address."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, whose: str = "one user") -> None:
         self.limit = limit
+        self._whose = whose
         self._held: defaultdict[str, set[str]] = defaultdict(set)
 
-    def take(self, user_id: str) -> str:
+    def take(self, owner: str) -> str:
         """Take a slot and name the stream in it; raises STREAM_LIMIT."""
-        held = self._held[user_id]
+        held = self._held[owner]
         if len(held) >= self.limit:
             raise GatewayError(
                 Reason.STREAM_LIMIT,
-                f"{len(held)} streams are open, which is as many as one user may hold",
+                f"{len(held)} streams are open, which is as many as {self._whose} may hold",
                 metadata={
                     "subject": "streams",
                     "limit": str(self.limit),
@@ -72,16 +74,16 @@ class StreamSlots:
         held.add(stream_id)
         return stream_id
 
-    def free(self, user_id: str, stream_id: str) -> None:
+    def free(self, owner: str, stream_id: str) -> None:
         """Give a slot back."""
-        held = self._held[user_id]
+        held = self._held[owner]
         held.discard(stream_id)
         if not held:
-            del self._held[user_id]
+            del self._held[owner]
 
-    def left(self, user_id: str) -> int:
+    def left(self, owner: str) -> int:
         """Tell how many more may be opened."""
-        return self.limit - len(self._held.get(user_id, ()))
+        return self.limit - len(self._held.get(owner, ()))
 
 
 class Budgets:
@@ -94,6 +96,8 @@ class Budgets:
             Budget.CONNECTIONS: Buckets(clock, rates.connections_per_minute),
         }
         self.streams = StreamSlots(rates.streams_max)
+        self.public_streams = StreamSlots(rates.public_streams_max, "one address without a credential")
+        self.connections = PeerSlots(rates.client_connections_max, "client connections of the user", clock)
         self.calls = CallSlots(rates.calls_in_flight_max)
 
     def standings(self, user_id: str) -> list[Standing]:
@@ -102,4 +106,5 @@ class Budgets:
         return [
             *rated,
             Standing(Budget.STREAMS.value, self.streams.limit, self.streams.left(user_id), None),
+            Standing("client_connections", self.connections.limit, self.connections.left(user_id), None),
         ]

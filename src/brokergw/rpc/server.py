@@ -189,8 +189,14 @@ def build_server(
 
 def options_of(settings: RpcSettings) -> list[tuple[str, int]]:
     """Give gRPC's own options."""
-    keepalive = settings.keepalive
+    keepalive, connections = settings.keepalive, settings.client_connections
     options = [
+        ("grpc.max_allowed_incoming_connections", connections.total_max),
+        ("grpc.max_concurrent_streams", connections.streams_max),
+        ("grpc.max_connection_idle_ms", round(connections.idle_max_s * 1_000)),
+        ("grpc.server_handshake_timeout_ms", round(connections.handshake_max_s * 1_000)),
+        # How else would one know which connections stand? (rpc/peer_slots.py)
+        ("grpc.enable_channelz", 1),
         ("grpc.max_receive_message_length", settings.message_bytes_max),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_metadata_size", settings.metadata_bytes_max // 2),

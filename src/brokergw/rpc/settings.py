@@ -34,6 +34,21 @@ class KeepaliveSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientConnectionSettings:
+    """What is asked of every network connection, whoever's it is; spans in seconds."""
+
+    total_max: int = 4_000
+    """More than these are closed as they come."""
+    streams_max: int = 1_000
+    """Calls that one connection carries at once; HTTP/2 tells clients, which wait with more."""
+    idle_max_s: float = 1_000.0
+    """How long one without a call stays open. No round number of minutes: gRPC closes at once, and a call that is just
+    on its way then has to be repeated, which who calls every five minutes shall not meet each time."""
+    handshake_max_s: float = 10.0
+    """How long one may take to become a connection, TLS included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RateSettings:
     """What one user may spend. A budget holds one minute's worth, and fills again steadily within a minute."""
 
@@ -43,6 +58,12 @@ class RateSettings:
     streams_max: int = 100
     calls_in_flight_max: int = 1_000
     """Unary calls of one user at once, so that nobody takes all of the gateway's room."""
+    client_connections_max: int = 100
+    """Network connections that one user's calls may come over."""
+    address_client_connections_max: int = 1_000
+    """The same for whoever calls from one address; 0 switches it off, for a proxy in front of all clients."""
+    public_streams_max: int = 100
+    """Streams that one address may hold open without a credential."""
     address_calls_per_minute: int = 600_000
     """Per client address, before anything is looked at; 0 switches it off."""
     failed_credentials_per_minute: int = 60
@@ -74,5 +95,6 @@ class RpcSettings:
     connection_age_grace_s: float = 30.0
     drain_linger_s: float = 0.5
     """How long a server with nothing left to do still answers that it drains."""
+    client_connections: ClientConnectionSettings = field(default_factory=ClientConnectionSettings)
     keepalive: KeepaliveSettings = field(default_factory=KeepaliveSettings)
     rates: RateSettings = field(default_factory=RateSettings)

@@ -30,6 +30,8 @@ CASES: list[tuple[dict[str, Any], str, bool | None, str]] = [
     ({"metrics_listen": "0.0.0.0:1"}, "metrics", None, "credential"),
     ({"log_level": "DEBUG"}, "logs", None, "DEBUG"),
     ({"chaos": "C5:3:kill"}, "chaos", False, "crash"),
+    ({"address_client_connections_max": 0}, "connections", None, "any number"),
+    ({"client_connections_max": 2**31}, "connections", False, "files"),
     (
         {"alert_webhook_url": "http://hook.example", "alert_webhook_secret": "0123456789abcdef"},
         "alerts",

@@ -7,13 +7,15 @@ from brokergw.ports.identity import Identity, Presented
 from brokergw.rpc.buckets import Buckets
 from brokergw.rpc.call import Call, Handler
 from brokergw.rpc.guard import StreamGuard
+from brokergw.rpc.peer_slots import PeerSlots
 from brokergw.rpc.peers import address_of, neighbourhood_of
 from brokergw.rpc.policy import UNSURE, MethodPolicy, require_allowed
 from brokergw.rpc.settings import RateSettings
 
 
 class Auth:
-    """Looks the credential up; an address that calls too often, or keeps failing, is slowed down before any look-up.
+    """Looks the credential up; an address that calls too often, keeps failing, or comes over too many connections is
+    held up before any look-up.
 
     A stream is ended as soon as its credential no longer holds.
     """
@@ -25,6 +27,8 @@ class Auth:
         self._certificates = certificates
         self._guard = guard
         self._calls = Buckets(clock, rates.address_calls_per_minute) if rates.address_calls_per_minute else None
+        connections = rates.address_client_connections_max
+        self._connections = PeerSlots(connections, "client connections of the address", clock) if connections else None
         failures = rates.failed_credentials_per_minute
         self._failures = Buckets(clock, failures) if failures else None
 
@@ -38,6 +42,8 @@ class Auth:
         async def handle(call: Call) -> bytes | None:
             peer = call.peer
             self._slow_down(peer)
+            if self._connections is not None and not policy.stops:
+                self._connections.take(neighbourhood_of(peer), peer)
             try:
                 call.presented = presented = _presented(call, peer, certificates=self._certificates)
                 principal = await self._identity.authenticate(presented, lately=policy.stops)

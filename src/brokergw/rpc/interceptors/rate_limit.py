@@ -5,6 +5,7 @@ from brokergw.rpc.buckets import Buckets
 from brokergw.rpc.budgets import Budgets
 from brokergw.rpc.call import Call, Handler
 from brokergw.rpc.flight import Flight
+from brokergw.rpc.peers import neighbourhood_of
 from brokergw.rpc.policy import MethodPolicy
 from brokergw.rpc.settings import Budget
 
@@ -20,14 +21,24 @@ class RateLimit:
         self._room = unary_in_flight_max
 
     def wrap(self, policy: MethodPolicy, proceed: Handler) -> Handler:
-        """Stand around everything that costs something."""
+        """Stand around everything that costs something; what stops trading may come over any connection."""
         match policy.budget:
             case Budget.NONE:
-                return proceed
+                return self._slotted_in_public(proceed) if policy.public and policy.streams else proceed
             case Budget.STREAMS:
-                return self._slotted(proceed)
+                handler = self._slotted(proceed)
             case _:
-                return self._rated(policy, self._budgets.rated[policy.budget], proceed)
+                handler = self._rated(policy, self._budgets.rated[policy.budget], proceed)
+        return handler if policy.stops else self._connected(handler)
+
+    def _connected(self, proceed: Handler) -> Handler:
+        take = self._budgets.connections.take
+
+        async def handle(call: Call) -> bytes | None:
+            take(call.caller.principal.user_id, call.peer)
+            return await proceed(call)
+
+        return handle
 
     def _rated(self, policy: MethodPolicy, buckets: Buckets, proceed: Handler) -> Handler:
         cost, subject = policy.cost, policy.budget.value
@@ -71,5 +82,18 @@ class RateLimit:
                 return await proceed(call)
             finally:
                 slots.free(user_id, call.held)
+
+        return handle
+
+    def _slotted_in_public(self, proceed: Handler) -> Handler:
+        slots = self._budgets.public_streams
+
+        async def handle(call: Call) -> bytes | None:
+            address = neighbourhood_of(call.peer)
+            slot = slots.take(address)
+            try:
+                return await proceed(call)
+            finally:
+                slots.free(address, slot)
 
         return handle

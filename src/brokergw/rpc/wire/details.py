@@ -32,7 +32,9 @@ STATUS_BYTES_MAX: Final = 5_500
 """With the text, which travels once more and percent-encoded, and the other metadata, this stays below 8 KB."""
 
 _MESSAGE_BYTES_MAX: Final = 400
-_QUOTA_REASONS: Final = frozenset({Reason.RATE_LIMITED, Reason.STREAM_LIMIT, Reason.BROKER_RATE_LIMITED})
+_QUOTA_REASONS: Final = frozenset(
+    {Reason.RATE_LIMITED, Reason.STREAM_LIMIT, Reason.CLIENT_CONNECTION_LIMIT, Reason.BROKER_RATE_LIMITED}
+)
 
 
 @dataclass(frozen=True, slots=True)

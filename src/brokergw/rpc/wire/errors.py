@@ -87,6 +87,11 @@ _CALLER: Final = {
         "The caller holds as many streams as it may.",
         "End one; its slot is free at once.",
     ),
+    Reason.CLIENT_CONNECTION_LIMIT: later(
+        StatusCode.RESOURCE_EXHAUSTED,
+        "The caller, or its address, has as many network connections to the gateway as it may.",
+        "Close some, or send more calls over each; a closed one's place is free within a second.",
+    ),
     Reason.BROKER_RATE_LIMITED: later(
         StatusCode.RESOURCE_EXHAUSTED,
         "The broker's own request budget is spent; nothing was sent.",

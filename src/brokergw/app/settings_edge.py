@@ -1,0 +1,42 @@
+"""The settings of the network connections that clients come over."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+from brokergw.rpc.settings import ClientConnectionSettings
+
+
+class EdgeSettings(BaseSettings):
+    """The part of `Settings` that is about network connections, whatever is called over them."""
+
+    client_connections_max: int = Field(
+        4_000, ge=1, description="Network connections of clients at once; more are closed as they come."
+    )
+    user_client_connections_max: int = Field(
+        100, ge=1, description="Network connections that one user's calls may come over at once."
+    )
+    address_client_connections_max: int = Field(
+        1_000, ge=0, description="The same for whoever calls from one address; 0: any, behind a proxy."
+    )
+    client_connection_streams_max: int = Field(
+        1_000, ge=1, description="Calls that one network connection carries at once; clients wait with more."
+    )
+    client_connection_idle_max_s: float = Field(
+        1_000.0, gt=0, description="Seconds that a network connection without a call stays open."
+    )
+    client_handshake_max_s: float = Field(
+        10.0, gt=0, description="Seconds that a network connection may take to be set up, TLS included."
+    )
+    public_streams_max: int = Field(
+        100, ge=1, description="Streams (of health) that one address may hold open without a credential."
+    )
+
+    @property
+    def client_connections(self) -> ClientConnectionSettings:
+        """What is asked of every network connection."""
+        return ClientConnectionSettings(
+            total_max=self.client_connections_max,
+            streams_max=self.client_connection_streams_max,
+            idle_max_s=self.client_connection_idle_max_s,
+            handshake_max_s=self.client_handshake_max_s,
+        )
