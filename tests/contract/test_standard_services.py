@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2 as pb
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
+from brokergw.rpc import reflection
 from brokergw.rpc.methods import SERVICES
 from tests.fixtures.edge import KEY, Edge, MakeEdge, Reading, refusal_of, refused
 
@@ -142,3 +143,31 @@ async def test_reflection_can_be_switched_off(make_edge: MakeEdge) -> None:
     call = _ask(edge, "v1")
     await call.done_writing()
     assert (await refused(call.read())).reason == "METHOD_NOT_FOUND"
+
+
+async def test_a_stream_of_reflection_takes_so_many_questions(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to its limit a stream's questions are answered; the next ends it, as each stream is paid for once only."""
+    monkeypatch.setattr(reflection, "QUESTIONS_MAX", 3)
+    channel: Any = edge.channel
+    call = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")(metadata=KEY)
+    question = reflection_pb2.ServerReflectionRequest(list_services="*")
+    for _ in range(3):
+        await _answer(call, question)
+    await call.write(question.SerializeToString())
+    refusal = await refused(call.read())
+    assert (refusal.reason, refusal.metadata["subject"]) == ("RATE_LIMITED", "questions of one stream")
+
+
+async def test_a_question_of_reflection_is_only_so_long(edge: Edge) -> None:
+    """Below and at its limit a question is answered, if only by a not found; above it is REQUEST_TOO_LARGE."""
+    channel: Any = edge.channel
+    for size, refused_as in ((4_095, ""), (4_096, ""), (4_097, "REQUEST_TOO_LARGE")):
+        call = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")(metadata=KEY)
+        question = reflection_pb2.ServerReflectionRequest(file_by_filename="x" * (size - 3))
+        assert question.ByteSize() == size
+        if refused_as:
+            await call.write(question.SerializeToString())
+            assert (await refused(call.read())).reason == refused_as
+        else:
+            assert (await _answer(call, question)).HasField("error_response")
+            call.cancel()

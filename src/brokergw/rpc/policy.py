@@ -30,9 +30,9 @@ class MethodPolicy:
 
     `method` is the full name, `/package.Service/Method`. `public` needs no credential; otherwise one is needed, with
     `scope` if it is set, and one of `roles`: those that may have the scope, unless `only` names fewer. `cost` is what a
-    call takes from its budget. `keyed` methods change something at a broker once per idempotency key, and `respond`
-    writes their answer, also for replays. What `stops` trading must work while the database does not, so a key that was
-    good lately is good enough for it.
+    call takes from its budget, `items_max` how many elements all lists of its request may have together. `keyed`
+    methods change something at a broker once per idempotency key, and `respond` writes their answer, also for replays.
+    What `stops` trading must work while the database does not, so a key that was good lately is good enough for it.
     """
 
     method: str
@@ -41,6 +41,7 @@ class MethodPolicy:
     public: bool = False
     scope: Scope | None = None
     only: frozenset[Role] = frozenset()
+    items_max: int = 1_000
     budget: Budget = Budget.NONE
     cost: int = 1
     keyed: bool = False

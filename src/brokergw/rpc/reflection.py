@@ -11,7 +11,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.message import DecodeError, Message
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.errors import GatewayError, Reason, Throttled
 from brokergw.rpc.call import Call
 from brokergw.rpc.policy import MethodPolicy
 from brokergw.rpc.settings import Budget
@@ -21,6 +21,10 @@ REFLECTION_SERVICES: Final = (
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
 )
+QUESTIONS_MAX: Final = 1_000
+"""A stream is paid for once, however many questions it asks."""
+
+QUESTION_BYTES_MAX: Final = 4_096
 _FILE: Final = "grpc/reflection/v1/reflection.proto"
 
 
@@ -57,7 +61,13 @@ class Reflection:
 
 
 async def _questions(bodies: AsyncIterator[bytes]) -> AsyncIterator[reflection_pb2.ServerReflectionRequest]:
+    asked = 0
     async for body in bodies:
+        asked += 1
+        if asked > QUESTIONS_MAX:
+            raise Throttled(Reason.RATE_LIMITED, "questions of one stream", 0.0)
+        if len(body) > QUESTION_BYTES_MAX:
+            raise GatewayError(Reason.REQUEST_TOO_LARGE, f"the question has more than {QUESTION_BYTES_MAX} bytes")
         try:
             yield reflection_pb2.ServerReflectionRequest.FromString(body)
         except DecodeError:

@@ -11,6 +11,8 @@ from brokergw.rpc.settings import Budget
 from brokergw.rpc.wire import limits
 
 _PACKAGE: Final = "brokerapi.v1"
+_LIMITS_ITEMS_MAX: Final = 12_000
+"""Limits have two lists of 5,000 symbols, and some short ones."""
 
 
 def _read(method: str, request: type[Message], decode: Decoder, scope: Scope, *, cost: int = 1) -> MethodPolicy:
@@ -28,6 +30,7 @@ def _change(
         decode=decode,
         scope=scope,
         only=only,
+        items_max=_LIMITS_ITEMS_MAX,
         budget=Budget.ORDERS,
         audited=True,
     )

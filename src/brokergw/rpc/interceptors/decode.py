@@ -10,6 +10,7 @@ from brokergw.model.ids import is_idempotency_key
 from brokergw.rpc.call import Call, Handler
 from brokergw.rpc.policy import MethodPolicy
 from brokergw.rpc.settings import RpcSettings
+from brokergw.rpc.wire.counts import counter_of
 from brokergw.rpc.wire.found import Found
 from brokergw.rpc.wire.unknown import unknown_fields
 
@@ -26,11 +27,14 @@ class Decode:
 
     def wrap(self, policy: MethodPolicy, proceed: Handler) -> Handler:
         """Stand around every method that has a request message of its own."""
+        count = counter_of(policy.request)
         bounded = proceed if policy.streams else self._bounded(policy, proceed)
 
         async def handle(call: Call) -> bytes | None:
             if call.requests is None:
                 call.message = message = self._message(policy, call.body)
+                if count is not None and (items := count(message)) > policy.items_max:
+                    raise _too_large("items", items, policy.items_max)
                 found = Found()
                 if policy.keyed:
                     _take_key(call, message, found)
@@ -42,11 +46,7 @@ class Decode:
 
     def _message(self, policy: MethodPolicy, body: bytes) -> Message:
         if len(body) > self._size_max:
-            raise GatewayError(
-                Reason.REQUEST_TOO_LARGE,
-                f"the request has {len(body)} bytes, more than {self._size_max}",
-                metadata={"limit": str(self._size_max), "observed": str(len(body))},
-            )
+            raise _too_large("bytes", len(body), self._size_max)
         try:
             message = policy.request.FromString(body)
         except DecodeError:
@@ -85,6 +85,14 @@ class Decode:
                 Reason.DEADLINE_EXCEEDED,
                 f"the call had no deadline and did not end within {self._deadline_default_s:g} s",
             ) from None
+
+
+def _too_large(subject: str, observed: int, limit: int) -> GatewayError:
+    return GatewayError(
+        Reason.REQUEST_TOO_LARGE,
+        f"the request has {observed} {subject}, more than {limit}",
+        metadata={"subject": subject, "limit": str(limit), "observed": str(observed)},
+    )
 
 
 def _take_key(call: Call, message: Message, found: Found) -> None:
