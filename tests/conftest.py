@@ -1,6 +1,13 @@
 """The fixtures of all tests, as a list of plugins."""
 
+import os
+import sys
+
 import pytest
+
+# Where a machine is told to keep nothing compiled, each process that a test starts would compile all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Fixtures may build on each other: their assertions are rewritten whichever is imported first.
 pytest.register_assert_rewrite("tests.fixtures")

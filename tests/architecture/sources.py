@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
@@ -42,5 +43,9 @@ class Source:
 
 def read_sources(*folders: str) -> list[Source]:
     """Read every Python file of some folders of the repository."""
-    files = sorted(file for folder in folders for file in (ROOT / folder).rglob("*.py"))
-    return [Source.parse(file.relative_to(ROOT).as_posix(), file.read_text("utf-8")) for file in files]
+    return [_read(file) for folder in folders for file in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@cache
+def _read(file: Path) -> Source:
+    return Source.parse(file.relative_to(ROOT).as_posix(), file.read_text("utf-8"))

@@ -10,8 +10,8 @@ from brokerapi.v1 import limits_pb2, risk_pb2_grpc
 
 from tests.fixtures.bare_client import CALL_S, BareClient, ClientOpener, error_info, market_buy
 from tests.fixtures.gateway_process import GatewayStarter
+from tests.fixtures.patience import until
 from tests.fixtures.receivers import MailReceiver, WebReceiver, mail_receiver, web_receiver
-from tests.scenario.patience import until
 from tests.unit.transport.test_webhook import verify
 
 SECRET = "a secret of the receiver's"

@@ -8,8 +8,8 @@ from brokerapi.v1 import orders_pb2
 
 from tests.fixtures.bare_client import BareClient, ClientOpener, market_buy
 from tests.fixtures.gateway_at_sim import GatewayAtSim
+from tests.fixtures.patience import until
 from tests.scenario.broker_record import placed
-from tests.scenario.patience import until
 
 BROKER_S = 2
 LEAVE_S = 0.5

@@ -9,9 +9,9 @@ import pytest
 from brokerapi.v1 import limits_pb2, reconciliation_pb2, risk_pb2_grpc
 
 from tests.fixtures.bare_client import CALL_S, BareClient, ClientOpener, error_info, market_buy
+from tests.fixtures.patience import until
 from tests.fixtures.replica_processes import ReplicasAtSim
 from tests.scenario.broker_record import placed
-from tests.scenario.patience import until
 from tests.scenario.stories.books import AGREED, MISMATCH, WARNED, refusal, stub_of
 
 pytestmark = pytest.mark.timeout(180)

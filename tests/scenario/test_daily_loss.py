@@ -13,9 +13,9 @@ from brokerapi.v1 import limits_pb2, orders_pb2, risk_pb2_grpc, trading_pb2
 
 from tests.fixtures.bare_client import CALL_S, BareClient, ClientOpener, error_info
 from tests.fixtures.gateway_process import GatewayStarter, settings_for_sim
+from tests.fixtures.patience import until
 from tests.fixtures.receivers import WebReceiver, web_receiver
 from tests.fixtures.sim import SimHandle, sim_in_process
-from tests.scenario.patience import until
 
 SECRET = "a secret of the receiver's"
 LOSER, OTHER = ("loser-key", "loser-secret"), ("other-key", "other-secret")

@@ -11,10 +11,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.fixtures.bare_client import BareClient, ClientOpener
 from tests.fixtures.gateway_process import GatewayStarter
+from tests.fixtures.patience import until
 from tests.fixtures.sim import SimHandle
 from tests.scenario.broker_record import assert_no_order_was_sent_twice, placed
 from tests.scenario.load import QUANTITY, Load, held
-from tests.scenario.patience import answer_of, until
 from tests.scenario.streams import FillSubscriber, OrderSubscriber
 
 WORKERS = 8
@@ -60,7 +60,7 @@ async def test_a_killed_gateway_forgets_no_order_and_no_event(
     client = open_client(gateway, key)
     following = [asyncio.create_task(subscriber.follow(client)) for subscriber in subscribers]
     orders_by_key = load.acknowledged | {
-        unsure.idempotency_key: (await answer_of(client, unsure)).order.order_id for unsure, _ in load.failed
+        unsure.idempotency_key: (await client.answer(unsure)).order.order_id for unsure, _ in load.failed
     }
     assert len(set(orders_by_key.values())) == len(orders_by_key) == len(load.acknowledged) + WORKERS
     filled = await settled(client, account, orders_by_key)

@@ -3,8 +3,8 @@ from brokerapi.v1 import orders_pb2
 
 from tests.fixtures.bare_client import ClientOpener, market_buy
 from tests.fixtures.gateway_at_sim import GatewayAtSim
+from tests.fixtures.patience import until
 from tests.scenario.broker_record import placed
-from tests.scenario.patience import until
 
 
 @pytest.mark.parametrize("fault", ["lost_reply", "error_after", "garbled_reply"])

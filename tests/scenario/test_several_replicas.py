@@ -11,10 +11,10 @@ from brokerapi.v1 import orders_pb2, streams_pb2
 
 from tests.fixtures.bare_client import BareClient, ClientOpener, market_buy
 from tests.fixtures.gateway_process import GatewayProcess
+from tests.fixtures.patience import until
 from tests.fixtures.replica_processes import ReplicasAtSim
 from tests.scenario.broker_record import assert_no_order_was_sent_twice, bought, placed
 from tests.scenario.load import QUANTITY, Load
-from tests.scenario.patience import answer_of, until
 from tests.scenario.streams import FillSubscriber, OrderSubscriber
 
 CLIENTS = 15
@@ -44,7 +44,7 @@ async def test_one_key_from_fifteen_clients_of_three_replicas_is_one_order(
     at.sim.control("POST", "faults", slow)
 
     async def repeat(client: BareClient) -> list[orders_pb2.SubmitOrderResponse]:
-        return list(await asyncio.gather(*(answer_of(client, request) for _ in range(CALLS))))
+        return list(await asyncio.gather(*(client.answer(request) for _ in range(CALLS))))
 
     answers = [answer for each in await asyncio.gather(*map(repeat, clients)) for answer in each]
     assert len(answers) == CLIENTS * CALLS
@@ -85,9 +85,7 @@ async def test_a_killed_replica_is_replaced_within_five_seconds_and_nothing_is_l
     assert len(dying.failed) == 4
 
     survivor = open_client(at.others(victim)[0], at.api_key)
-    unsure = {
-        request.idempotency_key: (await answer_of(survivor, request)).order.order_id for request, _ in dying.failed
-    }
+    unsure = {request.idempotency_key: (await survivor.answer(request)).order.order_id for request, _ in dying.failed}
     await living.stopped()
     assert living.failed == []
     by_key = {**living.acknowledged, **dying.acknowledged, **unsure}
@@ -129,7 +127,7 @@ async def test_a_frozen_replica_loses_its_hold_and_what_it_writes_late_changes_n
 
     await asyncio.to_thread(at.await_hold, after_epoch=before.epoch)
     client = open_client(frozen, at.api_key)
-    late = await answer_of(client, market_buy(at.account, quantity=QUANTITY))
+    late = await client.answer(market_buy(at.account, quantity=QUANTITY))
     assert '"connection let go"' in frozen.log()
     by_key = {**load.acknowledged, late.order.idempotency_key: late.order.order_id}
     await all_told(at, client, watching, by_key)

@@ -1,22 +1,18 @@
 """Asking a gateway to compare an account, and what it says of the user's trading, for stories about the books."""
 
-import asyncio
 import uuid
 
 import grpc
 from brokerapi.v1 import orders_pb2, reconciliation_pb2, reconciliation_pb2_grpc, trading_pb2
 
 from tests.fixtures.bare_client import CALL_S, BareClient, error_info
+from tests.fixtures.patience import until
 from tests.fixtures.story import Story
-from tests.scenario.patience import until
 
 MISMATCH = reconciliation_pb2.RECONCILIATION_FINDING_MISMATCH
 AGREED = reconciliation_pb2.RECONCILIATION_FINDING_AGREED
 WARNED = reconciliation_pb2.RECONCILIATION_FINDING_WARNED
 FAILED = reconciliation_pb2.RECONCILIATION_FINDING_FAILED
-
-TRIES = 5
-"""How often a busy gateway is asked again."""
 
 
 def stub_of(client: BareClient) -> reconciliation_pb2_grpc.ReconciliationServiceStub:
@@ -44,10 +40,7 @@ async def begun(story: Story) -> reconciliation_pb2.Reconciliation:
 
 
 async def refusal(client: BareClient, account: str, limit: str = "50") -> str:
-    """Try to buy one share far below the market; gives the reason of the refusal, empty when it was taken.
-
-    Where the gateway was too busy to have looked lately, it is asked again with the same key, as its answer says.
-    """
+    """Try to buy one share far below the market; gives the reason of the refusal, empty when it was taken."""
     request = orders_pb2.SubmitOrderRequest(
         account_id=account,
         idempotency_key=str(uuid.uuid4()),
@@ -60,15 +53,6 @@ async def refusal(client: BareClient, account: str, limit: str = "50") -> str:
             time_in_force=trading_pb2.TIME_IN_FORCE_GTC,
         ),
     )
-    for _ in range(TRIES):
-        reason = await _tried(client, request)
-        if reason != "RISK_DATA_STALE":
-            return reason
-        await asyncio.sleep(1.0)
-    return reason
-
-
-async def _tried(client: BareClient, request: orders_pb2.SubmitOrderRequest) -> str:
     try:
         await client.submit(request, 40.0)
     except grpc.aio.AioRpcError as error:

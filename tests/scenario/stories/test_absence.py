@@ -9,8 +9,8 @@ from brokerapi.v1 import operations_pb2, operations_pb2_grpc, orders_pb2
 
 from tests.fixtures.bare_client import CALL_S, BareClient, ClientOpener, error_info
 from tests.fixtures.gateway_process import GatewayStarter
+from tests.fixtures.patience import until
 from tests.fixtures.sim import SimHandle
-from tests.scenario.patience import until
 from tests.scenario.stories.honesty import ORDERS, Witness, at_broker, limit_buy, posts
 
 BY_CLIENT_ID = "/v2/orders:by_client_order_id*"

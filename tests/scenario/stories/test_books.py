@@ -15,9 +15,9 @@ from brokerapi.v1 import orders_pb2, reconciliation_pb2, trading_pb2
 from brokergw.sim.dialects.alpaca import AlpacaOptions
 from tests.fixtures.bare_client import CALL_S, ClientOpener, error_info
 from tests.fixtures.gateway_process import GatewayProcess, settings_for_sim
+from tests.fixtures.patience import until
 from tests.fixtures.sim import SimHandle, sim_in_thread
 from tests.fixtures.story import Story
-from tests.scenario.patience import until
 from tests.scenario.stories.books import AGREED, FAILED, MISMATCH, WARNED, begun, compared, findings, refusal, stub_of
 
 EVERY_S: Final = 4.0

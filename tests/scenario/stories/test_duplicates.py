@@ -13,8 +13,8 @@ from brokerapi.v1 import orders_pb2, positions_pb2, positions_pb2_grpc
 from tests.fixtures.bare_client import BareClient, ClientOpener, error_info, market_buy
 from tests.fixtures.gateway_at_sim import GatewayAtSim
 from tests.fixtures.gateway_process import GatewayStarter
+from tests.fixtures.patience import until
 from tests.fixtures.sim import SimHandle
-from tests.scenario.patience import until
 from tests.scenario.stories.honesty import ORDERS, Witness, at_broker, limit_buy, posts
 
 IN_DOUBT = orders_pb2.ORDER_STATE_IN_DOUBT

@@ -8,8 +8,8 @@ import pytest
 from brokerapi.v1 import fills_pb2, orders_pb2
 
 from tests.fixtures.bare_client import error_info
+from tests.fixtures.patience import until
 from tests.fixtures.story import SWEEP_S, Story
-from tests.scenario.patience import until
 
 WORKING = orders_pb2.ORDER_STATE_WORKING
 PARTIAL = orders_pb2.ORDER_STATE_PARTIALLY_FILLED

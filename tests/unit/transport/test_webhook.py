@@ -13,8 +13,8 @@ from brokergw.model.alerts import Alert, AlertKind, Severity
 from brokergw.ports.alerts import AlertMessage, AlertNotDelivered
 from brokergw.transport.webhook import Webhook
 from tests.fixtures.memory_alerts import MemoryOutbox
+from tests.fixtures.patience import until
 from tests.fixtures.receivers import Posted, WebReceiver, web_receiver
-from tests.scenario.patience import until
 
 SECRET = "a secret of the receiver's"
 NOW_NS = 1_800_000_000_250_000_000
