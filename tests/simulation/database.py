@@ -115,7 +115,7 @@ class SimStore:
             bell=self.bell,  # type: ignore[arg-type]
         )
         self.connections = SqlConnectionDirectory(
-            self.writer,  # type: ignore[arg-type]
+            self.writer.run,
             self.reader,  # type: ignore[arg-type]
             Seal(KeyRing([_KEY])),
             self.journal.record,

@@ -98,6 +98,7 @@ async def store_of(settings: Settings) -> AsyncIterator[tuple[Store, Secrets]]:
         audit=audit_keeping(settings, secrets),
         upgrade_tables=settings.upgrades_itself,
         owner_url=owner_url(settings),
+        patient=True,
     )
     async with store:
         yield store, secrets

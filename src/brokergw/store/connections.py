@@ -24,7 +24,6 @@ from brokergw.store.separation.filters import rows_of
 from brokergw.store.tables import ACCOUNTS, CONNECTIONS, CREDENTIALS, MODE_BINDINGS, OAUTH_GRANTS
 from brokergw.store.vault.places import place_of_credential
 from brokergw.store.vault.seal import Place, Seal, Sealed
-from brokergw.store.writer import Writer
 
 _SESSIONS: Final = everyone(
     "sessions of all connections open at the start, and whoever holds a lease follows its broker"
@@ -34,19 +33,20 @@ _SESSIONS: Final = everyone(
 class SqlConnectionDirectory:
     """Implements `ports.directory.ConnectionDirectory`.
 
-    `record` puts a row on the audit. `run` gives a write a transaction that keeps no group of orders waiting.
+    `record` puts a row on the audit. `run_grouped` writes with the orders' groups, `run` in a transaction that keeps
+    none of them waiting.
     """
 
     def __init__(
         self,
-        writer: Writer,
+        run_grouped: RunsWork,
         reader: Reader,
         seal: Seal,
         record: Callable[[AuditRow], None],
         clock: Clock,
         run: RunsWork,
     ) -> None:
-        self._writer = writer
+        self._run_grouped = run_grouped
         self._run = run
         self._reader = reader
         self._seal = seal
@@ -57,7 +57,7 @@ class SqlConnectionDirectory:
     async def add(self, connection: Connection, credentials: Credentials | None, audit: AuditRow | None = None) -> None:
         """Store a connection, its account and its sealed credentials; raises AlreadyThere for a known id."""
         work = self.adding(connection, credentials, audit)
-        await insert_new(self._writer.run, only(connection.user_id), work, "connection")
+        await insert_new(self._run_grouped, only(connection.user_id), work, "connection")
 
     def adding(self, connection: Connection, credentials: Credentials | None, audit: AuditRow | None = None) -> Work:
         """Give the write that stores a connection, for whoever has more to write with it."""
@@ -169,7 +169,7 @@ class SqlConnectionDirectory:
             write_audit(database, audit)
             return True
 
-        return bool(await self._writer.run(only(user_id), work))
+        return bool(await self._run_grouped(only(user_id), work))
 
     async def revoke(self, user_id: str, connection_id: str, time_ns: int, audit: AuditRow | None = None) -> bool:
         """Revoke a connection, destroy its credentials and end what is bound to its account; False when there is none.

@@ -24,7 +24,9 @@ from brokergw.store.patience import (
     LONG_IDLE_MS,
     LONG_LOCK_MS,
     LONG_STATEMENT_MS,
+    PERSON_LOCK_MS,
     options,
+    timed_out,
 )
 from brokergw.store.separation import setting
 
@@ -33,6 +35,8 @@ _SQLITE_CACHE_KIB: Final = 32 * 1024
 _SQLITE_STATEMENTS: Final = 1_024
 _CHECKPOINT_PAGES: Final = 4_000
 _CONNECT_S: Final = 5
+_LOOK_MS: Final = 25
+"""SQLite looks after 1, 2, 5, 10 and 15 ms at a lock that it waits for, and then ever more rarely: it is told anew."""
 _BY_INDEX: Final = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
 """Every hot statement finds a few rows by key. A plan made while a table was small would read all of it for ever."""
 _WRITER_OPTIONS: Final = (
@@ -73,12 +77,12 @@ def parse_url(text: str) -> URL:
     return url.set(drivername="sqlite+pysqlite")
 
 
-def writer_engine(url: URL) -> Engine:
-    """Open the engine whose transactions write."""
+def writer_engine(url: URL, *, patient: bool = False) -> Engine:
+    """Open the engine whose transactions write; a `patient` one for a person, who waits rather than being refused."""
     if url.get_backend_name() == "sqlite":
         _make_private(Path(str(url.database)))
         engine = _sqlite_engine(url, pool_size=3)
-        event.listen(engine, "begin", _begin_immediate)
+        event.listen(engine, "begin", _begin_persistently if patient else _begin_immediate)
         return engine
     return _postgresql_engine(url, _WRITER_OPTIONS, pool_size=2)
 
@@ -181,6 +185,21 @@ def _forbid_writing(connection: sqlite3.Connection, _entry: ConnectionPoolEntry)
 
 def _begin_immediate(connection: Connection) -> None:
     # Not through SQLAlchemy, whose own part of it would be several times SQLite's.
+    execute(connection, [("BEGIN IMMEDIATE", ())])
+
+
+def _begin_persistently(connection: Connection) -> None:
+    """Take the lock as soon as it is free: a writer at work leaves it for moments only, which rare looks would miss."""
+    driver: Any = connection.connection.driver_connection
+    driver.execute(f"PRAGMA busy_timeout = {_LOOK_MS}")
+    for _ in range(PERSON_LOCK_MS // _LOOK_MS - 1):
+        try:
+            execute(connection, [("BEGIN IMMEDIATE", ())])
+        except OperationalError as error:
+            if not timed_out(error):
+                raise
+        else:
+            return
     execute(connection, [("BEGIN IMMEDIATE", ())])
 
 

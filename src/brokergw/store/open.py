@@ -12,19 +12,19 @@ from brokergw.model.whose import NOBODYS
 from brokergw.ports.audit import AuditLog
 from brokergw.ports.clock import Clock
 from brokergw.ports.halts import HaltBook
+from brokergw.store.acts import Acts
 from brokergw.store.alerts import SqlAlertOutbox
 from brokergw.store.aside import Aside
 from brokergw.store.batch import BatchWriter
 from brokergw.store.bell import Bell
 from brokergw.store.certificates import SqlCertificates
-from brokergw.store.check import StoreUnreachable
-from brokergw.store.check import upgrade_tables as bring_up_to_date
+from brokergw.store.check import StoreUnreachable, ensure_tables
 from brokergw.store.checkpoints import Checkpoints
 from brokergw.store.claim import FileClaim
 from brokergw.store.connections import SqlConnectionDirectory
 from brokergw.store.engine import parse_url, reader_engine, switch_engine, writer_engine
 from brokergw.store.failure import kind_of
-from brokergw.store.group import GroupCommitter
+from brokergw.store.group import GroupCommitter, RunsWork
 from brokergw.store.halt_books import LonelyHaltBook, SharedHaltBook
 from brokergw.store.halt_watch import HaltWatch
 from brokergw.store.journal import SqlJournal
@@ -65,14 +65,22 @@ class Store:
     """An open store, a part for each subject (`journal`, `keys`, `connections` …); close it before the loop ends."""
 
     def __init__(
-        self, writing: Engine, reading: Engine, *, clock: Clock, seal: Seal, capacity: int, audit: AuditKeeping | None
+        self,
+        writing: Engine,
+        reading: Engine,
+        *,
+        clock: Clock,
+        seal: Seal,
+        capacity: int,
+        audit: AuditKeeping | None,
+        patient: bool = False,
     ) -> None:
         self._writing = writing
         self._reading = reading
         instance_id = new_id("ins")
         chains = Chains(instance_id, clock, audit, writing.dialect.name)
         chained = chains.on(writing, "group")
-        self._connection = WriterConnection(chained)
+        self._connection = WriterConnection(chained, patient=patient)
         batches = BatchWriter(Statements(writing.dialect.name), instance_id)
         committer = GroupCommitter(self._connection, batches, clock)
         shared = writing.dialect.name != "sqlite"
@@ -83,22 +91,14 @@ class Store:
         self._claim = None if shared else FileClaim(Path(str(writing.url.database)))
         self._aside = Aside(chains.on(writing, "aside")) if shared else None
         # SQLite has one writer, and one process has nobody to be late for.
-        run = self._aside or self._writer.run
+        run: RunsWork = self._aside or self._writer.run
+        grouped: RunsWork = self._writer.run
+        if patient:
+            run = grouped = Acts(self._writer.run, clock)
         self._bell = Bell(writing.url, instance_id) if shared else None
-        self.leases: Final = SqlLeases(
-            run,
-            self._reader,
-            clock,
-            instance_id,
-            shared=shared,
-        )
+        self.leases: Final = SqlLeases(run, self._reader, clock, instance_id, shared=shared)
         self.halts: Final[HaltBook] = (
-            SharedHaltBook(
-                chains.on(switch_engine(writing.url), "switch"),
-                HaltWatch(writing.url, instance_id, clock),
-                clock,
-                instance_id,
-            )
+            _shared_halts(writing, chains, clock, instance_id)
             if shared
             else LonelyHaltBook(self._writer, self._reader, clock)
         )
@@ -115,13 +115,11 @@ class Store:
             self._bell,
         )
         self.time: Final = DatabaseTime(self._reader) if shared else None
-        self.keys: Final = SqlKeyDirectory(self._writer.run, self._reader)
-        self.roles: Final = SqlRoles(self._writer.run, self._reader)
-        self.certificates: Final = SqlCertificates(self._writer.run, self._reader)
-        self.tokens: Final = SqlTokens(self._writer.run, self._reader)
-        self.connections: Final = SqlConnectionDirectory(
-            self._writer, self._reader, seal, self.journal.record, clock, run
-        )
+        self.keys: Final = SqlKeyDirectory(grouped, self._reader)
+        self.roles: Final = SqlRoles(grouped, self._reader)
+        self.certificates: Final = SqlCertificates(grouped, self._reader)
+        self.tokens: Final = SqlTokens(grouped, self._reader)
+        self.connections: Final = SqlConnectionDirectory(grouped, self._reader, seal, self.journal.record, clock, run)
         self.attempts: Final = SqlAttempts(self._writer.run, self._reader, seal)
         self.grants: Final = SqlGrants(self._writer, self._reader, self.connections, clock, instance_id, shared=shared)
         self.vault: Final = SqlVault(run, self._reader, seal, self.leases, self.journal.record, clock)
@@ -186,6 +184,11 @@ class Store:
         await self.close()
 
 
+def _shared_halts(writing: Engine, chains: Chains, clock: Clock, instance_id: str) -> HaltBook:
+    switch = chains.on(switch_engine(writing.url), "switch")
+    return SharedHaltBook(switch, HaltWatch(writing.url, instance_id, clock), clock, instance_id)
+
+
 def _require_current(engine: Engine) -> None:
     if not is_current(engine):
         raise StoreOutdated("the database is not up to date: run `brokergw db upgrade`")
@@ -200,10 +203,12 @@ def open_store(
     upgrade_tables: bool = False,
     owner_url: str = "",
     capacity: int = CAPACITY,
+    patient: bool = False,
 ) -> Store:
     """Open the store behind a URL such as `sqlite:////path/file.db` or `postgresql://user@host/name`.
 
     `credentials_key` is 32 bytes, or a ring of several. Without `audit` the audit log is chained, but nobody signs it.
+    A `patient` store is a person's, beside the processes that serve: it waits for its turn, and does each act once.
     Raises StoreUrlInvalid, ValueError for a bad key, StoreOutdated when the tables are not this version's (unless
     `upgrade_tables`, which works as the tables' owner by `owner_url` where that is somebody else), NotSeparated when
     the database does not keep users apart from this role, StoreUnreachable when it cannot be opened.
@@ -211,13 +216,13 @@ def open_store(
     ring = credentials_key if isinstance(credentials_key, KeyRing) else KeyRing([credentials_key])
     parsed = parse_url(url)
     if upgrade_tables:
-        bring_up_to_date(url, owner_url)
-    writing = writer_engine(parsed)
+        ensure_tables(url, owner_url)
+    writing = writer_engine(parsed, patient=patient)
     reading = reader_engine(parsed)
     try:
         _require_current(reading)
         require_separated(reading)
-        return Store(writing, reading, clock=clock, seal=Seal(ring), capacity=capacity, audit=audit)
+        return Store(writing, reading, clock=clock, seal=Seal(ring), capacity=capacity, audit=audit, patient=patient)
     except BaseException as error:
         writing.dispose()
         reading.dispose()

@@ -38,6 +38,12 @@ LONG_STATEMENT_MS: Final = 5_000
 LONG_IDLE_MS: Final = 1_000
 """A process frozen while it records something keeps its locks so long."""
 
+PERSON_LOCK_MS: Final = 5_000
+"""A lock that a person's command waits for before it is tried again: nobody else waits for it."""
+
+PERSON_TRIES: Final = 6
+"""How often a person's command is tried before it is given up."""
+
 DEAD_PEER_MS: Final = 2_000
 """How long a host may leave what was sent to it unacknowledged before its connection is given up."""
 

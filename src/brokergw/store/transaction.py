@@ -24,11 +24,13 @@ class CommitOutcomeUnknown(Exception):
 class WriterConnection:
     """Keeps a connection open over many transactions, and opens another one when it breaks.
 
-    The engine's transactions write into a chain of audit rows. They have the short limits of `patience`.
+    The engine's transactions write into a chain of audit rows. They have the short limits of `patience`, unless they
+    are a person's (`patient`): those have what the engine gives.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, patient: bool = False) -> None:
         self._engine = engine
+        self._patient = patient
         self._shared = engine.dialect.name != "sqlite"
         self._connection: Connection | None = None
 
@@ -72,7 +74,8 @@ class WriterConnection:
         if self._connection is None:
             self._connection = opened = self._engine.connect()
             try:
-                shorten(opened)
+                if not self._patient:
+                    shorten(opened)
             except BaseException:
                 self.close()
                 raise

@@ -165,7 +165,7 @@ async def test_swapped_credentials_open_nothing(store: Store) -> None:
         )
         database.execute(CREDENTIALS.update().values(sealed=sealed))  # type: ignore[attr-defined]
 
-    await store.connections._writer.run(ALL, swap)
+    await store.connections._run_grouped(ALL, swap)
     for connection_id in ("con_acc_1", "con_acc_2"):
         with pytest.raises(Sealed, match="moved or changed"):
             await store.connections.credentials(USER, connection_id, Purpose.SESSION)

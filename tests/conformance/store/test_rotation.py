@@ -80,7 +80,7 @@ async def write(store: Store, number: int, **values: Any) -> None:
     """Write into the row of a connection's secret, past everything."""
     row = (CREDENTIALS.c.connection_id == f"con_acc_{number:02}", CREDENTIALS.c.field == "secret")
     change = update(CREDENTIALS).where(*row).values(values)
-    await store.connections._writer.run(ALL, lambda database: database.execute(change) and None)
+    await store.connections._run_grouped(ALL, lambda database: database.execute(change) and None)
 
 
 async def audited(store: Store) -> Sequence[tuple[str, str]]:
@@ -90,7 +90,7 @@ async def audited(store: Store) -> Sequence[tuple[str, str]]:
         .where(AUDIT.c.action == "vault.rotated")
         .order_by(AUDIT.c.chain, AUDIT.c.sequence)
     )
-    await store.connections._writer.run(ALL, lambda _: None)
+    await store.connections._run_grouped(ALL, lambda _: None)
     rows = await store.connections._reader.query(ALL, lambda database: database.execute(wanted).all())
     return [(row.outcome, row.detail) for row in rows]
 

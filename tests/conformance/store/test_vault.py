@@ -31,14 +31,14 @@ async def put_back(store: Store, row: Any, **changes: Any) -> None:
     """Write an earlier row over the present one, as whoever has a backup and the database could."""
     values = {**row._mapping, **changes}
     change = update(CREDENTIALS).where(CREDENTIALS.c.field == row.field).values(values)
-    await store.connections._writer.run(ALL, lambda database: database.execute(change) and None)
+    await store.connections._run_grouped(ALL, lambda database: database.execute(change) and None)
 
 
 async def openings(store: Store) -> list[tuple[str, str, str, str]]:
     """Read what the audit has heard of openings: whose, how it ended, why not, and the rest."""
     wanted = select(AUDIT).where(AUDIT.c.action == "vault.opened").order_by(AUDIT.c.chain, AUDIT.c.sequence)
     # Rows that nobody waits for ride with the next group.
-    await store.connections._writer.run(ALL, lambda _: None)
+    await store.connections._run_grouped(ALL, lambda _: None)
     rows = await store.connections._reader.query(ALL, lambda database: database.execute(wanted).all())
     return [(row.user_id, row.outcome, row.reason, row.detail) for row in rows]
 
