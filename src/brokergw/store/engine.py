@@ -47,9 +47,10 @@ _WRITER_OPTIONS: Final = (
 The connection that admits orders has shorter limits still.
 """
 _READER_OPTIONS: Final = f"-c default_transaction_read_only=on -c statement_timeout=30s {_BY_INDEX}"
+SWITCH_LOCK_MS: Final = 200
 _SWITCH_OPTIONS: Final = (
-    "-c synchronous_commit=on -c lock_timeout=200ms -c statement_timeout=2s -c idle_in_transaction_session_timeout=1s"
-    f" {_BY_INDEX}"
+    f"-c synchronous_commit=on -c lock_timeout={SWITCH_LOCK_MS}ms -c statement_timeout=2s"
+    f" -c idle_in_transaction_session_timeout=1s {_BY_INDEX}"
 )
 """The switch waits for admissions a fifth of a second, then it ends the sessions of those that hold it up."""
 _LOG_ATTEMPTS: Final = 20

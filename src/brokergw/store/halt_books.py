@@ -23,20 +23,25 @@ from brokergw.ports.clock import Clock
 from brokergw.ports.halts import Finding, HaltWish, News, Sweep
 from brokergw.store import halts
 from brokergw.store.aside import with_second_try
+from brokergw.store.engine import SWITCH_LOCK_MS
 from brokergw.store.failure import log_failure
 from brokergw.store.group import Work
+from brokergw.store.halt_statements import EPOCH_ROW, halt_statements
 from brokergw.store.halt_watch import CHANNEL, HaltWatch
 from brokergw.store.halting import HALT_LOCK
+from brokergw.store.many import Ask, Piece, execute, fetched
 from brokergw.store.reader import Reader
+from brokergw.store.rows import Row
 from brokergw.store.writer import Writer
 
 _log = logging.getLogger(__name__)
 
 _LOCK_TIMED_OUT: Final = "55P03"
-_LOCK_TRIES: Final = 3
+_LOCK_WAITS_MS: Final = (20, SWITCH_LOCK_MS, SWITCH_LOCK_MS)
+_CAREFUL_TRIES: Final = 2
 _FINDINGS: Final = everyone("a sweep runs over the accounts of everybody in its scope")
-_TAKE: Final = text("SELECT pg_advisory_xact_lock(:key)")
-_RING: Final = text("SELECT pg_notify(:channel, :epoch)")
+_HELLO: Final = text("SELECT 1")
+_WAIT_FOR_LOCKS: Final = text("SELECT set_config('lock_timeout', :time, true)")
 _END_HOLDERS: Final = text(
     "SELECT pid, pg_terminate_backend(pid) FROM pg_locks"
     " WHERE locktype = 'advisory' AND classid = :high AND objid = :low AND objsubid = 1 AND granted"
@@ -62,7 +67,7 @@ class LonelyHaltBook:
 
     async def place(self, wish: HaltWish) -> tuple[Halt, News]:
         """Put a halt in."""
-        return await self._changed(only(wish.audit.user_id), lambda database: halts.place(database, wish))
+        return await self._changed(only(wish.audit.user_id), partial(halts.place, wish=wish))
 
     async def lift(self, scope: TradingScope, cause: HaltCause, *, epoch: int | None, audit: AuditRow) -> News:
         """Take a halt out."""
@@ -96,14 +101,10 @@ class LonelyHaltBook:
         """Tell nobody any more."""
         self._tell = lambda _: None
 
-    async def _changed(self, whose: Whose, change: Callable[[Connection], Any]) -> tuple[Any, News]:
+    async def _changed(self, whose: Whose, change: Work) -> tuple[Any, News]:
         asked_at = self._clock.monotonic()
-
-        def work(database: Connection) -> tuple[Any, tuple[int, tuple[Halt, ...]]]:
-            return change(database), halts.read(database)
-
         try:
-            result, found = await self._writer.run(whose, work)
+            result, found = await self._writer.run(whose, change)
         except SQLAlchemyError as error:
             raise _unavailable(error) from None
         news = self._news(asked_at, found)
@@ -125,6 +126,8 @@ class SharedHaltBook:
 
     def __init__(self, engine: Engine, watch: HaltWatch, clock: Clock, instance_id: str) -> None:
         self._engine = engine
+        # For what needs no transaction, over the same connections.
+        self._plain = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._watch = watch
         self._clock = clock
         self._instance_id = instance_id
@@ -143,13 +146,15 @@ class SharedHaltBook:
         asked_at = self._clock.monotonic()
         epoch, standing = await self._tell(NOBODYS, enter)
         self._entered = True
-        await self._run(self._switching, NOBODYS, lambda database: database.execute(text("SELECT 1")).scalar_one())
+        await self._run(
+            self._switching, with_second_try, self._engine, NOBODYS, lambda database: database.execute(_HELLO)
+        )
         self._watch.start(listener)
         return News(asked_at=asked_at, epoch=epoch, halts=standing)
 
     async def place(self, wish: HaltWish) -> tuple[Halt, News]:
         """Put a halt in, once no admission is under way."""
-        return await self._changed(only(wish.audit.user_id), lambda database: halts.place(database, wish))
+        return await self._changed(only(wish.audit.user_id), partial(halts.place, wish=wish))
 
     async def lift(self, scope: TradingScope, cause: HaltCause, *, epoch: int | None, audit: AuditRow) -> News:
         """Take a halt out."""
@@ -159,20 +164,11 @@ class SharedHaltBook:
 
     async def confirm(self, epoch: int) -> None:
         """Say that this process knows an epoch."""
-
-        def work(database: Connection) -> None:
-            # A word that is lost with the server only makes others wait.
-            database.execute(text("SET LOCAL synchronous_commit = off"))
-            halts.confirm(database, self._instance_id, epoch)
-
-        await self._tell(NOBODYS, work)
+        await self._say(halts.confirming(self._instance_id, epoch))
 
     async def unconfirmed(self, epoch: int) -> frozenset[str]:
         """Give the other processes that have not confirmed an epoch."""
-        found: frozenset[str] = await self._tell(
-            NOBODYS, lambda database: halts.unconfirmed(database, self._instance_id, epoch)
-        )
-        return found
+        return frozenset(row[0] for row in await self._say([halts.asking(self._instance_id, epoch)]))
 
     async def fence(self, instance_ids: frozenset[str]) -> None:
         """Count no longer on some processes."""
@@ -204,47 +200,89 @@ class SharedHaltBook:
         await asyncio.to_thread(self._telling.shutdown)
         self._engine.dispose()
 
-    async def _changed(self, whose: Whose, change: Callable[[Connection], Any]) -> tuple[Any, News]:
+    async def _changed(self, whose: Whose, change: Callable[..., Any]) -> tuple[Any, News]:
         asked_at = self._clock.monotonic()
-
-        def work(database: Connection) -> tuple[Any, tuple[int, tuple[Halt, ...]]]:
-            self._take_lock(database)
-            result = change(database)
-            found = halts.read(database)
-            database.execute(_RING, {"channel": CHANNEL, "epoch": str(found[0])})
-            return result, found
-
-        result, (epoch, standing) = await self._run(self._switching, whose, work)
+        result, (epoch, standing) = await self._run(self._switching, self._once, whose, change)
         return result, News(asked_at=asked_at, epoch=epoch, halts=standing)
 
-    def _take_lock(self, database: Connection) -> None:
-        """Wait for admissions under way; a frozen one does not let go, so after a moment its session is ended."""
-        for attempt in range(_LOCK_TRIES):
-            savepoint = database.begin_nested()
+    def _once(self, whose: Whose, change: Callable[..., Any]) -> Any:
+        """Make a change in one journey, as all but few go; where it had to wait too long, find out for whom."""
+        sql = halt_statements(self._engine.dialect.name)
+        locking: list[Ask] = [(sql.lock, [(HALT_LOCK,)])]
+        ringing: list[Ask] = [(sql.ring, [(CHANNEL, EPOCH_ROW)])]
+        works: list[Work] = [partial(change, around=(locking, ringing))]
+        works += [partial(_carefully, change, ringing)] * _CAREFUL_TRIES
+        for work in works[:-1]:
             try:
-                database.execute(_TAKE, {"key": HALT_LOCK})
+                return with_second_try(self._engine, whose, work)
             except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) != _LOCK_TIMED_OUT or attempt + 1 == _LOCK_TRIES:
+                if not _lock_timed_out(error):
                     raise
-                savepoint.rollback()
-                key = {"high": HALT_LOCK >> 32, "low": HALT_LOCK & 0xFFFF_FFFF}
-                ended = database.execute(_END_HOLDERS, key).all()
-                _log.error("a halt has ended %d sessions that did not let go of their admissions", len(ended))
-            else:
-                savepoint.commit()
-                return
+        return with_second_try(self._engine, whose, works[-1])
 
     async def _tell(self, whose: Whose, work: Work) -> Any:
-        return await self._run(self._telling, whose, work)
+        return await self._run(self._telling, with_second_try, self._engine, whose, work)
 
-    async def _run(self, thread: ThreadPoolExecutor, whose: Whose, work: Work) -> Any:
+    async def _say(self, pieces: Sequence[Piece]) -> Sequence[Row]:
+        said: Sequence[Row] = await self._run(self._telling, _said, self._plain, pieces)
+        return said
+
+    async def _run(self, thread: ThreadPoolExecutor, call: Callable[..., Any], *arguments: object) -> Any:
         try:
-            return await asyncio.get_running_loop().run_in_executor(thread, with_second_try, self._engine, whose, work)
+            return await asyncio.get_running_loop().run_in_executor(thread, call, *arguments)
         except SQLAlchemyError as error:
             log_failure(_log, "the book of halts failed", error)
             raise _unavailable(error) from None
         except RuntimeError as error:
             raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "the book of halts is closed") from error
+
+
+def _said(engine: Engine, pieces: Sequence[Piece]) -> Sequence[Row]:
+    """Run statements in one journey, outside of a transaction; once more where the connection was broken."""
+    try:
+        return _said_once(engine, pieces)
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        return _said_once(engine, pieces)
+
+
+def _said_once(engine: Engine, pieces: Sequence[Piece]) -> Sequence[Row]:
+    with engine.connect() as connection:
+        return fetched(execute(connection, pieces)[-1:])
+
+
+def _carefully(change: Callable[..., Any], ringing: list[Ask], database: Connection) -> Any:
+    _take_lock(database)
+    return change(database, around=((), ringing))
+
+
+def _take_lock(database: Connection) -> None:
+    """Wait for admissions under way; a frozen one does not let go, so after a moment its session is ended.
+
+    The lock has been waited for already, and in vain, unless it was another one: then it is had at once.
+    """
+    sql = halt_statements(database.dialect.name)
+    for attempt, milliseconds in enumerate(_LOCK_WAITS_MS):
+        savepoint = database.begin_nested()
+        try:
+            database.execute(_WAIT_FOR_LOCKS, {"time": f"{milliseconds}ms"})
+            sql.lock.send(database, [(HALT_LOCK,)])
+        except DBAPIError as error:
+            if not _lock_timed_out(error) or attempt + 1 == len(_LOCK_WAITS_MS):
+                raise
+            savepoint.rollback()
+            key = {"high": HALT_LOCK >> 32, "low": HALT_LOCK & 0xFFFF_FFFF}
+            ended = database.execute(_END_HOLDERS, key).all()
+            _log.error("a halt has ended %d sessions that did not let go of their admissions", len(ended))
+        else:
+            database.execute(_WAIT_FOR_LOCKS, {"time": f"{SWITCH_LOCK_MS}ms"})
+            savepoint.commit()
+            return
+
+
+def _lock_timed_out(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlstate", None) == _LOCK_TIMED_OUT
 
 
 def _unavailable(error: SQLAlchemyError) -> GatewayError:

@@ -23,10 +23,6 @@ CHANNEL: Final = "brokergw_halts"
 _EVERY_S: Final = 0.1
 _CONNECT_S: Final = 2
 _ENTER: Final = b"INSERT INTO halt_watchers (instance_id, epoch) VALUES (%s, -1) ON CONFLICT DO NOTHING"
-_READ: Final = b"""
-SELECT CAST(m.value AS BIGINT), h.scope, h.cause, h.state, h.reason, h.set_by, h.set_time_ns, h.epoch
-FROM store_meta m LEFT JOIN trading_halts h ON true WHERE m.name = 'halts'
-"""
 
 
 class HaltWatch:
@@ -69,17 +65,11 @@ class HaltWatch:
                     break
 
     def _look(self, connection: "psycopg.Connection[Any]", asked_at: float) -> None:
-        row = connection.execute(look_sql(), (self._instance_id,), prepare=True).fetchone()
-        assert row is not None
-        epoch, counted = row
+        rows = connection.execute(look_sql(), (self._instance_id, self._epoch), prepare=True).fetchall()
+        epoch, counted = rows[0][:2]
         if epoch != self._epoch:
-            self._epoch, self._halts = _read(connection)
+            self._halts = tuple(halt_from_row(*row[2:]) for row in rows if row[2] is not None)
+            self._epoch = epoch
         self._listener(News(asked_at=asked_at, epoch=self._epoch, halts=self._halts, fenced=not counted))
         if not counted:
             connection.execute(_ENTER, (self._instance_id,))
-
-
-def _read(connection: "psycopg.Connection[Any]") -> tuple[int, tuple[Halt, ...]]:
-    rows = connection.execute(_READ).fetchall()
-    epoch = rows[0][0] if rows else 0
-    return epoch, tuple(halt_from_row(*row[1:]) for row in rows if row[1] is not None)

@@ -6,73 +6,71 @@ that changes follow one another.
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, Row, delete, insert, select, text, update
+from sqlalchemy import Connection, Row, delete, insert, select
 
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import AuditRow
 from brokergw.model.trading import Halt, HaltCause, TradingScope
 from brokergw.ports.halts import Finding, FindingState, HaltWish, Residual, Sweep, SweepOrder
 from brokergw.store.audit.chain import write_audit
+from brokergw.store.halt_statements import HaltStatements, halt_statements
 from brokergw.store.halting import halt_from_row
+from brokergw.store.many import Ask, Piece, fetched, together
 from brokergw.store.rows import free_text
-from brokergw.store.tables import HALT_FINDINGS, HALT_SWEEPS, HALT_WATCHERS, META, TRADING_HALTS
+from brokergw.store.tables import HALT_FINDINGS, HALT_SWEEPS, HALT_WATCHERS, TRADING_HALTS
 
-_EPOCH: Final = "halts"
-_BEGIN: Final = text("INSERT INTO store_meta (name, value) VALUES ('halts', '0') ON CONFLICT DO NOTHING")
-_RAISE: Final = text(
-    "UPDATE store_meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE name = 'halts' RETURNING value"
-)
 _LOOK: Final = """
-SELECT COALESCE((SELECT CAST(value AS BIGINT) FROM store_meta WHERE name = 'halts'), 0),
-       EXISTS (SELECT 1 FROM halt_watchers WHERE instance_id = %s)
+SELECT e.epoch, EXISTS (SELECT 1 FROM halt_watchers WHERE instance_id = %s),
+       h.scope, h.cause, h.state, h.reason, h.set_by, h.set_time_ns, h.epoch
+FROM (SELECT COALESCE((SELECT CAST(value AS BIGINT) FROM store_meta WHERE name = 'halts'), 0) AS epoch) AS e
+LEFT JOIN trading_halts h ON e.epoch <> %s
 """
 
 
 def look_sql() -> bytes:
-    """Give the statement of a look: the epoch, and whether this process (its one parameter) may count on the book."""
+    """Give the statement of a look.
+
+    Its parameters are this process and the epoch that it knows. It answers with the epoch and whether this process may
+    count on the book, in each row; and with the halts, one in each row, where the epoch is another one.
+    """
     return _LOOK.encode()
 
 
 def read(database: Connection) -> tuple[int, tuple[Halt, ...]]:
-    """Read the epoch and every halt, in one statement, so that they belong together."""
-    wanted = select(META.c.value, TRADING_HALTS).select_from(META.outerjoin(TRADING_HALTS, META.c.name == _EPOCH))
-    rows = database.execute(wanted.where(META.c.name == _EPOCH)).all()
-    return (int(rows[0].value) if rows else 0), tuple(halt_from_row(*row[1:]) for row in rows if row.scope is not None)
+    """Read the epoch and every halt."""
+    return _read(together(database, [halt_statements(database.dialect.name).standing])[0])
 
 
-def place(database: Connection, wish: HaltWish) -> Halt:
-    """Put a halt in, or make the standing one of its scope and cause stricter; gives what stands then."""
-    write_audit(database, wish.audit)
-    epoch = _next_epoch(database)
-    which = (TRADING_HALTS.c.scope == wish.scope.key) & (TRADING_HALTS.c.cause == wish.cause.value)
-    row = database.execute(select(TRADING_HALTS).where(which)).one_or_none()
-    halt = Halt(
-        scope=wish.scope,
-        cause=wish.cause,
-        state=wish.state,
-        reason=free_text(wish.reason),
-        set_by=free_text(wish.set_by),
-        set_time_ns=wish.set_time_ns,
-        epoch=epoch,
-    )
-    if row is None:
-        database.execute(insert(TRADING_HALTS).values(_values(halt)))
-    else:
-        standing = halt_from_row(*row)
-        if halt.state.severity > standing.state.severity:
-            database.execute(update(TRADING_HALTS).where(which).values(_values(halt)))
-        else:
-            halt = standing
-    if wish.sweep is not None:
-        _begin_sweep(database, wish, wish.sweep)
-    return halt
+Around: TypeAlias = tuple[Sequence[Ask], Sequence[Ask]]
+"""What goes along with a change, in the same journey: before it, and after it."""
+
+NOTHING: Final[Around] = ((), ())
 
 
-def lift(database: Connection, scope: TradingScope, cause: HaltCause, epoch: int | None, audit: AuditRow) -> None:
-    """Take a halt out; raises HALT_NOT_FOUND or KILL_SWITCH_EPOCH_CHANGED."""
-    _next_epoch(database)
+def place(database: Connection, wish: HaltWish, around: Around = NOTHING) -> tuple[Halt, tuple[int, tuple[Halt, ...]]]:
+    """Put a halt in, or make the standing one of its scope and cause stricter; gives what stands then, and the book."""
+    sql = halt_statements(database.dialect.name)
+    before, after = around
+    changes = [sql.raised, (sql.place, [_row(wish)]), *_sweeping(sql, wish), sql.standing]
+    answers = write_audit(database, wish.audit, before=before, after=[*changes, *after])
+    epoch, standing = _read(answers[len(before) + len(changes) - 1])
+    return next(halt for halt in standing if (halt.scope, halt.cause) == (wish.scope, wish.cause)), (epoch, standing)
+
+
+def lift(
+    database: Connection,
+    scope: TradingScope,
+    cause: HaltCause,
+    epoch: int | None,
+    audit: AuditRow,
+    around: Around = NOTHING,
+) -> tuple[None, tuple[int, tuple[Halt, ...]]]:
+    """Take a halt out, and give the book; raises HALT_NOT_FOUND or KILL_SWITCH_EPOCH_CHANGED."""
+    sql = halt_statements(database.dialect.name)
+    before, after = around
+    together(database, [*before, sql.raised])
     which = (TRADING_HALTS.c.scope == scope.key) & (TRADING_HALTS.c.cause == cause.value)
     standing = database.scalar(select(TRADING_HALTS.c.epoch).where(which))
     facts = {"scope": scope.key, "cause": cause.value}
@@ -85,7 +83,8 @@ def lift(database: Connection, scope: TradingScope, cause: HaltCause, epoch: int
             metadata={**facts, "epoch": str(standing)},
         )
     database.execute(delete(TRADING_HALTS).where(which))
-    write_audit(database, audit)
+    answers = write_audit(database, audit, after=[sql.standing, *after])
+    return None, _read(answers[0])
 
 
 def enter(database: Connection, instance_id: str) -> None:
@@ -99,18 +98,21 @@ def leave(database: Connection, instance_ids: frozenset[str]) -> None:
     database.execute(delete(HALT_WATCHERS).where(HALT_WATCHERS.c.instance_id.in_(sorted(instance_ids))))
 
 
-def confirm(database: Connection, instance_id: str, epoch: int) -> None:
-    """Note that a process has confirmed an epoch."""
-    mine = HALT_WATCHERS.c.instance_id == instance_id
-    database.execute(update(HALT_WATCHERS).where(mine, HALT_WATCHERS.c.epoch < epoch).values(epoch=epoch))
+def confirming(instance_id: str, epoch: int) -> list[Piece]:
+    """Give what notes that a process has confirmed an epoch, for PostgreSQL to run at once."""
+    return [
+        # A word that is lost with the server only makes others wait.
+        ("SELECT set_config('synchronous_commit', 'off', true)", ()),
+        (
+            "UPDATE halt_watchers SET epoch = %s WHERE instance_id = %s AND epoch < %s RETURNING epoch",
+            (epoch, instance_id, epoch),
+        ),
+    ]
 
 
-def unconfirmed(database: Connection, instance_id: str, epoch: int) -> frozenset[str]:
-    """List the other processes that have not confirmed an epoch."""
-    wanted = select(HALT_WATCHERS.c.instance_id).where(
-        HALT_WATCHERS.c.instance_id != instance_id, HALT_WATCHERS.c.epoch < epoch
-    )
-    return frozenset(database.scalars(wanted))
+def asking(instance_id: str, epoch: int) -> Piece:
+    """Give what lists the other processes that have not confirmed an epoch, for PostgreSQL to run."""
+    return "SELECT instance_id FROM halt_watchers WHERE instance_id <> %s AND epoch < %s", (instance_id, epoch)
 
 
 def read_sweeps(database: Connection) -> tuple[Sweep, ...]:
@@ -135,42 +137,37 @@ def read_findings(database: Connection) -> tuple[Finding, ...]:
     return tuple(_finding(row) for row in rows)
 
 
-def _begin_sweep(database: Connection, wish: HaltWish, order: SweepOrder) -> None:
-    which = (HALT_SWEEPS.c.scope == wish.scope.key) & (HALT_SWEEPS.c.cause == wish.cause.value)
-    if database.scalar(select(HALT_SWEEPS.c.sweep_id).where(which)) is None:
-        database.execute(insert(HALT_SWEEPS).values(_sweep_values(wish, order)))
-    elif order.flatten:
-        database.execute(update(HALT_SWEEPS).where(which).values(flatten=True))
+def _read(cursors: Sequence[Any]) -> tuple[int, tuple[Halt, ...]]:
+    rows = fetched(cursors)
+    return (rows[0][0] if rows else 0), tuple(halt_from_row(*row[1:]) for row in rows if row[1] is not None)
 
 
-def _next_epoch(database: Connection) -> int:
-    database.execute(_BEGIN)
-    return int(database.execute(_RAISE).scalar_one())
+def _sweeping(sql: HaltStatements, wish: HaltWish) -> list[Ask]:
+    """Begin a sweep where none of this halt is under way, else widen the one that is."""
+    if wish.sweep is None:
+        return []
+    widened: list[Ask] = [(sql.widen_sweep, [(wish.scope.key, wish.cause.value)])] if wish.sweep.flatten else []
+    return [(sql.begin_sweep, [_sweep_row(wish, wish.sweep)]), *widened]
 
 
-def _values(halt: Halt) -> dict[str, Any]:
-    return {
-        "scope": halt.scope.key,
-        "cause": halt.cause.value,
-        "state": halt.state.value,
-        "reason": halt.reason,
-        "set_by": halt.set_by,
-        "set_time_ns": halt.set_time_ns,
-        "epoch": halt.epoch,
-    }
+def _row(wish: HaltWish) -> tuple[Any, ...]:
+    """Write a halt by the columns of `trading_halts`; its epoch is the database's to give."""
+    reason, set_by = free_text(wish.reason), free_text(wish.set_by)
+    return (wish.scope.key, wish.cause.value, wish.state.value, reason, set_by, wish.set_time_ns, 0)
 
 
-def _sweep_values(wish: HaltWish, order: SweepOrder) -> dict[str, Any]:
-    return {
-        "sweep_id": order.sweep_id,
-        "scope": wish.scope.key,
-        "cause": wish.cause.value,
-        "flatten": order.flatten,
-        "user_id": free_text(order.user_id),
-        "key_id": free_text(order.key_id),
-        "request_id": free_text(order.request_id),
-        "begin_time_ns": wish.set_time_ns,
-    }
+def _sweep_row(wish: HaltWish, order: SweepOrder) -> tuple[Any, ...]:
+    """Write a sweep by the columns of `halt_sweeps`."""
+    return (
+        order.sweep_id,
+        wish.scope.key,
+        wish.cause.value,
+        order.flatten,
+        free_text(order.user_id),
+        free_text(order.key_id),
+        free_text(order.request_id),
+        wish.set_time_ns,
+    )
 
 
 def _sweep(row: Row[Any]) -> Sweep:

@@ -11,7 +11,7 @@ A chain rides on the engine whose transactions it writes in (`chained`), where `
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, event, select
 from sqlalchemy.exc import IntegrityError
@@ -21,7 +21,7 @@ from brokergw.model.ids import new_id
 from brokergw.ports.clock import Clock
 from brokergw.store.audit.canonical import GENESIS, link
 from brokergw.store.audit.signing import Signer
-from brokergw.store.many import ManyRows
+from brokergw.store.many import Ask, ManyRows, together, touched
 from brokergw.store.rows import Row, audit_row
 from brokergw.store.statements import column_types, listed
 from brokergw.store.tables import AUDIT, AUDIT_CHAINS, AUDIT_CHECKPOINTS
@@ -58,8 +58,13 @@ class Chain:
         self._spoiled = ""
         self.durable = self._working = _fresh()
 
-    def write(self, database: Connection, contents: Sequence[Row]) -> None:
-        """Add rows in the transaction that is open, in this order; each is a row without its place."""
+    def write(
+        self, database: Connection, contents: Sequence[Row], before: Sequence[Ask] = (), after: Sequence[Ask] = ()
+    ) -> list[list[Any]]:
+        """Add rows in the transaction that is open, in this order; each is a row without its place.
+
+        What is asked `before` them and `after` them goes along in the same journey; gives these asks' cursors.
+        """
         head = self._working
         if head.chain == self._spoiled:
             head = _fresh()
@@ -73,12 +78,14 @@ class Chain:
             previous = row[3]
             rows.append(row)
         try:
-            self._insert.run(database, rows)
+            answers = together(database, [*before, (self._insert, rows), *after])
+            touched(answers.pop(len(before)))
         except IntegrityError:
             # Somebody has written where only this writer writes. That row stays outside, and this chain ends here.
             self._spoiled = chain
             raise
         self._working = Head(chain, sequence, previous)
+        return answers
 
     def confirm(self) -> None:
         """Take note that the last transaction is durable."""
@@ -178,9 +185,11 @@ def chain_of(bound: Connection | Engine) -> Chain:
     return chain
 
 
-def write_audit(database: Connection, *rows: AuditRow) -> None:
-    """Write audit rows in the transaction of what they tell."""
-    chain_of(database).write(database, [audit_row(row) for row in rows])
+def write_audit(
+    database: Connection, *rows: AuditRow, before: Sequence[Ask] = (), after: Sequence[Ask] = ()
+) -> list[list[Any]]:
+    """Write audit rows in the transaction of what they tell; with asks around them as `Chain.write` takes them."""
+    return chain_of(database).write(database, [audit_row(row) for row in rows], before, after)
 
 
 def _fresh() -> Head:
