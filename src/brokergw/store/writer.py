@@ -28,7 +28,7 @@ from brokergw.model.whose import NOBODYS, Whose
 from brokergw.ports.journal import CommitResult, Committed
 from brokergw.store.failure import log_failure, unwritten
 from brokergw.store.group import Group, GroupCommitter, Work
-from brokergw.store.patience import ANSWERED_WITHIN_S, LOOK_EVERY_S, timed_out
+from brokergw.store.patience import ANSWERED_WITHIN_LOOKS, LOOK_EVERY_S, timed_out
 from brokergw.store.rows import Row
 from brokergw.store.transaction import CommitOutcomeUnknown
 from brokergw.store.units import PreparedUnit
@@ -49,7 +49,7 @@ class _Unit:
     prepared: PreparedUnit
     future: asyncio.Future[CommitResult]
     late: Callable[[], None] | None
-    since: float
+    last_look: int
     given_up: bool = False
 
 
@@ -89,6 +89,7 @@ class Writer:
         self._listeners: list[Listener] = []
         self._waiting: deque[_Unit] = deque()
         self._looking = False
+        self._looks = 0
         self._away = False
         self._busy = False
         self._audit: deque[Row] = deque()
@@ -104,7 +105,7 @@ class Writer:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[CommitResult] = loop.create_future()
         late = unit.unit.late
-        item = _Unit(unit, future, late, loop.time())
+        item = _Unit(unit, future, late, self._looks + ANSWERED_WITHIN_LOOKS)
         if late is not None:
             if self._away and self._busy:
                 raise _too_late("the record is away")
@@ -167,8 +168,8 @@ class Writer:
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """Refuse whoever has waited too long."""
         waiting = self._waiting
-        before = loop.time() - ANSWERED_WITHIN_S
-        while waiting and (waiting[0].future.done() or waiting[0].since <= before):
+        self._looks += 1
+        while waiting and (waiting[0].future.done() or waiting[0].last_look <= self._looks):
             item = waiting.popleft()
             if not item.future.done():
                 item.given_up = self._away = True

@@ -45,7 +45,7 @@ ROW: Final = a_row("step")
 SOON: Final = START_NS * 2
 Act = Callable[[Store], Awaitable[object]]
 
-WRITERS: Final = {"_run", "_changed", "_tell", "_written", "insert_new", "commit", "run"}
+WRITERS: Final = {"_run", "_changed", "_tell", "_say", "_written", "insert_new", "commit", "run"}
 """What a method of the store hands its writes to."""
 
 EXEMPT: Final = {
@@ -58,6 +58,7 @@ EXEMPT: Final = {
     "LonelyHaltBook._changed": "how `place` and `lift` write",
     "LonelyHaltBook.report": "how far a sweep has come; each of its steps has its row",
     "SharedHaltBook._changed": "how `place` and `lift` write",
+    "SharedHaltBook._say": "how a process confirms, and asks who has not",
     "SharedHaltBook._tell": "how the others write",
     "SharedHaltBook.close": "a process is no longer counted on",
     "SharedHaltBook.confirm": "a process has heard of a halt, a few times a second",
