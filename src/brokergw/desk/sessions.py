@@ -56,6 +56,7 @@ class Sessions:
         self._by_connection: dict[str, Session] = {}
         self._on_open: Callable[[Session], None] = lambda _: None
         self._by_tokens: set[str] = set()
+        self._seen = -1
         self._ending: set[asyncio.Task[None]] = set()
 
     def on_open(self, listener: Callable[[Session], None]) -> None:
@@ -245,12 +246,14 @@ class Sessions:
             return _UNREADABLE, error.message
 
     async def open_all(self) -> bool:
-        """Open a session for every connection, renew those that have changed, and end those of revoked ones.
+        """Open a session for every new connection, renew those that have changed, and end those of revoked ones.
 
-        So this process finds what others did. Tells whether any was ended.
+        So this process finds what others did; nothing is read of a connection that has not changed. Tells whether any
+        was ended.
         """
         ended = False
-        for connection in await self._directory.list():
+        changed, latest = await self._directory.changed(self._seen)
+        for connection in changed:
             session = self._by_connection.get(connection.connection_id)
             if connection.revoked:
                 if session is not None and self._revoke(session, connection):
@@ -261,12 +264,16 @@ class Sessions:
                 await self._follow(session, connection)
             elif connection.broker in self._brokers:
                 await self.open(connection)
+        # Only now: what failed on the way is read again in the next round.
+        self._seen = latest
+        for session in self.all():
+            if session.open_again_at is not None and self._clock.monotonic() >= session.open_again_at:
+                await self.renew(session.connection)
         return ended
 
     async def _follow(self, session: Session, connection: Connection) -> None:
-        """Take over what has changed of a connection, and try again what did not open."""
-        due = session.open_again_at is not None and self._clock.monotonic() >= session.open_again_at
-        if due or connection.credentials_version > session.connection.credentials_version:
+        """Take over what has changed of a connection."""
+        if connection.credentials_version > session.connection.credentials_version:
             await self.renew(connection)
         elif connection != session.connection and not session.connection.revoked:
             session.connection = connection

@@ -29,6 +29,13 @@ class ConnectionDirectory(Protocol):
         """List connections, oldest first; of every user when None."""
         ...
 
+    async def changed(self, since: int) -> tuple[Sequence[Connection], int]:
+        """List every user's connections that were made or changed after a change, and tell the latest change.
+
+        In the order of their changes; all of them from -1 on.
+        """
+        ...
+
     async def credentials(self, user_id: str, connection_id: str, purpose: Purpose) -> Credentials | None:
         """Open a connection's credentials, which the audit tells; raises CONNECTION_NOT_USABLE when they do not."""
         ...

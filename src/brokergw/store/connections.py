@@ -19,12 +19,14 @@ from brokergw.store.audit.chain import write_audit
 from brokergw.store.directory import insert_new, make_user_known
 from brokergw.store.group import RunsWork, Work
 from brokergw.store.mode_changes import touch
+from brokergw.store.numbering import next_change
 from brokergw.store.reader import Reader
 from brokergw.store.separation.filters import rows_of
 from brokergw.store.tables import ACCOUNTS, CONNECTIONS, CREDENTIALS, MODE_BINDINGS, OAUTH_GRANTS
 from brokergw.store.vault.places import place_of_credential
 from brokergw.store.vault.seal import Place, Seal, Sealed
 
+_SUBJECT: Final = "connections"
 _SESSIONS: Final = everyone(
     "sessions of all connections open at the start, and whoever holds a lease follows its broker"
 )
@@ -66,8 +68,9 @@ class SqlConnectionDirectory:
         later = {"credentials_version": version, "label": connection.label}
 
         def work(database: Database) -> None:
+            numbered = {"change": next_change(database, _SUBJECT)}
             make_user_known(database, connection.user_id, connection.create_time_ns)
-            database.execute(insert(CONNECTIONS).values(_connection_row(connection) | later))
+            database.execute(insert(CONNECTIONS).values(_connection_row(connection) | later | numbered))
             database.execute(
                 insert(ACCOUNTS).values(
                     user_id=connection.user_id,
@@ -99,6 +102,13 @@ class SqlConnectionDirectory:
         whose = _SESSIONS if user_id is None else only(user_id)
         rows = await self._reader.query(whose, lambda database: database.execute(wanted).all())
         return [_connection(row) for row in rows]
+
+    async def changed(self, since: int) -> tuple[Sequence[Connection], int]:
+        """List every user's connections that were made or changed after a change, and tell the latest change."""
+        number = CONNECTIONS.c.change
+        wanted = _CONNECTIONS.where(number > since).order_by(number, CONNECTIONS.c.connection_id)
+        rows = await self._reader.query(_SESSIONS, lambda database: database.execute(wanted).all())
+        return [_connection(row) for row in rows], rows[-1].change if rows else since
 
     async def credentials(self, user_id: str, connection_id: str, purpose: Purpose) -> Credentials | None:
         """Open a connection's credentials, and tell the audit what for; raises `Sealed` when they do not open."""
@@ -145,7 +155,8 @@ class SqlConnectionDirectory:
         )
 
         def work(database: Database) -> bool:
-            raised = update(CONNECTIONS).where(*unchanged).values(credentials_version=version, has_key=True, **shown)
+            changes = {"change": next_change(database, _SUBJECT), "credentials_version": version, "has_key": True}
+            raised = update(CONNECTIONS).where(*unchanged).values(**changes, **shown)
             if database.execute(raised).rowcount == 0:
                 return False
             replaced = CREDENTIALS.c.field.in_(list(credentials))
@@ -161,10 +172,11 @@ class SqlConnectionDirectory:
     async def set_label(self, user_id: str, connection_id: str, label: str, audit: AuditRow) -> bool:
         """Name a connection as its user wants it; False when there is none that is not revoked."""
         known = (CONNECTIONS.c.user_id == user_id, CONNECTIONS.c.connection_id == connection_id)
-        change = update(CONNECTIONS).where(*known, CONNECTIONS.c.revoke_time_ns.is_(None)).values(label=label)
+        change = update(CONNECTIONS).where(*known, CONNECTIONS.c.revoke_time_ns.is_(None))
 
         def work(database: Database) -> bool:
-            if database.execute(change).rowcount == 0:
+            numbered = change.values(label=label, change=next_change(database, _SUBJECT))
+            if database.execute(numbered).rowcount == 0:
                 return False
             write_audit(database, audit)
             return True
@@ -184,11 +196,13 @@ class SqlConnectionDirectory:
             account_id = database.scalar(account)
             if account_id is None:
                 return False
-            # The change is numbered first, as every other write of modes does, so that none waits in a circle.
+            # The changes are numbered first, as every other write of either does, so that none waits in a circle.
             touch(database, user_id)
+            number = next_change(database, _SUBJECT)
             bound = (MODE_BINDINGS.c.user_id == user_id, MODE_BINDINGS.c.account_id == account_id)
             database.execute(delete(MODE_BINDINGS).where(*bound))
-            ended = database.execute(end.values(revoke_time_ns=time_ns, has_key=False, key_last_four="")).rowcount
+            gone = {"revoke_time_ns": time_ns, "has_key": False, "key_last_four": "", "change": number}
+            ended = database.execute(end.values(gone)).rowcount
             for table in (CREDENTIALS, OAUTH_GRANTS):
                 mine = (table.c.user_id == user_id, table.c.connection_id == connection_id)
                 database.execute(delete(table).where(*mine))

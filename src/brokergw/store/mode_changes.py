@@ -1,20 +1,11 @@
-"""Numbering the changes of users' modes, so that a process reads only what changed since it last looked.
-
-Numbers are given in the order in which their transactions commit: on SQLite one transaction writes at a time, on
-PostgreSQL the row of the last number is locked from then on until the commit. So whoever has seen a number has seen all
-before it. It stands apart from the users' rows, because a transaction sees no other users' than those it works for.
-"""
+"""Numbering the changes of users' modes, so that a process reads only what changed since it last looked."""
 
 from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select, text, update
 
+from brokergw.store.numbering import next_change
 from brokergw.store.tables import USER_MODES, USERS
-
-_BEGIN: Final = text("INSERT INTO store_meta (name, value) VALUES ('modes', '0') ON CONFLICT DO NOTHING")
-_RAISE: Final = text(
-    "UPDATE store_meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE name = 'modes' RETURNING value"
-)
 
 
 def touch(database: Connection, user_id: str, **values: Any) -> bool:
@@ -22,8 +13,7 @@ def touch(database: Connection, user_id: str, **values: Any) -> bool:
 
     From here until the commit no other transaction changes any user's.
     """
-    database.execute(_BEGIN)
-    change = int(database.execute(_RAISE).scalar_one())
+    change = next_change(database, "modes")
     known = update(USER_MODES).where(USER_MODES.c.user_id == user_id).values(change=change, **values)
     if database.execute(known).rowcount:
         return True

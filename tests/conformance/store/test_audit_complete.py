@@ -45,7 +45,7 @@ ROW: Final = a_row("step")
 SOON: Final = START_NS * 2
 Act = Callable[[Store], Awaitable[object]]
 
-WRITERS: Final = {"_run", "_changed", "_tell", "_say", "_written", "insert_new", "commit", "run"}
+WRITERS: Final = {"_run", "_run_grouped", "_changed", "_tell", "_say", "_written", "insert_new", "commit", "run"}
 """What a method of the store hands its writes to."""
 
 EXEMPT: Final = {

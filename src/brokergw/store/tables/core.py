@@ -75,7 +75,9 @@ CONNECTIONS: Final = Table(
     time_or_null_column("revoke_time_ns"),
     number_column("credentials_version"),
     text_column("label"),
+    Column("change", number_column("change").type, nullable=False, index=True),
 )
+"""`change` numbers the last change of a row, over all rows."""
 
 CREDENTIALS: Final = Table(
     "user_broker_credentials",
