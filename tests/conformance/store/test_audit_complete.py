@@ -49,6 +49,7 @@ WRITERS: Final = {"_run", "_run_grouped", "_changed", "_tell", "_say", "_written
 """What a method of the store hands its writes to."""
 
 EXEMPT: Final = {
+    "Acts.__call__": "it runs the write of another, which tells",
     "SqlAlertOutbox.add": "an alert waits for its delivery; what it tells of has its own row",
     "SqlAlertOutbox.delivered": "an alert was delivered",
     "SqlAlertOutbox.put_off": "an alert was not delivered",
