@@ -46,14 +46,18 @@ class PreparedUnit:
 class InvariantBroken(GatewayError):
     """A unit would break a rule that the record lives by: a fault of whoever made it. Nothing of it is written."""
 
-    def __init__(self, rule: str, order: Order) -> None:
-        _log.error("order %s: %s", order.order_id, rule)
-        super().__init__(Reason.INTERNAL_ERROR, rule, order_id=order.order_id)
+    def __init__(self, rule: str, about: Order | Fill) -> None:
+        _log.error("order %s: %s", about.order_id, rule)
+        super().__init__(Reason.INTERNAL_ERROR, rule, order_id=about.order_id)
 
 
 def prepare(unit: Commit) -> PreparedUnit:
-    """Encode a unit; raises InvariantBroken when an order changes in it and no event of the unit says so."""
+    """Encode a unit; raises InvariantBroken when an order changes in it and no event of the unit says so, or an
+    execution is put on record of which no audit row tells.
+    """
     _require_told(unit)
+    if unit.fills:
+        _require_audited(unit)
     decision = unit.decision
     return PreparedUnit(
         unit=unit,
@@ -74,6 +78,13 @@ def _require_told(unit: Commit) -> None:
     for order in (*unit.inserts, *unit.updates):
         if (order.order_id, order.version) not in told:
             raise InvariantBroken("an order changes and no event tells of it", order)
+
+
+def _require_audited(unit: Commit) -> None:
+    audited = {row.order_id for row in unit.audit}
+    for fill in unit.fills:
+        if fill.order_id not in audited:
+            raise InvariantBroken("an execution goes on record and no audit row tells of its order", fill)
 
 
 def _payload(event: EventDraft) -> tuple[str, str]:

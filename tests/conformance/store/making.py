@@ -149,9 +149,18 @@ def change(*updates: Order, **parts: Any) -> Commit:
     return told(Commit(updates=updates, **parts))
 
 
+def executed(*fills: Fill, **parts: Any) -> Commit:
+    """Make a unit that puts executions on record."""
+    return told(Commit(fills=fills, **parts))
+
+
 def told(unit: Commit) -> Commit:
-    """Let a unit tell of every order that changes in it, after what it tells already."""
-    return replace(unit, events=(*unit.events, *(about(order) for order in (*unit.inserts, *unit.updates))))
+    """Let a unit tell of every order that changes or is executed in it, after what it tells already."""
+    return replace(
+        unit,
+        events=(*unit.events, *(about(order) for order in (*unit.inserts, *unit.updates))),
+        audit=(*unit.audit, *(audit("order.reported", order_id=fill.order_id) for fill in unit.fills)),
+    )
 
 
 def filled(order: Order, execution_id: str) -> tuple[Order, Fill]:
@@ -175,7 +184,7 @@ def settle(order: Order) -> Commit:
         updates=(after,),
         fills=(fill,),
         events=(about(after), about(fill), about(position)),
-        audit=(audit(outcome="FILLED"),),
+        audit=(audit(outcome="FILLED", order_id=after.order_id),),
         decision=Decision(scope_of(order), '{"state":"FILLED"}', START_NS + 6),
     )
 

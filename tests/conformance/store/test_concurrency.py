@@ -22,6 +22,7 @@ from tests.conformance.store.making import (
     an_order,
     change,
     committed,
+    executed,
     log_of,
     settle,
 )
@@ -95,7 +96,7 @@ async def test_two_writers_decide_every_race_once(store: Store, store_url: str) 
         ids = [
             race(admit(an_order(client_order_id=f"c{n}")), admit(an_order(client_order_id=f"c{n}"))) for n in range(50)
         ]
-        told = [race(*[Commit(fills=(fill,), events=(about(fill),))] * 2) for fill in fills]
+        told = [race(*[executed(fill, events=(about(fill),))] * 2) for fill in fills]
         outcomes = await asyncio.gather(*keys, *ids, *told)
         assert (
             outcomes

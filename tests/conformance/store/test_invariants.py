@@ -17,12 +17,16 @@ from brokergw.store.units import InvariantBroken
 from tests.conformance.store.making import (
     MINE,
     START_NS,
+    USER,
+    a_fill,
     about,
     add_accounts,
     admit,
     an_order,
+    audit,
     change,
     committed,
+    executed,
     in_one_batch,
     log_of,
 )
@@ -59,6 +63,20 @@ async def test_change_that_no_event_tells_is_refused(store: Store) -> None:
     assert await store.journal.order(MINE, order.order_id) is None
     assert await store.journal.order(MINE, known.order_id) == known
     assert await log_of(store) == [1]
+
+
+async def test_execution_that_no_audit_row_tells_is_refused(store: Store) -> None:
+    """I7: a unit that puts an execution on record without a row about its order is refused whole."""
+    order, other = an_order(), an_order()
+    for each in (order, other):
+        await committed(store, admit(each))
+    fill = a_fill(order, "e1")
+    for audited in ((), (audit(),), (audit(order_id=other.order_id),)):
+        with pytest.raises(InvariantBroken) as refused:
+            await store.journal.commit(Commit(fills=(fill,), events=(about(fill),), audit=audited))
+        assert (refused.value.reason, refused.value.order_id) == (Reason.INTERNAL_ERROR, order.order_id)
+    assert await store.journal.fill(USER, fill.fill_id) is None
+    await committed(store, executed(fill, events=(about(fill),)))
 
 
 async def test_illegal_move_is_refused_alone(store: Store) -> None:

@@ -27,8 +27,10 @@ from tests.conformance.store.making import (
     add_accounts,
     admit,
     an_order,
+    audit,
     change,
     committed,
+    executed,
     scope_of,
     settle,
 )
@@ -100,9 +102,9 @@ async def test_order_fill_and_events_come_back_as_they_went(store: Store) -> Non
         fees=(Fee(Decimal("0.010"), "USD", "commission"), Fee(Decimal("-1E-7"), "BTC", "rebate", estimated=True)),
     )
     change = PositionChange(ACCOUNT, "mock", "SPY", Decimal("-0.50"))
-    result = await committed(
-        store, Commit(inserts=(order,), fills=(fill,), events=(about(order), about(fill), about(change)))
-    )
+    told = audit(order_id=order.order_id)
+    unit = Commit(inserts=(order,), fills=(fill,), events=(about(order), about(fill), about(change)), audit=(told,))
+    result = await committed(store, unit)
     stored = await store.journal.order(MINE, order.order_id)
     assert stored == order
     assert repr(stored) == repr(order)
@@ -227,7 +229,7 @@ async def test_fills_are_listed_newest_first_and_paged(store: Store) -> None:
     await committed(store, admit(other))
     fills = [a_fill(order, f"e{n}", trade_time_ns=START_NS + n // 2) for n in range(6)]
     foreign = a_fill(other, "e", trade_time_ns=START_NS + 100)
-    await committed(store, Commit(fills=(*fills, foreign)))
+    await committed(store, executed(*fills, foreign))
     expected = sorted(fills, key=lambda fill: (fill.trade_time_ns, fill.fill_id), reverse=True)
     listed = list(await store.journal.fills(USER, [ACCOUNT], limit=4))
     listed += await store.journal.fills(USER, [ACCOUNT], limit=4, after_fill_id=listed[-1].fill_id)

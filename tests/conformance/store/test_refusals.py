@@ -30,6 +30,7 @@ from tests.conformance.store.making import (
     change,
     claim_of,
     committed,
+    executed,
     filled,
     in_one_batch,
     log_of,
@@ -140,7 +141,7 @@ async def test_unit_about_an_unknown_order_is_an_error(store: Store) -> None:
     for unit in (
         change(an_order().next(START_NS)),
         change(replace(known.next(START_NS), account_id=OTHER_ACCOUNT)),
-        Commit(fills=(a_fill(an_order(), "e1"),)),
+        executed(a_fill(an_order(), "e1")),
     ):
         with pytest.raises(NotFound) as refused:
             await store.journal.commit(unit)
@@ -191,7 +192,7 @@ async def test_neighbours_of_refused_units_go_through(store: Store) -> None:
         admit(replace(an_order(), idempotency_key=known.idempotency_key)),
         admit(an_order(client_order_id="mine")),
         change(known.next(START_NS)),
-        Commit(fills=(a_fill(known, f"execution-{known.order_id}"),), events=(about(known),)),
+        executed(a_fill(known, f"execution-{known.order_id}"), events=(about(known),)),
         change(an_order().next(START_NS)),
         admit(an_order("acc_unknown")),
     ]
@@ -228,7 +229,7 @@ async def test_units_of_one_batch_see_each_other(store: Store) -> None:
         change(working),
         change(late),
         change(partial, fills=(fill,), events=(about(fill),)),
-        Commit(fills=(fill,), events=(about(fill),)),
+        executed(fill, events=(about(fill),)),
         Commit(decision=Decision(scope_of(order), "{}", START_NS + 3)),
         told(Commit(inserts=(an_order(broker_order_ids=("b1",)),))),
         admit(same_key),
@@ -260,7 +261,7 @@ async def test_refused_unit_of_a_batch_frees_what_it_asked_for(store: Store) -> 
     unit = admit(wanted)
     fill = a_fill(wanted, "e1")
     spoiled = told(replace(unit, inserts=(wanted, an_order(client_order_id="mine")), events=()))
-    results = await in_one_batch(store, spoiled, unit, Commit(fills=(fill,)), Commit(fills=(fill,)))
+    results = await in_one_batch(store, spoiled, unit, executed(fill), executed(fill))
     assert [type(result) for result in results] == [ClientOrderIdTaken, Committed, Committed, FillKnown]
 
 

@@ -17,6 +17,7 @@ from tests.conformance.store.making import (
     about,
     add_accounts,
     an_order,
+    audit,
     claim_of,
     in_one_batch,
     log_of,
@@ -52,7 +53,10 @@ class Chaos:
                 return replace(unit, updates=(*unit.updates, update), events=(*unit.events, about(update)))
             case 3:
                 fill = self._fill(order)
-                return replace(unit, fills=(*unit.fills, fill), events=(*unit.events, about(fill)))
+                row = audit("order.reported", order_id=order.order_id)
+                return replace(
+                    unit, fills=(*unit.fills, fill), events=(*unit.events, about(fill)), audit=(*unit.audit, row)
+                )
             case _:
                 return replace(unit, decision=Decision(scope_of(order), str(self._random.random()), START_NS))
 

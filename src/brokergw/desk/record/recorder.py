@@ -17,15 +17,15 @@ from brokergw.desk.record.book import OrderBook
 from brokergw.desk.record.counting import counted, owes
 from brokergw.desk.record.endings import born_late, out_of_doubt
 from brokergw.desk.record.tally import Tally, execution_of
+from brokergw.desk.record.telling import told_of
 from brokergw.desk.record.transitions import executions_of, fill_events, fill_rows, merge, order_event
 from brokergw.desk.results import Positions
-from brokergw.desk.telling import own_audit
 from brokergw.model.alerts import Alert, AlertKind, Severity
 from brokergw.model.errors import RECORD_AWAY, GatewayError, Reason
 from brokergw.model.events import AuditRow
 from brokergw.model.ids import fill_id
 from brokergw.model.lifecycle import may_move
-from brokergw.model.order import Fill, FillKind, Order, Origin
+from brokergw.model.order import Fill, Order, Origin
 from brokergw.model.outcome import BrokerFill, BrokerOrder
 from brokergw.model.quick import quick
 from brokergw.model.whose import only
@@ -247,7 +247,7 @@ class Recorder:
             updates=(after,) if after is not None else (),
             fills=rows,
             events=tuple(events),
-            audit=step.audit or _audit(before, after, rows, step.origin, now),
+            audit=told_of(step.audit, before, after, rows, step.origin, now),
             decision=step.decision,
         )
         return unit if after is None else _with_ending(unit, before, after, now)
@@ -329,21 +329,3 @@ def _with_ending(unit: Commit, before: Order, after: Order, now_ns: int) -> Comm
 
 def _name(order: Order, fill: BrokerFill) -> str:
     return fill_id(order.broker, order.account_id, fill.execution_id)
-
-
-_ACTIONS: Final = {
-    Origin.LIVE: "order.reported",
-    Origin.REPLAYED: "order.replayed",
-    Origin.RECONCILED: "order.reconciled",
-    Origin.INFERRED: "order.inferred",
-}
-
-
-def _audit(
-    before: Order, after: Order | None, rows: Sequence[Fill], origin: Origin, now_ns: int
-) -> tuple[AuditRow, ...]:
-    """Say what the broker's word made of an order: a row for each transition, and for each amended execution."""
-    amended = next((row.kind.value for row in rows if row.kind is not FillKind.NEW), "")
-    if after is None or (after.state is before.state and not amended):
-        return ()
-    return (own_audit(after, now_ns, _ACTIONS[origin], reason=amended or after.reject_reason),)
