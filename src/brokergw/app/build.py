@@ -219,6 +219,7 @@ def _rules_of(settings: Settings) -> DeskRules:
         absence_quarantine_s=settings.absence_quarantine_s,
         key_retention_days=settings.key_retention_days,
         key_tombstone_days=settings.key_tombstone_days,
+        event_retention_days=settings.event_retention_days,
     )
 
 

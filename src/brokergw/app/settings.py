@@ -187,6 +187,12 @@ class Settings(EdgeSettings, IdentitySettings):
         400, ge=1, description="Days that a key is known to have been used, so that it places nothing again."
     )
 
+    event_retention_days: int = Field(
+        0,
+        ge=0,
+        description="Days that the events of accounts are kept, from which streams resume; 0 is for ever, and no less "
+        "than keys answer (docs/api.md).",
+    )
     audit_retention_days: int = Field(
         0, ge=0, description="Days that the audit log is kept; 0 is for ever (docs/audit.md)."
     )
@@ -252,6 +258,13 @@ class Settings(EdgeSettings, IdentitySettings):
     def _credentials_keys_have_one_place(self) -> Self:
         if self.credentials_encryption_key is not None and self.credentials_key_file is not None:
             raise ValueError("CREDENTIALS_ENCRYPTION_KEY and credentials_key_file exclude each other")
+        return self
+
+    @model_validator(mode="after")
+    def _events_outlive_keys(self) -> Self:
+        # The answer of a key is the order as it stood then, and that is an event.
+        if 0 < self.event_retention_days < self.key_retention_days:
+            raise ValueError("event_retention_days must be 0, or no less than key_retention_days")
         return self
 
     @model_validator(mode="after")

@@ -97,6 +97,20 @@ def upgrade(database_url: DatabaseUrl = None) -> None:
     Screen(json=False).say(told, "green")
 
 
+@db.command(epilog="Example: brokergw db restored")
+def restored(database_url: DatabaseUrl = None) -> None:
+    """Say that the database was restored from a backup, before the gateway serves again.
+
+    Streams that were resumed from a cursor of the time before would miss, without a word, what the record does not know
+    any more. From here on such cursors are refused, and clients start from a snapshot.
+    """
+    from brokergw.app.restoring import begin_new_life
+
+    with plain_failures():
+        epoch = asyncio.run(begin_new_life(load_settings(database_url=database_url)))
+    Screen(json=False).say(f"the record begins another life: {epoch}", "green")
+
+
 def doctor(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")] = False,

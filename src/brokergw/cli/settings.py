@@ -39,12 +39,13 @@ def plain_failures() -> Iterator[None]:
     """Tell what a person can mend in a sentence and a status, not in a traceback."""
     from brokergw.app.secret_text import SecretUnusable
     from brokergw.store.check import StoreUnreachable
+    from brokergw.store.claim import StoreServed
     from brokergw.store.open import StoreOutdated
     from brokergw.store.separation.roles import NotSeparated
 
     try:
         yield
-    except (NotSeparated, SecretUnusable, StoreOutdated) as error:
+    except (NotSeparated, SecretUnusable, StoreOutdated, StoreServed) as error:
         Screen(json=False).say(str(error), "bold red")
         raise typer.Exit(Exit.USAGE) from None
     except (StoreUnreachable, OSError) as error:

@@ -134,6 +134,10 @@ class Sessions:
         """List a user's connections, revoked ones too, oldest first."""
         return await self._directory.list(user_id)
 
+    async def every_connection(self) -> Sequence[Connection]:
+        """List the connections of all users, revoked ones too."""
+        return await self._directory.list()
+
     async def open(self, connection: Connection) -> Session:
         """Open a session for a connection, or give the open one."""
         known = self._by_connection.get(connection.connection_id)

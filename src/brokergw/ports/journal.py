@@ -384,7 +384,7 @@ class Journal(Ledger, Protocol):
 
     async def prune_events(self, user_id: str, account_id: str, published_before_ns: int, limit: int) -> int:
         """Forget up to so many of an account's oldest events, as long as they were published before a time; gives how
-        many. What is left has no hole, and sequences go on.
+        many. What is left has no hole, the newest event stays, and sequences go on.
         """
         ...
 

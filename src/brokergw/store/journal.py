@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Final
 
+from sqlalchemy import Connection
+
 from brokergw.model.errors import GatewayError
 from brokergw.model.events import AuditRow, EventKind, LogEvent
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Fill, Order
-from brokergw.model.whose import Whose, everyone, only
+from brokergw.model.whose import NOBODYS, Whose, everyone, only
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import (
     Admission,
@@ -24,12 +26,14 @@ from brokergw.ports.journal import (
 from brokergw.ports.ledger import LedgerDifference, PositionOnRecord, UsageOnRecord
 from brokergw.ports.snapshots import OrderHead, Snapshot
 from brokergw.store import queries, retention
+from brokergw.store.audit.chain import write_audit
 from brokergw.store.bell import Bell
 from brokergw.store.group import RunsWork
 from brokergw.store.ledger import reading
 from brokergw.store.ledger.anchoring import Moved, anchored
 from brokergw.store.ledger.judging import judged
 from brokergw.store.lookups import Lookups
+from brokergw.store.migrations import renew_epoch
 from brokergw.store.reader import Reader
 from brokergw.store.rows import audit_row
 from brokergw.store.sieve import KEYS_MAX, KeySieve
@@ -231,6 +235,19 @@ class SqlJournal:
         work = retention.prune(user_id, account_id, published_before_ns, limit, self._clock.now_ns())
         pruned: int = await self._run(only(user_id), work)
         return pruned
+
+    async def renew_epoch(self, audit: AuditRow) -> str:
+        """Begin another life of the log, as must be done after a restore from a backup: earlier cursors then say so.
+
+        Processes that serve go on with the life that they began in, so none must.
+        """
+
+        def work(database: Connection) -> str:
+            write_audit(database, audit)
+            return renew_epoch(database)
+
+        self._epoch = str(await self._run(NOBODYS, work))
+        return self._epoch
 
     async def usage(self, user_id: str) -> Sequence[UsageOnRecord]:
         """Give what a user, each strategy of theirs and each account has used."""

@@ -55,17 +55,19 @@ def forget(before_ns: int, most: int) -> Work:
 
 
 def prune(user_id: str, account_id: str, before_ns: int, most: int, now_ns: int) -> Work:
-    """Forget up to so many of an account's oldest events, up to the first that was not published before a time."""
+    """Forget up to so many of an account's oldest events, up to the first that was not published before a time.
+
+    The newest one stays: it says since when the broker must be asked for what was missed.
+    """
     mine = (EVENTS.c.user_id == user_id, EVENTS.c.account_id == account_id)
     wanted = select(EVENTS.c.sequence, EVENTS.c.publish_time_ns).where(*mine)
 
     def work(database: Connection) -> int:
-        oldest = database.execute(wanted.order_by(EVENTS.c.sequence).limit(most))
+        oldest = database.execute(wanted.order_by(EVENTS.c.sequence).limit(most + 1)).all()
         # Clocks of several processes differ; only what is before every younger event may go, or a hole would be left.
-        old = [row.sequence for row in takewhile(lambda row: row.publish_time_ns < before_ns, oldest)]
-        if old:
-            database.execute(delete(EVENTS).where(*mine, EVENTS.c.sequence <= old[-1]))
-        return len(old)
+        old = [row.sequence for row in takewhile(lambda row: row.publish_time_ns < before_ns, oldest[:-1])]
+        # Another process may have been faster.
+        return database.execute(delete(EVENTS).where(*mine, EVENTS.c.sequence <= old[-1])).rowcount if old else 0
 
     return _told(work, before_ns, f"events of {account_id}", now_ns, user_id)
 

@@ -214,6 +214,7 @@ ACTS: Final[dict[str, tuple[Act | None, Act]]] = {
     "SqlJournal.commit": (None, lambda store: store.journal.commit(Commit(audit=(ROW,)))),
     "SqlJournal.drop_retired_keys": (_retired, lambda store: store.journal.drop_retired_keys(SOON, 9)),
     "SqlJournal.prune_events": (_traded, lambda store: store.journal.prune_events(USER, ACCOUNT, SOON, 9)),
+    "SqlJournal.renew_epoch": (None, lambda store: store.journal.renew_epoch(ROW)),
     "SqlJournal.retire_keys": (_rested, lambda store: store.journal.retire_keys(SOON, 9)),
     "SqlGrants.open": (None, _granted),
     "SqlGrants.release": (_claimed, _refresh_failed),

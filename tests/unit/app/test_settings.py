@@ -1,5 +1,7 @@
 """Settings from the environment."""
 
+from contextlib import nullcontext
+
 import pytest
 from pydantic import ValidationError
 
@@ -50,3 +52,10 @@ def test_only_sqlite_upgrades_itself() -> None:
     assert Settings().upgrades_itself
     assert not Settings(database_url="postgresql://host/name").upgrades_itself
     assert Settings(database_url="postgresql://host/name", database_auto_upgrade=True).upgrades_itself
+
+
+@pytest.mark.parametrize(("days", "fine"), [(0, True), (29, False), (30, True), (31, True)])
+def test_events_are_kept_as_long_as_keys_answer(days: int, fine: bool) -> None:  # noqa: FBT001 - a case
+    """A key's answer is the order as it stood then, so its events may not be gone before."""
+    with nullcontext() if fine else pytest.raises(ValueError, match="event_retention_days"):
+        Settings(event_retention_days=days, key_retention_days=30)

@@ -24,7 +24,18 @@ ALL = dict(verbs(get_command(app)))
 def test_the_verbs_of_the_product_are_there() -> None:
     """Everything that is promised can be typed."""
     assert {" ".join(path) for path in ALL} == {
-        *("serve", "demo", "doctor", "sim alpaca", "db upgrade", "brokers", "positions", "account", "flatten"),
+        *(
+            "serve",
+            "demo",
+            "doctor",
+            "sim alpaca",
+            "db upgrade",
+            "db restored",
+            "brokers",
+            "positions",
+            "account",
+            "flatten",
+        ),
         *("keys create", "keys list", "keys revoke", "keys rotate", "keys bootstrap"),
         *("roles grant", "roles revoke", "roles list", "tokens revoke"),
         *("certificates map", "certificates list", "certificates unmap"),

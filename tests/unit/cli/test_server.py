@@ -9,7 +9,11 @@ import pytest
 
 from brokergw.app.finding import Finding
 from brokergw.app.settings import Settings
+from brokergw.ports.audit import AuditQuery
+from brokergw.store.engine import parse_url, reader_engine
+from brokergw.store.migrations import read_epoch
 from tests.fixtures.command_line import Typed, type_command
+from tests.fixtures.stores import open_for_test
 
 
 async def typed_on(directory: Path, *words: str, **environment: str) -> Typed:
@@ -88,6 +92,40 @@ async def test_the_schema_is_brought_up_to_date_once(tmp_path: Path) -> None:
     assert (first.status, second.status) == (0, 0)
     assert "upgraded from" in first.err
     assert "already" in second.err
+
+
+async def test_a_restored_database_begins_another_life(tmp_path: Path) -> None:
+    """`db restored` gives the record another epoch and says so in the audit; not while somebody serves it."""
+    await typed_on(tmp_path, "db", "upgrade")
+    url = f"sqlite:///{tmp_path / 'brokergw.db'}"
+    before = read_epoch(reader_engine(parse_url(url)))
+    assert (await typed_on(tmp_path, "db", "restored")).status == 0
+    after = read_epoch(reader_engine(parse_url(url)))
+    assert after != before
+    async with open_for_test(url) as store:
+        assert store.journal.epoch == after
+        (told,) = await store.audit.list(AuditQuery(action="record.restored"))
+        assert (told.row.key_id, told.row.detail) == ("command-line", f"the life before was {before}")
+        await store.claim()
+        refused = await typed_on(tmp_path, "db", "restored")
+    assert (refused.status, read_epoch(reader_engine(parse_url(url)))) == (2, after)
+    assert "serves" in refused.err
+
+
+async def test_a_database_that_several_processes_share_is_not_restored_beside_them(
+    tmp_path: Path, postgresql_url: str
+) -> None:
+    """On PostgreSQL whoever lives is asked to end first."""
+    where = {"BROKERGW_DATABASE_URL": postgresql_url}
+    async with open_for_test(postgresql_url) as store:
+        before = store.journal.epoch
+        await store.leases.renew(())
+        refused = await typed_on(tmp_path, "db", "restored", **where)
+        assert (refused.status, "1 processes serve" in refused.err) == (2, True)
+        await store.leases.release()
+    assert (await typed_on(tmp_path, "db", "restored", **where)).status == 0
+    async with open_for_test(postgresql_url) as store:
+        assert store.journal.epoch != before
 
 
 async def test_a_database_that_is_not_there_is_told_in_a_sentence(tmp_path: Path) -> None:

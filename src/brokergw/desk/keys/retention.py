@@ -1,10 +1,14 @@
-"""Letting go of old idempotency keys: first of what they came to, much later of the fact that they were used."""
+"""Letting go of what is old: of what idempotency keys came to, much later of the fact that they were used, and of the
+events of accounts.
+"""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import structlog
 
+from brokergw.desk.rounds import outlived
 from brokergw.desk.rules import DeskRules
 from brokergw.desk.sessions import Sessions
 from brokergw.model.errors import GatewayError
@@ -23,9 +27,10 @@ log = structlog.get_logger(__name__)
 
 
 class Retention:
-    """Retires and drops keys every hour, a small batch a second, so that no order waits for it.
+    """Lets go every hour, a small batch a second, so that no order waits for it.
 
-    It runs in every process that does background work. Two at once do no harm, because each step is one of its own.
+    It runs in every process that does background work: keys in each of them, an account's events where its connection
+    is held. Two at once do no harm, because each step is one of its own.
     """
 
     def __init__(self, journal: Journal, sessions: Sessions, clock: Clock, rules: DeskRules) -> None:
@@ -40,7 +45,22 @@ class Retention:
         while True:
             if any(session.lease is not None for session in self._sessions.all()):
                 await self._round()
+                if self._rules.event_retention_days:
+                    await self._events_round()
             await self._clock.sleep(_EVERY_S)
+
+    async def _events_round(self) -> None:
+        """Let go of old events of the accounts held here, and of those that nobody holds since they were revoked."""
+        before_ns = self._clock.now_ns() - self._rules.event_retention_days * _DAY_NS
+        with outlived(log, "old events stay until the next round"):
+            held = {each.connection.connection_id for each in self._sessions.all() if each.lease is not None}
+            for own in await self._sessions.every_connection():
+                if own.revoked or own.connection_id in held:
+                    pruned = await self._all(
+                        partial(self._journal.prune_events, own.user_id, own.account_id), before_ns
+                    )
+                    if pruned:
+                        log.info("old events let go", account_id=own.account_id, events=pruned)
 
     async def _round(self) -> None:
         now = self._clock.now_ns()

@@ -7,7 +7,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, text, update
+from sqlalchemy import Connection, Engine, text, update
 from sqlalchemy.engine import URL
 
 from brokergw.model.ids import new_id
@@ -65,11 +65,10 @@ def read_epoch(engine: Engine) -> str:
         return str(connection.execute(META.select().where(META.c.name == _EPOCH)).one().value)
 
 
-def renew_epoch(engine: Engine) -> str:
-    """Begin another life of the log, as must be done after a restore from backup: old cursors then say so."""
+def renew_epoch(connection: Connection) -> str:
+    """Begin another life of the log in an open transaction: cursors of the one before are known for that."""
     epoch = new_id(_EPOCH)
-    with engine.begin() as connection:
-        connection.execute(update(META).where(META.c.name == _EPOCH).values(value=epoch))
+    connection.execute(update(META).where(META.c.name == _EPOCH).values(value=epoch))
     return epoch
 
 
