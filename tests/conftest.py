@@ -4,10 +4,20 @@ import os
 import sys
 
 import pytest
+import structlog
 
 # Where a machine is told to keep nothing compiled, each process that a test starts would compile all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# The library's own way to show an exception draws every variable of every frame, which takes longer than many a test.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 # Fixtures may build on each other: their assertions are rewritten whichever is imported first.
 pytest.register_assert_rewrite("tests.fixtures")
@@ -26,6 +36,7 @@ pytest_plugins = [
     "tests.fixtures.gateway_at_sim",
     "tests.fixtures.gateway_process",
     "tests.fixtures.market",
+    "tests.fixtures.pace",
     "tests.fixtures.replica_processes",
     "tests.fixtures.replicas",
     "tests.fixtures.peopled",

@@ -231,8 +231,11 @@ async def test_a_stream_ends_at_its_age(make_edge: MakeEdge) -> None:
     await stream.read()
     edge.clock.advance(61)
     edge.desk.heartbeat()
-    await stream.read()
-    assert (await stream.read()).terminating.reason == streams_pb2.TERMINATION_REASON_MAX_AGE
+    told = await stream.read()
+    if not told.HasField("terminating"):
+        # The heartbeat may be told before the age is looked at, or not any more.
+        told = await stream.read()
+    assert told.terminating.reason == streams_pb2.TERMINATION_REASON_MAX_AGE
     refusal = refusal_of(await _ended(stream))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "STREAM_MAX_AGE")
 

@@ -12,10 +12,12 @@ from grpc import aio
 from brokergw.client import Client, GatewayCallError
 from tests.fixtures.edge import refusal_of
 from tests.fixtures.gateway_process import GatewayStarter
+from tests.fixtures.pace import Pace
 from tests.fixtures.sim import SimHandle
 from tests.scenario.test_way_to_live import replicas
 
 ACTS_WITHIN_S: Final = 1.0
+ACTS_AT_ALL_S: Final = 30.0
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.timeout(180)
 async def seconds_until_refused(call: Callable[[], Awaitable[Any]], reason: str) -> float:
     """Repeat a call until it is refused; gives how long that took."""
     began = time.monotonic()
-    while time.monotonic() - began < 3 * ACTS_WITHIN_S:
+    while time.monotonic() - began < ACTS_AT_ALL_S:
         try:
             await call()
         except GatewayCallError as error:
@@ -44,7 +46,7 @@ async def ended(call: Any) -> tuple[float, str]:
 
 
 async def test_a_revocation_acts_on_every_replica_and_on_open_streams(
-    start_gateway: GatewayStarter, broker_sim: SimHandle, postgresql_of_module: str
+    start_gateway: GatewayStarter, broker_sim: SimHandle, postgresql_of_module: str, pace: Pace
 ) -> None:
     """S1: a key that is revoked on one process is refused, and its stream ended, on the other; so is a role."""
     first, second = replicas(start_gateway, broker_sim, postgresql_of_module)
@@ -68,14 +70,15 @@ async def test_a_revocation_acts_on_every_replica_and_on_open_streams(
         reading = asyncio.ensure_future(ended(stream))
         await admin.revoke_api_key(key.key_id)
         revoked_at = time.monotonic()
-        assert await seconds_until_refused(elsewhere.list_accounts, "API_KEY_REVOKED") <= ACTS_WITHIN_S
-        ended_at, reason = await asyncio.wait_for(reading, 3 * ACTS_WITHIN_S)
-        assert (ended_at - revoked_at <= ACTS_WITHIN_S, reason) == (True, "API_KEY_REVOKED")
+        assert await seconds_until_refused(elsewhere.list_accounts, "API_KEY_REVOKED") <= pace.allows(ACTS_WITHIN_S)
+        ended_at, reason = await asyncio.wait_for(reading, ACTS_AT_ALL_S)
+        assert reason == "API_KEY_REVOKED"
+        assert ended_at - revoked_at <= pace.allows(ACTS_WITHIN_S)
 
         async def look() -> None:
             await operator._caller.read(operator._admin.GetKillSwitch, halts_pb2.GetKillSwitchRequest(), None)
 
         await look()
         await admin.revoke_role("olga", "operator")
-        assert await seconds_until_refused(look, "ROLE_MISSING") <= ACTS_WITHIN_S
+        assert await seconds_until_refused(look, "ROLE_MISSING") <= pace.allows(ACTS_WITHIN_S)
     assert alice not in first.log() + second.log()

@@ -11,10 +11,12 @@ from brokerapi.v1 import live_pb2
 from brokergw.client import Client, GatewayCallError
 from brokergw.client.messages import words
 from tests.fixtures.gateway_process import GatewayProcess, GatewayStarter, settings_for_sim
+from tests.fixtures.pace import Pace
 from tests.fixtures.sim import SimHandle
 from tests.scenario.broker_record import placed
 
 ACTS_WITHIN_S: Final = 1.0
+ACTS_AT_ALL_S: Final = 30.0
 _SECRET: Final = "YnJva2VyZ3cgdGVzdHMgb25seSwgMzIgYnl0ZXMgISE="
 _STEP_S: Final = 30
 
@@ -76,13 +78,13 @@ async def seconds_until(client: Client, account_id: str, *, through: bool) -> fl
     """Place orders until they are let through, or until they no longer are; gives how long that took."""
     began = time.monotonic()
     while await let_through(client, account_id) is not through:
-        assert time.monotonic() - began < 2 * ACTS_WITHIN_S
+        assert time.monotonic() - began < ACTS_AT_ALL_S
         await asyncio.sleep(0.01)
     return time.monotonic() - began
 
 
 async def test_live_money_takes_every_step_and_ends_everywhere_within_a_second(
-    start_gateway: GatewayStarter, broker_sim: SimHandle, postgresql_of_module: str
+    start_gateway: GatewayStarter, broker_sim: SimHandle, postgresql_of_module: str, pace: Pace
 ) -> None:
     """T3: mock, then paper, then live by grant, acknowledgement, authenticator and code; the revocation acts at once.
 
@@ -112,11 +114,11 @@ async def test_live_money_takes_every_step_and_ends_everywhere_within_a_second(
         assert (words(modes, "mode"), list(modes.missing)) == ("LIVE", [])
 
         await buy(alice, account)
-        assert await seconds_until(alice_elsewhere, account, through=True) <= ACTS_WITHIN_S
+        assert await seconds_until(alice_elsewhere, account, through=True) <= pace.allows(ACTS_WITHIN_S)
 
         await admin.revoke_live_trading("alice")
         assert (await denied(alice_elsewhere, account)).metadata["missing"] == "GRANT ESCALATION"
-        assert await seconds_until(alice, account, through=False) <= ACTS_WITHIN_S
+        assert await seconds_until(alice, account, through=False) <= pace.allows(ACTS_WITHIN_S)
         sent = len(placed(broker_sim))
         await denied(alice, account)
         assert len(placed(broker_sim)) == sent
