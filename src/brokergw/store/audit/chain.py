@@ -9,7 +9,7 @@ A chain rides on the engine whose transactions it writes in (`chained`), where `
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -42,10 +42,20 @@ class Head:
 class Chain:
     """The chain of one writer, called from one thread at a time; `durable` may be read from others.
 
-    `writer` says which of a process's writers it is, `signer` vouches that the process began it.
+    `writer` says which of a process's writers it is, `signer` vouches that the process began it. `note` hears of each
+    head that is durable, in the writing thread.
     """
 
-    def __init__(self, writer: str, instance_id: str, clock: Clock, signer: Signer | None, dialect: str) -> None:
+    def __init__(
+        self,
+        writer: str,
+        instance_id: str,
+        clock: Clock,
+        signer: Signer | None,
+        dialect: str,
+        note: Callable[[Head], None] = lambda _: None,
+    ) -> None:
+        self._note = note
         self._writer = writer
         self._instance_id = instance_id
         self._clock = clock
@@ -89,7 +99,9 @@ class Chain:
 
     def confirm(self) -> None:
         """Take note that the last transaction is durable."""
-        self.durable = self._working
+        if self._working is not self.durable:
+            self.durable = self._working
+            self._note(self.durable)
         self._confirmed = True
 
     def begin(self, _connection: Connection) -> None:

@@ -1,12 +1,13 @@
 """What a verification has found so far: how far each chain is signed, and the first thing wrong with each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
 from brokergw.ports.audit import AuditFault, AuditProblem
 from brokergw.store.audit.chain import Head
 from brokergw.store.notary.checkpoint import Checkpoint
+from brokergw.store.notary.tails import Noted
 
 PROBLEMS_MAX: Final = 100
 
@@ -18,6 +19,13 @@ class Pruned:
     horizon_ns: int = 0
     heads: dict[str, Head] = field(default_factory=dict)
     checkpoints: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def by(cls, made: Checkpoint | None) -> Self:
+        """Read it from that checkpoint; nothing was taken where there is none."""
+        if made is None:
+            return cls()
+        return cls(made.horizon_ns, {head.chain: head for head in made.pruned}, dict(made.pruned_checkpoints))
 
     def last_of(self, chain: str) -> int:
         """Give the number of the last row that was taken from a chain; 0 for none."""
@@ -47,6 +55,8 @@ class Findings:
     def __init__(self) -> None:
         self.signs: dict[str, ChainSigns] = {}
         self.found = 0
+        self._gone: dict[str, Head] = {}
+        self._replaced: dict[str, Head] = {}
         self._problems: dict[str, AuditProblem] = {}
 
     def problem(self, fault: AuditFault, subject: str, position: int, detail: str, last: int | None = None) -> None:
@@ -78,6 +88,14 @@ class Findings:
             )
         self.found += sum(last - first + 1 for _, first, last in made.found)
 
+    def noted(self, noted: Sequence[Noted], hashes: Mapping[tuple[str, int], str], pruned: Pruned) -> None:
+        """Hold rows that were noted as durable, beside the database, against the hashes that stand where they were."""
+        for each in noted:
+            head = each.head
+            standing = hashes.get((head.chain, head.sequence))
+            if standing != head.hash and not pruned.covers(head, each.time_ns):
+                (self._gone if standing is None else self._replaced)[head.chain] = head
+
     def explain(self, lengths: Mapping[str, int], pruned: Pruned) -> None:
         """Note what only the checkpoints show: chains gone, cut, or written again. `lengths` are their last rows."""
         for chain, signs in sorted(self.signs.items()):
@@ -97,3 +115,19 @@ class Findings:
             else:
                 detail = "the hashes agree with one another, but not with what was signed"
                 self.problem(AuditFault.ROW_REWRITTEN, chain, first, detail, bad)
+        self._explain_unsigned(lengths)
+
+    def _explain_unsigned(self, lengths: Mapping[str, int]) -> None:
+        """Note what happened to rows between the last checkpoint of their process and its end."""
+        for chain, head in self._gone.items():
+            length = lengths.get(chain, 0)
+            fault = AuditFault.ROW_MISSING if length else AuditFault.CHAIN_MISSING
+            detail = f"row {head.sequence} was durable, though not signed, and row {length} is the last"
+            if length < head.sequence and chain not in self._problems:
+                self.problem(fault, chain, length + 1, detail, head.sequence)
+        for chain, head in self._replaced.items():
+            if chain not in self._problems:
+                agreed = self.signs[chain].agreed if chain in self.signs else 0
+                first = agreed + 1 if agreed < head.sequence else head.sequence
+                detail = "it is another row than the one that was durable, though not signed"
+                self.problem(AuditFault.ROW_REWRITTEN, chain, first, detail, head.sequence)

@@ -29,7 +29,8 @@ from brokergw.store.notary.checkpoint import Checkpoint, SignedCheckpoint
 from brokergw.store.notary.file import CheckpointFile
 from brokergw.store.notary.heads import OpenChain, is_genuine, open_chains
 from brokergw.store.notary.pages import LogPages
-from brokergw.store.notary.restored import behind
+from brokergw.store.notary.restored import behind, cut
+from brokergw.store.notary.tails import TailFile
 from brokergw.store.reader import Reader
 from brokergw.store.tables import AUDIT_CHAINS, AUDIT_CHECKPOINTS
 
@@ -63,6 +64,7 @@ class Keeper:
         signer: Signer,
         instance_id: str,
         folder: Path,
+        tails: TailFile,
     ) -> None:
         self._chains = chains
         self._run = run
@@ -74,6 +76,7 @@ class Keeper:
         self.instance_id: Final = instance_id
         self._file = CheckpointFile(folder, instance_id)
         self._folder = folder
+        self._tails = tails
         self._last = Checkpoint(instance_id=instance_id, number=0, time_ns=0)
         self._last_hash = GENESIS
         self._signed: dict[str, int] = {}
@@ -98,25 +101,32 @@ class Keeper:
         """Sign the last rows; call it when every writer has ended. Who neither served nor wrote signs nothing."""
         if self._task is None:
             if not any(chain.durable.sequence for chain in self._chains):
+                self._tails.close(signed=True)
                 return
         else:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        signed = False
         try:
             await self._sign(self._write_alone, {}, last=True)
+            signed = True
         except (GatewayError, SQLAlchemyError, OSError) as error:
             # The store closes all the same, and the next process signs these rows.
             log.error("the end of the audit log is not signed", kind=kind_of(error))  # noqa: TRY400 - the kind says it
         self._file.close()
+        self._tails.close(signed=signed)
 
     async def _write_alone(self, whose: Whose, work: Work) -> Any:
         return await asyncio.to_thread(with_second_try, self._engine, whose, work)
 
     async def _work(self) -> None:
         try:
-            for instance_id in await behind(LogPages(self._reader, self._engine.dialect.name), self._folder):
+            pages = LogPages(self._reader, self._engine.dialect.name)
+            for instance_id in await behind(pages, self._folder):
                 log.error("the database is older than its checkpoints outside: restored, or bent", process=instance_id)
+            for chain in await cut(pages, self._folder, self.keys):
+                log.error("the audit log lacks rows that were durable, or has others in their place", chain=chain)
         except (GatewayError, OSError) as error:
             log.error("the checkpoints outside are not looked at", kind=kind_of(error))  # noqa: TRY400 - the kind says it
         while True:

@@ -12,6 +12,7 @@ from brokergw.store.group import RunsWork
 from brokergw.store.notary.keeper import Keeper
 from brokergw.store.notary.log import SqlAuditLog
 from brokergw.store.notary.retention import AuditRetention
+from brokergw.store.notary.tails import TailFile
 from brokergw.store.reader import Reader
 
 
@@ -36,10 +37,12 @@ class Chains:
         self._signer = None if keeping is None else Signer(keeping.secret)
         self._dialect = dialect
         self._chains: list[Chain] = []
+        self._tails = None if keeping is None else TailFile(keeping.folder, instance_id, clock.now_ns)
 
     def on(self, engine: Engine, writer: str) -> Engine:
         """Give an engine, over the same connections, whose transactions write into a chain of their own."""
-        chain = Chain(writer, self._instance_id, self._clock, self._signer, self._dialect)
+        noting = {} if self._tails is None else {"note": self._tails.note}
+        chain = Chain(writer, self._instance_id, self._clock, self._signer, self._dialect, **noting)
         self._chains.append(chain)
         return chained(engine, chain)
 
@@ -50,7 +53,7 @@ class Chains:
 
     def keeper(self, run: RunsWork, reader: Reader, engine: Engine) -> Keeper | None:
         """Make the one who signs them, where there is something to sign with."""
-        if self._keeping is None or self._signer is None:
+        if self._keeping is None or self._signer is None or self._tails is None:
             return None
         return Keeper(
             self._chains,
@@ -61,6 +64,7 @@ class Chains:
             signer=self._signer,
             instance_id=self._instance_id,
             folder=self._keeping.folder,
+            tails=self._tails,
         )
 
     def retention(self, keeper: Keeper | None, run: RunsWork, reader: Reader) -> AuditRetention | None:

@@ -26,6 +26,7 @@ from brokergw.store.notary.checkpoint import Checkpoint, CheckpointUnreadable, S
 from brokergw.store.notary.file import files_in
 from brokergw.store.notary.keeper import Keeper
 from brokergw.store.notary.pages import retentions
+from brokergw.store.notary.tails import tails_in
 from brokergw.store.reader import Reader
 from brokergw.store.tables import AUDIT, AUDIT_CHAINS, AUDIT_CHECKPOINTS
 
@@ -199,7 +200,10 @@ def _remove_checkpoints(database: Connection) -> int:
 
 
 def _remove_files(folder: Path, horizon_ns: int) -> None:
-    """Remove the files whose last checkpoint is too old."""
+    """Remove the files whose last checkpoint, or whose newest head, is too old."""
+    for path, noted in tails_in(folder):
+        if noted and max(each.time_ns for each in noted) < horizon_ns:
+            path.unlink(missing_ok=True)
     for _, path in files_in(folder):
         last = path.read_text().rstrip("\n").rpartition("\n")[2]
         try:

@@ -25,6 +25,7 @@ from brokergw.store.notary.file import files_in
 from brokergw.store.notary.findings import Findings, Pruned
 from brokergw.store.notary.heads import is_signed_opening, opened_behind
 from brokergw.store.notary.pages import PAGE, LogPages
+from brokergw.store.notary.tails import tails_in
 
 
 class Verification:
@@ -46,12 +47,11 @@ class Verification:
     async def run(self) -> AuditReport:
         """Walk; raises JOURNAL_UNAVAILABLE, or OSError for a file that cannot be read."""
         made = newest_retention(await self._pages.retentions(), self._keys)
-        if made is not None:
-            heads = {head.chain: head for head in made.pruned}
-            self._pruned = Pruned(made.horizon_ns, heads, dict(made.pruned_checkpoints))
+        self._pruned = Pruned.by(made)
         for folder in self._folders:
             for instance_id, path in files_in(folder):
                 await self._check_file(instance_id, path)
+            await self._check_tails(folder)
         await self._check_checkpoints()
         await self._check_rows()
         self._findings.explain(self._lengths, self._pruned)
@@ -75,6 +75,13 @@ class Verification:
                 kept = [line for line in lines if line.endswith("\n")]
                 await self._check_lines(instance_id, kept, number)
                 number += len(lines)
+
+    async def _check_tails(self, folder: Path) -> None:
+        noted = [each for _, some in tails_in(folder) for each in some]
+        for start in range(0, len(noted), PAGE):
+            some = noted[start : start + PAGE]
+            hashes = await self._pages.hashes([(each.head.chain, each.head.sequence) for each in some])
+            self._findings.noted(some, hashes, self._pruned)
 
     async def _check_lines(self, instance_id: str, lines: Sequence[str], done: int) -> None:
         """Hold a file's lines against the table; what the table has lost is believed where its signature is good."""
