@@ -238,3 +238,77 @@ def test_schwab_ends_a_login_after_seven_days(days: float, *, good: bool) -> Non
         else:
             with refused("unsupported_token_type"):
                 refresh(side, client, token["refresh_token"])
+
+
+def revoke(side: BrokerSide, client: OAuth2Session, token: str, **more: Any) -> requests.Response:
+    """Have a token ended."""
+    reply: requests.Response = client.revoke_token(side.sim.url + side.server.manners.revoke_path, token=token, **more)
+    return reply
+
+
+@pytest.mark.parametrize("hint", ["refresh_token", "access_token", "something else", None])
+def test_a_revoked_refresh_token_ends_its_login(side: BrokerSide, hint: str | None) -> None:
+    """Whatever the hint says it is: no token of that login works any more."""
+    client = client_of(side)
+    token = fetch(side, client, agree(side, client))
+    assert revoke(side, client, token["refresh_token"], token_type_hint=hint).status_code == 200
+    assert account(side, token["access_token"]) == 401
+    with refused("invalid_grant"):
+        refresh(side, client, token["refresh_token"])
+
+
+def test_a_revoked_access_token_leaves_the_refresh_token(side: BrokerSide) -> None:
+    """The one ends, and with the other there is a new one."""
+    client = client_of(side)
+    token = fetch(side, client, agree(side, client))
+    assert revoke(side, client, token["access_token"]).status_code == 200
+    assert account(side, token["access_token"]) == 401
+    assert account(side, refresh(side, client, token["refresh_token"])["access_token"]) == 200
+
+
+def test_what_ended_already_or_never_was_is_no_error(side: BrokerSide) -> None:
+    """The same token again, and one that nobody gave, are answered as if they had been revoked now."""
+    client = client_of(side)
+    token = fetch(side, client, agree(side, client))
+    for each in (token["refresh_token"], token["refresh_token"], token["access_token"], "never given"):
+        assert revoke(side, client, each).status_code == 200
+
+
+@pytest.mark.parametrize("change", [{"client_secret": "wrong"}, {"client_id": "nobody"}])
+def test_who_is_not_the_client_revokes_nothing(side: BrokerSide, change: dict[str, str]) -> None:
+    """A wrong secret and an unknown client are refused, and the token lives."""
+    client = client_of(side)
+    token = fetch(side, client, agree(side, client))
+    reply = revoke(side, client_of(side, **change), token["refresh_token"])
+    assert (reply.status_code, reply.json()["error"]) == (401, "invalid_client")
+    assert reply.headers["WWW-Authenticate"].startswith("Basic")
+    assert account(side, token["access_token"]) == 200
+
+
+def test_another_clients_token_is_not_revoked(side: BrokerSide) -> None:
+    """A token ends for the client alone that it was given to."""
+    other = Client(client_id="app-2", client_secret="another", redirect_uris=(CALLBACK,), account="PKSIMULATOR")
+    side.server._clients["app-2"] = other  # type: ignore[index]
+    client = client_of(side)
+    token = fetch(side, client, agree(side, client))
+    reply = revoke(side, client_of(side, client_id="app-2", client_secret="another"), token["refresh_token"])
+    assert (reply.status_code, reply.json()["error"]) == (400, "invalid_grant")
+    assert account(side, token["access_token"]) == 200
+
+
+def test_a_kind_that_is_not_revoked_is_refused() -> None:
+    """A server that ends refresh tokens only says so of an access token, which lives."""
+    with broker_side(replace(MANNERS["standard"], revokes=("refresh_token",))) as side:
+        client = client_of(side)
+        token = fetch(side, client, agree(side, client))
+        reply = revoke(side, client, token["access_token"])
+        assert (reply.status_code, reply.json()["error"]) == (400, "unsupported_token_type")
+        assert account(side, token["access_token"]) == 200
+
+
+def test_a_revocation_names_a_token_in_a_form(side: BrokerSide) -> None:
+    """Without a token, and in another way than a POST, it is no revocation."""
+    url = side.sim.url + side.server.manners.revoke_path
+    reply = revoke(side, client_of(side), "")
+    assert (reply.status_code, reply.json()["error"]) == (400, "invalid_request")
+    assert requests.get(url, params={"token": "t"}, timeout=10).status_code == 405

@@ -232,6 +232,48 @@ CONNECTION_WARNING_CODE_NO_BINDING_POSSIBLE: ConnectionWarningCode.ValueType  # 
 """No strategy can trade through it, whatever is bound to it."""
 Global___ConnectionWarningCode: _TypeAlias = ConnectionWarningCode  # noqa: Y015
 
+class _BrokerRevocation:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BrokerRevocationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BrokerRevocation.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BROKER_REVOCATION_UNSPECIFIED: _BrokerRevocation.ValueType  # 0
+    """There were none."""
+    BROKER_REVOCATION_NOT_OFFERED: _BrokerRevocation.ValueType  # 1
+    """The broker offers no way to end them from outside: it is for the user to take the application's access away there."""
+    BROKER_REVOCATION_ASKED: _BrokerRevocation.ValueType  # 2
+    """The broker was asked to end them, and its answer is not on record."""
+    BROKER_REVOCATION_ENDED: _BrokerRevocation.ValueType  # 3
+    """The broker has ended them."""
+    BROKER_REVOCATION_REFUSED: _BrokerRevocation.ValueType  # 4
+    """The broker has refused to."""
+    BROKER_REVOCATION_UNANSWERED: _BrokerRevocation.ValueType  # 5
+    """The broker gave no usable answer in time."""
+    BROKER_REVOCATION_UNREADABLE: _BrokerRevocation.ValueType  # 6
+    """They could not be opened, so that nobody could name them to the broker."""
+
+class BrokerRevocation(_BrokerRevocation, metaclass=_BrokerRevocationEnumTypeWrapper):
+    """BrokerRevocation tells what became at the broker of tokens of OAuth that are destroyed at the gateway, because the
+    connection was revoked or authorized again.
+    """
+
+BROKER_REVOCATION_UNSPECIFIED: BrokerRevocation.ValueType  # 0
+"""There were none."""
+BROKER_REVOCATION_NOT_OFFERED: BrokerRevocation.ValueType  # 1
+"""The broker offers no way to end them from outside: it is for the user to take the application's access away there."""
+BROKER_REVOCATION_ASKED: BrokerRevocation.ValueType  # 2
+"""The broker was asked to end them, and its answer is not on record."""
+BROKER_REVOCATION_ENDED: BrokerRevocation.ValueType  # 3
+"""The broker has ended them."""
+BROKER_REVOCATION_REFUSED: BrokerRevocation.ValueType  # 4
+"""The broker has refused to."""
+BROKER_REVOCATION_UNANSWERED: BrokerRevocation.ValueType  # 5
+"""The broker gave no usable answer in time."""
+BROKER_REVOCATION_UNREADABLE: BrokerRevocation.ValueType  # 6
+"""They could not be opened, so that nobody could name them to the broker."""
+Global___BrokerRevocation: _TypeAlias = BrokerRevocation  # noqa: Y015
+
 @_typing.final
 class Permission(_message.Message):
     """Permission is how one tier of a connection stands."""
@@ -320,6 +362,7 @@ class Connection(_message.Message):
     SCOPES_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     BINDINGS_FIELD_NUMBER: _builtins.int
+    BROKER_REVOCATION_FIELD_NUMBER: _builtins.int
     connection_id: _builtins.str
     """The gateway's id."""
     broker: _builtins.str
@@ -344,6 +387,8 @@ class Connection(_message.Message):
     """Whether the record is in step with the broker."""
     sync_detail: _builtins.str
     """Why there is no next time, in words."""
+    broker_revocation: Global___BrokerRevocation.ValueType
+    """What became at the broker of the tokens that it had last and has no more."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was made."""
@@ -399,10 +444,11 @@ class Connection(_message.Message):
         scopes: _abc.Iterable[Global___ReadScope.ValueType] | None = ...,
         warnings: _abc.Iterable[Global___ConnectionWarning] | None = ...,
         bindings: _abc.Iterable[_live_pb2.ModeBinding] | None = ...,
+        broker_revocation: Global___BrokerRevocation.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_sync_time", b"last_sync_time", "next_sync_time", b"next_sync_time", "revoke_time", b"revoke_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_label", b"account_label", "bindings", b"bindings", "broker", b"broker", "connection_id", b"connection_id", "create_time", b"create_time", "environment", b"environment", "freshness", b"freshness", "has_key", b"has_key", "health", b"health", "health_detail", b"health_detail", "key_last_four", b"key_last_four", "label", b"label", "last_sync_time", b"last_sync_time", "next_sync_time", b"next_sync_time", "permissions", b"permissions", "revoke_time", b"revoke_time", "scopes", b"scopes", "sync_detail", b"sync_detail", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_label", b"account_label", "bindings", b"bindings", "broker", b"broker", "broker_revocation", b"broker_revocation", "connection_id", b"connection_id", "create_time", b"create_time", "environment", b"environment", "freshness", b"freshness", "has_key", b"has_key", "health", b"health", "health_detail", b"health_detail", "key_last_four", b"key_last_four", "label", b"label", "last_sync_time", b"last_sync_time", "next_sync_time", b"next_sync_time", "permissions", b"permissions", "revoke_time", b"revoke_time", "scopes", b"scopes", "sync_detail", b"sync_detail", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -257,7 +257,7 @@ class Desk:
         self._connection_watch = ConnectionWatch(self._sessions, cards, clock)
         self.watch_connections = self._connection_watch.stream
         self._directory = directory
-        connections = Connections(directory, self._sessions, cards, self._tail, self.live, clock)
+        connections = self._connections = Connections(directory, self._sessions, cards, self._tail, self.live, clock)
         self.create_connection, self.update_connection = connections.create, connections.update
         self.get_connection, self.list_connections = connections.get, connections.list
         self.test_connection, self.revoke_connection = connections.test, connections.revoke
@@ -294,6 +294,7 @@ class Desk:
     def authorize_by(self, sources: OAuthSources) -> None:
         """Authorise connections by OAuth; before the start."""
         self.oauth = OAuthParts(sources, self._sessions, self._directory, self._notifier, self._clock)
+        self._connections.revoking = self.oauth.revoking
 
     async def begin_oauth(self, caller: Caller, wanted: Beginning) -> Begun:
         """Begin an authorization at a broker."""

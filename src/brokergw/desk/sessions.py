@@ -295,9 +295,9 @@ class Sessions:
 
     def _revoke(self, session: Session, connection: Connection) -> bool:
         """Let nothing more through a session; tells whether anything could go through before."""
-        if session.connection.revoked:
+        before, session.connection = session.connection, connection
+        if before.revoked:
             return False
-        session.connection = connection
         session.health, session.stream_up, session.detail = ConnectionHealth.REVOKED, False, "revoked"
         session.let_go()
         return True

@@ -105,12 +105,30 @@ class ConnectionHealth(StrEnum):
     ERROR = "ERROR"
 
 
+@unique
+class BrokerRevocation(StrEnum):
+    """What became at the broker of tokens that are destroyed here.
+
+    NOTHING: there were none. ASKED: it is being asked, or whoever asked has died. UNANSWERED: it gave no usable answer
+    in time. UNREADABLE: they did not open, so that nobody could name them to it.
+    """
+
+    NOTHING = ""
+    NOT_OFFERED = "NOT_OFFERED"
+    ASKED = "ASKED"
+    ENDED = "ENDED"
+    REFUSED = "REFUSED"
+    UNANSWERED = "UNANSWERED"
+    UNREADABLE = "UNREADABLE"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
     """A user's link to a broker, and the account behind it; never holds a secret.
 
     `has_key` and `key_last_four` are all that is ever shown of the credentials; `credentials_version` rises with each
-    change of them, and is 0 where there never were any. `label` is the user's own name for it.
+    change of them, and is 0 where there never were any. `label` is the user's own name for it. `broker_revocation` is
+    about the tokens that it had last and has no more.
     """
 
     connection_id: str
@@ -125,6 +143,7 @@ class Connection:
     revoke_time_ns: int | None = None
     credentials_version: int = 0
     label: str = ""
+    broker_revocation: BrokerRevocation = BrokerRevocation.NOTHING
 
     @property
     def revoked(self) -> bool:

@@ -23,19 +23,35 @@ class Body(StrEnum):
 
 @unique
 class ClientProof(StrEnum):
-    """How a token request proves whose application asks: HTTP Basic, or id and secret beside the parameters."""
+    """How a token request proves whose application asks: HTTP Basic, or id and secret beside the parameters.
+
+    BEARER is for revocations alone: the token that is to end speaks for itself.
+    """
 
     BASIC = "BASIC"
     PARAMETERS = "PARAMETERS"
+    BEARER = "BEARER"
+
+
+@unique
+class TokenKind(StrEnum):
+    """What a token is, in the words of RFC 7009."""
+
+    REFRESH = "refresh_token"
+    ACCESS = "access_token"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoints:
-    """Where one environment's authorization server is; `issuer` is what it calls itself (RFC 9207), where it says."""
+    """Where one environment's authorization server is; `issuer` is what it calls itself (RFC 9207), where it says.
+
+    `revoke_url` is where tokens are ended before their time (RFC 7009), empty where a broker offers no such thing.
+    """
 
     authorize_url: str
     token_url: str
     issuer: str = ""
+    revoke_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +72,8 @@ class OAuthProfile:
 
     `endpoints` has the environments that can be authorised for. `scopes` are asked for when the user names none,
     `parameters` are added to every authorization request. `echoes_state` False: the callback comes without our state.
-    `refresh_proof` is how a refresh proves the application where that differs from `proof`.
+    `refresh_proof` and `revoke_proof` are how a refresh and a revocation prove the application where that differs from
+    `proof`; `revokes` are the kinds of tokens that are revoked, in this order.
 
     `access_life_s` stands in where a reply gives no life, None is for ever. `refreshes` False: there are no refresh
     tokens. `rotates`: each refresh may give another refresh token, and the old one is dead. `grant_life_s` is how long
@@ -71,6 +88,8 @@ class OAuthProfile:
     body: Body = Body.FORM
     proof: ClientProof = ClientProof.PARAMETERS
     refresh_proof: ClientProof | None = None
+    revoke_proof: ClientProof | None = None
+    revokes: tuple[TokenKind, ...] = (TokenKind.REFRESH, TokenKind.ACCESS)
     names: ReplyNames = field(default_factory=ReplyNames)
     pkce: bool = True
     echoes_state: bool = True

@@ -1,13 +1,22 @@
 """The links of users to brokers, and their sealed credentials."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from brokergw.model.account import Connection
+from brokergw.model.account import BrokerRevocation, Connection
 from brokergw.model.events import AuditRow
 from brokergw.model.whose import Whose
 from brokergw.ports.broker import Credentials
 from brokergw.ports.vault import Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Destroyed:
+    """What a revocation took away: the tokens of a connection that had any, unless they did not open."""
+
+    credentials: Credentials | None = None
+    unreadable: bool = False
 
 
 class ConnectionDirectory(Protocol):
@@ -50,9 +59,24 @@ class ConnectionDirectory(Protocol):
         """Name a connection as its user wants it; False when there is none that is not revoked."""
         ...
 
-    async def revoke(self, user_id: str, connection_id: str, time_ns: int, audit: AuditRow | None = None) -> bool:
-        """Revoke a connection, destroy its credentials and end what is bound to its account; False when there is none.
+    async def revoke(
+        self,
+        user_id: str,
+        connection_id: str,
+        time_ns: int,
+        audit: AuditRow | None = None,
+        *,
+        at_broker: BrokerRevocation = BrokerRevocation.NOTHING,
+    ) -> Destroyed | None:
+        """Revoke a connection, destroy its credentials and end what is bound to its account; None when there is none.
 
-        Done again it changes nothing, and the audit is told once.
+        `at_broker` goes onto the record with it where there were tokens of OAuth. Done again it changes nothing, and
+        the audit is told once.
         """
+        ...
+
+    async def note_broker_revocation(
+        self, user_id: str, connection_id: str, outcome: BrokerRevocation, audit: AuditRow
+    ) -> None:
+        """Put on record what became of a connection's former tokens at the broker."""
         ...

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from brokergw.model.account import Connection, Environment
-from brokergw.model.oauth import Application, Grant, IssuedTokens, OAuthProfile
+from brokergw.model.oauth import Application, Grant, IssuedTokens, OAuthProfile, TokenKind
 from brokergw.ports.broker import Credentials
 from brokergw.ports.permit import Permit
 
@@ -44,6 +44,12 @@ class TokenEndpoint(Protocol):
         permit: Permit,
     ) -> IssuedTokens:
         """Turn a refresh token into the next tokens; nothing leaves once the permit has expired."""
+        ...
+
+    async def revoke(
+        self, profile: OAuthProfile, environment: Environment, application: Application, kind: TokenKind, token: str
+    ) -> None:
+        """End a token at the broker, where the profile offers that; one that has ended already is no refusal."""
         ...
 
 

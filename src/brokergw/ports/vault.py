@@ -10,13 +10,15 @@ class Purpose(StrEnum):
     """What an opened secret is for; the audit says it with each opening.
 
     SESSION: a process begins to speak for a connection. TEST: the user asks whether the broker takes it. REFRESH: a
-    token is exchanged for the next one. AUTHORIZE: a user authorises the gateway anew.
+    token is exchanged for the next one. AUTHORIZE: a user authorises the gateway anew. REVOKE: the broker is asked to
+    end what is no longer wanted here.
     """
 
     SESSION = "SESSION"
     TEST = "TEST"
     REFRESH = "REFRESH"
     AUTHORIZE = "AUTHORIZE"
+    REVOKE = "REVOKE"
 
 
 class CredentialsMoved(GatewayError):

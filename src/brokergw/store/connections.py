@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection as Database
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, literal, select, update
 
-from brokergw.model.account import Connection, Environment
+from brokergw.model.account import BrokerRevocation, Connection, Environment
 from brokergw.model.events import AuditRow
+from brokergw.model.oauth import TokenKind
 from brokergw.model.whose import Whose, everyone, only
 from brokergw.ports.broker import Credentials
 from brokergw.ports.clock import Clock
+from brokergw.ports.directory import Destroyed
 from brokergw.ports.vault import CredentialsMoved, Purpose
 from brokergw.store.audit.chain import write_audit
 from brokergw.store.directory import insert_new, make_user_known
@@ -65,7 +67,11 @@ class SqlConnectionDirectory:
         """Give the write that stores a connection, for whoever has more to write with it."""
         version = 1 if credentials else 0
         sealed = self._sealed(connection, credentials or {}, version)
-        later = {"credentials_version": version, "label": connection.label}
+        later = {
+            "credentials_version": version,
+            "label": connection.label,
+            "broker_revocation": connection.broker_revocation.value,
+        }
 
         def work(database: Database) -> None:
             numbered = {"change": next_change(database, _SUBJECT)}
@@ -116,8 +122,9 @@ class SqlConnectionDirectory:
         if any(row.version < self._opened.get((connection_id, row.field), 0) for row in rows):
             # What was read may be older than what another call has opened since; what is there now must not be.
             rows = await self._rows(user_id, connection_id)
-        if not rows:
-            return None
+        return self._opened_for(rows, purpose) if rows else None
+
+    def _opened_for(self, rows: Sequence[Any], purpose: Purpose) -> Credentials:
         try:
             opened = {row.field: self._open(row) for row in rows}
         except Sealed as refusal:
@@ -183,34 +190,73 @@ class SqlConnectionDirectory:
 
         return bool(await self._run_grouped(only(user_id), work))
 
-    async def revoke(self, user_id: str, connection_id: str, time_ns: int, audit: AuditRow | None = None) -> bool:
-        """Revoke a connection, destroy its credentials and end what is bound to its account; False when there is none.
+    async def revoke(
+        self,
+        user_id: str,
+        connection_id: str,
+        time_ns: int,
+        audit: AuditRow | None = None,
+        *,
+        at_broker: BrokerRevocation = BrokerRevocation.NOTHING,
+    ) -> Destroyed | None:
+        """Revoke a connection, destroy its credentials and end what is bound to its account; None when there is none.
 
-        Done again it changes nothing, and the audit is told once.
+        `at_broker` goes onto the record with it where there were tokens of OAuth. Done again it changes nothing, and
+        the audit is told once.
         """
         known = (CONNECTIONS.c.user_id == user_id) & (CONNECTIONS.c.connection_id == connection_id)
-        account = _CONNECTIONS.with_only_columns(ACCOUNTS.c.account_id).where(known)
+        found = _CONNECTIONS.with_only_columns(ACCOUNTS.c.account_id, CONNECTIONS.c.broker).where(known)
         end = update(CONNECTIONS).where(known, CONNECTIONS.c.revoke_time_ns.is_(None))
 
-        def work(database: Database) -> bool:
-            account_id = database.scalar(account)
-            if account_id is None:
-                return False
+        def work(database: Database) -> Sequence[Any] | None:
+            there = database.execute(found).one_or_none()
+            if there is None:
+                return None
             # The changes are numbered first, as every other write of either does, so that none waits in a circle.
             touch(database, user_id)
             number = next_change(database, _SUBJECT)
-            bound = (MODE_BINDINGS.c.user_id == user_id, MODE_BINDINGS.c.account_id == account_id)
+            bound = (MODE_BINDINGS.c.user_id == user_id, MODE_BINDINGS.c.account_id == there.account_id)
             database.execute(delete(MODE_BINDINGS).where(*bound))
             gone = {"revoke_time_ns": time_ns, "has_key": False, "key_last_four": "", "change": number}
             ended = database.execute(end.values(gone)).rowcount
-            for table in (CREDENTIALS, OAUTH_GRANTS):
-                mine = (table.c.user_id == user_id, table.c.connection_id == connection_id)
-                database.execute(delete(table).where(*mine))
+            secrets, grants = (
+                delete(table).where(table.c.user_id == user_id, table.c.connection_id == connection_id)
+                for table in (CREDENTIALS, OAUTH_GRANTS)
+            )
+            # What is destroyed is what was there last, whatever was refreshed while this waited for its turn.
+            broker = literal(there.broker).label("broker")
+            rows = database.execute(secrets.returning(*CREDENTIALS.columns, broker)).all()
+            database.execute(grants)
+            if _are_tokens(rows):
+                database.execute(update(CONNECTIONS).where(known).values(broker_revocation=at_broker.value))
             if ended and audit is not None:
                 write_audit(database, audit)
-            return True
+            return rows
 
-        return bool(await self._run(only(user_id), work))
+        rows = await self._run(only(user_id), work)
+        return None if rows is None else self._destroyed(rows)
+
+    def _destroyed(self, rows: Sequence[Any]) -> Destroyed:
+        """Open what is destroyed here and may live on elsewhere."""
+        if not _are_tokens(rows):
+            return Destroyed()
+        try:
+            return Destroyed(self._opened_for(rows, Purpose.REVOKE))
+        except Sealed:
+            return Destroyed(unreadable=True)
+
+    async def note_broker_revocation(
+        self, user_id: str, connection_id: str, outcome: BrokerRevocation, audit: AuditRow
+    ) -> None:
+        """Put on record what became of a connection's former tokens at the broker."""
+        known = (CONNECTIONS.c.user_id == user_id, CONNECTIONS.c.connection_id == connection_id)
+
+        def work(database: Database) -> None:
+            number = next_change(database, _SUBJECT)
+            database.execute(update(CONNECTIONS).where(*known).values(broker_revocation=outcome.value, change=number))
+            write_audit(database, audit)
+
+        await self._run(only(user_id), work)
 
     async def _one(self, whose: Whose, condition: Any) -> Connection | None:
         wanted = _CONNECTIONS.where(rows_of(whose, CONNECTIONS), condition)
@@ -274,6 +320,10 @@ _CONNECTIONS = select(CONNECTIONS, ACCOUNTS.c.account_id).join(
 )
 
 
+def _are_tokens(rows: Sequence[Any]) -> bool:
+    return any(row.field == TokenKind.ACCESS.value for row in rows)
+
+
 def _connection_row(connection: Connection) -> dict[str, Any]:
     return {
         "user_id": connection.user_id,
@@ -302,4 +352,5 @@ def _connection(row: Any) -> Connection:
         revoke_time_ns=row.revoke_time_ns,
         credentials_version=row.credentials_version,
         label=row.label,
+        broker_revocation=BrokerRevocation(row.broker_revocation),
     )

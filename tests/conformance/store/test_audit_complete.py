@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 import brokergw.store
-from brokergw.model.account import Environment
+from brokergw.model.account import BrokerRevocation, Environment
 from brokergw.model.broker_config import BrokerConfig
 from brokergw.model.certificates import CertificateMapping, CertificateMatch
 from brokergw.model.mfa import Authenticator
@@ -45,7 +45,18 @@ ROW: Final = a_row("step")
 SOON: Final = START_NS * 2
 Act = Callable[[Store], Awaitable[object]]
 
-WRITERS: Final = {"_run", "_run_grouped", "_changed", "_tell", "_say", "_written", "insert_new", "commit", "run"}
+WRITERS: Final = {
+    "_run",
+    "_run_grouped",
+    "_opened_for",
+    "_changed",
+    "_tell",
+    "_say",
+    "_written",
+    "insert_new",
+    "commit",
+    "run",
+}
 """What a method of the store hands its writes to."""
 
 EXEMPT: Final = {
@@ -197,6 +208,10 @@ ACTS: Final[dict[str, tuple[Act | None, Act]]] = {
     ),
     "SqlConnectionDirectory.add": (None, _connected),
     "SqlConnectionDirectory.put_credentials": (_connected, _credentials_changed),
+    "SqlConnectionDirectory.note_broker_revocation": (
+        _connected,
+        lambda store: store.connections.note_broker_revocation(USER, "con_acc_9", BrokerRevocation.ENDED, ROW),
+    ),
     "SqlConnectionDirectory.revoke": (_connected, lambda store: store.connections.revoke(USER, "con_acc_9", 2, ROW)),
     "SqlConnectionDirectory.set_label": (
         _connected,

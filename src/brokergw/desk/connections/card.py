@@ -7,7 +7,7 @@ from typing import Final, Self
 
 from brokergw.desk.connections.tiers import Known, tiers_of
 from brokergw.desk.results import ConnectionStatus
-from brokergw.model.account import Connection, ConnectionHealth, Environment
+from brokergw.model.account import BrokerRevocation, Connection, ConnectionHealth, Environment
 from brokergw.model.connections import (
     ConnectionWarning,
     ReadScope,
@@ -29,6 +29,18 @@ _IDLE: Final = {
     ConnectionHealth.ERROR: "the connection cannot be used as it is",
     ConnectionHealth.REAUTHORIZATION_REQUIRED: "the broker refuses the stored credentials",
 }
+
+
+_THERE: Final = "take the application's access away there."
+_AT_BROKER: Final = {
+    BrokerRevocation.ENDED: "The broker has ended the tokens too.",
+    BrokerRevocation.ASKED: "The broker was asked to end the tokens; its answer is not on record.",
+    BrokerRevocation.NOT_OFFERED: f"The broker lets nobody end its tokens from outside: {_THERE}",
+    BrokerRevocation.REFUSED: f"The broker has refused to end its tokens: {_THERE}",
+    BrokerRevocation.UNANSWERED: f"The broker did not say whether it has ended the tokens: {_THERE}",
+    BrokerRevocation.UNREADABLE: f"The tokens did not open, so that the broker could not be told which: {_THERE}",
+}
+"""What became of the tokens at the broker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +95,8 @@ def _warnings(known: Known, sync: Sync, tiers: tuple[TierStanding, ...]) -> Iter
     status, connection = known.status, known.status.connection
     if connection.revoke_time_ns is not None:
         words = f"Access was revoked on {_moment(connection.revoke_time_ns)}; the credentials are destroyed."
-        yield ConnectionWarning(WarningCode.ACCESS_REVOKED, words)
+        at_broker = _AT_BROKER.get(connection.broker_revocation, "")
+        yield ConnectionWarning(WarningCode.ACCESS_REVOKED, f"{words} {at_broker}".strip())
     elif status.health is ConnectionHealth.REAUTHORIZATION_REQUIRED:
         words = f"{connection.broker} no longer takes the stored credentials: enter new ones."
         yield ConnectionWarning(WarningCode.CREDENTIALS_REFUSED, words)

@@ -15,7 +15,7 @@ from brokergw.desk.sessions import Session, Sessions
 from brokergw.model.account import AccountState, Connection, ConnectionHealth, Environment
 from brokergw.model.errors import FieldViolation, GatewayError, InvalidRequest, NotFound, Reason
 from brokergw.model.ids import new_id
-from brokergw.model.oauth import SECOND_NS, Application, Grant, IssuedTokens, OAuthProfile
+from brokergw.model.oauth import SECOND_NS, Application, Grant, IssuedTokens, OAuthProfile, TokenKind
 from brokergw.model.principal import Caller
 from brokergw.model.whose import only
 from brokergw.ports.broker import Credentials
@@ -194,11 +194,25 @@ class Authorizing:
                 Reason.BROKER_ACCOUNT_DIFFERS, "another account was authorized than the connection is for"
             )
         grant = self._grant(connection, profile, tokens)
-        changed = await self._needs.book.replace(connection, _held(attempt, tokens), grant, since=None)
+        # Read before they are replaced, which fails where they have changed since the connection was read.
+        former = await self._former(connection)
+        fresh = _held(attempt, tokens)
+        changed = await self._needs.book.replace(connection, fresh, grant, since=None)
+        if former is not None and self._needs.revoking is not None:
+            self._needs.revoking.end(changed, _but(former, fresh))
         session = await self._sessions.renew(changed)
         self._tokens.held(changed, profile).forget()
         welcome_back(session)
         return session.status
+
+    async def _former(self, connection: Connection) -> Credentials | None:
+        """Give what is about to be replaced; None where it does not open, which is a reason to authorise again."""
+        try:
+            return await self._needs.directory.credentials(connection.user_id, connection.connection_id, Purpose.REVOKE)
+        except GatewayError as error:
+            if error.reason is not Reason.CONNECTION_NOT_USABLE:
+                raise
+            return None
 
     async def _tried(self, attempt: Attempt, account_id: str, tokens: IssuedTokens) -> AccountState:
         """Ask the broker whose account the token is for; nothing is kept unless it says."""
@@ -262,6 +276,12 @@ def welcome_back(session: Session) -> None:
     """Show that a connection is good again until its feed tells more."""
     if session.health is ConnectionHealth.REAUTHORIZATION_REQUIRED:
         session.health, session.detail = ConnectionHealth.CONNECTING, ""
+
+
+def _but(former: Credentials, fresh: Credentials) -> Credentials:
+    """Give former credentials without the tokens that are good still: some brokers give the same one again."""
+    kept = {kind.value for kind in TokenKind if former.get(kind.value) == fresh.get(kind.value)}
+    return Credentials(**{name: value for name, value in former.items() if name not in kept})
 
 
 def _held(attempt: Attempt, tokens: IssuedTokens) -> Credentials:

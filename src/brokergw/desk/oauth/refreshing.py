@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from brokergw.desk.oauth.refusals import no_token_now, nothing_granted, person_needed, reauthorize
+from brokergw.desk.oauth.revoking import Revoking
 from brokergw.desk.oauth.schedule import granted, tried_in_vain
 from brokergw.model.account import Connection, Environment
 from brokergw.model.alerts import Alert, AlertKind, Severity
@@ -37,13 +38,14 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class OAuthNeeds:
-    """What keeping tokens takes."""
+    """What keeping tokens takes; without `revoking` nobody asks a broker to end any."""
 
     book: GrantBook
     directory: ConnectionDirectory
     endpoint: TokenEndpoint
     notifier: Notifier
     clock: Clock
+    revoking: Revoking | None = None
 
 
 class Refreshing:
@@ -71,7 +73,13 @@ class Refreshing:
         fresh = {"access_token": tokens.access_token}
         if tokens.refresh_token:
             fresh["refresh_token"] = tokens.refresh_token
-        await self._keep(connection, Credentials(**fresh), after, grant.version)
+        try:
+            await self._keep(connection, Credentials(**fresh), after, grant.version)
+        except CredentialsMoved:
+            # Revoked or authorised again meanwhile: nobody keeps these, so the broker should not either.
+            if self._needs.revoking is not None:
+                self._needs.revoking.end(connection, Credentials(**{**held, **fresh}))
+            raise
         log.info("access token renewed", connection_id=grant.connection_id, broker=profile.broker)
 
     async def _asked(

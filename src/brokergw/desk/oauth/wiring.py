@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from brokergw.desk.oauth.authorizing import Authorizing
 from brokergw.desk.oauth.redirect import Redirects
 from brokergw.desk.oauth.refreshing import OAuthNeeds
+from brokergw.desk.oauth.revoking import Revoking
 from brokergw.desk.oauth.tokens import Tokens
 from brokergw.desk.oauth.watching import Watching
 from brokergw.desk.sessions import Sessions
@@ -41,7 +42,8 @@ class OAuthParts:
         notifier: Notifier,
         clock: Clock,
     ) -> None:
-        needs = OAuthNeeds(sources.grants, directory, sources.endpoint, notifier, clock)
+        self.revoking = Revoking(sources.profiles, directory, sources.endpoint, clock)
+        needs = OAuthNeeds(sources.grants, directory, sources.endpoint, notifier, clock, self.revoking)
         self.tokens = Tokens(sources.profiles, needs)
         sessions.tokens_of = self.tokens.of
         self.redirects = sources.redirects
@@ -63,6 +65,7 @@ class OAuthParts:
     async def stop(self) -> None:
         """Let what is under way at brokers end, and get on the record."""
         await self.tokens.close()
+        await self.revoking.close()
 
 
 def require_oauth(parts: OAuthParts | None) -> Authorizing:

@@ -6,10 +6,11 @@ from typing import Final
 from brokergw.desk.connections.card import ConnectionCard
 from brokergw.desk.connections.cards import Cards
 from brokergw.desk.live.live import Live
+from brokergw.desk.oauth.revoking import Revoking
 from brokergw.desk.session import Session
 from brokergw.desk.sessions import Sessions
 from brokergw.desk.streams.tail import Tail
-from brokergw.model.account import AccountState, Connection, Environment
+from brokergw.model.account import AccountState, BrokerRevocation, Connection, Environment
 from brokergw.model.capability import Authentication
 from brokergw.model.errors import FieldViolation, GatewayError, InvalidRequest, NotFound, Reason
 from brokergw.model.events import AuditRow
@@ -34,7 +35,7 @@ class ConnectionChange:
 
 
 class Connections:
-    """Keeps a user's links to brokers."""
+    """Keeps a user's links to brokers; `revoking` ends tokens at them, where connections are authorised by OAuth."""
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class Connections:
         self._tail = tail
         self._live = live
         self._clock = clock
+        self.revoking: Revoking | None = None
 
     async def create(
         self, caller: Caller, broker: str, environment: Environment, credentials: Credentials | None
@@ -119,13 +121,23 @@ class Connections:
         session = await self._sessions.owned_by(caller, connection_id)
         if not session.connection.revoked:
             audit = self._audit(caller, "connection.revoked", session.connection)
-            await self._directory.revoke(caller.user_id, connection_id, self._clock.now_ns(), audit)
+            await self._destroy(caller, session.connection, audit)
             revoked = await self._directory.get(only(caller.user_id), connection_id)
             if revoked is not None:
                 await self._sessions.close(revoked)
             self._tail.ring()
             await self._live.standings.refresh()
         return await self._cards.of(session)
+
+    async def _destroy(self, caller: Caller, connection: Connection, audit: AuditRow) -> None:
+        """End a connection on the record, and have the broker end its tokens without waiting for that."""
+        revoking = self.revoking
+        at_broker = BrokerRevocation.NOT_OFFERED if revoking is None else revoking.prospect(connection)
+        destroyed = await self._directory.revoke(
+            caller.user_id, connection.connection_id, self._clock.now_ns(), audit, at_broker=at_broker
+        )
+        if destroyed is not None and revoking is not None:
+            revoking.destroyed(connection, destroyed)
 
     async def _owned_and_alive(self, caller: Caller, connection_id: str) -> Session:
         session = await self._sessions.owned_by(caller, connection_id)

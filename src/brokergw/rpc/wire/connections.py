@@ -7,7 +7,7 @@ from brokerapi.v1 import connections_pb2 as pb
 
 from brokergw.desk.connections.card import ConnectionCard
 from brokergw.desk.verbs.connections import ConnectionChange
-from brokergw.model.account import ConnectionHealth, Environment
+from brokergw.model.account import BrokerRevocation, ConnectionHealth, Environment
 from brokergw.model.connections import ReadScope, SyncState, Tier, TierStanding, TierState, WarningCode
 from brokergw.model.errors import Reason
 from brokergw.ports.broker import Credentials
@@ -36,6 +36,9 @@ _SCOPE_TO: Final[dict[ReadScope, pb.ReadScope.ValueType]] = {
 }
 _WARNING_TO: Final[dict[WarningCode, pb.ConnectionWarningCode.ValueType]] = {
     code: pb.ConnectionWarningCode.Value(f"CONNECTION_WARNING_CODE_{code.value}") for code in WarningCode
+}
+_AT_BROKER_TO: Final[dict[BrokerRevocation, pb.BrokerRevocation.ValueType]] = {
+    each: pb.BrokerRevocation.Value(f"BROKER_REVOCATION_{each.value or 'UNSPECIFIED'}") for each in BrokerRevocation
 }
 
 NO_CONNECTION: Final = (
@@ -119,6 +122,7 @@ def connection_to_proto(card: ConnectionCard) -> pb.Connection:
         scopes=[_SCOPE_TO[each] for each in card.scopes],
         warnings=[pb.ConnectionWarning(code=_WARNING_TO[each.code], message=each.words) for each in card.warnings],
         bindings=[binding_to_proto(each) for each in card.bindings],
+        broker_revocation=_AT_BROKER_TO[connection.broker_revocation],
     )
 
 

@@ -13,14 +13,18 @@ class Manners:
     `token_body` is form, json or query (a GET). `client_auth` is basic, body or any. `camel` answers in camel case and
     refuses with status 200. Lives are in seconds, None is for ever; `access_life_s` None is not told. `grant_life_s`
     counts from the login. `rotates`: a refresh token is good once, and one that comes again ends its whole family.
+    `revoke_path` is where tokens are revoked, of the kinds that `revokes` names; `revoke_auth` may be bearer there.
     `pkce` is required, known (checked where it was begun) or ignored. `bearer` is what the token that opens the API is
     called.
     """
 
     authorize_path: str = "/oauth/authorize"
     token_path: str = "/oauth/token"  # noqa: S105 - a path
+    revoke_path: str = ""
+    revokes: tuple[str, ...] = ("refresh_token", "access_token")
     token_body: str = "form"  # noqa: S105 - a kind of body
     client_auth: str = "any"
+    revoke_auth: str = "any"
     camel: bool = False
     echoes_state: bool = True
     code_life_s: int = 600
@@ -35,7 +39,7 @@ class Manners:
 
 
 MANNERS: Final = {
-    "standard": Manners(pkce="required", issuer="https://sim.test"),
+    "standard": Manners(pkce="required", issuer="https://sim.test", revoke_path="/oauth/revoke"),
     "alpaca": Manners(access_life_s=None, refreshes=False, pkce="ignored", client_auth="body"),
     "schwab": Manners(
         authorize_path="/v1/oauth/authorize",
@@ -69,12 +73,17 @@ MANNERS: Final = {
     "coinbase": Manners(
         authorize_path="/oauth2/auth",
         token_path="/oauth2/token",  # noqa: S106 - a path
+        revoke_path="/oauth2/revoke",
+        revokes=("access_token",),
+        revoke_auth="bearer",
         client_auth="body",
         pkce="known",
     ),
     "akoya": Manners(
         authorize_path="/auth",
         token_path="/token",  # noqa: S106 - a path
+        revoke_path="/revoke",
+        revoke_auth="body",
         code_life_s=300,
         access_life_s=900,
         pkce="ignored",

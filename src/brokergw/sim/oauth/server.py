@@ -1,4 +1,4 @@
-"""An authorization server: its two endpoints, and every refusal of RFC 6749 and 7636.
+"""An authorization server: its endpoints, and every refusal of RFC 6749, 7636 and 7009.
 
 People at its authorization page do what `decision` says: they agree at once, or one of the errors comes back.
 """
@@ -80,6 +80,8 @@ class AuthorizationServer:
             return self._authorize(request)
         if path == self.manners.token_path:
             return self._token(request)
+        if self.manners.revoke_path and path == self.manners.revoke_path:
+            return self._revocation(request)
         return None
 
     # The authorization endpoint
@@ -157,8 +159,46 @@ class AuthorizationServer:
             case _:
                 raise _Refusal("unsupported_grant_type", "not this grant type")
 
-    def _parameters(self, request: WireRequest) -> dict[str, str]:
-        kind = self.manners.token_body
+    # The revocation endpoint (RFC 7009)
+
+    def _revocation(self, request: WireRequest) -> WireReply:
+        try:
+            asked = self._parameters(request, "form")
+            client = self._revoker(request, asked)
+            self._revoke(asked, client)
+        except _Refusal as refusal:
+            return self._refused(refusal)
+        return WireReply(200, headers={"Cache-Control": "no-store"})
+
+    def _revoker(self, request: WireRequest, asked: Mapping[str, str]) -> Client | None:
+        """Give who asks; None where the token speaks for itself."""
+        if self.manners.revoke_auth != "bearer":
+            return self._client(request, asked, self.manners.revoke_auth)
+        if request.headers.get("Authorization", "") != f"Bearer {asked.get('token', '')}":
+            raise _Refusal("invalid_client", "the token must be the bearer's", 401)
+        return None
+
+    def _revoke(self, asked: Mapping[str, str], client: Client | None) -> None:
+        token = asked.get("token", "")
+        if not token:
+            raise _Refusal("invalid_request", "token is missing")
+        # The hint only says where to look first.
+        books = {"refresh_token": self.memory.by_refresh, "access_token": self.memory.by_access}
+        found = next(((kind, book[token]) for kind, book in books.items() if token in book), None)
+        if found is None:
+            return
+        kind, grant = found
+        if client is not None and grant.client_id != client.client_id:
+            raise _Refusal("invalid_grant", "the token was given to somebody else")
+        if kind not in self.manners.revokes:
+            raise _Refusal("unsupported_token_type", f"no {kind} is revoked here")
+        if kind == "refresh_token":
+            self.memory.end(grant)
+        else:
+            self.memory.by_access.pop(token)
+
+    def _parameters(self, request: WireRequest, kind: str = "") -> dict[str, str]:
+        kind = kind or self.manners.token_body
         if request.method != ("GET" if kind == "query" else "POST"):
             raise _Refusal("invalid_request", "the wrong method", 405)
         if kind == "query":
@@ -172,7 +212,8 @@ class AuthorizationServer:
             raise _Refusal("invalid_request", "a parameter came twice")
         return dict(pairs)
 
-    def _client(self, request: WireRequest, asked: Mapping[str, str]) -> Client:
+    def _client(self, request: WireRequest, asked: Mapping[str, str], auth: str = "") -> Client:
+        auth = auth or self.manners.client_auth
         header = request.headers.get("Authorization", "")
         proofs = []
         if header:
@@ -183,7 +224,7 @@ class AuthorizationServer:
             raise _Refusal("invalid_client" if not proofs else "invalid_request", "prove the client once", 401)
         way, client_id, secret = proofs[0]
         client = self._clients.get(client_id)
-        if client is None or secret != client.client_secret or self.manners.client_auth not in {"any", way}:
+        if client is None or secret != client.client_secret or auth not in {"any", way}:
             raise _Refusal("invalid_client", "client authentication failed", 401)
         return client
 

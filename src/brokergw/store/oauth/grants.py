@@ -84,18 +84,16 @@ class SqlGrants:
         if since is not None:
             former.append(OAUTH_GRANTS.c.version == since)
 
-        def work(database: Database) -> bool:
+        def work(database: Database) -> None:
+            # The connection first, as a revocation has it, so that neither waits in a circle.
+            replaced = replacing(database)
             gone = database.execute(delete(OAUTH_GRANTS).where(*former)).rowcount
-            if since is not None and not gone:
-                return False
-            if not replacing(database):
+            if not replaced or (since is not None and not gone):
                 raise CredentialsMoved(connection.connection_id)
             database.execute(insert(OAUTH_GRANTS).values(_row(after)))
             write_audit(database, self._told(after, "oauth.authorized" if since is None else "oauth.refreshed", "OK"))
-            return True
 
-        if not await self._run(only(connection.user_id), work):
-            raise CredentialsMoved(connection.connection_id)
+        await self._run(only(connection.user_id), work)
         return replace(connection, credentials_version=after.version, has_key=True)
 
     async def claim(self, user_id: str, connection_id: str, version: int) -> Claim | None:

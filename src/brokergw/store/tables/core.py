@@ -76,6 +76,7 @@ CONNECTIONS: Final = Table(
     number_column("credentials_version"),
     text_column("label"),
     Column("change", number_column("change").type, nullable=False, index=True),
+    text_column("broker_revocation"),
 )
 """`change` numbers the last change of a row, over all rows."""
 

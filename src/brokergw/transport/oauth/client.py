@@ -7,12 +7,12 @@ of it is passed on, neither as words nor as a cause.
 from typing import Final
 
 from brokergw.model.account import Environment
-from brokergw.model.oauth import Application, IssuedTokens, OAuthProfile
+from brokergw.model.oauth import Application, IssuedTokens, OAuthProfile, TokenKind
 from brokergw.ports.oauth import Handover, TokenNotSent, TokenUnknown
 from brokergw.ports.permit import Permit, PermitExpired
-from brokergw.transport.http import Http, NotSentError, Timeouts, UnknownError
-from brokergw.transport.oauth.reply import read_tokens
-from brokergw.transport.oauth.request import TokenRequest, token_request
+from brokergw.transport.http import Http, NotSentError, Reply, Timeouts, UnknownError
+from brokergw.transport.oauth.reply import read_revocation, read_tokens
+from brokergw.transport.oauth.request import TokenRequest, revoke_request, token_request
 
 TIMEOUTS: Final = Timeouts(connect=3.0, pool=2.0, read=10.0, total=12.0)
 _ANSWER_BYTES_MAX: Final = 65_536
@@ -56,15 +56,23 @@ class TokenClient:
         proof = profile.refresh_proof or profile.proof
         return await self._send(profile, token_request(profile, environment, application, parameters, proof), permit)
 
+    async def revoke(
+        self, profile: OAuthProfile, environment: Environment, application: Application, kind: TokenKind, token: str
+    ) -> None:
+        """End a token at the broker."""
+        read_revocation(await self._reply(revoke_request(profile, environment, application, kind, token)))
+
     async def _send(self, profile: OAuthProfile, request: TokenRequest, permit: Permit | None = None) -> IssuedTokens:
+        return read_tokens(await self._reply(request, permit), profile)
+
+    async def _reply(self, request: TokenRequest, permit: Permit | None = None) -> Reply:
         try:
             if request.content is None and permit is not None:
                 # A request without a body has no step of its own in which its first byte leaves.
                 permit.spend()
                 permit = None
-            reply = await self._http.send(request.method, request.url, request.headers, request.content, permit)
+            return await self._http.send(request.method, request.url, request.headers, request.content, permit)
         except (NotSentError, PermitExpired):
             raise TokenNotSent("the authorization server cannot be reached") from None
         except UnknownError:
             raise TokenUnknown("the authorization server did not answer") from None
-        return read_tokens(reply, profile)

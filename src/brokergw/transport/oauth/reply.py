@@ -34,6 +34,19 @@ def read_tokens(reply: Reply, profile: OAuthProfile) -> IssuedTokens:
     return _tokens(document, profile)
 
 
+def read_revocation(reply: Reply) -> None:
+    """Read what a revocation came to; raises as `read_tokens`. No body is asked of a success (RFC 7009, 2.2)."""
+    if reply.status == 200:
+        return
+    if reply.status >= 500 or reply.status == 429:
+        # 503 says that the token is still good, the others may mean anything: it is asked for again.
+        raise TokenUnknown(f"the authorization server answered {reply.status}")
+    code = _code(_document(reply.body).get("error"))
+    if code is None or code in _TRANSIENT:
+        raise TokenUnknown(f"the authorization server answered {reply.status} without a reason")
+    raise TokenRefused(code)
+
+
 def _tokens(document: dict[str, Any], profile: OAuthProfile) -> IssuedTokens:
     names = profile.names
     kind = document.get(names.token_type, "bearer")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote_plus, urlencode
 
 from brokergw.model.account import Environment
-from brokergw.model.oauth import Application, Body, ClientProof, OAuthProfile
+from brokergw.model.oauth import Application, Body, ClientProof, OAuthProfile, TokenKind
 
 _FORM = "application/x-www-form-urlencoded"
 
@@ -44,6 +44,22 @@ def token_request(
             return TokenRequest("POST", url, headers | {"Content-Type": "application/json"}, json.dumps(whole).encode())
         case Body.FORM:
             return TokenRequest("POST", url, headers | {"Content-Type": _FORM}, urlencode(whole).encode())
+
+
+def revoke_request(
+    profile: OAuthProfile, environment: Environment, application: Application, kind: TokenKind, token: str
+) -> TokenRequest:
+    """Write a revocation, which is a form whatever else a broker likes (RFC 7009, 2.1)."""
+    headers = {"Content-Type": _FORM}
+    whole = {"token": token, "token_type_hint": kind.value}
+    match profile.revoke_proof or profile.proof:
+        case ClientProof.BASIC:
+            headers["Authorization"] = basic(application)
+        case ClientProof.PARAMETERS:
+            whole |= {"client_id": application.client_id, "client_secret": application.client_secret}
+        case ClientProof.BEARER:
+            headers["Authorization"] = f"Bearer {token}"
+    return TokenRequest("POST", profile.endpoints[environment].revoke_url, headers, urlencode(whole).encode())
 
 
 def basic(application: Application) -> str:

@@ -9,12 +9,13 @@ import pytest
 from brokergw.desk.desk import Desk
 from brokergw.desk.gates.standard import GateSettings
 from brokergw.desk.verbs.connections import ConnectionChange
-from brokergw.model.account import AccountState, Connection, ConnectionHealth, Environment
+from brokergw.model.account import AccountState, BrokerRevocation, Connection, ConnectionHealth, Environment
 from brokergw.model.capability import Authentication
 from brokergw.model.errors import GatewayError, InvalidRequest, NotFound, Reason
 from brokergw.model.events import AuditRow
 from brokergw.model.principal import Caller, Principal, Scope
 from brokergw.ports.broker import BrokerLink, Credentials
+from brokergw.ports.directory import Destroyed
 from brokergw.ports.vault import CredentialsMoved, Purpose
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.memory_journal import MemoryJournal
@@ -86,11 +87,19 @@ class Vault(OneConnection):
         self.connection = replace(changed, key_last_four=credentials.key_last_four)
         return self.connection
 
-    async def revoke(self, user_id: str, connection_id: str, time_ns: int, audit: AuditRow | None = None) -> bool:
+    async def revoke(
+        self,
+        user_id: str,
+        connection_id: str,
+        time_ns: int,
+        audit: AuditRow | None = None,
+        *,
+        at_broker: BrokerRevocation = BrokerRevocation.NOTHING,
+    ) -> Destroyed | None:
         assert audit is not None
         self.told.append(audit)
         self.stored = None
-        return await super().revoke(user_id, connection_id, time_ns, audit)
+        return await super().revoke(user_id, connection_id, time_ns, audit, at_broker=at_broker)
 
 
 @dataclass
