@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.killing.field import Field, open_field
+from tests.killing.flatten import play_flatten
 from tests.killing.rounds import Round, World, play
 from tests.killing.summary import in_a_line, in_words, verdict
 
@@ -59,7 +60,7 @@ async def _play_all(at: Field, world: World, chosen: argparse.Namespace) -> bool
     began = time.monotonic()
     try:
         for number in range(chosen.rounds):
-            played.append(await play(at, world, dice))
+            played.append(await (play_flatten(at, dice) if world is World.FLATTEN else play(at, world, dice)))
             _say(f"{world} {number}: {in_a_line(played[-1])}")
     finally:
         seconds = time.monotonic() - began

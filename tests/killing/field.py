@@ -35,6 +35,8 @@ _HOLDERS: Final = (
     b" AND classid = %s::bigint AND objid = %s::bigint"
 )
 
+_HOLDER: Final = "SELECT instance_id FROM leases JOIN broker_accounts USING (connection_id) WHERE account_id = %s"
+
 
 @dataclass
 class Field:
@@ -106,6 +108,8 @@ class Field:
         """Give when each order's permit was spent, by its id at the broker, since this was last asked."""
         found: dict[str, int] = {}
         for number, replica in enumerate(self.replicas):
+            if not notes_of(replica.directory).exists():
+                continue
             fresh = read_notes(notes_of(replica.directory), self.notes_read[number])
             self.notes_read[number] += len(fresh)
             found.update(fresh)
@@ -115,15 +119,48 @@ class Field:
         """List what the broker has open."""
         return [each["id"] for each in self.sim.ask("GET", "/v2/orders?status=open&limit=500")]
 
-    async def kill(self, number: int, *, flatten: bool = False) -> halts_pb2.SetKillSwitchResponse:
-        """Throw the switch at a replica."""
+    def all_orders(self) -> list[dict[str, Any]]:
+        """List the newest orders of the broker, ended ones too."""
+        found: list[dict[str, Any]] = self.sim.ask("GET", "/v2/orders?status=all&limit=500&direction=desc")
+        return found
+
+    def positions(self) -> dict[str, str]:
+        """Give what is held at the broker, by symbol."""
+        return {each["symbol"]: each["qty"] for each in self.sim.ask("GET", "/v2/positions")}
+
+    async def holder(self) -> int:
+        """Wait until a replica holds the connection, and give its number."""
+        while True:
+            async with await psycopg.AsyncConnection.connect(self.server.url, autocommit=True) as connection:
+                row = await (await connection.execute(_HOLDER, (self.account,))).fetchone()
+            for number, replica in enumerate(self.replicas):
+                if row is not None and f'"instance_id": "{row[0]}"' in replica.log():
+                    return number
+            await asyncio.sleep(0.05)
+
+    def kill_process(self, number: int) -> dict[str, int]:
+        """End a replica at once; gives what it and the others have let out, since its notes go with its next life."""
+        self.replicas[number].kill()
+        noted = self.let_out()
+        self.notes_read[number] = 0
+        notes_of(self.replicas[number].directory).unlink()
+        return noted
+
+    def revive(self, number: int) -> None:
+        """Start it again where it was."""
+        replica = self.replicas[number]
+        replica.settings = {**replica.settings, "BROKERGW_LISTEN": replica.target}
+        replica.start()
+
+    async def kill(self, number: int, *, flatten: bool = False, seen: bool = True) -> halts_pb2.SetKillSwitchResponse:
+        """Throw the switch at a replica; `seen` by the witness."""
         request = halts_pb2.SetKillSwitchRequest(
             scope=halts_pb2.HaltScope(kind=halts_pb2.HALT_SCOPE_KIND_PLATFORM),
             state=halts_pb2.TRADING_STATE_HALTED,
             reason="a round of the proof",
             flatten=flatten,
         )
-        client = self.switches[number]
+        client = (self.switches if seen else self.clients)[number]
         stub = admin_pb2_grpc.AdminServiceStub(client.channel)
         return await stub.SetKillSwitch(request, metadata=client.identity, timeout=_CALL_S)
 

@@ -29,6 +29,7 @@ class World(StrEnum):
     FROZEN_DATABASE = "frozen-database"
     FROZEN_REPLICA = "frozen-replica"
     FROZEN_SENDER = "frozen-sender"
+    FLATTEN = "flatten"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +58,12 @@ async def play(at: Field, world: World, dice: random.Random, allows: Callable[[f
     `allows` says how long what is promised within some seconds may have taken.
     """
     victim, asked = dice.sample(range(REPLICAS), 2)
-    await _begin(at, asked)
+    await begin(at, asked)
     await asyncio.sleep(dice.uniform(0.05, 0.4))
     frozen = await _disturb(at, world, victim, dice)
     sent_before = await at.witness.orders()
     answer = await at.kill(asked)
-    reach = halts_pb2.HaltReach.Name(answer.propagation.reach).removeprefix("HALT_REACH_")
+    reach = reach_of(answer)
     found: list[str] = []
     if world is not World.CALM:
         await asyncio.sleep(dice.uniform(0.05, 0.8))
@@ -75,7 +76,12 @@ async def play(at: Field, world: World, dice: random.Random, allows: Callable[[f
     return await _judged(at, world, reach, sent_before, found, swept, allows(ACKNOWLEDGED_WITHIN_S))
 
 
-async def _begin(at: Field, asked: int) -> None:
+def reach_of(answer: halts_pb2.SetKillSwitchResponse) -> str:
+    """Name how far the switch says that it has reached."""
+    return halts_pb2.HaltReach.Name(answer.propagation.reach).removeprefix("HALT_REACH_")
+
+
+async def begin(at: Field, asked: int) -> None:
     """Lift what the last round has left, and wait until the storm reaches the broker again, through every replica."""
     await at.lift_all(asked)
     await at.witness.forget()
@@ -92,7 +98,7 @@ async def _begin(at: Field, asked: int) -> None:
 
 async def _disturb(at: Field, world: World, victim: int, dice: random.Random) -> bool:
     match world:
-        case World.CALM:
+        case World.CALM | World.FLATTEN:
             return False
         case World.FROZEN_DATABASE:
             at.freeze_database()

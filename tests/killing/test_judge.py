@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.killing.flatten import closings_faults
 from tests.killing.http_bytes import Messages, Requests, Seen
 from tests.killing.judge import CLOCK_MOVES_MAX_NS, Inconclusive, acknowledgement, late, written_after
 from tests.killing.witness import is_order
@@ -143,3 +144,54 @@ async def test_a_witness_that_is_held_up_knows_when_the_bytes_came() -> None:
 
 async def _passed(witness: WitnessProcess) -> int:
     return int((await witness.tell())["passed"])
+
+
+def at_broker(side: str, at: str, *, filled: str = "", quantity: str = "5", symbol: str = "AAPL") -> dict[str, Any]:
+    """Make an order as the broker lists it; times are clock times of one day."""
+    return {
+        "symbol": symbol,
+        "side": side,
+        "qty": quantity,
+        "filled_qty": quantity if filled else "0",
+        "submitted_at": at,
+        "filled_at": filled or None,
+        "canceled_at": None,
+        "failed_at": None,
+    }
+
+
+def post(client_order_id: str, side: str = "sell") -> dict[str, Any]:
+    """Make an order's request as the simulator's journal has it."""
+    return {"body": {"client_order_id": client_order_id, "side": side}}
+
+
+BOUGHT = at_broker("buy", "10:00", filled="10:01")
+CLOSED = at_broker("sell", "10:02", filled="10:03")
+
+
+@pytest.mark.parametrize(
+    ("orders", "found"),
+    [
+        ([BOUGHT, CLOSED], []),
+        ([BOUGHT, CLOSED, at_broker("sell", "10:02", filled="10:03", symbol="MSFT")], []),
+        ([BOUGHT, CLOSED, at_broker("sell", "10:03", filled="10:04")], ["closed once more"]),
+        ([BOUGHT, CLOSED, at_broker("sell", "10:02:30", filled="10:04")], ["open at once"]),
+        ([BOUGHT, at_broker("sell", "10:02"), CLOSED], ["open at once"]),
+        (
+            [BOUGHT, CLOSED, at_broker("buy", "10:00", filled="10:02:30"), at_broker("sell", "10:05", filled="10:06")],
+            [],
+        ),
+    ],
+    ids=["once", "another symbol", "again", "before the first ended", "beside an open one", "more was bought"],
+)
+def test_a_position_that_is_closed_twice_is_told(orders: list[dict[str, Any]], found: list[str]) -> None:
+    """A second closing order is one too many, unless the first has ended and something was bought since it was sent."""
+    faults = closings_faults(orders, [post("a"), post("b"), post("c", "buy"), post("c", "buy")])
+    assert len(faults) == len(found)
+    assert all(words in fault for words, fault in zip(found, faults, strict=True))
+
+
+def test_a_closing_order_that_is_sent_twice_is_told() -> None:
+    """Also where the broker refused the second, so that its list of orders does not show it."""
+    (fault,) = closings_faults([BOUGHT, CLOSED], [post("a"), post("b"), post("a")])
+    assert fault == "the closing order a was sent 2 times"

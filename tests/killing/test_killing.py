@@ -6,6 +6,7 @@ import pytest
 
 from tests.fixtures.pace import Pace
 from tests.killing.field import open_field
+from tests.killing.flatten import play_flatten
 from tests.killing.rounds import World, play
 
 pytestmark = pytest.mark.timeout(240)
@@ -14,7 +15,8 @@ pytestmark = pytest.mark.timeout(240)
 async def test_no_order_leaves_after_the_switch_is_acknowledged(pace: Pace) -> None:
     """K3, K4, K5: in a calm world, with the database frozen and with a replica frozen, nothing comes after the answer.
 
-    The answer comes within a second, and what rested is gone at the broker afterwards.
+    The answer comes within a second, and what rested is gone at the broker afterwards. With `flatten`, thrown at two
+    replicas at once and one of them killed, what was held is gone too, each position by one closing order sent once.
     """
     dice = random.Random(5)
     async with open_field() as at:
@@ -24,6 +26,7 @@ async def test_no_order_leaves_after_the_switch_is_acknowledged(pace: Pace) -> N
                 await play(at, world, dice, pace.allows)
                 for world in (World.CALM, World.FROZEN_DATABASE, World.FROZEN_REPLICA)
             ]
+            rounds.append(await play_flatten(at, dice, pace.allows))
         finally:
             endings = await storm.stop()
     assert [words for each in rounds for words in each.found] == []
