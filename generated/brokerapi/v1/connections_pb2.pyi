@@ -210,6 +210,8 @@ class _ConnectionWarningCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[
     """It can neither read nor trade."""
     CONNECTION_WARNING_CODE_NO_BINDING_POSSIBLE: _ConnectionWarningCode.ValueType  # 7
     """No strategy can trade through it, whatever is bound to it."""
+    CONNECTION_WARNING_CODE_AUTHORIZATION_ENDS: _ConnectionWarningCode.ValueType  # 8
+    """The authorization ends soon, at authorization_end_time, unless the user authorizes again."""
 
 class ConnectionWarningCode(_ConnectionWarningCode, metaclass=_ConnectionWarningCodeEnumTypeWrapper):
     """ConnectionWarningCode is what a warning is about. New ones may come: show the message of one that you do not know."""
@@ -230,6 +232,8 @@ CONNECTION_WARNING_CODE_NOTHING_GRANTED: ConnectionWarningCode.ValueType  # 6
 """It can neither read nor trade."""
 CONNECTION_WARNING_CODE_NO_BINDING_POSSIBLE: ConnectionWarningCode.ValueType  # 7
 """No strategy can trade through it, whatever is bound to it."""
+CONNECTION_WARNING_CODE_AUTHORIZATION_ENDS: ConnectionWarningCode.ValueType  # 8
+"""The authorization ends soon, at authorization_end_time, unless the user authorizes again."""
 Global___ConnectionWarningCode: _TypeAlias = ConnectionWarningCode  # noqa: Y015
 
 class _BrokerRevocation:
@@ -363,6 +367,7 @@ class Connection(_message.Message):
     WARNINGS_FIELD_NUMBER: _builtins.int
     BINDINGS_FIELD_NUMBER: _builtins.int
     BROKER_REVOCATION_FIELD_NUMBER: _builtins.int
+    AUTHORIZATION_END_TIME_FIELD_NUMBER: _builtins.int
     connection_id: _builtins.str
     """The gateway's id."""
     broker: _builtins.str
@@ -421,6 +426,10 @@ class Connection(_message.Message):
     def bindings(self) -> _containers.RepeatedCompositeFieldContainer[_live_pb2.ModeBinding]:
         """What is bound to its account: see Modes."""
 
+    @_builtins.property
+    def authorization_end_time(self) -> _timestamp_pb2.Timestamp:
+        """When the authorization ends that the user should renew before; absent while that is far, or no end is known."""
+
     def __init__(
         self,
         *,
@@ -445,10 +454,11 @@ class Connection(_message.Message):
         warnings: _abc.Iterable[Global___ConnectionWarning] | None = ...,
         bindings: _abc.Iterable[_live_pb2.ModeBinding] | None = ...,
         broker_revocation: Global___BrokerRevocation.ValueType = ...,
+        authorization_end_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_sync_time", b"last_sync_time", "next_sync_time", b"next_sync_time", "revoke_time", b"revoke_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["authorization_end_time", b"authorization_end_time", "create_time", b"create_time", "last_sync_time", b"last_sync_time", "next_sync_time", b"next_sync_time", "revoke_time", b"revoke_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_label", b"account_label", "bindings", b"bindings", "broker", b"broker", "broker_revocation", b"broker_revocation", "connection_id", b"connection_id", "create_time", b"create_time", "environment", b"environment", "freshness", b"freshness", "has_key", b"has_key", "health", b"health", "health_detail", b"health_detail", "key_last_four", b"key_last_four", "label", b"label", "last_sync_time", b"last_sync_time", "next_sync_time", b"next_sync_time", "permissions", b"permissions", "revoke_time", b"revoke_time", "scopes", b"scopes", "sync_detail", b"sync_detail", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_label", b"account_label", "authorization_end_time", b"authorization_end_time", "bindings", b"bindings", "broker", b"broker", "broker_revocation", b"broker_revocation", "connection_id", b"connection_id", "create_time", b"create_time", "environment", b"environment", "freshness", b"freshness", "has_key", b"has_key", "health", b"health", "health_detail", b"health_detail", "key_last_four", b"key_last_four", "label", b"label", "last_sync_time", b"last_sync_time", "next_sync_time", b"next_sync_time", "permissions", b"permissions", "revoke_time", b"revoke_time", "scopes", b"scopes", "sync_detail", b"sync_detail", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

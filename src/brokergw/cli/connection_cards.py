@@ -41,6 +41,7 @@ def connection_card(link: Connection) -> Table:
         "last sync": moment(link.last_sync_time),
         "next sync": moment(link.next_sync_time) or escape(link.sync_detail),
         "reads": words(link, "scopes"),
+        "authorized until": moment(link.authorization_end_time),
         **{words(each, "tier").lower(): _permission(each) for each in link.permissions},
         "bindings": "\n".join(f"{each.strategy_id or 'any strategy'}: {words(each, 'mode')}" for each in link.bindings),
         "warnings": "\n".join(f"[yellow]{escape(each.message)}[/]" for each in link.warnings),

@@ -8,6 +8,7 @@ from typing import Final, Generic, Self, TypeAlias, TypeVar
 from brokergw.model.account import AccountState, Connection, ConnectionHealth, Position
 from brokergw.model.commands import KeyedCommand
 from brokergw.model.instrument import Instrument
+from brokergw.model.oauth import EndAhead
 from brokergw.model.order import ONE, ZERO, Order
 from brokergw.model.quick import quick
 from brokergw.ports.journal import Admission
@@ -120,7 +121,8 @@ class ConnectionStatus:
     """A connection and how it fares; `last_message_ns` is None until the broker has told anything.
 
     `last_sync_ns` is when the broker was last asked for what the record must agree with, `next_sync_ns` when it is to
-    be asked next; None where it never was, or nobody is to ask.
+    be asked next; None where it never was, or nobody is to ask. `end_ahead` is the end of its authorization that its
+    user should know of.
     """
 
     connection: Connection
@@ -130,6 +132,7 @@ class ConnectionStatus:
     last_message_ns: int | None
     last_sync_ns: int | None = None
     next_sync_ns: int | None = None
+    end_ahead: EndAhead | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from brokergw.model.account import Connection, ConnectionHealth
 from brokergw.model.capability import Capabilities
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.instrument import Instrument
+from brokergw.model.oauth import EndAhead
 from brokergw.ports.broker import BrokerAdapter
 from brokergw.ports.clock import Clock
 from brokergw.ports.leases import FeedStatus, Lease, LeaseGone
@@ -31,8 +32,9 @@ log = structlog.get_logger(__name__)
 class Session:
     """A connection at work.
 
-    `last_sync_ns` is when the broker was last asked for what the record must agree with, `next_sync_ns` when it is to
-    be asked next. While its stored credentials do not open, `open_again_at` is when they are tried again.
+    `last_sync_ns` is when the broker was last asked for what the record must agree with, `next_sync_ns` when it is
+    to be asked next. `end_ahead` is the end of its authorization that its user should know of. While its stored
+    credentials do not open, `open_again_at` is when they are tried again.
     """
 
     connection: Connection
@@ -45,6 +47,7 @@ class Session:
     last_sync_ns: int | None = None
     next_sync_ns: int | None = None
     open_again_at: float | None = None
+    end_ahead: EndAhead | None = None
     lease: Lease | None = None
     on_news: Callable[[], None] = lambda: None
     ready: Readiness = field(init=False)
@@ -75,6 +78,7 @@ class Session:
             self.last_message_ns,
             self.last_sync_ns,
             self.next_sync_ns,
+            self.end_ahead,
         )
 
     @property

@@ -123,6 +123,14 @@ class IssuedTokens:
     scope: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class EndAhead:
+    """An end that only a person, or a broker that answers, can put off: when it is, and what to tell the person."""
+
+    time_ns: int
+    words: str
+
+
 @unique
 class GrantState(StrEnum):
     """Whether a grant can still give tokens."""
@@ -138,7 +146,7 @@ class Grant:
     `version` is that of the credentials which hold its tokens. `authorize_time_ns` is the login. `refresh_time_ns` is
     when the next refresh is due, None for never; `tries` counts the refreshes begun for the present token that nobody
     knows the end of, or that failed. `end_time_ns` is when the grant ends whatever is done. `detail` says in words why
-    a person is needed; `warn_time_ns` is when a person was last told of an end ahead.
+    a person is needed; `told_end_time_ns` is the end ahead that a person was last told of.
     """
 
     connection_id: str
@@ -152,7 +160,7 @@ class Grant:
     detail: str = ""
     scope: str = ""
     tries: int = 0
-    warn_time_ns: int | None = None
+    told_end_time_ns: int | None = None
 
     @property
     def active(self) -> bool:

@@ -144,6 +144,6 @@ class GrantBook(Protocol):
         """Give a claim up and write what its grant came to without another token; nothing where it has moved on."""
         ...
 
-    async def warned(self, grant: Grant, time_ns: int) -> bool:
-        """Note that a person is being told; False when another process has done so."""
+    async def warned(self, grant: Grant, end_time_ns: int) -> bool:
+        """Note that a person is being told of an end ahead; False when one was told, or it is the grant's no more."""
         ...

@@ -31,6 +31,7 @@ _IDLE: Final = {
 }
 
 
+_AGAIN: Final = "authorize again"
 _THERE: Final = "take the application's access away there."
 _AT_BROKER: Final = {
     BrokerRevocation.ENDED: "The broker has ended the tokens too.",
@@ -98,13 +99,16 @@ def _warnings(known: Known, sync: Sync, tiers: tuple[TierStanding, ...]) -> Iter
         at_broker = _AT_BROKER.get(connection.broker_revocation, "")
         yield ConnectionWarning(WarningCode.ACCESS_REVOKED, f"{words} {at_broker}".strip())
     elif status.health is ConnectionHealth.REAUTHORIZATION_REQUIRED:
-        words = f"{connection.broker} no longer takes the stored credentials: enter new ones."
+        again = f"{connection.broker}: {status.detail}." if status.detail.endswith(_AGAIN) else ""
+        words = again or f"{connection.broker} no longer takes the stored credentials: enter new ones."
         yield ConnectionWarning(WarningCode.CREDENTIALS_REFUSED, words)
     elif status.health is ConnectionHealth.ERROR:
         words = f"The connection cannot be used: {status.detail}."
         yield ConnectionWarning(WarningCode.CREDENTIALS_UNREADABLE, words)
     elif sync.state is SyncState.STALE:
         yield ConnectionWarning(WarningCode.DATA_STALE, _how_stale(status))
+    if status.end_ahead is not None and not connection.revoked:
+        yield ConnectionWarning(WarningCode.AUTHORIZATION_ENDS, f"{status.end_ahead.words}.")
     if known.halt is not None and not connection.revoked:
         words = f"Trading through it is {known.halt.state.value}: {known.halt.reason}."
         yield ConnectionWarning(WarningCode.TRADING_HALTED, words)

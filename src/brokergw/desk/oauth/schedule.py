@@ -1,9 +1,10 @@
 """When a token is renewed, when a failed refresh is tried again, and when a person hears of an end ahead."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Final
 
-from brokergw.model.oauth import HOUR_S, SECOND_NS, Grant, IssuedTokens, OAuthProfile
+from brokergw.model.oauth import SECOND_NS, EndAhead, Grant, IssuedTokens, OAuthProfile
 
 _LEAD: Final = 0.2
 """The part of a token's life that is left when it is renewed."""
@@ -40,25 +41,25 @@ def tried_in_vain(grant: Grant, now_ns: int) -> Grant:
     return replace(grant, refresh_time_ns=now_ns + round(wait_s * SECOND_NS))
 
 
-def warning(grant: Grant, profile: OAuthProfile, now_ns: int) -> str:
-    """Say in words which end is ahead that a person should know of; empty where there is none."""
+def end_ahead(grant: Grant, profile: OAuthProfile, now_ns: int) -> EndAhead | None:
+    """Tell which end is ahead that a person should know of; None where there is none, or it has come."""
     lead_ns = profile.warn_lead_s * SECOND_NS
     if not grant.active:
-        return ""
-    if grant.end_time_ns is not None and now_ns >= grant.end_time_ns - lead_ns:
-        return f"{profile.name} ends this authorization {_in_words(grant.end_time_ns - now_ns)}: authorize again"
+        return None
+    end_ns = grant.end_time_ns
+    if end_ns is not None and now_ns >= end_ns - lead_ns:
+        return EndAhead(end_ns, f"{profile.name} ends this authorization on {_moment(end_ns)}: authorize again")
     end_ns = grant.access_end_time_ns
     if end_ns is None or now_ns < end_ns - lead_ns:
-        return ""
+        return None
     if not profile.refreshes:
-        return f"{profile.name} ends this authorization {_in_words(end_ns - now_ns)}: authorize again"
+        return EndAhead(end_ns, f"{profile.name} ends this authorization on {_moment(end_ns)}: authorize again")
     if grant.tries and lead_ns < (end_ns - grant.authorize_time_ns):
-        return f"{profile.name} has not renewed the access token, which ends {_in_words(end_ns - now_ns)}"
-    return ""
+        return EndAhead(
+            end_ns, f"{profile.name} has not renewed the access token, which ends on {_moment(end_ns)}: authorize again"
+        )
+    return None
 
 
-def _in_words(left_ns: int) -> str:
-    hours = left_ns // (HOUR_S * SECOND_NS)
-    if left_ns <= 0:
-        return "now"
-    return f"in {hours} hours" if hours >= 2 else f"in {max(1, left_ns // (60 * SECOND_NS))} minutes"
+def _moment(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns // SECOND_NS, UTC).strftime("%Y-%m-%d at %H:%M:%S UTC")

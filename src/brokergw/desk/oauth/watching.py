@@ -7,7 +7,7 @@ import structlog
 
 from brokergw.desk.oauth.authorizing import welcome_back
 from brokergw.desk.oauth.refreshing import OAuthNeeds
-from brokergw.desk.oauth.schedule import warning
+from brokergw.desk.oauth.schedule import end_ahead
 from brokergw.desk.oauth.tokens import ConnectionTokens, Tokens
 from brokergw.desk.rounds import outlived
 from brokergw.desk.sessions import Session, Sessions
@@ -55,11 +55,12 @@ class Watching:
                 continue
             grant, held = grants.get(connection.connection_id), self._tokens.of_session(connection)
             if grant is not None and held is not None:
-                self._show(session, grant)
+                self._show(session, grant, held)
                 self._tend(session, grant, held)
 
-    def _show(self, session: Session, grant: Grant) -> None:
-        """Show on the connection whether a person is needed."""
+    def _show(self, session: Session, grant: Grant, held: ConnectionTokens) -> None:
+        """Show on the connection whether a person is needed, or soon will be."""
+        session.end_ahead = end_ahead(grant, held.profile, self._clock.now_ns())
         if not grant.active:
             self._broken.add(grant.connection_id)
             session.health, session.detail = ConnectionHealth.REAUTHORIZATION_REQUIRED, grant.detail
@@ -92,15 +93,17 @@ class Watching:
     async def _warn(self, grant: Grant, held: ConnectionTokens) -> None:
         """Tell a person once of an end ahead; of several processes one does."""
         now = self._clock.now_ns()
-        words = warning(grant, held.profile, now)
-        if not words or grant.warn_time_ns is not None or not await self._needs.book.warned(grant, now):
+        end = end_ahead(grant, held.profile, now)
+        if end is None or grant.told_end_time_ns == end.time_ns:
+            return
+        if not await self._needs.book.warned(grant, end.time_ns):
             return
         self._needs.notifier.notify(
             Alert(
                 kind=AlertKind.TOKEN_EXPIRES,
                 severity=Severity.WARNING,
                 subject=grant.connection_id,
-                message=words,
+                message=end.words,
                 time_ns=now,
                 user_id=grant.user_id,
             )

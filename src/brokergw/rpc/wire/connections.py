@@ -123,6 +123,7 @@ def connection_to_proto(card: ConnectionCard) -> pb.Connection:
         warnings=[pb.ConnectionWarning(code=_WARNING_TO[each.code], message=each.words) for each in card.warnings],
         bindings=[binding_to_proto(each) for each in card.bindings],
         broker_revocation=_AT_BROKER_TO[connection.broker_revocation],
+        authorization_end_time=optional_time(None if status.end_ahead is None else status.end_ahead.time_ns),
     )
 
 

@@ -87,10 +87,13 @@ class SqlGrants:
         def work(database: Database) -> None:
             # The connection first, as a revocation has it, so that neither waits in a circle.
             replaced = replacing(database)
-            gone = database.execute(delete(OAUTH_GRANTS).where(*former)).rowcount
-            if not replaced or (since is not None and not gone):
+            ended = delete(OAUTH_GRANTS).where(*former).returning(OAUTH_GRANTS.c.told_end_time_ns)
+            gone = database.execute(ended).one_or_none()
+            if not replaced or (since is not None and gone is None):
                 raise CredentialsMoved(connection.connection_id)
-            database.execute(insert(OAUTH_GRANTS).values(_row(after)))
+            # Of a login's end that was told while its token was renewed nobody hears again.
+            told_end = None if since is None or gone is None else gone.told_end_time_ns
+            database.execute(insert(OAUTH_GRANTS).values(_row(after) | {"told_end_time_ns": told_end}))
             write_audit(database, self._told(after, "oauth.authorized" if since is None else "oauth.refreshed", "OK"))
 
         await self._run(only(connection.user_id), work)
@@ -128,12 +131,13 @@ class SqlGrants:
 
         await self._run(only(grant.user_id), work)
 
-    async def warned(self, grant: Grant, time_ns: int) -> bool:
-        """Note that a person is being told; False when another process has done so."""
-        seen = OAUTH_GRANTS.c.warn_time_ns
-        unchanged = seen.is_(None) if grant.warn_time_ns is None else seen == grant.warn_time_ns
-        noted = update(OAUTH_GRANTS).where(*_is(grant.user_id, grant.connection_id), unchanged)
-        noted = noted.values(warn_time_ns=time_ns)
+    async def warned(self, grant: Grant, end_time_ns: int) -> bool:
+        """Note that a person is being told of an end ahead; False when one was told, or it is the grant's no more."""
+        row = OAUTH_GRANTS.c
+        untold = or_(row.told_end_time_ns.is_(None), row.told_end_time_ns != end_time_ns)
+        ahead = or_(row.end_time_ns == end_time_ns, row.access_end_time_ns == end_time_ns)
+        noted = update(OAUTH_GRANTS).where(*_is(grant.user_id, grant.connection_id), untold, ahead)
+        noted = noted.values(told_end_time_ns=end_time_ns)
         done = await self._run(only(grant.user_id), lambda database: database.execute(noted).rowcount)
         return bool(done)
 
@@ -160,7 +164,7 @@ def _is(user_id: str, connection_id: str) -> tuple[ColumnElement[bool], ColumnEl
 
 
 def _row(grant: Grant) -> dict[str, Any]:
-    """Write a grant's row, claimed by nobody."""
+    """Write a grant's row, claimed by nobody. Which end a person was told of is not for who has read it to write."""
     return {
         "user_id": grant.user_id,
         "connection_id": grant.connection_id,
@@ -172,7 +176,6 @@ def _row(grant: Grant) -> dict[str, Any]:
         "access_end_time_ns": grant.access_end_time_ns,
         "refresh_time_ns": grant.refresh_time_ns,
         "end_time_ns": grant.end_time_ns,
-        "warn_time_ns": grant.warn_time_ns,
         "tries": grant.tries,
         "holder": "",
         "claim_end_time_ns": null(),
@@ -192,5 +195,5 @@ def _grant(row: Any) -> Grant:
         detail=row.detail,
         scope=row.scope,
         tries=row.tries,
-        warn_time_ns=row.warn_time_ns,
+        told_end_time_ns=row.told_end_time_ns,
     )

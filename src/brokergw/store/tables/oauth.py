@@ -42,9 +42,9 @@ OAUTH_GRANTS: Final = Table(
     time_or_null_column("access_end_time_ns"),
     time_or_null_column("refresh_time_ns"),
     time_or_null_column("end_time_ns"),
-    time_or_null_column("warn_time_ns"),
     number_column("tries"),
     text_column("holder"),
     time_or_null_column("claim_end_time_ns"),
+    time_or_null_column("told_end_time_ns"),
 )
 """`holder` is the process that refreshes, until `claim_end_time_ns` by the database's clock."""

@@ -10,6 +10,7 @@ from brokergw.model.account import Connection, ConnectionHealth, Environment
 from brokergw.model.broker_config import BrokerConfig
 from brokergw.model.connections import ReadScope, SyncState, Tier, TierState, WarningCode
 from brokergw.model.modes import LiveStep, ModeBinding, Standing
+from brokergw.model.oauth import EndAhead
 from brokergw.model.trading import Halt, HaltCause, ScopeKind, TradingScope, TradingState
 
 NOW_NS: Final = 1_800_000_000_000_000_000
@@ -212,3 +213,19 @@ def test_moments_that_pass_make_no_other_card() -> None:
     assert before != later
     assert before.settled() == later.settled()
     assert before.settled() != a_card(halt=HALT).settled()
+
+
+def test_an_end_ahead_is_told_with_its_time() -> None:
+    """The card says in words when the authorization ends, and nothing once it is revoked."""
+    end = EndAhead(NOW_NS, "Schwab ends this authorization on 2027-01-15 at 08:00:00 UTC: authorize again")
+    (told,) = [w for w in a_card(status=status_of(end_ahead=end)).warnings if w.code is WarningCode.AUTHORIZATION_ENDS]
+    assert told.words == "Schwab ends this authorization on 2027-01-15 at 08:00:00 UTC: authorize again."
+    for status in (status_of(), status_of(replace(PAPER, revoke_time_ns=1), end_ahead=end)):
+        assert WarningCode.AUTHORIZATION_ENDS not in {each.code for each in a_card(status=status).warnings}
+
+
+def test_a_grant_that_has_ended_is_told_in_its_own_words() -> None:
+    """Who authorised is told to authorise again, and not to enter credentials."""
+    status = status_of(health=ConnectionHealth.REAUTHORIZATION_REQUIRED, detail="it was revoked: authorize again")
+    told = [w.words for w in a_card(status=status).warnings if w.code is WarningCode.CREDENTIALS_REFUSED]
+    assert told == ["alpaca: it was revoked: authorize again."]

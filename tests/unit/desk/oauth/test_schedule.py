@@ -6,9 +6,9 @@ import pytest
 
 from brokergw.adapters.oauth import CTRADER, SCHWAB, TASTYTRADE
 from brokergw.desk.oauth.redirect import Redirects, is_issuer
-from brokergw.desk.oauth.schedule import due_ns, granted, tried_in_vain, warning
+from brokergw.desk.oauth.schedule import due_ns, end_ahead, granted, tried_in_vain
 from brokergw.model.account import Environment
-from brokergw.model.oauth import DAY_S, HOUR_S, Endpoints, Grant, GrantState, IssuedTokens
+from brokergw.model.oauth import DAY_S, HOUR_S, EndAhead, Endpoints, Grant, GrantState, IssuedTokens
 
 NS = 1_000_000_000
 NOW = 1_800_000_000 * NS
@@ -32,33 +32,36 @@ def test_schwabs_seven_days_count_from_the_login() -> None:
     assert grant.end_time_ns == NOW + 7 * DAY_S * NS
 
 
-@pytest.mark.parametrize(("before_s", "told"), [(DAY_S + 1, False), (DAY_S, True), (DAY_S - 1, True), (0, True)])
-def test_a_person_hears_a_day_before_schwab_ends(before_s: int, *, told: bool) -> None:
+@pytest.mark.parametrize(
+    ("before_ns", "told"), [(DAY_S * NS + 1, False), (DAY_S * NS, True), (DAY_S * NS - 1, True), (0, True)]
+)
+def test_a_person_hears_a_day_before_schwab_ends(before_ns: int, *, told: bool) -> None:
     """Just above 24 hours nothing, at 24 hours and below a warning in words."""
     grant = granted(BARE, SCHWAB, IssuedTokens(access_token="a", life_s=1_800), NOW, 0.0)
     assert grant.end_time_ns is not None
-    words = warning(grant, SCHWAB, grant.end_time_ns - before_s * NS)
-    assert bool(words) is told
-    if told:
-        assert "authorize again" in words
+    end = end_ahead(grant, SCHWAB, grant.end_time_ns - before_ns)
+    words = "Schwab ends this authorization on 2027-01-22 at 08:00:00 UTC: authorize again"
+    assert end == (EndAhead(grant.end_time_ns, words) if told else None)
     ended = replace(grant, state=GrantState.REAUTHORIZATION_REQUIRED)
-    assert warning(ended, SCHWAB, grant.end_time_ns) == ""
+    assert end_ahead(ended, SCHWAB, grant.end_time_ns) is None
 
 
-@pytest.mark.parametrize(("before_s", "told"), [(48 * HOUR_S + 1, False), (48 * HOUR_S, True), (HOUR_S, True)])
-def test_a_person_hears_of_a_ctrader_token_that_was_not_renewed(before_s: int, *, told: bool) -> None:
+@pytest.mark.parametrize(
+    ("before_ns", "told"), [(48 * HOUR_S * NS + 1, False), (48 * HOUR_S * NS, True), (48 * HOUR_S * NS - 1, True)]
+)
+def test_a_person_hears_of_a_ctrader_token_that_was_not_renewed(before_ns: int, *, told: bool) -> None:
     """From 48 hours before its end on, where refreshes were tried in vain."""
     grant = granted(BARE, CTRADER, IssuedTokens(access_token="a", life_s=2_628_000), NOW, 0.0)
     assert grant.access_end_time_ns is not None
-    at = grant.access_end_time_ns - before_s * NS
-    assert warning(grant, CTRADER, at) == ""
-    assert bool(warning(replace(grant, tries=3), CTRADER, at)) is told
+    at = grant.access_end_time_ns - before_ns
+    assert end_ahead(grant, CTRADER, at) is None
+    assert bool(end_ahead(replace(grant, tries=3), CTRADER, at)) is told
 
 
 def test_a_short_token_that_fails_once_warns_nobody() -> None:
     """A token of minutes is within its warning time all its life: one failed try says nothing."""
     grant = granted(BARE, TASTYTRADE, IssuedTokens(access_token="a", life_s=900), NOW, 0.0)
-    assert warning(replace(grant, tries=1), TASTYTRADE, NOW + 800 * NS) == ""
+    assert end_ahead(replace(grant, tries=1), TASTYTRADE, NOW + 800 * NS) is None
 
 
 def test_tries_in_vain_come_ever_more_rarely() -> None:
