@@ -273,6 +273,7 @@ def rpc_settings(settings: Settings) -> RpcSettings:
             connections_per_minute=settings.connections_per_minute,
             streams_max=settings.streams_max,
             calls_in_flight_max=settings.calls_in_flight_max,
+            unread_bytes_max=settings.user_unread_bytes_max,
             client_connections_max=settings.user_client_connections_max,
             address_client_connections_max=settings.address_client_connections_max,
             public_streams_max=settings.public_streams_max,

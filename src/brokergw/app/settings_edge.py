@@ -18,6 +18,14 @@ class EdgeSettings(BaseSettings):
     address_client_connections_max: int = Field(
         1_000, ge=0, description="The same for whoever calls from one address; 0: any, behind a proxy."
     )
+    calls_max: int = Field(
+        20_000, ge=1, description="Calls and streams at once, of all clients, known or not; more are refused by gRPC."
+    )
+    user_unread_bytes_max: int = Field(
+        33_554_432,
+        ge=65_536,
+        description="Bytes of answers to unary calls that one user's clients may leave unread; then it gets no more.",
+    )
     client_connection_streams_max: int = Field(
         1_000, ge=1, description="Calls that one network connection carries at once; clients wait with more."
     )
@@ -36,6 +44,7 @@ class EdgeSettings(BaseSettings):
         """What is asked of every network connection."""
         return ClientConnectionSettings(
             total_max=self.client_connections_max,
+            calls_max=self.calls_max,
             streams_max=self.client_connection_streams_max,
             idle_max_s=self.client_connection_idle_max_s,
             handshake_max_s=self.client_handshake_max_s,

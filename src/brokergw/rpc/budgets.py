@@ -10,6 +10,7 @@ from brokergw.ports.clock import Clock
 from brokergw.rpc.buckets import Buckets
 from brokergw.rpc.peer_slots import PeerSlots
 from brokergw.rpc.settings import Budget, RateSettings
+from brokergw.rpc.unread import Unread
 
 _NAMED_MAX: Final = 10
 
@@ -99,6 +100,7 @@ class Budgets:
         self.public_streams = StreamSlots(rates.public_streams_max, "one address without a credential")
         self.connections = PeerSlots(rates.client_connections_max, "client connections of the user", clock)
         self.calls = CallSlots(rates.calls_in_flight_max)
+        self.unread = Unread(rates.unread_bytes_max)
 
     def standings(self, user_id: str) -> list[Standing]:
         """Tell what a user has left of everything."""

@@ -34,6 +34,10 @@ class ServerContext(Protocol):
         """Give the seconds until the client's deadline."""
         ...
 
+    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
+        """Have something called when the call is over: all of its answer and its status taken, or its client gone."""
+        ...
+
     def set_trailing_metadata(self, metadata: Pairs) -> None:
         """Set what goes out with the status."""
         ...

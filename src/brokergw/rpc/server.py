@@ -72,7 +72,10 @@ class RpcServer:
     async def start(self) -> int:
         """Listen, and give the port; raises StartRefused when it must not or cannot."""
         credentials = credentials_of(self._settings)
-        server = aio.server(options=options_of(self._settings))
+        server = aio.server(
+            options=options_of(self._settings),
+            maximum_concurrent_rpcs=self._settings.client_connections.calls_max,
+        )
         server.add_generic_rpc_handlers((self._routes,))
         address = _address(self._settings)
         try:

@@ -39,6 +39,8 @@ class ClientConnectionSettings:
 
     total_max: int = 4_000
     """More than these are closed as they come."""
+    calls_max: int = 20_000
+    """Calls and streams of all connections at once, counted from their first header on, before anybody is known."""
     streams_max: int = 1_000
     """Calls that one connection carries at once; HTTP/2 tells clients, which wait with more."""
     idle_max_s: float = 1_000.0
@@ -58,6 +60,8 @@ class RateSettings:
     streams_max: int = 100
     calls_in_flight_max: int = 1_000
     """Unary calls of one user at once, so that nobody takes all of the gateway's room."""
+    unread_bytes_max: int = 33_554_432
+    """Answers to unary calls that one user's clients may leave unread, 16 KiB for each call counted in."""
     client_connections_max: int = 100
     """Network connections that one user's calls may come over."""
     address_client_connections_max: int = 1_000

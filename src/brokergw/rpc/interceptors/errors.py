@@ -1,8 +1,10 @@
 """The only place that makes a status: a GatewayError as the client may see it, anything else as an incident."""
 
+import asyncio
 import traceback
 
 import structlog
+from grpc import aio
 
 from brokergw.model.errors import UNWRITTEN, GatewayError, Reason
 from brokergw.model.ids import new_id
@@ -65,4 +67,8 @@ async def refuse(call: Call, error: GatewayError, *, mutation: bool) -> None:
     pushback = pushback_ms(error)
     if pushback is not None:
         trailing.append(("grpc-retry-pushback-ms", pushback))
-    await call.context.abort(ROWS[error.reason].code, status.message, tuple(trailing))
+    try:
+        await call.context.abort(ROWS[error.reason].code, status.message, tuple(trailing))
+    except aio.InternalError:
+        # The client left while this was on its way; that is its right, and no fault of ours.
+        raise asyncio.CancelledError from None

@@ -1,5 +1,7 @@
 """Nobody spends more than its budget, and no flood of calls takes the room of all others."""
 
+from typing import Final
+
 from brokergw.model.errors import Reason, Throttled
 from brokergw.rpc.buckets import Buckets
 from brokergw.rpc.budgets import Budgets
@@ -9,7 +11,9 @@ from brokergw.rpc.peers import neighbourhood_of
 from brokergw.rpc.policy import MethodPolicy
 from brokergw.rpc.settings import Budget
 
-_ROOM_WAIT_S = 0.1
+_ROOM_WAIT_S: Final = 0.1
+_UNREAD: Final = "answers that were not read"
+_UNREAD_WAIT_S: Final = 1.0
 
 
 class RateLimit:
@@ -24,7 +28,7 @@ class RateLimit:
         """Stand around everything that costs something; what stops trading may come over any connection."""
         match policy.budget:
             case Budget.NONE:
-                return self._slotted_in_public(proceed) if policy.public and policy.streams else proceed
+                return self._public(policy, proceed) if policy.public else proceed
             case Budget.STREAMS:
                 handler = self._slotted(proceed)
             case _:
@@ -43,7 +47,8 @@ class RateLimit:
     def _rated(self, policy: MethodPolicy, buckets: Buckets, proceed: Handler) -> Handler:
         cost, subject = policy.cost, policy.budget.value
         limit = ("x-ratelimit-limit", str(buckets.limit))
-        slots = self._budgets.calls
+        slots, unread = self._budgets.calls, self._budgets.unread
+        may_forgo = policy.budget is Budget.READS
         rule = ("x-ratelimit-policy", f"{subject};q={buckets.limit};w=60")
 
         async def handle(call: Call) -> bytes | None:
@@ -51,6 +56,8 @@ class RateLimit:
             if self._unary.count > self._room:
                 raise Throttled(Reason.RATE_LIMITED, "calls in flight", _ROOM_WAIT_S)
             user_id = call.caller.principal.user_id
+            if unread.is_full(user_id) and not policy.stops:
+                raise Throttled(Reason.RATE_LIMITED, _UNREAD, _UNREAD_WAIT_S)
             wait_s, left = buckets.spend(user_id, cost)
             reset_s = -(-(buckets.limit - left) * 60 // buckets.limit)
             call.trailing += (
@@ -66,9 +73,16 @@ class RateLimit:
                 raise Throttled(Reason.RATE_LIMITED, "the user's calls in flight", _ROOM_WAIT_S)
             call.refund = lambda: buckets.give_back(user_id, cost)
             try:
-                return await proceed(call)
+                answer = await proceed(call)
             finally:
                 slots.free(user_id)
+            if answer is not None:
+                if may_forgo and unread.is_full(user_id):
+                    # Or the refusal's traceback would keep it for a while.
+                    del answer
+                    raise Throttled(Reason.RATE_LIMITED, _UNREAD, _UNREAD_WAIT_S)
+                call.context.add_done_callback(unread.put(user_id, answer))
+            return answer
 
         return handle
 
@@ -77,23 +91,29 @@ class RateLimit:
 
         async def handle(call: Call) -> bytes | None:
             user_id = call.caller.principal.user_id
-            call.held = slots.take(user_id)
-            try:
-                return await proceed(call)
-            finally:
-                slots.free(user_id, call.held)
+            call.held = stream_id = slots.take(user_id)
+            # Not when the stream has been ended here: gRPC holds what its client has not read.
+            call.context.add_done_callback(lambda _: slots.free(user_id, stream_id))
+            return await proceed(call)
 
         return handle
 
-    def _slotted_in_public(self, proceed: Handler) -> Handler:
-        slots = self._budgets.public_streams
+    def _public(self, policy: MethodPolicy, proceed: Handler) -> Handler:
+        """Count by address where there is no user: streams, and answers that are not read."""
+        slots, unread = self._budgets.public_streams, self._budgets.unread
 
-        async def handle(call: Call) -> bytes | None:
+        async def stream(call: Call) -> bytes | None:
             address = neighbourhood_of(call.peer)
-            slot = slots.take(address)
-            try:
-                return await proceed(call)
-            finally:
-                slots.free(address, slot)
+            stream_id = slots.take(address)
+            call.context.add_done_callback(lambda _: slots.free(address, stream_id))
+            return await proceed(call)
 
-        return handle
+        async def answer(call: Call) -> bytes | None:
+            address = neighbourhood_of(call.peer)
+            if unread.is_full(address):
+                raise Throttled(Reason.RATE_LIMITED, _UNREAD, _UNREAD_WAIT_S)
+            answer = await proceed(call)
+            call.context.add_done_callback(unread.put(address, answer or b""))
+            return answer
+
+        return stream if policy.streams else answer

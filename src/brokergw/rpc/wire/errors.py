@@ -85,7 +85,7 @@ _CALLER: Final = {
     Reason.STREAM_LIMIT: later(
         StatusCode.RESOURCE_EXHAUSTED,
         "The caller holds as many streams as it may.",
-        "End one; its slot is free at once.",
+        "End one; its slot is free at once, and that of a stream that was ended here once its end has been read.",
     ),
     Reason.CLIENT_CONNECTION_LIMIT: later(
         StatusCode.RESOURCE_EXHAUSTED,
