@@ -61,7 +61,7 @@ class Call:
     `body` is the request as it came, `requests` the incoming stream of the few methods that have one. `command` is
     the decoded request, `cleared` what preflight made of it. `recalled` tells that the call's key was looked up and is
     free to be used. `presented` is what the caller showed of itself, `repeated` the names of metadata that came more
-    than once. `trailing` goes out with the status.
+    than once, `metadata_bytes` their size as HTTP/2 counts it. `trailing` goes out with the status.
     """
 
     __slots__ = (
@@ -74,6 +74,7 @@ class Call:
         "held",
         "message",
         "metadata",
+        "metadata_bytes",
         "order_id",
         "policy",
         "presented",
@@ -100,6 +101,7 @@ class Call:
         self.context = context
         self.requests: AsyncIterator[bytes] | None = None
         self.metadata: dict[str, str | bytes] = {}
+        self.metadata_bytes = 0
         self.trailing: list[tuple[str, str | bytes]] = []
         self._peer = ""
         self.order_id = ""

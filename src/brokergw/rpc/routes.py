@@ -36,7 +36,12 @@ class Routes(grpc.GenericRpcHandler):
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> MethodHandler:
         """Give the handler of a method; one that refuses for a method that does not exist."""
         handler = self._handlers.get(handler_call_details.method)
-        return handler if handler is not None else self._unknown(handler_call_details.method)
+        return handler if handler is not None else self._unknown()
+
+    @property
+    def methods(self) -> list[str]:
+        """The full names of what is served."""
+        return list(self._handlers)
 
     def _route(self, policy: MethodPolicy, room: object) -> MethodHandler:
         endpoint: Handler = getattr(room, python_name(policy.name))
@@ -45,9 +50,9 @@ class Routes(grpc.GenericRpcHandler):
             return _both_ways(policy, handler)
         return _streaming(policy, handler) if policy.streams else _unary(policy, handler)
 
-    def _unknown(self, method: str) -> MethodHandler:
+    def _unknown(self) -> MethodHandler:
         async def refuse(_: Call) -> bytes | None:
-            raise GatewayError(Reason.METHOD_NOT_FOUND, "there is no such method", metadata={"method": method[:256]})
+            raise GatewayError(Reason.METHOD_NOT_FOUND, "there is no such method")
 
         # What follows after telemetry asks for a credential or reads the request, and here there is nothing to read.
         return _both_ways(_UNKNOWN, compose(self._interceptors[:3], _UNKNOWN, refuse))

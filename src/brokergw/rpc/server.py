@@ -17,6 +17,7 @@ from brokergw.rpc.chain import CHAIN, Parts
 from brokergw.rpc.flight import Flight
 from brokergw.rpc.health import HEALTH_POLICIES, Health
 from brokergw.rpc.health import SERVICE as HEALTH_SERVICE
+from brokergw.rpc.listener import listener_of
 from brokergw.rpc.methods import POLICIES, SERVICES
 from brokergw.rpc.needs import AuditBook, DeskFace
 from brokergw.rpc.policy import MethodPolicy
@@ -72,11 +73,9 @@ class RpcServer:
     async def start(self) -> int:
         """Listen, and give the port; raises StartRefused when it must not or cannot."""
         credentials = credentials_of(self._settings)
-        server = aio.server(
-            options=options_of(self._settings),
-            maximum_concurrent_rpcs=self._settings.client_connections.calls_max,
-        )
-        server.add_generic_rpc_handlers((self._routes,))
+        options = dict(options_of(self._settings))
+        calls_max = self._settings.client_connections.calls_max
+        server = listener_of(self._routes, self._routes.methods, options, calls_max)
         address = _address(self._settings)
         try:
             if credentials is None:
@@ -202,7 +201,7 @@ def options_of(settings: RpcSettings) -> list[tuple[str, int]]:
         ("grpc.enable_channelz", 1),
         ("grpc.max_receive_message_length", settings.message_bytes_max),
         ("grpc.max_send_message_length", -1),
-        ("grpc.max_metadata_size", settings.metadata_bytes_max // 2),
+        ("grpc.max_metadata_size", settings.metadata_bytes_max),
         ("grpc.absolute_max_metadata_size", settings.metadata_bytes_max),
         ("grpc.keepalive_time_ms", round(keepalive.time_s * 1_000)),
         ("grpc.keepalive_timeout_ms", round(keepalive.timeout_s * 1_000)),

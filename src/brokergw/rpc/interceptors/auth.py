@@ -10,7 +10,8 @@ from brokergw.rpc.guard import StreamGuard
 from brokergw.rpc.peer_slots import PeerSlots
 from brokergw.rpc.peers import address_of, neighbourhood_of
 from brokergw.rpc.policy import UNSURE, MethodPolicy, require_allowed
-from brokergw.rpc.settings import RateSettings
+from brokergw.rpc.settings import RpcSettings
+from brokergw.rpc.wire.counts import too_large
 
 
 class Auth:
@@ -20,11 +21,11 @@ class Auth:
     A stream is ended as soon as its credential no longer holds.
     """
 
-    def __init__(
-        self, identity: Identity, guard: StreamGuard, clock: Clock, rates: RateSettings, *, certificates: bool
-    ) -> None:
+    def __init__(self, identity: Identity, guard: StreamGuard, clock: Clock, settings: RpcSettings) -> None:
+        rates, tls = settings.rates, settings.tls
         self._identity = identity
-        self._certificates = certificates
+        self._certificates = tls is not None and bool(tls.client_ca)
+        self._metadata_max = settings.metadata_bytes_max
         self._guard = guard
         self._calls = Buckets(clock, rates.address_calls_per_minute) if rates.address_calls_per_minute else None
         connections = rates.address_client_connections_max
@@ -42,6 +43,9 @@ class Auth:
         async def handle(call: Call) -> bytes | None:
             peer = call.peer
             self._slow_down(peer)
+            if call.metadata_bytes > self._metadata_max:
+                # gRPC looks at the size of each HTTP/2 frame of them alone.
+                raise too_large("bytes of metadata", call.metadata_bytes, self._metadata_max)
             if self._connections is not None and not policy.stops:
                 self._connections.take(neighbourhood_of(peer), peer)
             try:

@@ -14,6 +14,7 @@ from brokergw.rpc.policy import MethodPolicy
 
 REQUEST_ID: Final = "x-request-id"
 _RANDOM_BITS: Final = 96
+_PAIR_BYTES: Final = 32
 _SANE: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 
 
@@ -51,6 +52,7 @@ class Context:
         context = call.context
         pairs = context.invocation_metadata() or ()
         call.metadata = metadata = dict(pairs)
+        call.metadata_bytes = sum([len(name) + len(value) for name, value in pairs]) + _PAIR_BYTES * len(pairs)
         if len(metadata) != len(pairs):
             counted = Counter(name for name, _ in pairs)
             call.repeated = frozenset(name for name, count in counted.items() if count > 1)

@@ -10,7 +10,7 @@ from brokergw.model.ids import is_idempotency_key
 from brokergw.rpc.call import Call, Handler
 from brokergw.rpc.policy import MethodPolicy
 from brokergw.rpc.settings import RpcSettings
-from brokergw.rpc.wire.counts import counter_of
+from brokergw.rpc.wire.counts import counter_of, too_large
 from brokergw.rpc.wire.found import Found
 from brokergw.rpc.wire.unknown import unknown_fields
 
@@ -34,7 +34,7 @@ class Decode:
             if call.requests is None:
                 call.message = message = self._message(policy, call.body)
                 if count is not None and (items := count(message)) > policy.items_max:
-                    raise _too_large("items", items, policy.items_max)
+                    raise too_large("items", items, policy.items_max)
                 found = Found()
                 if policy.keyed:
                     _take_key(call, message, found)
@@ -46,7 +46,7 @@ class Decode:
 
     def _message(self, policy: MethodPolicy, body: bytes) -> Message:
         if len(body) > self._size_max:
-            raise _too_large("bytes", len(body), self._size_max)
+            raise too_large("bytes", len(body), self._size_max)
         try:
             message = policy.request.FromString(body)
         except DecodeError:
@@ -85,14 +85,6 @@ class Decode:
                 Reason.DEADLINE_EXCEEDED,
                 f"the call had no deadline and did not end within {self._deadline_default_s:g} s",
             ) from None
-
-
-def _too_large(subject: str, observed: int, limit: int) -> GatewayError:
-    return GatewayError(
-        Reason.REQUEST_TOO_LARGE,
-        f"the request has {observed} {subject}, more than {limit}",
-        metadata={"subject": subject, "limit": str(limit), "observed": str(observed)},
-    )
 
 
 def _take_key(call: Call, message: Message, found: Found) -> None:

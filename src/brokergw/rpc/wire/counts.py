@@ -10,10 +10,21 @@ from typing import Any, Final, TypeAlias
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from brokergw.model.errors import GatewayError, Reason
+
 DEPTH_MAX: Final = 8
 """Messages inside of messages, the request itself counted."""
 
 Counter: TypeAlias = Callable[[Any], int]
+
+
+def too_large(subject: str, observed: int, limit: int) -> GatewayError:
+    """Refuse what has more of something than any call needs."""
+    return GatewayError(
+        Reason.REQUEST_TOO_LARGE,
+        f"the request has {observed} {subject}, more than {limit}",
+        metadata={"subject": subject, "limit": str(limit), "observed": str(observed)},
+    )
 
 
 class TypeUnbounded(Exception):
