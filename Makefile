@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PROTO := $(wildcard proto/brokerapi/v1/*.proto)
 TEST_WORKERS ?= auto
+# Where a machine says to keep nothing compiled, each process would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## What each verb does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  \1\t/' | expand -t 12
@@ -26,8 +28,9 @@ demo: $(READY) ## Run the whole main job on embedded defaults, told as it goes
 serve: $(READY) ## Serve on loopback with SQLite and the mock broker
 	@$(BIN)/brokergw serve
 
+# Workers take whole modules, in the order of tests/fixtures/order.py.
 test: $(READY) ## Run every test, PostgreSQL included
-	@$(BIN)/pytest -n $(TEST_WORKERS) --dist loadscope
+	@$(BIN)/pytest -n $(TEST_WORKERS) --dist loadscope --no-loadscope-reorder
 
 check: $(READY) ## Formatting, lint, types, layers, contract, generated code, architecture, dependencies
 	@$(BIN)/ruff format --check .

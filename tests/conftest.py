@@ -36,6 +36,7 @@ pytest_plugins = [
     "tests.fixtures.gateway_at_sim",
     "tests.fixtures.gateway_process",
     "tests.fixtures.market",
+    "tests.fixtures.order",
     "tests.fixtures.pace",
     "tests.fixtures.replica_processes",
     "tests.fixtures.replicas",

@@ -14,6 +14,13 @@ def missing_pages(root: Path) -> list[str]:
     return sorted(linked ^ written)
 
 
+def untold_commands(root: Path) -> list[str]:
+    """Name the commands of the tests that `tests/README.md` does not tell of."""
+    told = (root / "tests/README.md").read_text("utf-8")
+    commands = sorted(f"python -m tests.{file.parent.name}" for file in (root / "tests").glob("*/__main__.py"))
+    return [command for command in commands if f"`{command}" not in told]
+
+
 def unexplained_verbs(root: Path) -> list[str]:
     """Name Makefile verbs that the README does not mention; `help` speaks for itself, on a bare `make`."""
     readme = (root / "README.md").read_text("utf-8")

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from brokergw.model.lifecycle_page import page
-from tests.architecture.docs import missing_pages, unexplained_verbs
+from tests.architecture.docs import missing_pages, unexplained_verbs, untold_commands
 from tests.architecture.sources import ROOT
 
 
@@ -26,6 +26,20 @@ def test_the_readme_links_every_page_and_no_other() -> None:
 def test_the_readme_tells_of_every_verb() -> None:
     """Every verb of the Makefile is in the README."""
     assert unexplained_verbs(ROOT) == []
+
+
+def test_the_page_of_the_tests_tells_of_every_command() -> None:
+    """Every long form of a proof can be found from one table."""
+    assert untold_commands(ROOT) == []
+
+
+def test_a_command_that_is_not_told_of_is_named(tmp_path: Path) -> None:
+    """The check knows a command that stands in the table from one that does not."""
+    for name in ("caps", "codes"):
+        (tmp_path / "tests" / name).mkdir(parents=True)
+        (tmp_path / "tests" / name / "__main__.py").touch()
+    (tmp_path / "tests/README.md").write_text("| `python -m tests.caps --rounds 200` |")
+    assert untold_commands(tmp_path) == ["python -m tests.codes"]
 
 
 def test_the_settings_page_is_what_the_settings_generate() -> None:
