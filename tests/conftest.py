@@ -3,6 +3,7 @@
 import os
 import sys
 
+import hypothesis
 import pytest
 import structlog
 
@@ -18,6 +19,11 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+# A run of the tests is the same each time; `--hypothesis-profile=search` looks for what nobody has seen yet.
+hypothesis.settings.register_profile("same", derandomize=True, database=None, deadline=None)
+hypothesis.settings.register_profile("search", deadline=None)
+hypothesis.settings.load_profile("same")
 
 # Fixtures may build on each other: their assertions are rewritten whichever is imported first.
 pytest.register_assert_rewrite("tests.fixtures")

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,7 @@ from brokergw.ports.broker import Credentials
 from brokergw.ports.vault import CredentialsMoved, Purpose
 from brokergw.store import Sealed, Store, open_store
 from brokergw.store.vault.ring import KeyRing
+from tests.fixtures.patience import written
 
 OLD, NEW = (bytes([number]) * 32 for number in (1, 2))
 FIELDS: Final = 2
@@ -197,7 +199,9 @@ async def open_world(directory: Path, url: str, records: int, seed: int) -> Asyn
         world.load = Load(store, random.Random(seed), dict.fromkeys(range(records // FIELDS), 0))
         for start in range(0, records // FIELDS, _AT_ONCE):
             some = range(start, min(start + _AT_ONCE, records // FIELDS))
-            await asyncio.gather(*(store.connections.add(_connection(each), secrets_of(each, 0)) for each in some))
+            await asyncio.gather(
+                *(written(partial(store.connections.add, _connection(each), secrets_of(each, 0))) for each in some)
+            )
         serving = [asyncio.create_task(each) for each in (_live(store), watch_keys(store.vault, SystemClock()))]
         try:
             yield world
@@ -210,7 +214,7 @@ async def open_world(directory: Path, url: str, records: int, seed: int) -> Asyn
 
 async def _live(store: Store) -> None:
     while True:
-        await store.leases.renew([])
+        await written(lambda: store.leases.renew([]))
         await asyncio.sleep(1.0)
 
 

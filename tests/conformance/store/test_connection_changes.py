@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from brokergw.store import connections as module
 from brokergw.store.tables import CONNECTIONS
 from tests.conformance.store.making import ALL, USER, connection_for
 from tests.fixtures.clock import START_NS, FakeClock
+from tests.fixtures.patience import written
 from tests.fixtures.scripted_broker import ScriptedBroker
 from tests.fixtures.stores import open_for_test
 
@@ -60,7 +62,7 @@ async def test_changes_of_several_processes_come_in_one_order(store_url: str) ->
     """Of two who change connections at once, whoever reads along misses nothing."""
     async with open_for_test(store_url) as one, open_for_test(store_url) as other, open_for_test(store_url) as reading:
         writing = [
-            store.connections.add(connection_for(f"acc_{number}_{name}"), None)
+            written(partial(store.connections.add, connection_for(f"acc_{number}_{name}"), None))
             for number in range(20)
             for name, store in (("one", one), ("other", other))
         ]
