@@ -1,5 +1,7 @@
 # Stage 1 installs exactly what uv.lock says into one virtual environment; stage 2 carries that and nothing else.
-FROM python:3.11-slim AS build
+# The base is named by its tag; give it with its digest where it shall be one and the same for good (docs/security.md).
+ARG BASE=python:3.11-slim
+FROM ${BASE} AS build
 
 RUN pip install --no-cache-dir "uv>=0.13,<0.14"
 ENV UV_PROJECT_ENVIRONMENT=/opt/brokergw \
@@ -17,7 +19,7 @@ COPY src src
 RUN uv sync --frozen --no-dev --no-editable
 
 
-FROM python:3.11-slim
+FROM ${BASE}
 
 # A numeric user lets Kubernetes see that it is not root.
 RUN groupadd --gid 10001 brokergw \

@@ -14,6 +14,7 @@ class SkipReason(StrEnum):
     JAVA_MISSING = "a Java development kit with Maven is not installed"
     NODE_MISSING = "Node.js is not installed"
     REGISTRY_UNREACHABLE = "a package registry cannot be reached"
+    OLD_TLS_MISSING = "this machine's TLS library speaks no version before 1.2"
     DISK_NOT_MOUNTABLE = "this machine lets no test have a small disk of its own"
     CAPABILITY_NOT_CLAIMED = "the broker does not claim this capability"
 

@@ -257,6 +257,7 @@ def rpc_settings(settings: Settings) -> RpcSettings:
             certificate=settings.tls_certificate,
             private_key=settings.tls_private_key,
             client_ca=settings.tls_client_ca,
+            version_min=settings.tls_version_min,
         )
     return RpcSettings(
         host=host,

@@ -1,5 +1,7 @@
 """The settings of the network connections that clients come over."""
 
+from typing import Literal
+
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
@@ -37,6 +39,10 @@ class EdgeSettings(BaseSettings):
     )
     public_streams_max: int = Field(
         100, ge=1, description="Streams (of health) that one address may hold open without a credential."
+    )
+
+    tls_version_min: Literal["1.2", "1.3"] = Field(
+        "1.2", description="Least version of TLS; a gateway that would speak an older one does not start."
     )
 
     @property

@@ -1,5 +1,6 @@
 """What weakens an installation although it works: settings, files, keys and surroundings."""
 
+import os
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
@@ -10,6 +11,7 @@ from brokergw.app.crash import telltales
 from brokergw.app.finding import Finding
 from brokergw.app.open_files import possible_files, wanted_files
 from brokergw.app.settings import Settings, split_address
+from brokergw.app.tls_version import CIPHERS
 from brokergw.model.principal import ApiKey, Role
 from brokergw.transport.mail import MailSecurity
 
@@ -60,6 +62,8 @@ def _surroundings(settings: Settings) -> Iterator[Finding]:
     for name in telltales():
         advice = f"unset {name}; `brokergw serve` takes it out of its own environment"
         yield Finding("environment", False, f"{name} makes libraries write down what they handle", advice)
+    if os.environ.get(CIPHERS) and settings.tls_version_min == "1.2":
+        yield Finding("environment", None, f"{CIPHERS} chooses other ciphers than gRPC does", f"unset {CIPHERS}")
     if settings.log_level == "DEBUG":
         yield Finding("logs", None, "the log is at DEBUG", "secrets stay out of it, but it is long and tells much")
     if settings.chaos:

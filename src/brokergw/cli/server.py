@@ -46,9 +46,11 @@ def serve(
     """
     settings = load_settings(listen=listen, database_url=database_url, metrics_listen=metrics_listen)
     from brokergw.app.crash import forget_telltales
+    from brokergw.app.tls_version import choose_tls_version
 
     # Before gRPC reads it: its traces show the headers of every call.
     forget_telltales()
+    choose_tls_version(settings)
     from brokergw.app.run import serve as run
 
     raise typer.Exit(run(settings))

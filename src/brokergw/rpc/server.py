@@ -40,7 +40,7 @@ from brokergw.rpc.services.reconciliation import ReconciliationService
 from brokergw.rpc.services.risk import RiskService
 from brokergw.rpc.services.streams import Streams
 from brokergw.rpc.settings import RpcSettings
-from brokergw.rpc.tls import StartRefused, credentials_of
+from brokergw.rpc.tls import LOOPBACKS, TLS_1_3, StartRefused, credentials_of, speaks_tls_1_2
 from brokergw.rpc.wire.cursor import Cursors
 from brokergw.rpc.wire.paging import PageTokens
 
@@ -86,8 +86,26 @@ class RpcServer:
             raise StartRefused(f"cannot listen on {address}; the port may be taken") from None
         await server.start()
         self._server = server
+        await self._require_tls_version(port)
         self.health.enter_service()
         return port
+
+    async def _require_tls_version(self, port: int) -> None:
+        """Stop, and raise StartRefused, where a version of TLS is spoken that shall not be."""
+        tls = self._settings.tls
+        if tls is None or tls.version_min != TLS_1_3:
+            return
+        host = LOOPBACKS.get(self._settings.host, self._settings.host)
+        try:
+            spoken = await asyncio.to_thread(speaks_tls_1_2, host, port)
+        except OSError:
+            spoken = True
+        if spoken:
+            await self.stop()
+            raise StartRefused(
+                "TLS 1.2 is spoken although 1.3 is the least: gRPC reads GRPC_SSL_CIPHER_SUITES once, when its library "
+                "is loaded; start with `brokergw serve`, which sees to it"
+            )
 
     async def drain(self, grace_s: float) -> None:
         """Leave without failing a call that was admitted.

@@ -22,6 +22,8 @@ class TlsSettings:
     certificate: str
     private_key: str
     client_ca: str = ""
+    version_min: str = "1.2"
+    """Or 1.3; then a server that would speak 1.2 does not start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

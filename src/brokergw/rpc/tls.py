@@ -1,13 +1,23 @@
 """Whom the server talks to, and how privately: TLS that follows its files, plaintext only where nobody listens in."""
 
+import contextlib
 import ipaddress
+import socket
 import ssl
 from pathlib import Path
+from typing import Final
 
 import grpc
 import structlog
 
 from brokergw.rpc.settings import RpcSettings, TlsSettings
+
+TLS_1_3: Final = "1.3"
+LOOPBACKS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1", "": "127.0.0.1"}  # noqa: S104 - not to bind to
+"""Where a server that listens everywhere can be reached from here."""
+
+_PROBE_S: Final = 10.0
+_HANDSHAKE_RECORD: Final = b"\x16"
 
 _log = structlog.get_logger("brokergw.rpc")
 
@@ -64,6 +74,24 @@ class TlsFiles:
     def _stamps(self) -> list[tuple[int, int, int]]:
         stats = [path.stat() for path in self._paths if path.exists()]
         return [(stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in stats]
+
+
+def speaks_tls_1_2(host: str, port: int) -> bool:
+    """Offer a server TLS 1.2 and nothing newer, and tell whether it goes on with that.
+
+    What comes first is a handshake record where it does, and an alert or the end of the connection where it does not.
+    Raises OSError where nobody answers.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["h2"])
+    said, heard = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(heard, said).do_handshake()
+    with socket.create_connection((host, port), _PROBE_S) as wire:
+        wire.sendall(said.read())
+        return wire.recv(1) == _HANDSHAKE_RECORD
 
 
 def credentials_of(settings: RpcSettings) -> grpc.ServerCredentials | None:

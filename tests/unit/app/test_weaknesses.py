@@ -61,7 +61,7 @@ def test_a_weak_setting_is_told(tmp_path: Path, settings: dict[str, Any], area: 
     assert finding.advice
 
 
-@pytest.mark.parametrize("name", ["SSLKEYLOGFILE", "GRPC_TRACE"])
+@pytest.mark.parametrize("name", ["SSLKEYLOGFILE", "GRPC_TRACE", "GRPC_SSL_CIPHER_SUITES"])
 def test_a_variable_that_makes_libraries_talk_is_told(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

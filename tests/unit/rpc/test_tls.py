@@ -1,9 +1,12 @@
 """TLS that follows its files, and plaintext only where nobody listens in."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
+import threading
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,9 @@ from brokergw.rpc.settings import RpcSettings, TlsSettings
 from brokergw.rpc.tls import StartRefused, TlsFiles, credentials_of, is_loopback
 from tests.fixtures.certificates import Authority
 from tests.fixtures.edge import KEY, Edge, MakeEdge
+from tests.reasons import SkipReason, skip
 
+OLD = [(ssl.TLSVersion.TLSv1, "TLSv1"), (ssl.TLSVersion.TLSv1_1, "TLSv1.1")]
 GET = pb.GetOrderRequest(order_id="ord_1")
 
 
@@ -125,6 +130,51 @@ def _shake_hands(port: int, version: ssl.TLSVersion, ciphers: str = "ALL:@SECLEV
         return str(channel.version()), agreed[0] if agreed else ""
 
 
+def _old_server(certificate: str, key: str, version: ssl.TLSVersion) -> tuple[socket.socket, threading.Thread]:
+    """Serve one handshake of an old version, whatever the machine's own rules are."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = version
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        wire, _ = listening.accept()
+        with wire, contextlib.suppress(ssl.SSLError, OSError), context.wrap_socket(wire, server_side=True) as channel:
+            channel.recv(1)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return listening, thread
+
+
+@pytest.mark.parametrize(("version", "name"), OLD)
+def test_the_client_of_these_tests_speaks_old_versions(tmp_path: Path, version: ssl.TLSVersion, name: str) -> None:
+    """Where somebody lets it: so a refusal by the gateway is the gateway's own."""
+    certificate, key = Authority("server").leaf().write(tmp_path)
+    listening, thread = _old_server(certificate, key, version)
+    try:
+        assert _shake_hands(listening.getsockname()[1], version)[0] == name
+    except ssl.SSLError as error:
+        skip(SkipReason.OLD_TLS_MISSING, str(error.reason))
+    finally:
+        thread.join(5)
+        listening.close()
+
+
+async def test_a_server_that_speaks_1_2_where_1_3_is_the_least_does_not_start(
+    make_edge: MakeEdge, tmp_path: Path
+) -> None:
+    """GRPC in this process was loaded without the ciphers that leave TLS 1.3 alone, and that is found out."""
+    certificate, key = Authority("server").leaf().write(tmp_path)
+    files = TlsSettings(certificate=certificate, private_key=key, version_min="1.3")
+    for settings in (files, replace(files, client_ca=certificate)):
+        with pytest.raises(StartRefused, match=r"TLS 1\.2 is spoken"):
+            await make_edge(tls=settings)
+
+
 async def test_old_versions_and_weak_ciphers_are_refused(make_edge: MakeEdge, tmp_path: Path) -> None:
     """TLS 1.2 and 1.3 are spoken, with ciphers that keep what was said secret for good; 1.0 and 1.1 are not."""
     certificate, key = Authority("server").leaf().write(tmp_path)
@@ -134,7 +184,7 @@ async def test_old_versions_and_weak_ciphers_are_refused(make_edge: MakeEdge, tm
         assert spoken == name
         assert cipher.startswith(("ECDHE-", "TLS_"))
         assert "GCM" in cipher or "CHACHA20" in cipher
-    for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
+    for version, _ in OLD:
         with pytest.raises((ssl.SSLError, OSError)):
             await asyncio.to_thread(_shake_hands, edge.port, version)
     for weak in ("AES128-SHA:@SECLEVEL=0", "ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0"):
