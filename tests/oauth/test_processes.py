@@ -48,6 +48,7 @@ class Scene:
             "askers": askers,
             "die": die,
             "ahead_s": _AHEAD_S + later_s,
+            "grace_s": self.side.server.manners.reuse_grace_s,
         }
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.oauth.worker", json.dumps(task)],
@@ -73,6 +74,13 @@ class Scene:
         """Have one process ask for the token, and give what it came to."""
         with self.process(**how) as process:
             return told(process)
+
+    async def claims(self) -> list[float]:
+        """Tell how many seconds each claim is good for still, by the database's clock."""
+        left = text("SELECT claim_end_time_ns / 1e9 - extract(epoch FROM clock_timestamp()) FROM oauth_grants")
+        whose = only(self.connection.user_id)
+        rows = await self.world.store._reader.query(whose, lambda database: database.scalars(left).all())
+        return [float(row) for row in rows]
 
     async def age_claims(self) -> None:
         """Make every claim half a minute older."""
@@ -114,6 +122,14 @@ async def forgiving(postgresql_url: str) -> AsyncIterator[Scene]:
             yield scene
 
 
+@pytest.fixture
+async def lenient(postgresql_url: str) -> AsyncIterator[Scene]:
+    """At a broker whose refresh tokens are good once, and half a minute longer for who repeats himself."""
+    with broker_side(replace(ROTATING_MANNERS, reuse_grace_s=30)) as side:
+        async for scene in a_scene(postgresql_url, side):
+            yield scene
+
+
 async def test_fifty_askers_in_three_processes_make_one_refresh(strict: Scene) -> None:
     """Of fifty who need an ended token in three processes one refresh reaches the broker, and all get its token."""
     with ExitStack() as stack:
@@ -127,6 +143,32 @@ async def test_fifty_askers_in_three_processes_make_one_refresh(strict: Scene) -
     assert len({token for answer in answers for token in answer["tokens"]}) == 1
     assert strict.side.token_requests == 1
     assert strict.side.server.memory.grants[0].refreshes == 1
+
+
+async def test_killed_before_the_claim_nothing_is_lost(strict: Scene) -> None:
+    """The next process need not even wait."""
+    strict.killed("before the claim")
+    assert strict.asks()["count"] == 1
+    assert strict.side.token_requests == 1
+
+
+async def test_killed_as_the_commit_ends_nothing_is_lost(strict: Scene) -> None:
+    """The pair is durable though nobody has heard so: the next process takes it from the record."""
+    strict.killed("as the commit ends")
+    assert strict.side.token_requests == 1
+    assert strict.asks()["count"] == 1
+    assert strict.side.token_requests == 1
+
+
+async def test_killed_before_the_commit_a_lenient_broker_gives_the_pair_again(lenient: Scene) -> None:
+    """Where a repeat is forgiven for a while, the claim ends in that while, and the next process is given the pair."""
+    lenient.killed("after the reply")
+    (row,) = await lenient.claims()
+    assert row <= 17
+    await lenient.age_claims()
+    assert lenient.asks()["count"] == 1
+    assert lenient.side.token_requests == 2
+    assert lenient.side.server.memory.grants[0].refreshes == 1
 
 
 async def test_killed_before_the_request_nothing_is_lost(strict: Scene) -> None:

@@ -6,13 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from brokergw.adapters.oauth import AKOYA, COINBASE, CTRADER, SCHWAB, TASTYTRADE
 from brokergw.desk.oauth.watching import Watching
 from brokergw.model.errors import GatewayError, Reason
-from brokergw.model.oauth import GrantState, OAuthProfile
+from brokergw.model.oauth import GrantState, IssuedTokens, OAuthProfile
 from brokergw.ports.oauth import GrantBook
 from brokergw.sim.oauth import MANNERS
+from brokergw.transport.oauth.client import TokenClient
 from tests.fixtures.oauth_world import BrokerSide, OAuthWorld, broker_side, needs_of, oauth_world
 from tests.fixtures.stores import open_for_test
 
@@ -98,6 +100,33 @@ async def test_new_tokens_wait_for_the_record(world: OAuthWorld, sqlite_url: str
     assert book.left == -1
     assert world.side.token_requests == 2
     assert (await world.grant_of(connection)).version == 2
+
+
+async def test_nothing_comes_between_an_answer_and_its_record(world: OAuthWorld) -> None:
+    """After the broker's answer the very first thing that happens is the commit of the pair; only then it is used."""
+    told: list[str] = []
+
+    class Told(TokenClient):
+        """An endpoint that tells of its answer."""
+
+        async def refresh(self, *given: Any) -> IssuedTokens:
+            tokens = await super().refresh(*given)
+            told.append("answered")
+            return tokens
+
+    connection = (await world.authorize()).connection
+    world.side.clock.advance(3_700)
+    endpoint = Told()
+    async with oauth_world(world.store, world.side, endpoint=endpoint) as other:
+        holder = other.tokens_of(connection)
+        event.listen(world.store._reading, "before_cursor_execute", lambda *_: told.append("read"))
+        event.listen(world.store._writing, "begin", lambda _: told.append("written"))
+        event.listen(world.store._writing, "commit", lambda _: told.append("durable"))
+        token = await holder.current()
+        assert token == world.side.server.memory.grants[0].access_token
+    await endpoint.close()
+    after = told[told.index("answered") + 1 :]
+    assert after[:2] == ["written", "durable"]
 
 
 async def test_the_watch_renews_ahead_and_warns_once(world: OAuthWorld) -> None:

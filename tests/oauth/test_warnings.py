@@ -125,7 +125,7 @@ async def test_ctraders_end_is_told_once_and_the_next_one_again(postgresql_url: 
     async with open_for_test(postgresql_url) as store:
         _, grant = await connected(store, CTRADER, life_s)
         assert grant.access_end_time_ns is not None
-        claim = await store.grants.claim(USER, grant.connection_id, 1)
+        claim = await store.grants.claim(USER, grant.connection_id, 1, 30.0)
         assert isinstance(claim, Claim)
         await store.grants.release(claim, replace(claim.grant, refresh_time_ns=None))
         limit = grant.access_end_time_ns - 48 * HOUR_S * NS
@@ -135,7 +135,7 @@ async def test_ctraders_end_is_told_once_and_the_next_one_again(postgresql_url: 
             assert count == 1
             assert words.startswith("cTrader has not renewed the access token, which ends on 2027-02-14")
             # A refresh that fails again has read the grant before the warning, and must not take it back.
-            claim = await store.grants.claim(USER, grant.connection_id, 1)
+            claim = await store.grants.claim(USER, grant.connection_id, 1, 30.0)
             assert claim is not None
             unknowing = replace(claim.grant, refresh_time_ns=None, told_end_time_ns=None)
             await store.grants.release(claim, unknowing)

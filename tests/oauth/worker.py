@@ -10,7 +10,10 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from typing import Any
+
+from sqlalchemy import event
 
 from brokergw.desk.oauth.refreshing import OAuthNeeds
 from brokergw.desk.oauth.tokens import ConnectionTokens
@@ -19,12 +22,30 @@ from brokergw.model.errors import GatewayError
 from brokergw.model.oauth import Application, Grant, IssuedTokens, OAuthProfile
 from brokergw.model.whose import only
 from brokergw.ports.broker import Credentials
+from brokergw.ports.oauth import Claim
 from brokergw.ports.permit import Permit
+from brokergw.store.audit.chain import Chain
 from brokergw.store.oauth.grants import SqlGrants
-from brokergw.store.open import open_store
+from brokergw.store.open import Store, open_store
 from brokergw.transport.oauth.client import TokenClient
 from tests.fixtures.oauth_world import ROTATING, Heard, MovableClock, led_to
 from tests.fixtures.stores import CREDENTIALS_KEY
+
+
+def die_as_the_commit_ends(store: Store) -> None:
+    """Die once a new pair is durable and nobody has heard of it: neither the writer nor who waits for it."""
+    confirm, written = Chain.confirm, [False]
+
+    def noted(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        written[0] = written[0] or statement.startswith("DELETE FROM oauth_grants")
+
+    def dying(chain: Chain) -> None:
+        if written[0]:
+            _die()
+        confirm(chain)
+
+    event.listen(store._writing, "before_cursor_execute", noted)
+    Chain.confirm = dying  # type: ignore[assignment,method-assign] # it is there to die
 
 
 def _die() -> None:
@@ -65,6 +86,12 @@ class DyingBook:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._book, name)
 
+    async def claim(self, *given: Any) -> Claim | None:
+        """Claim, and die where it is told."""
+        if self._die == "before the claim":
+            _die()
+        return await self._book.claim(*given)
+
     async def replace(
         self, connection: Connection, credentials: Credentials, grant: Grant, *, since: int | None
     ) -> Connection:
@@ -80,12 +107,16 @@ async def main(task: dict[str, Any]) -> dict[str, Any]:
     clock = MovableClock()
     clock.advance(task["ahead_s"])
     async with open_store(task["store"], clock=clock, credentials_key=CREDENTIALS_KEY) as store:
+        if task["die"] == "as the commit ends":
+            die_as_the_commit_ends(store)
         client = DyingClient(task["die"])
         book: Any = DyingBook(store.grants, task["die"])
         needs = OAuthNeeds(book, store.connections, client, Heard(), clock)
         connection = await store.connections.get(only(task["user"]), task["connection"])
         assert connection is not None
-        tokens = ConnectionTokens(connection, led_to(task["sim"], ROTATING), needs)
+        tokens = ConnectionTokens(
+            connection, led_to(task["sim"], replace(ROTATING, reuse_grace_s=task["grace_s"])), needs
+        )
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.readline)

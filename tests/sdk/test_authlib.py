@@ -312,3 +312,21 @@ def test_a_revocation_names_a_token_in_a_form(side: BrokerSide) -> None:
     reply = revoke(side, client_of(side), "")
     assert (reply.status_code, reply.json()["error"]) == (400, "invalid_request")
     assert requests.get(url, params={"token": "t"}, timeout=10).status_code == 405
+
+
+@pytest.mark.parametrize(("seconds", "good"), [(29, True), (30, False), (31, False)])
+def test_a_repeat_is_forgiven_for_a_while(seconds: float, *, good: bool) -> None:
+    """Where a server gives a grace, the token of before brings the same pair again, and then ends its family."""
+    with broker_side(replace(MANNERS["standard"], reuse_grace_s=30)) as side:
+        client = client_of(side)
+        token = fetch(side, client, agree(side, client))
+        fresh = refresh(side, client, token["refresh_token"])
+        side.server.advance(seconds)
+        if good:
+            again = refresh(side, client, token["refresh_token"])
+            assert again["access_token"] == fresh["access_token"]
+            assert again["refresh_token"] == fresh["refresh_token"]
+        else:
+            with refused("invalid_grant"):
+                refresh(side, client, token["refresh_token"])
+            assert account(side, fresh["access_token"]) == 401

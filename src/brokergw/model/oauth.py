@@ -76,7 +76,8 @@ class OAuthProfile:
     `proof`; `revokes` are the kinds of tokens that are revoked, in this order.
 
     `access_life_s` stands in where a reply gives no life, None is for ever. `refreshes` False: there are no refresh
-    tokens. `rotates`: each refresh may give another refresh token, and the old one is dead. `grant_life_s` is how long
+    tokens. `rotates`: each refresh may give another refresh token, and the old one is dead, at once or
+    `reuse_grace_s` afterwards where a broker forgives a repeat for so long. `grant_life_s` is how long
     after the login the grant ends whatever is refreshed. A token is renewed `refresh_lead_s` before its end, or at 80 %
     of its life where that is None; a person is warned `warn_lead_s` before something ends that only a person, or a
     broker that answers, can mend.
@@ -99,6 +100,7 @@ class OAuthProfile:
     access_life_s: int | None = None
     refreshes: bool = True
     rotates: bool = True
+    reuse_grace_s: int = 0
     grant_life_s: int | None = None
     refresh_lead_s: int | None = None
     warn_lead_s: int = DAY_S

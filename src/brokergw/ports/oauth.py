@@ -86,11 +86,12 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """The right of one process to refresh one grant, from `asked_at` (monotonic seconds) on."""
+    """The right of one process to refresh one grant, from `asked_at` (monotonic seconds) on, for `life_s`."""
 
     grant: Grant
     holder: str
     asked_at: float
+    life_s: float
 
 
 class AttemptBook(Protocol):
@@ -134,7 +135,7 @@ class GrantBook(Protocol):
         """
         ...
 
-    async def claim(self, user_id: str, connection_id: str, version: int) -> Claim | None:
+    async def claim(self, user_id: str, connection_id: str, version: int, life_s: float) -> Claim | None:
         """Claim the refresh of a grant's present token, and count the try; None while another holds it, or when the
         grant has moved on or ended.
         """

@@ -137,11 +137,11 @@ async def _grant_replaced(store: Store) -> None:
 
 async def _claimed(store: Store) -> None:
     await _granted(store)
-    assert await store.grants.claim(USER, "con_9", 1) is not None
+    assert await store.grants.claim(USER, "con_9", 1, 30.0) is not None
 
 
 async def _refresh_failed(store: Store) -> None:
-    claim = Claim(grant=GRANT, holder=store.leases.instance_id, asked_at=0.0)
+    claim = Claim(grant=GRANT, holder=store.leases.instance_id, asked_at=0.0, life_s=30.0)
     await store.grants.release(claim, replace(GRANT, state=GrantState.REAUTHORIZATION_REQUIRED))
 
 

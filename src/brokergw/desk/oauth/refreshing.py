@@ -15,7 +15,7 @@ import structlog
 
 from brokergw.desk.oauth.refusals import no_token_now, nothing_granted, person_needed, reauthorize
 from brokergw.desk.oauth.revoking import Revoking
-from brokergw.desk.oauth.schedule import granted, tried_in_vain
+from brokergw.desk.oauth.schedule import granted, send_within_s, tried_in_vain
 from brokergw.model.account import Connection, Environment
 from brokergw.model.alerts import Alert, AlertKind, Severity
 from brokergw.model.errors import GatewayError, Reason
@@ -29,8 +29,6 @@ from brokergw.ports.oauth import Claim, GrantBook, TokenEndpoint, TokenNotSent, 
 from brokergw.ports.permit import VALID_S, Permit
 from brokergw.ports.vault import CredentialsMoved, Purpose
 
-_SEND_WITHIN_S: Final = 10.0
-"""How long after it was claimed a refresh may still begin; a claim lasts three times as long."""
 _RECORD_AGAIN_S: Final = (0.05, 0.2, 1.0, 2.0)
 
 log = structlog.get_logger(__name__)
@@ -105,7 +103,7 @@ class Refreshing:
             order_id="",
             attempt=claim.grant.tries,
             client_order_id="",
-            granted_at=claim.asked_at + _SEND_WITHIN_S - VALID_S,
+            granted_at=claim.asked_at + send_within_s(claim.life_s) - VALID_S,
             monotonic=self._clock.monotonic,
         )
         application = Application(client_id=held["client_id"], client_secret=held["client_secret"])

@@ -13,6 +13,28 @@ _JITTER: Final = 0.1
 _BACKOFF_S: Final = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
 
 
+CLAIM_S: Final = 30.0
+"""How long a claim lasts, by which time its process has the answer to all that it has sent, or is dead."""
+_REQUEST_S: Final = 13.0
+"""How long a refresh takes at most, once it has begun."""
+_SEND_WITHIN_S: Final = 10.0
+
+
+def claim_life_s(profile: OAuthProfile) -> float:
+    """Tell how long a claim lasts: where a broker forgives a repeat for a while, whoever comes next is there in time.
+
+    Never shorter than a refresh takes, because two at once would each end what the other was given.
+    """
+    if not profile.reuse_grace_s:
+        return CLAIM_S
+    return min(CLAIM_S, max(profile.reuse_grace_s - _REQUEST_S, _REQUEST_S + 3.0))
+
+
+def send_within_s(life_s: float) -> float:
+    """Tell how long after its claim a refresh may still begin, so that it ends before the claim does."""
+    return min(_SEND_WITHIN_S, life_s - _REQUEST_S)
+
+
 def granted(grant: Grant, profile: OAuthProfile, tokens: IssuedTokens, now_ns: int, chance: float) -> Grant:
     """Give a grant as it stands with new tokens; `chance` (0 to 1) spreads the renewals."""
     life_s = tokens.life_s if tokens.life_s is not None else profile.access_life_s

@@ -8,6 +8,7 @@ import structlog
 
 from brokergw.desk.oauth.refreshing import OAuthNeeds, Refreshing
 from brokergw.desk.oauth.refusals import no_token_now, nothing_granted, person_needed
+from brokergw.desk.oauth.schedule import claim_life_s
 from brokergw.model.account import Connection
 from brokergw.model.errors import GatewayError
 from brokergw.model.oauth import SECOND_NS, Grant, OAuthProfile
@@ -99,7 +100,8 @@ class ConnectionTokens:
                 return
             if not self._is_due(grant):
                 raise no_token_now(self.profile.broker)
-            claim = await self._needs.book.claim(grant.user_id, grant.connection_id, grant.version)
+            life_s = claim_life_s(self.profile)
+            claim = await self._needs.book.claim(grant.user_id, grant.connection_id, grant.version, life_s)
             if claim is None:
                 # Another process has it; what comes of that is on the record soon.
                 if self._clock.monotonic() >= until:

@@ -27,6 +27,8 @@ class SimGrant:
     access_end_ns: int | None = None
     refresh_token: str = ""
     refreshes: int = 0
+    former_token: str = ""
+    rotate_ns: int = 0
     ended: bool = False
 
 
@@ -80,6 +82,7 @@ class Memory:
         grant.access_end_ns = None if life is None else self.now_ns() + life * _NS
         self.by_access[grant.access_token] = grant
         if manners.refreshes and (manners.rotates or not grant.refresh_token):
+            grant.former_token, grant.rotate_ns = grant.refresh_token, self.now_ns()
             grant.refresh_token = f"rt.{grant.number}.{secrets.token_urlsafe(24)}"
             self.by_refresh[grant.refresh_token] = grant
 
@@ -96,6 +99,11 @@ class Memory:
         if grant.access_end_ns is not None and self.now_ns() >= grant.access_end_ns:
             return None
         return grant.account
+
+    def forgiven(self, grant: SimGrant, token: str) -> bool:
+        """Whether the refresh token of before comes again, so soon that its answer may have been lost."""
+        grace_ns = self.manners.reuse_grace_s * _NS
+        return bool(token) and token == grant.former_token and self.now_ns() < grant.rotate_ns + grace_ns
 
     def over(self, grant: SimGrant) -> bool:
         """Whether a login is too old, or was ended."""

@@ -12,7 +12,8 @@ class Manners:
 
     `token_body` is form, json or query (a GET). `client_auth` is basic, body or any. `camel` answers in camel case and
     refuses with status 200. Lives are in seconds, None is for ever; `access_life_s` None is not told. `grant_life_s`
-    counts from the login. `rotates`: a refresh token is good once, and one that comes again ends its whole family.
+    counts from the login. `rotates`: a refresh token is good once, and one that comes again ends its whole family,
+    unless it comes within `reuse_grace_s` of its first use: then the same pair is given again.
     `revoke_path` is where tokens are revoked, of the kinds that `revokes` names; `revoke_auth` may be bearer there.
     `pkce` is required, known (checked where it was begun) or ignored. `bearer` is what the token that opens the API is
     called.
@@ -31,6 +32,7 @@ class Manners:
     access_life_s: int | None = 3_600
     refreshes: bool = True
     rotates: bool = True
+    reuse_grace_s: int = 0
     grant_life_s: int | None = None
     pkce: str = "known"
     bearer: str = "access_token"

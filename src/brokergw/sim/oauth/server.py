@@ -264,6 +264,8 @@ class AuthorizationServer:
             raise _Refusal("invalid_grant", "no such token")
         if self.memory.over(grant):
             raise _Refusal(self.manners.expired_words, "the login is over")
+        if self.memory.forgiven(grant, token):
+            return grant
         if token != grant.refresh_token:
             self.memory.end(grant)
             raise _Refusal("invalid_grant", "the token was used before: its family has ended")

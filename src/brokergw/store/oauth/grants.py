@@ -13,7 +13,7 @@ from sqlalchemy import Connection as Database
 
 from brokergw.model.account import Connection
 from brokergw.model.events import AuditRow
-from brokergw.model.oauth import Grant, GrantState
+from brokergw.model.oauth import SECOND_NS, Grant, GrantState
 from brokergw.model.whose import everyone, only
 from brokergw.ports.broker import Credentials
 from brokergw.ports.clock import Clock
@@ -25,9 +25,6 @@ from brokergw.store.directory import insert_new
 from brokergw.store.reader import Reader
 from brokergw.store.tables import OAUTH_GRANTS
 from brokergw.store.writer import Writer
-
-CLAIM_NS: Final = 30_000_000_000
-"""How long a claim lasts: longer than any refresh takes that was sent in its first ten seconds."""
 
 _WATCHED: Final = everyone("whoever holds a connection keeps its tokens good, and each process hears of new ones")
 
@@ -99,10 +96,11 @@ class SqlGrants:
         await self._run(only(connection.user_id), work)
         return replace(connection, credentials_version=after.version, has_key=True)
 
-    async def claim(self, user_id: str, connection_id: str, version: int) -> Claim | None:
+    async def claim(self, user_id: str, connection_id: str, version: int, life_s: float) -> Claim | None:
         """Claim the refresh of a grant's present token, and count the try."""
         asked_at = self._clock.monotonic()
         now = self._now()
+        end = now + round(life_s * SECOND_NS)
         free = or_(
             OAUTH_GRANTS.c.claim_end_time_ns.is_(None),
             OAUTH_GRANTS.c.claim_end_time_ns <= now,
@@ -113,11 +111,13 @@ class SqlGrants:
         claimed = (
             update(OAUTH_GRANTS)
             .where(*_is(user_id, connection_id), *present, free)
-            .values(holder=self._instance_id, claim_end_time_ns=now + CLAIM_NS, tries=OAUTH_GRANTS.c.tries + 1)
+            .values(holder=self._instance_id, claim_end_time_ns=end, tries=OAUTH_GRANTS.c.tries + 1)
             .returning(*OAUTH_GRANTS.columns)
         )
         row = await self._run(only(user_id), lambda database: database.execute(claimed).one_or_none())
-        return None if row is None else Claim(grant=_grant(row), holder=self._instance_id, asked_at=asked_at)
+        if row is None:
+            return None
+        return Claim(grant=_grant(row), holder=self._instance_id, asked_at=asked_at, life_s=life_s)
 
     async def release(self, claim: Claim, grant: Grant) -> None:
         """Give a claim up and write what its grant came to; nothing where it has moved on."""

@@ -6,7 +6,7 @@ import pytest
 
 from brokergw.adapters.oauth import CTRADER, SCHWAB, TASTYTRADE
 from brokergw.desk.oauth.redirect import Redirects, is_issuer
-from brokergw.desk.oauth.schedule import due_ns, end_ahead, granted, tried_in_vain
+from brokergw.desk.oauth.schedule import claim_life_s, due_ns, end_ahead, granted, send_within_s, tried_in_vain
 from brokergw.model.account import Environment
 from brokergw.model.oauth import DAY_S, HOUR_S, EndAhead, Endpoints, Grant, GrantState, IssuedTokens
 
@@ -113,3 +113,14 @@ def test_who_issued_is_who_was_asked() -> None:
     assert is_issuer(named, Environment.LIVE, "https://b.test")
     assert not is_issuer(named, Environment.LIVE, "https://b.test/")
     assert not is_issuer(named, Environment.LIVE, "https://a.test")
+
+
+@pytest.mark.parametrize(
+    ("grace_s", "life_s"), [(0, 30), (1, 16), (28, 16), (29, 16), (30, 17), (42, 29), (43, 30), (44, 30), (3_600, 30)]
+)
+def test_whoever_comes_next_is_there_before_a_repeat_is_no_longer_forgiven(grace_s: int, life_s: int) -> None:
+    """A claim ends within a broker's grace, never before its own refresh has, and never later than any other."""
+    life = claim_life_s(replace(SCHWAB, reuse_grace_s=grace_s))
+    assert life == life_s
+    assert 0 < send_within_s(life) <= 10
+    assert send_within_s(life) + 13 <= life
