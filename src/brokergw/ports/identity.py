@@ -73,8 +73,8 @@ class KeyDirectory(Protocol):
         """Find the key behind a hash of its present or its last secret, also when it is revoked or expired."""
         ...
 
-    async def get(self, key_id: str) -> ApiKey | None:
-        """Find a key by its id."""
+    async def get(self, key_id: str, user_id: str | None = None) -> ApiKey | None:
+        """Find a key by its id, of one user or of any."""
         ...
 
     async def holders(self, scope: Scope) -> Mapping[str, ApiKey]:

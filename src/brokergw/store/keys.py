@@ -78,9 +78,13 @@ class SqlKeyDirectory:
         (key,) = _keys(rows)
         return key if rows[0].key_hash == key_hash else replace(key, by_old_secret=True)
 
-    async def get(self, key_id: str) -> ApiKey | None:
-        """Find a key by its id."""
-        keys = await self._found(_NAMED, API_KEYS.c.key_id == key_id)
+    async def get(self, key_id: str, user_id: str | None = None) -> ApiKey | None:
+        """Find a key by its id, of one user or of any."""
+        named = API_KEYS.c.key_id == key_id
+        if user_id is None:
+            keys = await self._found(_NAMED, named)
+        else:
+            keys = await self._found(only(user_id), named, API_KEYS.c.user_id == user_id)
         return keys[0] if keys else None
 
     async def holders(self, scope: Scope) -> Mapping[str, ApiKey]:

@@ -12,7 +12,10 @@ from brokergw.ports.journal import Commit
 from brokergw.store import Store
 from brokergw.store.audit.canonical import row_hash
 from brokergw.store.audit.signing import TrustedKeys
+from brokergw.store.engine import parse_url, writer_engine
+from brokergw.store.migrations import upgrade
 from brokergw.store.notary.export import ExportUnreadable, export, verify_export
+from brokergw.store.notary.log import _wanted
 from brokergw.store.notary.pages import LogPages
 from brokergw.store.rows import audit_row
 from tests.conformance.store.making import ACCOUNT, OTHER_ACCOUNT, START_NS, add_accounts, connection_for
@@ -176,3 +179,16 @@ async def test_lines_are_json_with_the_columns_names(store: Store, tmp_path: Pat
     first, second = map(json.loads, path.read_text().splitlines())
     assert (first["kind"], first["action"], second["action"]) == ("row", "audit.opened", "one")
     assert second["previous_hash"] == first["hash"]
+
+
+@pytest.mark.parametrize("user_id", ["usr_1", None])
+def test_rows_about_an_order_are_found_by_their_index(tmp_path: Path, user_id: str | None) -> None:
+    """On SQLite too, where an index over a part of the rows serves only who says so in its own words."""
+    engine = writer_engine(parse_url(f"sqlite:///{tmp_path / 'log.db'}"))
+    upgrade(engine)
+    wanted = _wanted(AuditQuery(user_id=user_id, order_id="ord_1")).compile(engine)
+    given = tuple(wanted.params[name] for name in wanted.positiontup or ())
+    with engine.connect() as database:
+        (plan, *_) = database.exec_driver_sql(f"EXPLAIN QUERY PLAN {wanted}", given).all()
+    engine.dispose()
+    assert "USING INDEX ix_broker_audit_log_order_id_user_id" in plan[-1]

@@ -1,18 +1,20 @@
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import psycopg
 import pytest
 from psycopg.pq import Trace
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DataError, OperationalError
 
-from brokergw.ports.journal import Commit
+from brokergw.ports.journal import Commit, OrderQuery
 from brokergw.store import Store
 from brokergw.store.engine import parse_url, writer_engine
 from brokergw.store.many import ManyRows, fetched, together, touched
 from tests.conformance.store.ledgers import asking, holding
-from tests.conformance.store.making import add_accounts, committed, settle
+from tests.conformance.store.making import ACCOUNT, MINE, USER, add_accounts, committed, settle
 from tests.fixtures.stores import open_for_test
 
 _ENDS_A_JOURNEY: Final = {"Sync", "Query"}
@@ -46,6 +48,49 @@ async def test_lone_order_makes_few_journeys(postgresql_url: str, tmp_path: Path
         order = holding()
         assert await journeys_of(store, asking(order), tmp_path / "admission") == 7
         assert await journeys_of(store, settle(order), tmp_path / "settling") == 6
+
+
+@contextmanager
+def traced(engine: Engine, trace: Path) -> Iterator[None]:
+    """Note what the connections that are lent meanwhile send."""
+    with trace.open("w") as file:
+
+        def lend(connection: Any, *_: object) -> None:
+            connection.pgconn.trace(file.fileno())
+            connection.pgconn.set_trace_flags(Trace.SUPPRESS_TIMESTAMPS)
+
+        def take_back(connection: Any, *_: object) -> None:
+            connection.pgconn.untrace()
+
+        event.listen(engine.pool, "checkout", lend)
+        event.listen(engine.pool, "checkin", take_back)
+        try:
+            yield
+        finally:
+            event.remove(engine.pool, "checkout", lend)
+            event.remove(engine.pool, "checkin", take_back)
+
+
+READS: Final[dict[str, tuple[int, Callable[[Store], Awaitable[object]]]]] = {
+    "an order": (1, lambda store: store.journal.order(MINE, "ord_1")),
+    "a list": (1, lambda store: store.journal.orders(OrderQuery(user_id=USER))),
+    "a connection": (1, lambda store: store.connections.get(MINE, "con_1")),
+    "events": (1, lambda store: store.journal.events(USER, ACCOUNT, 0, 10)),
+    "a snapshot at one moment": (4, lambda store: store.journal.snapshot(USER, (ACCOUNT,))),
+}
+"""Reads, and how often each waits for the server: for whom they are is told along with the question."""
+
+
+@pytest.mark.parametrize("read", READS)
+async def test_lone_read_makes_one_journey(postgresql_url: str, tmp_path: Path, read: str) -> None:
+    """Row security costs a lone read no journey: its users travel with it, or with the BEGIN of its moment."""
+    journeys, ask = READS[read]
+    async with open_for_test(postgresql_url) as store:
+        await add_accounts(store)
+        await ask(store)
+        with traced(store._reading, tmp_path / "read"):
+            await ask(store)
+    assert journeys_in(tmp_path / "read") == journeys
 
 
 async def test_statements_run_together_are_done_in_order(store_url: str) -> None:
