@@ -1,5 +1,7 @@
 """Connections over a real channel: their cards, their changes, and who watches them."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -8,8 +10,10 @@ from brokerapi.v1 import connections_pb2
 from google.protobuf.duration_pb2 import Duration
 from grpc import aio
 
-from tests.fixtures.edge import KEY, Edge, Reading, refusal_of, refused
+from brokergw.desk.connections.watch import Shown, WatchedItem
+from tests.fixtures.edge import KEY, Edge, MakeEdge, Reading, refusal_of, refused
 from tests.fixtures.edge_samples import NOW_NS
+from tests.fixtures.raw_http2 import INITIAL_WINDOW_SIZE, RawHttp2
 
 
 async def test_a_connection_shows_what_it_may_do_and_why_not(edge: Edge) -> None:
@@ -55,6 +59,35 @@ async def test_connections_are_watched(edge: Edge) -> None:
     assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
     assert refusal_of(ended.value).reason == "SERVER_DRAINING"
     assert edge.desk.seen[-1][2] == 15.0
+
+
+async def test_a_watcher_that_does_not_read_is_let_go(make_edge: MakeEdge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much there is to tell, no more is made ready than fits gRPC's own buffer; then it ends as too slow."""
+    edge = await make_edge(stream_stall_max_s=30.0)
+    watch, told = edge.desk.watch_connections, 0
+
+    async def endless(*asked: Any) -> AsyncIterator[WatchedItem]:
+        nonlocal told
+        shown = [item async for item in watch(*asked) if isinstance(item, Shown)]
+        while True:
+            told += 1
+            yield shown[0]
+
+    monkeypatch.setattr(edge.desk, "watch_connections", endless)
+
+    method = "/brokerapi.v1.ConnectionService/WatchConnections"
+    async with RawHttp2.open(edge.port, {INITIAL_WINDOW_SIZE: 0}) as shut:
+        shut.call(1, method, b"", KEY)
+        slow = {"method": method, "code": "ABORTED", "reason": "SLOW_CONSUMER"}
+        async with asyncio.timeout(20):
+            while not edge.metric("brokergw_rpc_calls_total", **slow):
+                await edge.clock.pass_time(10)
+                await asyncio.sleep(0.01)
+        shown = await edge.connections.GetConnection(
+            connections_pb2.GetConnectionRequest(connection_id="con_1"), metadata=KEY
+        )
+        size = connections_pb2.WatchConnectionsResponse(changed=shown.connection).ByteSize()
+        assert 0 < told < 2 * 65_536 // size
 
 
 async def test_an_empty_list_explains_itself(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
