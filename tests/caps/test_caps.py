@@ -3,13 +3,10 @@
 from fractions import Fraction
 from typing import Any
 
-import pytest
-
 from tests.caps.checker import Account
 from tests.caps.rounds import run
 
 
-@pytest.mark.timeout(180)
 async def test_sixty_four_orders_at_once_never_pass_a_cap() -> None:
     """K7, I6. Over four gateways, one of them killed, with changes, cancels and fills, the log never shows more than
     the cap, and in the end the ledger holds what the open orders do, to the last digit.

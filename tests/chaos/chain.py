@@ -28,6 +28,8 @@ CLIENTS: Final = 4
 SETTLE_S: Final = 100.0
 _KILLED: Final = -9
 _QUIET_S: Final = 0.5
+_ENDED_S: Final = 120.0
+"""What calls to a killed gateway may take to end on a busy machine."""
 _STARTS_MAX: Final = 3
 _NO_DATABASE: Final = "the database cannot be opened"
 
@@ -139,7 +141,7 @@ class _Run:
             raise GatewayFailed(
                 f"a gateway ended with {gateway.status} in a trial of {point}:\n{gateway.said()[-4000:]}"
             )
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(_ENDED_S):
             await asyncio.gather(*working)
         if watcher is not None:
             await watcher.channel.close()

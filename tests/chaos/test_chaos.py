@@ -27,7 +27,7 @@ def short_form(seed: int) -> list[Job]:
     return [*postgresql, *sqlite]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_no_crash_loses_doubles_or_invents_an_order(capsys: pytest.CaptureFixture[str]) -> None:
     """D14: killed at every point of the protocol, under load and broker faults, the record, the broker and the clients
     agree; each run has other seeds, and a failing one says how to run it again.

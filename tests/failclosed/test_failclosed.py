@@ -7,8 +7,6 @@ from tests.failclosed.world import open_world
 from tests.fixtures.pace import Pace
 from tests.reasons import SkipReason, skip
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @pytest.mark.parametrize(
     ("database", "rounds"),

@@ -2,14 +2,10 @@
 
 import random
 
-import pytest
-
 from tests.fixtures.pace import Pace
 from tests.killing.field import open_field
 from tests.killing.flatten import play_flatten
 from tests.killing.rounds import World, play
-
-pytestmark = pytest.mark.timeout(240)
 
 
 async def test_no_order_leaves_after_the_switch_is_acknowledged(pace: Pace) -> None:

@@ -62,7 +62,6 @@ async def test_an_alert_is_everywhere_within_two_seconds(
         assert "hush" not in gateway.log()
 
 
-@pytest.mark.timeout(90)
 async def test_an_alert_outlives_its_process(start_gateway: GatewayStarter, open_client: ClientOpener) -> None:
     """Killed while its receiver refuses, the gateway delivers the same alert after its next start."""
     async with web_receiver([503]) as web:

@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.fixtures.audit_log import Forger
 from tests.fixtures.bare_client import ClientOpener
 from tests.fixtures.gateway_process import GatewayProcess, GatewayStarter
@@ -77,7 +75,6 @@ def actions_by_order(rows: Sequence[Any]) -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.timeout(120)
 async def test_a_killed_gateway_leaves_a_log_that_is_whole(
     start_gateway: GatewayStarter, open_client: ClientOpener, tmp_path: Path
 ) -> None:
@@ -113,7 +110,6 @@ async def test_a_killed_gateway_leaves_a_log_that_is_whole(
         assert {"order.admitted", "order.accepted"} <= set(rows[order_id])
 
 
-@pytest.mark.timeout(180)
 async def test_the_log_of_several_processes_is_whole(replicas_at_sim: ReplicasAtSim, open_client: ClientOpener) -> None:
     """Three processes write beside each other, one is killed; the others bear witness for it, and the log is whole."""
     gateways = replicas_at_sim.gateways

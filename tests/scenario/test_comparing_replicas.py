@@ -5,7 +5,6 @@ import uuid
 from typing import Any
 
 import grpc
-import pytest
 from brokerapi.v1 import limits_pb2, reconciliation_pb2, risk_pb2_grpc
 
 from tests.fixtures.bare_client import CALL_S, BareClient, ClientOpener, error_info, market_buy
@@ -13,8 +12,6 @@ from tests.fixtures.patience import until
 from tests.fixtures.replica_processes import ReplicasAtSim
 from tests.scenario.broker_record import placed
 from tests.scenario.stories.books import AGREED, MISMATCH, WARNED, refusal, stub_of
-
-pytestmark = pytest.mark.timeout(180)
 
 CAP = 10
 CALLS_EACH = 15

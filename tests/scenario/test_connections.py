@@ -18,8 +18,6 @@ from tests.scenario.streams import OrderSubscriber
 WITHIN_S = 1.0
 OPENINGS = "SELECT count(*) FROM broker_audit_log WHERE action = 'vault.opened' AND detail LIKE %s"
 
-pytestmark = pytest.mark.timeout(180)
-
 
 class Watcher:
     """Reads the connections of one process; `at` is when each came to be seen as wanted."""

@@ -73,7 +73,6 @@ def kinds(receiver: WebReceiver) -> list[str]:
     return [json.loads(posted.body)["kind"] for posted in receiver.posted]
 
 
-@pytest.mark.timeout(120)
 async def test_a_users_own_loss_stops_that_user_in_five_seconds_and_nobody_else(
     start_gateway: GatewayStarter, open_client: ClientOpener, sim: SimHandle, pace: Pace
 ) -> None:

@@ -2,7 +2,6 @@ import asyncio
 import time
 
 import grpc
-import pytest
 from brokerapi.v1 import orders_pb2, streams_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2
@@ -20,7 +19,6 @@ UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-@pytest.mark.timeout(180)
 async def test_a_drain_ends_streams_with_a_cursor_and_fails_no_admitted_call(
     start_gateway_at_sim: GatewayStarter, broker_sim: SimHandle, open_client: ClientOpener
 ) -> None:

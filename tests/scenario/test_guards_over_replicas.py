@@ -81,7 +81,6 @@ async def halted_everywhere(clients: Sequence[BareClient], account: str, strateg
         await until(look, lambda causes: causes == [halts_pb2.HALT_CAUSE_REJECT_STORM])
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("user", "strategy_id"),
     [("bob", "looping"), ("carol", "")],

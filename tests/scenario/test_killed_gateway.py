@@ -25,7 +25,6 @@ State: TypeAlias = orders_pb2.OrderState.ValueType
 
 
 @pytest.mark.parametrize(("broker", "store"), [("mock", "sqlite"), ("alpaca", "sqlite"), ("alpaca", "postgresql")])
-@pytest.mark.timeout(180)
 async def test_a_killed_gateway_forgets_no_order_and_no_event(
     start_gateway_at_sim: GatewayStarter,
     broker_sim: SimHandle,

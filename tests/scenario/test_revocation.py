@@ -5,7 +5,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-import pytest
 from brokerapi.v1 import fills_pb2, fills_pb2_grpc, halts_pb2
 from grpc import aio
 
@@ -18,8 +17,6 @@ from tests.scenario.test_way_to_live import replicas
 
 ACTS_WITHIN_S: Final = 1.0
 ACTS_AT_ALL_S: Final = 30.0
-
-pytestmark = pytest.mark.timeout(180)
 
 
 async def seconds_until_refused(call: Callable[[], Awaitable[Any]], reason: str) -> float:

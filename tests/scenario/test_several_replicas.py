@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 import grpc
-import pytest
 from brokerapi.v1 import orders_pb2, streams_pb2
 
 from tests.fixtures.bare_client import BareClient, ClientOpener, market_buy
@@ -30,8 +29,6 @@ ENDED = {
     orders_pb2.ORDER_STATE_NOT_PLACED,
     orders_pb2.ORDER_STATE_IN_DOUBT,
 }
-
-pytestmark = pytest.mark.timeout(180)
 
 
 async def test_one_key_from_fifteen_clients_of_three_replicas_is_one_order(

@@ -20,8 +20,6 @@ ACTS_AT_ALL_S: Final = 30.0
 _SECRET: Final = "YnJva2VyZ3cgdGVzdHMgb25seSwgMzIgYnl0ZXMgISE="
 _STEP_S: Final = 30
 
-pytestmark = pytest.mark.timeout(180)
-
 
 class Phone:
     """An authenticator app: a code for each step, none twice."""

@@ -10,8 +10,6 @@ from tests.fixtures.gateway_process import GatewayProcess
 from tests.tools.following import following
 from tests.tools.orders import submit_document
 
-pytestmark = pytest.mark.timeout(300)
-
 SERVICES = {
     "brokerapi.v1.AccountService",
     "brokerapi.v1.AdminService",

@@ -6,8 +6,6 @@ import pytest
 from tests.fixtures.gateway_process import GatewayProcess, GatewayStarter
 from tests.tools.following import following
 
-pytestmark = pytest.mark.timeout(300)
-
 ORDERS = "brokerapi.v1.OrderService"
 
 

@@ -2,12 +2,8 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.vault.rounds import play
 from tests.vault.world import open_world
-
-pytestmark = pytest.mark.timeout(180)
 
 RECORDS = 1_600
 

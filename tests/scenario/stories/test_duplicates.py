@@ -271,7 +271,6 @@ KILLS: Final = {
 }
 
 
-@pytest.mark.timeout(300)
 async def test_a_gateway_that_is_killed_at_every_step_neither_loses_nor_repeats_an_order(
     start_gateway_at_sim: GatewayStarter, broker_sim: SimHandle, open_client: ClientOpener
 ) -> None:

@@ -4,8 +4,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
-
 from brokergw.store.vault.ring import KeyRing
 from brokergw.store.vault.seal import Place, Seal
 from tests.fixtures.builds import build, build_plain_go
@@ -33,7 +31,6 @@ def question(key: bytes, place: Place, **more: str) -> dict[str, Any]:
     return {"key": key.hex(), **parts, **more}
 
 
-@pytest.mark.timeout(300)
 def test_another_implementation_reads_and_writes_the_same_envelopes() -> None:
     """A program written from the page, with Go's own AES-GCM, opens what is sealed here, and the other way round."""
     program = build("envelope", Path(__file__).parent / "envelope", build_plain_go) / "program"
