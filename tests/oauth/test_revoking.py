@@ -14,10 +14,11 @@ from brokergw.desk.connections.card import _AT_BROKER
 from brokergw.desk.oauth import revoking as module
 from brokergw.model.account import BrokerRevocation
 from brokergw.model.errors import GatewayError, Reason
-from brokergw.model.oauth import OAuthProfile
+from brokergw.model.oauth import IssuedTokens, OAuthProfile
 from brokergw.ports.vault import CredentialsMoved
 from brokergw.sim.oauth import MANNERS, Manners
 from brokergw.sim.oauth.grants import Memory
+from brokergw.transport.oauth.client import TokenClient
 from tests.fixtures.oauth_world import (
     EVERYBODY,
     ROTATING,
@@ -85,17 +86,37 @@ async def test_what_was_refreshed_last_is_what_ends(world: OAuthWorld) -> None:
     assert world.side.server.memory.grants[0].ended
 
 
-async def test_a_broker_that_hangs_holds_nothing_up(world: OAuthWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connection is revoked here at once; until the broker has had its time the record says that it was asked."""
-    monkeypatch.setattr(module, "WITHIN_S", 0.5)
+@pytest.fixture
+def hanging(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Let revocations hang at the broker until it is set."""
+    released, revoke = asyncio.Event(), TokenClient.revoke
+
+    async def hangs(self: TokenClient, *given: Any) -> None:
+        await released.wait()
+        await revoke(self, *given)
+
+    monkeypatch.setattr(TokenClient, "revoke", hangs)
+    return released
+
+
+async def test_a_broker_that_hangs_holds_nothing_up(world: OAuthWorld, hanging: asyncio.Event) -> None:
+    """The connection is revoked here at once; while the broker thinks the record says that it was asked."""
     connection = (await world.authorize()).connection
-    fault(world, "latency", seconds=3.0)
-    async with asyncio.timeout(2):
-        await world.revoke(connection)
-        assert await world.fields_of(connection) == 0
-        (known,) = await world.store.connections.list()
-        assert known.revoked
-        assert known.broker_revocation is BrokerRevocation.ASKED
+    await world.revoke(connection)
+    assert await world.fields_of(connection) == 0
+    (known,) = await world.store.connections.list()
+    assert known.revoked
+    assert known.broker_revocation is BrokerRevocation.ASKED
+    hanging.set()
+    assert await world.at_broker(connection) is BrokerRevocation.ENDED
+
+
+@pytest.mark.usefixtures("hanging")
+async def test_a_broker_has_its_time_and_no_more(world: OAuthWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that never answers is given up, and the person hears that nobody knows."""
+    monkeypatch.setattr(module, "WITHIN_S", 0.2)
+    connection = (await world.authorize()).connection
+    await world.revoke(connection)
     assert await world.at_broker(connection) is BrokerRevocation.UNANSWERED
     assert await told(world) == [("FAILED", "UNANSWERED")]
 
@@ -142,22 +163,30 @@ async def test_authorised_again_the_former_tokens_end(world: OAuthWorld) -> None
     assert await told(world) == [("OK", "ENDED")]
 
 
-async def test_a_refresh_that_comes_back_too_late_is_ended(world: OAuthWorld) -> None:
+async def test_a_refresh_that_comes_back_too_late_is_ended(world: OAuthWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """Revoked while a refresh is at the broker, its pair is wanted by nobody: it ends there and is stored nowhere."""
     connection = (await world.authorize()).connection
     world.side.clock.advance(3_700)
-    path = world.side.server.manners.token_path
-    world.side.sim.control("POST", "faults", {"name": "latency", "path": path, "seconds": 1.0})
+    answered, released, refresh = asyncio.Event(), asyncio.Event(), TokenClient.refresh
+
+    async def late(self: TokenClient, *given: Any) -> IssuedTokens:
+        tokens = await refresh(self, *given)
+        answered.set()
+        await released.wait()
+        return tokens
+
+    monkeypatch.setattr(TokenClient, "refresh", late)
     asking = asyncio.create_task(world.tokens_of(connection).current())
-    while world.side.token_requests < 2:
-        await asyncio.sleep(0.02)
+    await answered.wait()
     await world.revoke(connection)
+    released.set()
     with pytest.raises((GatewayError, CredentialsMoved)):
         await asking
     assert await world.at_broker(connection) is BrokerRevocation.ENDED
     grant = world.side.server.memory.grants[0]
     assert grant.ended
     assert world.side.server.account_of(grant.access_token) is None
+    assert await world.fields_of(connection) == 0
 
 
 @asynccontextmanager
