@@ -59,6 +59,14 @@ class Permit:
         """Whether bytes of the attempt may have left."""
         return self._spent
 
+    @property
+    def holds(self) -> bool:
+        """Whether a further step of an attempt that has begun may still leave: it is young, and nothing stops it.
+
+        For brokers that ask back before they take an order.
+        """
+        return self._spent and self._monotonic() <= self._expires_at and not self._stopped()
+
     def spend(self) -> None:
         """Use the permit up, immediately before the first byte; raises PermitSpent or PermitExpired."""
         if self._spent:

@@ -70,6 +70,9 @@ class Bench(ABC):
     throwing_away: frozenset[int] = frozenset()
     """The statuses that say by themselves that a command was not taken (NETWORK)."""
 
+    closes_by = "DELETE"
+    """The HTTP method that closes a position (CLOSE_POSITION, NETWORK)."""
+
     clock: HastyClock
     factory: AdapterFactory
 

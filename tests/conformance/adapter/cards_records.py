@@ -111,10 +111,11 @@ async def instrument(bench: Bench, broker: BrokerAdapter) -> None:
     assert found is not None
     assert (found.symbol, found.broker, found.asset_class) == (bench.stock, bench.name, AssetClass.STOCK)
     assert found.tradable
-    assert found.fractionable
     assert found.tick_at(Decimal(100)) == Decimal("0.01")
     assert found.tick_at(Decimal("0.5")) == Decimal("0.0001")
-    assert found.quantity_step == Decimal("1e-9")
+    fractional = Feature.FRACTIONAL in bench.capabilities.features
+    assert found.fractionable is fractional
+    assert found.quantity_step == (Decimal("1e-9") if fractional else 1)
 
 
 @card("C95")

@@ -85,6 +85,7 @@ _ENDPOINTS: Final[dict[tuple[str, str], Endpoint]] = {
     ("GET", "/portfolio/*/summary"): portfolio.portfolio_summary,
     ("GET", "/portfolio/*/ledger"): portfolio.ledger,
     ("GET", "/portfolio/*/positions/*"): portfolio.positions,
+    ("GET", "/portfolio2/*/positions"): portfolio.recent_positions,
     ("GET", "/portfolio/*/position/*"): portfolio.position,
     ("POST", "/portfolio/*/positions/invalidate"): portfolio.invalidate,
 }

@@ -112,7 +112,7 @@ def security_definitions(call: Call) -> JsonObject:
 def _known(call: Call, conid: str) -> Contract:
     contract = call.brokerage.contracts.by_conid.get(int(conid)) if conid.isdigit() else None
     if contract is None:
-        raise ApiError(503, "Service Unavailable", coded=True)
+        raise ApiError(404, "Resource not found", coded=True)
     return contract
 
 

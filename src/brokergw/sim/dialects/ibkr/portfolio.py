@@ -5,7 +5,7 @@ from typing import Final
 
 from brokergw.exchange import Holding
 from brokergw.sim.dialects.ibkr.call import Call
-from brokergw.sim.dialects.ibkr.shapes import JsonObject, position_row
+from brokergw.sim.dialects.ibkr.shapes import JsonObject, position_row, recent_row
 from brokergw.sim.faults import FaultName
 
 _PAGE: Final = 100
@@ -150,6 +150,12 @@ def positions(call: Call) -> list[JsonObject]:
     enriched = not call.brokerage.session.first("positions")
     rows = [_row(call, holding, account, enriched=enriched) for holding in _held(call)]
     return rows[page * _PAGE : (page + 1) * _PAGE]
+
+
+def recent_positions(call: Call) -> list[JsonObject]:
+    """Handle GET /portfolio2/{account}/positions: without the cache, and with ids as texts."""
+    account = call.own_account(call.arguments[0])
+    return [recent_row(holding, call.brokerage.contract(holding.symbol), account) for holding in _held(call)]
 
 
 def position(call: Call) -> list[JsonObject]:

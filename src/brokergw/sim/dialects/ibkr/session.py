@@ -84,7 +84,11 @@ class GatewaySession:
                 raise no_bridge()
             if path.startswith(_AFTER_ACCOUNTS) and "accounts" not in self.asked:
                 raise accounts_first()
-        if path.startswith("/portfolio/") and path != "/portfolio/accounts" and "portfolio" not in self.asked:
+        if (
+            path.startswith(("/portfolio/", "/portfolio2/"))
+            and path != "/portfolio/accounts"
+            and "portfolio" not in self.asked
+        ):
             raise accounts_first()
 
     def status(self) -> dict[str, object]:

@@ -212,6 +212,29 @@ def position_row(holding: Holding, contract: Contract, account: str, *, enriched
     return row
 
 
+def recent_row(holding: Holding, contract: Contract, account: str) -> JsonObject:
+    """Write a row of `/portfolio2/{account}/positions`."""
+    return {
+        "account": account,
+        "position": float(holding.quantity),
+        "conid": str(contract.conid),
+        "avgCost": float(holding.average_price * contract.listing.contract_size),
+        "avgPrice": float(holding.average_price),
+        "currency": contract.currency,
+        "description": contract.local_symbol,
+        "isLastToLoq": False,
+        "marketPrice": float(holding.market_price),
+        "marketValue": float(holding.market_value),
+        "realizedPnl": 0.0,
+        "unrealizedPnl": float(holding.unrealized_profit),
+        "secType": contract.sec_type,
+        "assetClass": contract.sec_type,
+        "sector": None,
+        "group": None,
+        "model": "",
+    }
+
+
 def execution_name(note: OrderNote, execution: Execution) -> str:
     """Name an execution as the broker does: stable, with its revision last."""
     return f"{note.number & 0xFFFFFFFF:08x}.{execution.execution_id.replace('-', '')[-8:]}.01.01"

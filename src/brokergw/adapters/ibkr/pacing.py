@@ -1,0 +1,91 @@
+"""When the next request may leave: evenly spaced, with a lane for cancels, and one reading for all who ask at once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, Generic, TypeVar
+
+from brokergw.ports.clock import Clock
+from brokergw.transport.throttle import Spent
+
+_Value = TypeVar("_Value")
+
+_CANCEL_SHARE: Final = 0.2
+_WAIT_MAX_S: Final = 5.0
+
+
+class Lane:
+    """Lets requests through one by one, no closer to each other than `every_s` seconds.
+
+    Whoever would wait longer than `wait_max_s` is turned away instead.
+    """
+
+    def __init__(self, clock: Clock, every_s: float, *, wait_max_s: float = 60.0) -> None:
+        self._clock = clock
+        self._every_s = every_s
+        self._wait_max_s = wait_max_s
+        self._free_at = 0.0
+
+    async def turn(self) -> None:
+        """Wait for a turn, in the order of coming; raises Spent."""
+        now = self._clock.monotonic()
+        at = max(now, self._free_at)
+        if at - now > self._wait_max_s:
+            raise Spent(at - now)
+        self._free_at = at + self._every_s
+        if at > now:
+            await self._clock.sleep(at - now)
+
+
+class Pacer:
+    """The gateway's budget of requests a second, a part of it kept for cancels."""
+
+    def __init__(self, clock: Clock, per_second: float | None) -> None:
+        share = 0.0 if per_second is None else 1 / per_second
+        self._ordinary = Lane(clock, share / (1 - _CANCEL_SHARE), wait_max_s=_WAIT_MAX_S)
+        self._cancels = Lane(clock, share / _CANCEL_SHARE, wait_max_s=_WAIT_MAX_S)
+
+    async def turn(self, *, cancel: bool = False) -> None:
+        """Wait for a turn; raises Spent."""
+        await (self._cancels if cancel else self._ordinary).turn()
+
+
+class Reading(Generic[_Value]):
+    """Something that is read as a whole: who asks shares a reading with others, one that begins after the asking."""
+
+    def __init__(self, lane: Lane, read: Callable[[], Awaitable[_Value]], clock: Clock) -> None:
+        self._lane = lane
+        self._read = read
+        self._clock = clock
+        self._next: asyncio.Task[_Value] | None = None
+        self.last: _Value | None = None
+        self._last_at = 0.0
+
+    async def fresh(self) -> _Value:
+        """Read now, or with whoever reads next; raises what the reading raises."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._begin())
+            self._next.add_done_callback(_seen)
+        return await asyncio.shield(self._next)
+
+    async def recent(self, age_s: float) -> _Value:
+        """Give the last reading where it is not older than so many seconds, or else a fresh one."""
+        if self.last is not None and self._clock.monotonic() - self._last_at < age_s:
+            return self.last
+        return await self.fresh()
+
+    async def _begin(self) -> _Value:
+        try:
+            await self._lane.turn()
+        finally:
+            # Whoever asks from now on may miss what happens meanwhile, and waits for another reading.
+            self._next = None
+        began = self._clock.monotonic()
+        value = await self._read()
+        self.last, self._last_at = value, began
+        return value
+
+
+def _seen(task: "asyncio.Task[_Value]") -> None:
+    """Look at an error that nobody waits for any more."""
+    if not task.cancelled():
+        task.exception()
