@@ -5,11 +5,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
-def test_the_demo_tells_the_whole_main_job(tmp_path: Path) -> None:
-    """It ends well within a minute, shows each scene, and logs no fault."""
+from brokergw.app.demo_brokers import DEMO_BROKERS
+
+
+@pytest.mark.parametrize("broker", DEMO_BROKERS)
+def test_the_demo_tells_the_whole_main_job(broker: str, tmp_path: Path) -> None:
+    """It ends well within a minute, shows each scene, and logs no fault, whoever the broker is."""
     told = subprocess.run(
-        [str(Path(sys.executable).with_name("brokergw")), "demo"],
+        [str(Path(sys.executable).with_name("brokergw")), "demo", "--broker", broker],
         capture_output=True,
         text=True,
         timeout=60,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from brokergw.adapters.alpaca import AlpacaBroker, AlpacaConfig, stream_of
+from brokergw.adapters.ibkr import IbkrBroker, IbkrConfig
 from brokergw.adapters.mock import MockBroker, MockConfig
 from brokergw.app.settings import Settings
 from brokergw.ports.broker import AdapterFactory
@@ -13,6 +14,7 @@ def open_catalog(settings: Settings, clock: Clock) -> Mapping[str, AdapterFactor
     """Make every broker's factory; opens nothing at the brokers yet."""
     return {
         "alpaca": AlpacaBroker(clock=clock, config=_alpaca(settings)),
+        "ibkr": IbkrBroker(clock=clock, config=_ibkr(settings)),
         "mock": MockBroker(clock=clock, config=_mock(settings)),
     }
 
@@ -26,6 +28,19 @@ def _alpaca(settings: Settings) -> AlpacaConfig:
         live_stream_url=stream_of(settings.alpaca_live_url),
         requests_per_minute=settings.alpaca_requests_per_minute or None,
         data_requests_per_minute=settings.alpaca_requests_per_minute or None,
+    )
+
+
+def _ibkr(settings: Settings) -> IbkrConfig:
+    code, asked = settings.ibkr_access_code, settings.ibkr_confirmed_questions
+    return IbkrConfig(
+        gateway_url=settings.ibkr_gateway_url,
+        access_code=code.get_secret_value() if code is not None else "",
+        confirmed=frozenset(each.strip() for each in asked.split(",") if each.strip()),
+        compete=settings.ibkr_compete,
+        per_second=settings.ibkr_requests_per_second or None,
+        # Whoever does not count requests does not space them out either.
+        list_every_s=5.0 if settings.ibkr_requests_per_second else 0.0,
     )
 
 

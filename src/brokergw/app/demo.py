@@ -7,22 +7,22 @@ public API and nothing else. Each scene checks what it shows, so the demo fails 
 import asyncio
 import tempfile
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 
 from brokergw.app.build import Gateway
+from brokergw.app.demo_brokers import DEMO_BROKERS
 from brokergw.app.keys import add_key, request_of
 from brokergw.app.logs import configure_logs
 from brokergw.app.settings import Settings
 from brokergw.client import Client, GatewayCallError
 from brokergw.client.messages import FillEvent, Order, SubmitOrderResponse, Subscribed, words
-from brokergw.sim.dialects.alpaca import DEFAULT_KEY, DEFAULT_SECRET, AlpacaOptions, serve_alpaca
 
 _FILL_WAIT_S: Final = 10.0
 
@@ -37,6 +37,7 @@ class Stage:
 
     console: Console
     client: Client
+    broker: str
     fills: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     watching: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -65,12 +66,12 @@ class Stage:
                 pass
 
 
-def main() -> int:
-    """Run the demo; gives the exit code."""
+def main(broker: str = "alpaca") -> int:
+    """Run the demo at one of the simulated brokers; gives the exit code."""
     console = Console(highlight=False)
     configure_logs("ERROR")
     try:
-        asyncio.run(_run(console))
+        asyncio.run(_run(console, broker))
     except (DemoFailed, GatewayCallError, TimeoutError) as error:
         console.print(f"\n[bold red]The demo failed:[/] {error or type(error).__name__}")
         return 1
@@ -78,31 +79,32 @@ def main() -> int:
     return 0
 
 
-async def _run(console: Console) -> None:
+async def _run(console: Console, broker: str) -> None:
+    chosen = DEMO_BROKERS[broker]
     with tempfile.TemporaryDirectory(prefix="brokergw-demo-") as directory:
-        _title(console, "Starting a simulated Alpaca and a gateway on free loopback ports")
+        _title(console, f"Starting a simulated {chosen.name} and a gateway on free loopback ports")
         async with (
-            await serve_alpaca("127.0.0.1", 0, AlpacaOptions()) as broker,
-            _gateway(Path(directory), broker.url) as (gateway, port),
+            await chosen.serve() as simulator,
+            _gateway(Path(directory), chosen.settings(simulator.url)) as (gateway, port),
         ):
             _, key = await add_key(gateway.store, gateway.secrets, "demo", request_of("demo strategy", (), 1))
-            console.print(f"  Alpaca's protocol at {broker.url}, the gateway at 127.0.0.1:{port}, SQLite beside it")
+            console.print(
+                f"  {chosen.name}'s protocol at {simulator.url}, the gateway at 127.0.0.1:{port}, SQLite beside it"
+            )
             console.print(f"  an API key for user demo: {key[:15]}…")
             async with Client(f"127.0.0.1:{port}", key) as client:
-                await _strategy(Stage(console, client))
+                await _strategy(Stage(console, client, broker))
 
 
 @asynccontextmanager
-async def _gateway(directory: Path, alpaca_url: str) -> AsyncIterator[tuple[Gateway, int]]:
+async def _gateway(directory: Path, addresses: Mapping[str, Any]) -> AsyncIterator[tuple[Gateway, int]]:
     settings = Settings(
         listen="127.0.0.1:0",
         metrics_listen="",
         data_dir=directory,
         database_url="",
-        alpaca_paper_url=alpaca_url,
-        alpaca_data_url=alpaca_url,
-        alpaca_requests_per_minute=0,
         drain_grace_s=5.0,
+        **addresses,
     )
     gateway = Gateway.build(settings)
     port = await gateway.start()
@@ -114,11 +116,11 @@ async def _gateway(directory: Path, alpaca_url: str) -> AsyncIterator[tuple[Gate
 
 
 async def _strategy(stage: Stage) -> None:
-    """Be a strategy with two accounts: the mock broker that every user has, and one at Alpaca."""
-    client = stage.client
-    _title(stage.console, "Opening a connection to Alpaca (paper)")
+    """Be a strategy with two accounts: the mock broker that every user has, and one at the broker chosen."""
+    client, chosen = stage.client, DEMO_BROKERS[stage.broker]
+    _title(stage.console, f"Opening a connection to {chosen.name} (paper)")
     mock = (await client.list_accounts()).accounts[0]
-    connection = await client.create_connection("alpaca", "PAPER", key=DEFAULT_KEY, secret=DEFAULT_SECRET)
+    connection = await client.create_connection(stage.broker, "PAPER", key=chosen.key, secret=chosen.secret)
     stage.say(f"{connection.account_label}, key ending in …{connection.key_last_four}; the secret stays in the gateway")
     stage.say(f"and the mock broker that every user starts with: {mock.label}")
 
@@ -127,7 +129,7 @@ async def _strategy(stage: Stage) -> None:
     try:
         await _trade_at_mock(stage, mock.account_id)
         await _promote(stage, connection.account_id)
-        await _trade_at_alpaca(stage, connection.account_id)
+        await _trade_at_broker(stage, connection.account_id)
         await _be_refused(stage, connection.account_id)
         await _work_a_limit(stage, connection.account_id)
         await _flatten(stage, connection.account_id)
@@ -176,8 +178,9 @@ async def _promote(stage: Stage, account_id: str) -> None:
     stage.say(f"promoted itself to [bold]{words(modes, 'mode')}[/]; open steps to live: {words(modes, 'missing')}")
 
 
-async def _trade_at_alpaca(stage: Stage, account_id: str) -> None:
-    _title(stage.console, "The same through Alpaca's wire protocol, and the same key again")
+async def _trade_at_broker(stage: Stage, account_id: str) -> None:
+    name = DEMO_BROKERS[stage.broker].name
+    _title(stage.console, f"The same through the wire protocol of {name}, and the same key again")
     key = str(uuid.uuid4())
 
     async def submit() -> SubmitOrderResponse:
@@ -235,7 +238,7 @@ async def _work_a_limit(stage: Stage, account_id: str) -> None:
 
 
 async def _flatten(stage: Stage, account_id: str) -> None:
-    _title(stage.console, "Flattening the Alpaca account")
+    _title(stage.console, f"Flattening the account at {DEMO_BROKERS[stage.broker].name}")
     answer = await stage.client.flatten(account_id)
     stage.check(len(answer.orders) == 1 and not answer.residuals, "the account was not flattened")
     for order in answer.orders:

@@ -218,6 +218,28 @@ class Settings(EdgeSettings, IdentitySettings):
         200, ge=0, description="Alpaca's budget per account until its headers say another; 0 does not count."
     )
 
+    ibkr_gateway_url: str = Field(
+        "http://127.0.0.1:5000/v1/api",
+        description="The Client Portal gateway that a person is logged in to (docs: adapters/ibkr/README.md).",
+    )
+    ibkr_access_code: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="What a user must know to connect an account of that gateway, 16 characters or more; without it "
+        "nobody can.",
+    )
+    ibkr_confirmed_questions: str = Field(
+        "",
+        description="The broker's questions about orders that are answered with yes, by id and separated by commas "
+        "(`o163,o10331`); every other one is declined.",
+    )
+    ibkr_compete: bool = Field(
+        False, description="Take the username's session away from wherever else it is in use (TWS, phone)."
+    )
+    ibkr_requests_per_second: float = Field(
+        10.0, ge=0, description="The gateway's budget, for all of its accounts together; 0 does not count."
+    )
+
     alert_webhook_url: SecretStr | None = Field(
         None, description="Where alerts are sent as signed JSON (HTTP POST), with whatever key the address holds."
     )

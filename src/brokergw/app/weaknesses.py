@@ -71,7 +71,10 @@ def _surroundings(settings: Settings) -> Iterator[Finding]:
 
 
 def _addresses(settings: Settings) -> Iterator[Finding]:
-    for name in ("alpaca_paper_url", "alpaca_live_url", "alpaca_data_url"):
+    names = ["alpaca_paper_url", "alpaca_live_url", "alpaca_data_url"]
+    if settings.ibkr_access_code is not None:
+        names.append("ibkr_gateway_url")
+    for name in names:
         yield from _http("broker address", f"BROKERGW_{name.upper()}", getattr(settings, name), wrong=True)
     if settings.otlp_endpoint:
         yield from _http("traces", "OTEL_EXPORTER_OTLP_ENDPOINT", settings.otlp_endpoint, wrong=False)

@@ -118,7 +118,7 @@ async def create(
     """
     if secret_stdin and not key:
         raise typer.BadParameter("--secret-stdin needs --key")
-    if not key and (await session.client.get_broker(broker)).authentication == "API_KEY_SECRET":
+    if not key and (await session.client.get_broker(broker)).authentication in {"API_KEY_SECRET", "SESSION"}:
         key = str(typer.prompt("Key id", err=True))
     secret = secret_from(secret_env, from_stdin=secret_stdin) if key else None
     made = await session.client.create_connection(broker, environment, key=key, secret=secret)

@@ -56,11 +56,14 @@ def serve(
     raise typer.Exit(run(settings))
 
 
-def demo() -> None:
+def demo(*, broker: Annotated[str, typer.Option(help="At whose simulator to trade.")] = "alpaca") -> None:
     """Show the whole main job on this machine: simulator, gateway, orders, fills, replays, a refusal, a clean end."""
     from brokergw.app.demo import main
+    from brokergw.app.demo_brokers import DEMO_BROKERS
 
-    raise typer.Exit(main())
+    if broker not in DEMO_BROKERS:
+        raise typer.BadParameter(f"there are simulators of {', '.join(DEMO_BROKERS)}")
+    raise typer.Exit(main(broker))
 
 
 @sim.command(epilog="Example: brokergw sim alpaca --port 8000 --key PK1:secret --seed 7 --rate-limit 200")

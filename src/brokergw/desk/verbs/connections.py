@@ -226,7 +226,9 @@ def _require_fitting(factory: AdapterFactory, environment: Environment, credenti
     wants_key = capabilities.authentication is Authentication.API_KEY_SECRET
     if wants_key and credentials is None:
         violations.append(FieldViolation("api_key", f"{capabilities.name} needs an API key and its secret"))
-    if not wants_key and credentials is not None:
+    # Who has opened a broker's session may have to prove that it is theirs to use.
+    takes_key = wants_key or capabilities.authentication is Authentication.SESSION
+    if not takes_key and credentials is not None:
         violations.append(FieldViolation("api_key", f"{capabilities.name} takes no API key"))
     if violations:
         raise InvalidRequest(tuple(violations))
