@@ -236,8 +236,8 @@ def recent_row(holding: Holding, contract: Contract, account: str) -> JsonObject
 
 
 def execution_name(note: OrderNote, execution: Execution) -> str:
-    """Name an execution as the broker does: stable, with its revision last."""
-    return f"{note.number & 0xFFFFFFFF:08x}.{execution.execution_id.replace('-', '')[-8:]}.01.01"
+    """Name an execution as the broker does: rising within an order, with its revision last."""
+    return f"{note.number & 0xFFFFFFFF:08x}.{note.executions.index(execution) + 1:08x}.01.01"
 
 
 def _kind(order: ExchangeOrder) -> tuple[str, str]:
