@@ -27,7 +27,7 @@ from brokergw.model.errors import GatewayError, Reason
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport.http import Http, NotSentError, Reply, UnknownError
-from brokergw.transport.throttle import Spent, Throttle, retry_after_s, tells_when
+from brokergw.transport.throttle import Spent, Throttle, retry_after_s
 
 logger = logging.getLogger(__name__)
 
@@ -133,7 +133,8 @@ class Gateway:
         if refusal.reason in {NO_LOGIN, NO_SESSION}:
             self.lost(refusal.message or f"HTTP {reply.status}")
         elif refusal.reason == RATE_LIMITED:
-            self._bans.ban(self.retry_after(reply), cancels=tells_when(reply.headers))
+            # Cancels too: an address in the box is heard by nobody, and who goes on asking is shut out for good.
+            self._bans.ban(self.retry_after(reply))
 
     async def _make(self) -> Ready:
         try:
