@@ -8,7 +8,7 @@ while the websocket is down. The feed counts as up once, after the websocket has
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -50,14 +50,16 @@ class OrderFeed:
         self._config = config
         self._clock = clock
         self._links: set[SupervisedLink] = set()
+        self.closed = False
 
     def close(self) -> None:
         """End every subscription, each of which hears FeedDown and no more."""
+        self.closed = True
         for link in self._links:
             link.close()
 
     async def events(self, since_ns: int) -> AsyncGenerator[BrokerEvent, None]:
-        """Yield reports, FeedUp and FeedDown until `close`."""
+        """Yield reports, FeedUp and FeedDown; raises BROKER_CREDENTIALS_REFUSED where a person must act."""
         wires: list[Wire] = []
         link = SupervisedLink(
             self._config.stream_url,
@@ -66,7 +68,7 @@ class OrderFeed:
             policy=self._config.link,
         )
         waiting: asyncio.Queue[_Item] = asyncio.Queue(_WAITING_MAX)
-        subscription = _Subscription(link, self._read, self._orders, self._clock, since_ns, self._config.overlap_s)
+        subscription = _Subscription(link, self, self._orders, self._clock, since_ns, self._config.overlap_s)
         tasks = [
             asyncio.create_task(_pump(link, waiting)),
             asyncio.create_task(self._poll(link, waiting)),
@@ -77,6 +79,8 @@ class OrderFeed:
             while (item := await waiting.get()) is not None:
                 for event in await subscription.on(item):
                     yield event
+                if subscription.refused is not None:
+                    raise subscription.refused
         finally:
             self._links.discard(link)
             for task in tasks:
@@ -115,7 +119,18 @@ class OrderFeed:
                     # The link itself notices that it is gone, and tells.
                     wires.clear()
 
-    async def _read(self) -> _Read:
+    async def trouble(self) -> GatewayError | None:
+        """Ask what is wrong with the session, after a loss that tells nothing of it."""
+        try:
+            await self._api.session.ready()
+            await self._api.session.gateway.tickle()
+            await self._api.session.ready()
+        except GatewayError as error:
+            return error
+        return None
+
+    async def read(self) -> _Read:
+        """Read both lists; raises GatewayError."""
         orders, trades = await asyncio.gather(self._api.orders(), self._api.trades())
         return _Read(orders, trades)
 
@@ -123,7 +138,7 @@ class OrderFeed:
         while True:
             await self._clock.sleep(self._config.poll_s)
             try:
-                await waiting.put(await self._read())
+                await waiting.put(await self.read())
             except GatewayError as error:
                 logger.warning("the lists could not be read: %s", error.message)
                 if error.reason in _FATAL:
@@ -136,14 +151,14 @@ class _Subscription:
     def __init__(
         self,
         link: SupervisedLink,
-        read: Callable[[], Awaitable[_Read]],
+        feed: OrderFeed,
         orders: Orders,
         clock: Clock,
         since_ns: int,
         overlap_s: int,
     ) -> None:
         self._link = link
-        self._read = read
+        self._feed = feed
         self._orders = orders
         self._clock = clock
         self._whole_ns = since_ns
@@ -152,6 +167,7 @@ class _Subscription:
         self._seeded = False
         self._up = False
         self._why = ""
+        self.refused: GatewayError | None = None
 
     async def on(self, item: LinkEvent | _Read) -> list[BrokerEvent]:
         """Turn what happened into what the listener is told."""
@@ -159,7 +175,7 @@ class _Subscription:
             case LinkOpened():
                 return await self._opened()
             case LinkLost(why):
-                return self._lost(why)
+                return await self._lost(why)
             case Frame(data):
                 return list(await self._frame(data))
             case _Read():
@@ -168,7 +184,7 @@ class _Subscription:
     async def _opened(self) -> list[BrokerEvent]:
         opened_ns = self._clock.now_ns()
         try:
-            missed = await self._news(await self._read(), replayed=True)
+            missed = await self._news(await self._feed.read(), replayed=True)
         except GatewayError as error:
             self._link.drop(f"the lists could not be read: {error.message}")
             return []
@@ -218,7 +234,12 @@ class _Subscription:
                 logger.warning("the gateway's stream tells of an error")
         return []
 
-    def _lost(self, why: str) -> list[BrokerEvent]:
+    async def _lost(self, why: str) -> list[BrokerEvent]:
+        trouble = await self._feed.trouble() if not self._feed.closed else None
+        if trouble is not None and trouble.reason in _FATAL:
+            why = trouble.message
+            if trouble.reason is Reason.BROKER_CREDENTIALS_REFUSED:
+                self.refused = trouble
         known = not self._up and why == self._why
         self._up, self._why = False, why
         return [] if known else [FeedDown(why)]
