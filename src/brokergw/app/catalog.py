@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from brokergw.adapters.alpaca import AlpacaBroker, AlpacaConfig, stream_of
-from brokergw.adapters.ibkr import IbkrBroker, IbkrConfig
+from brokergw.adapters.ibkr import LIST_EVERY_S, IbkrBroker, IbkrConfig
 from brokergw.adapters.mock import MockBroker, MockConfig
 from brokergw.app.settings import Settings
 from brokergw.ports.broker import AdapterFactory
@@ -40,7 +40,7 @@ def _ibkr(settings: Settings) -> IbkrConfig:
         compete=settings.ibkr_compete,
         per_second=settings.ibkr_requests_per_second or None,
         # Whoever does not count requests does not space them out either.
-        list_every_s=5.0 if settings.ibkr_requests_per_second else 0.0,
+        list_every_s=LIST_EVERY_S if settings.ibkr_requests_per_second else 0.0,
     )
 
 

@@ -91,6 +91,30 @@ def alpaca(
     raise typer.Exit(run("alpaca", host, port, {**options, "market-hours": market_hours}))
 
 
+@sim.command(epilog="Example: brokergw sim ibkr --port 5000 --account DU1234567 --paced")
+def ibkr(
+    *,
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 5000,
+    account: Annotated[str | None, typer.Option(help="Its account; a fixed one when left out.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Brings the same prices back.")] = None,
+    market_hours: Annotated[bool, typer.Option("--market-hours", help="Keep New York's hours.")] = False,
+    paced: Annotated[bool, typer.Option("--paced", help="Count requests as the broker does.")] = False,
+    tick_interval: Annotated[float | None, typer.Option(min=0, help="Seconds between price ticks.")] = None,
+    journal: Annotated[Path | None, typer.Option(help="Append what arrives on the wire to this file.")] = None,
+) -> None:
+    """Speak the protocol of Interactive Brokers' Client Portal gateway, with a person logged in.
+
+    ibind and the gateway work against it, unchanged but for the address. POST /sso/Login is that person, logging in
+    anew. Prints one line of JSON with its URLs.
+    """
+    from brokergw.app.simulators import run
+
+    given = {"account": account, "seed": seed, "tick-interval": tick_interval, "journal": journal}
+    options: dict[str, str | bool] = {name: str(value) for name, value in given.items() if value is not None}
+    raise typer.Exit(run("ibkr", host, port, {**options, "market-hours": market_hours, "paced": paced}))
+
+
 @db.command(epilog="Example: brokergw db upgrade --database-url postgresql://brokergw@db/brokergw")
 def upgrade(database_url: DatabaseUrl = None) -> None:
     """Bring the database to the newest schema."""

@@ -5,29 +5,35 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Final, TypeAlias
 
 from brokergw.sim.dialects.alpaca import DEFAULT_KEY, DEFAULT_SECRET, AlpacaOptions, serve_alpaca
+from brokergw.sim.dialects.ibkr import DEFAULT_ACCOUNT, IbkrOptions, serve_ibkr
+from brokergw.sim.server import SimServer
+
+_Start: TypeAlias = Callable[[str, int], Awaitable[SimServer]]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT."""
     chosen = _parser().parse_args(arguments)
     try:
-        options = _options(chosen)
+        start = _DIALECTS[chosen.dialect](chosen)
     except ValueError as error:
         print(f"brokergw.sim: {error}", file=sys.stderr)  # noqa: T201 - this is a program's voice
         return 2
-    return asyncio.run(_serve(chosen.host, chosen.port, options, print_url=chosen.print_url))
+    return asyncio.run(_serve(chosen.host, chosen.port, start, print_url=chosen.print_url))
 
 
-async def _serve(host: str, port: int, options: AlpacaOptions, *, print_url: bool) -> int:
+async def _serve(host: str, port: int, start: _Start, *, print_url: bool) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        server = await serve_alpaca(host, port, options)
+        server = await start(host, port)
     except OSError as error:
         print(f"brokergw.sim: cannot listen on {host}:{port}: {error}", file=sys.stderr)  # noqa: T201 - as above
         return 1
@@ -39,9 +45,9 @@ async def _serve(host: str, port: int, options: AlpacaOptions, *, print_url: boo
     return 0
 
 
-def _options(chosen: argparse.Namespace) -> AlpacaOptions:
+def _alpaca(chosen: argparse.Namespace) -> _Start:
     keys = dict(_pair(text) for text in chosen.key) or {DEFAULT_KEY: DEFAULT_SECRET}
-    return AlpacaOptions(
+    options = AlpacaOptions(
         keys=keys,
         seed=chosen.seed,
         always_open=not chosen.market_hours,
@@ -49,6 +55,24 @@ def _options(chosen: argparse.Namespace) -> AlpacaOptions:
         tick_interval_s=chosen.tick_interval or None,
         journal_file=chosen.journal,
     )
+    return lambda host, port: serve_alpaca(host, port, options)
+
+
+def _ibkr(chosen: argparse.Namespace) -> _Start:
+    if chosen.key or chosen.rate_limit:
+        raise ValueError("--key and --rate-limit are not for ibkr: a person logs in, and the broker's pace is fixed")
+    options = IbkrOptions(
+        account_id=chosen.account,
+        seed=chosen.seed,
+        always_open=not chosen.market_hours,
+        paced=chosen.paced,
+        tick_interval_s=chosen.tick_interval or None,
+        journal_file=chosen.journal,
+    )
+    return lambda host, port: serve_ibkr(host, port, options)
+
+
+_DIALECTS: Final = {"alpaca": _alpaca, "ibkr": _ibkr}
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -62,13 +86,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="brokergw.sim", description="A broker's wire protocol over a make-believe exchange."
     )
-    parser.add_argument("dialect", choices=["alpaca"])
+    parser.add_argument("dialect", choices=list(_DIALECTS))
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
     parser.add_argument("--print-url", action="store_true", help="print one line of JSON with the URLs when ready")
     parser.add_argument(
         "--key", action="append", default=[], metavar="KEY_ID:SECRET", help="an account; may be repeated"
     )
+    parser.add_argument("--account", default=DEFAULT_ACCOUNT, help="the account (ibkr)")
+    parser.add_argument("--paced", action="store_true", help="count requests as the broker does (ibkr)")
     parser.add_argument("--seed", type=int, default=20_240_102, help="seed of the price paths")
     parser.add_argument("--market-hours", action="store_true", help="keep New York's hours instead of never closing")
     parser.add_argument(

@@ -168,6 +168,14 @@ def test_demo_ends_as_the_demo_does(stand_in: Any) -> None:
     assert type_command("demo").status == 3
 
 
+def test_the_demo_trades_at_simulated_brokers_only(stand_in: Any) -> None:
+    """A broker that is chosen is passed on, and one without a simulator is a misuse."""
+    run = stand_in("demo", "main")
+    assert type_command("demo", "--broker", "ibkr").status == 0
+    assert run.given == ("ibkr",)
+    assert type_command("demo", "--broker", "nobody").status == 2
+
+
 def test_the_simulator_gets_its_options(stand_in: Any) -> None:
     """What is given is passed on under the simulator's own names."""
     run = stand_in("simulators", "run")
@@ -179,6 +187,14 @@ def test_the_simulator_gets_its_options(stand_in: Any) -> None:
     assert typed.status == 0
     options = {"key": "PK:secret", "seed": "7", "rate-limit": "200", "market-hours": True}
     assert run.given == ("alpaca", "127.0.0.1", 0, options)
+
+
+def test_the_simulated_gateway_gets_its_options(stand_in: Any) -> None:
+    """The Client Portal gateway's simulator has options of its own."""
+    run = stand_in("simulators", "run")
+    typed = type_command("sim", "ibkr", "--port", "0", "--account", "DU7", "--paced")
+    assert typed.status == 0
+    assert run.given == ("ibkr", "127.0.0.1", 0, {"account": "DU7", "paced": True, "market-hours": False})
 
 
 @pytest.mark.parametrize(("ok", "status"), [(True, 0), (None, 0), (False, 1)])

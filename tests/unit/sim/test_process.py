@@ -26,3 +26,10 @@ def test_a_malformed_key_ends_the_program_with_words(capsys: pytest.CaptureFixtu
     """Exit code 2 and one line that says what is wrong."""
     assert main(["alpaca", "--key", "nosecret"]) == 2
     assert "KEY_ID:SECRET" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [("--key", "a:b"), ("--rate-limit", "5"), ("--account", "no account")])
+def test_what_is_not_for_a_dialect_is_refused(arguments: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The simulated gateway has a person and a fixed pace, and no keys; what makes no sense ends with words."""
+    assert main(["ibkr", *arguments]) == 2
+    assert capsys.readouterr().err.startswith("brokergw.sim: ")

@@ -163,6 +163,8 @@ class IbkrConnection:
             ending = await self._dialogue.about(lambda: self._api.submit(permit, row), permit, reference=reference)
         if isinstance(ending, Rejected) and ending.reason == DUPLICATE:
             return await self._earlier(reference, terms, ending)
+        if isinstance(ending, Taken | Unknown):
+            self._holdings.sent(contract.conid, terms.side, terms.quantity)
         return outcomes.accepted(ending, terms, reference, sent_ns)
 
     async def modify_order(self, permit: Permit, order_id: str, change: Change) -> Outcome:
@@ -274,6 +276,8 @@ class IbkrConnection:
         row = self._ticket(contract, terms, "")
         async with self._gateway.dialogue(self._session.account):
             ending = await self._dialogue.about(lambda: self._api.submit(None, row), None)
+        if isinstance(ending, Taken | Unknown):
+            self._holdings.sent(contract.conid, terms.side, terms.quantity)
         return outcomes.accepted(ending, terms, "", self._clock.now_ns())
 
     def _ticket(self, contract: Contract, terms: OrderTerms, reference: str) -> Row:

@@ -59,9 +59,9 @@ class Api:
         """GET /iserver/account/orders: every order of the day, and whatever is open; as of after this call."""
         return await self._orders.fresh()
 
-    async def recent_orders(self) -> list[Row]:
-        """Give the orders as of at most one pace ago."""
-        return await self._orders.recent(self._recent_s)
+    async def recent_orders(self) -> tuple[list[Row], float]:
+        """Give the orders as of at most two paces ago, and from when they are (seconds of the monotonic clock)."""
+        return await self._orders.recent(2 * self._recent_s), self._orders.last_at
 
     @property
     def last_orders(self) -> list[Row]:

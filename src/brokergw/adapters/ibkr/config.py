@@ -1,11 +1,14 @@
 """Where the gateway is, who may use it, and how patient the adapter is with it."""
 
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Final, Self
 
 from brokergw.ports.broker import BrokerLink
 from brokergw.transport.http import Timeouts
 from brokergw.transport.websocket import LinkPolicy
+
+LIST_EVERY_S: Final = 5.5
+"""The broker wants five seconds between two readings of a list; what leaves at that pace may arrive closer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +33,7 @@ class IbkrConfig:
     compete: bool = False
     operator: str = "brokergw"
     per_second: float | None = 10.0
-    list_every_s: float = 5.0
+    list_every_s: float = LIST_EVERY_S
     poll_s: float = 2.0
     tickle_s: float = 55.0
     tic_s: float = 30.0

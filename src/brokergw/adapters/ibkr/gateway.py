@@ -14,6 +14,7 @@ be made is not tried again for a while, so that nobody's login is hammered.
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -24,6 +25,7 @@ from brokergw.adapters.ibkr.errors import NO_LOGIN, NO_SESSION, RATE_LIMITED, re
 from brokergw.adapters.ibkr.pacing import Lane, Pacer
 from brokergw.adapters.ibkr.payloads import Row, Unusable, as_row, as_rows, flag, optional_text, read_json, text
 from brokergw.model.errors import GatewayError, Reason
+from brokergw.ports.broker import Pace, own_pace
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport.http import Http, NotSentError, Reply, UnknownError
@@ -52,10 +54,11 @@ class Gateway:
         self._config = config
         self._http = http
         self._clock = clock
-        self._pacer = Pacer(clock, config.per_second)
+        self.pace: Callable[[], Pace] = own_pace
+        self._pacer = Pacer(clock, config.per_second, self._processes)
         self._bans = Throttle(None, monotonic=clock.monotonic)
-        self.orders_lane = Lane(clock, config.list_every_s)
-        self.trades_lane = Lane(clock, config.list_every_s)
+        self.orders_lane = self._lane(config.list_every_s)
+        self.trades_lane = self._lane(config.list_every_s)
         self.dialogues: dict[str, asyncio.Lock] = {}
         self._ready: Ready | None = None
         self._generation = 0
@@ -80,6 +83,12 @@ class Gateway:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         await self._http.release()
+
+    def _processes(self) -> int:
+        return self.pace().processes
+
+    def _lane(self, every_s: float) -> Lane:
+        return Lane(self._clock, every_s, processes=self._processes, careful=True)
 
     def dialogue(self, account: str) -> asyncio.Lock:
         """Give the lock of an account's orders: another order makes an open question stale."""

@@ -1,7 +1,10 @@
 """Positions, with what open orders hold of them, which the gateway does not tell."""
 
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from brokergw.adapters.ibkr import faults, mapping
 from brokergw.adapters.ibkr.api import Api
@@ -13,32 +16,50 @@ from brokergw.model.order import ZERO
 from brokergw.model.terms import Side
 from brokergw.ports.clock import Clock
 
+_SENT_MAX: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    at: float
+    conid: int
+    side: Side
+    quantity: Decimal
+
 
 class Holdings:
-    """The positions of one account."""
+    """The positions of one account.
+
+    The list of orders cannot be read for each question, so what was sent since it was read counts as holding too.
+    """
 
     def __init__(self, api: Api, contracts: Contracts, clock: Clock) -> None:
         self._api = api
         self._contracts = contracts
         self._clock = clock
+        self._sent: deque[_Sent] = deque(maxlen=_SENT_MAX)
+
+    def sent(self, conid: int, side: Side, quantity: Decimal | None) -> None:
+        """Take note of an order that the broker has just taken."""
+        self._sent.append(_Sent(self._clock.monotonic(), conid, side, quantity or ZERO))
 
     async def all(self) -> list[Position]:
-        """Ask for every open position; the orders beside them may be one pace old. Raises GatewayError."""
+        """Ask for every open position; raises GatewayError."""
         with faults.understood():
             rows = [row for row in await self._api.positions() if decimal(row, "position")]
-            orders = await self._api.recent_orders() if rows else []
-            return [await self._read(row, orders) for row in rows]
+            orders, read_at = await self._api.recent_orders() if rows else ([], 0.0)
+            return [await self._read(row, orders, read_at) for row in rows]
 
-    async def _read(self, row: Row, orders: Sequence[Row]) -> Position:
+    async def _read(self, row: Row, orders: Sequence[Row], read_at: float) -> Position:
         contract = await self._contracts.of_conid(whole(row, "conid"))
-        held = _held(orders, contract.conid, decimal(row, "position"))
+        closing = Side.SELL if decimal(row, "position") > 0 else Side.BUY
+        held = sum(
+            (decimal(each, "remainingQuantity") for each in orders if _closes(each, contract.conid, closing)), ZERO
+        )
+        for each in self._sent:
+            if each.at >= read_at and (each.conid, each.side) == (contract.conid, closing):
+                held += each.quantity
         return mapping.position(row, contract, held=held, now_ns=self._clock.now_ns())
-
-
-def _held(orders: Sequence[Row], conid: int, quantity: Decimal) -> Decimal:
-    """Give how much of a position open orders would close."""
-    closing = Side.SELL if quantity > 0 else Side.BUY
-    return sum((decimal(row, "remainingQuantity") for row in orders if _closes(row, conid, closing)), ZERO)
 
 
 def _closes(row: Row, conid: int, closing: Side) -> bool:

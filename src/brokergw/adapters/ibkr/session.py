@@ -36,6 +36,7 @@ class Session:
         self._paper = link.environment is not Environment.LIVE
         self._throttle = Throttle(None, monotonic=clock.monotonic, pace=link.pace)
         self._open = True
+        gateway.pace = link.pace
         gateway.retain()
 
     async def close(self) -> None:

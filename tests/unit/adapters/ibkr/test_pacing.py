@@ -58,6 +58,23 @@ async def test_nobody_waits_for_ever(ahead: int, *, waits: bool) -> None:
         assert caught.value.retry_after_s == ahead
 
 
+@pytest.mark.parametrize(("processes", "gap"), [(0, 2.0), (1, 2.0), (2, 4.0), (3, 6.0)])
+async def test_processes_share_a_pace(processes: int, gap: float) -> None:
+    """Each of several processes takes its part, so that together they keep the broker's pace."""
+    time = Time()
+    lane = Lane(time, 2.0, processes=lambda: processes)
+    await lane.turn()
+    await lane.turn()
+    assert time.now == 100.0 + gap
+
+
+async def test_a_new_process_does_not_read_on_the_heels_of_an_old_one() -> None:
+    """Nobody knows when a process that has ended read its list last, so the first reading waits a step."""
+    time = Time()
+    await Lane(time, 5.5, careful=True).turn()
+    assert time.now == 105.5
+
+
 async def test_cancels_do_not_queue_behind_the_rest() -> None:
     """While ordinary requests wait for their turns, a cancel leaves at once (T2)."""
     time = Time()
@@ -128,7 +145,7 @@ async def test_a_reading_that_fails_fails_for_all_and_not_for_the_next() -> None
 async def test_the_adapter_keeps_the_brokers_paces() -> None:
     """Against a gateway that counts, a busy adapter is never put into the penalty box."""
     options = IbkrOptions(tick_interval_s=None, asks=frozenset(), paced=True)
-    async with ibkr_world(options, per_second=9.5, list_every_s=5.2, pause_s=0.05) as world:
+    async with ibkr_world(options, per_second=10.0, pause_s=0.05) as world:
         world.clock.factor = 1.0
         broker = world.open()
         await asyncio.gather(*(broker.get_account() for _ in range(12)))
