@@ -22,7 +22,7 @@ from typing import Final
 from brokergw.adapters.ibkr import faults
 from brokergw.adapters.ibkr.config import IbkrConfig
 from brokergw.adapters.ibkr.errors import NO_LOGIN, NO_SESSION, RATE_LIMITED, read_refusal
-from brokergw.adapters.ibkr.pacing import Lane, Pacer
+from brokergw.adapters.ibkr.pacing import Lane, Pacer, seen
 from brokergw.adapters.ibkr.payloads import Row, Unusable, as_row, as_rows, flag, optional_text, read_json, text
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.ports.broker import Pace, own_pace
@@ -102,7 +102,13 @@ class Gateway:
             raise self._failed
         if self._making is None:
             self._making = asyncio.create_task(self._make())
-        return await asyncio.shield(self._making)
+            self._making.add_done_callback(seen)
+        making = self._making
+        # Waited for, not awaited: who gives the gateway up meanwhile must not look like whoever waits being cancelled.
+        await asyncio.wait({making})
+        if making.cancelled():
+            raise faults.unavailable(Reason.BROKER_UNREACHABLE, "the connection was closed")
+        return making.result()
 
     def lost(self, why: str) -> None:
         """Take note that the session is not what it was; whoever comes next makes it ready again."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from brokergw.ports.clock import Clock
 from brokergw.transport.throttle import Spent
@@ -77,7 +77,7 @@ class Reading(Generic[_Value]):
         """Read now, or with whoever reads next; raises what the reading raises."""
         if self._next is None:
             self._next = asyncio.create_task(self._begin())
-            self._next.add_done_callback(_seen)
+            self._next.add_done_callback(seen)
         return await asyncio.shield(self._next)
 
     async def recent(self, age_s: float) -> _Value:
@@ -98,7 +98,7 @@ class Reading(Generic[_Value]):
         return value
 
 
-def _seen(task: "asyncio.Task[_Value]") -> None:
+def seen(task: "asyncio.Task[Any]") -> None:
     """Look at an error that nobody waits for any more."""
     if not task.cancelled():
         task.exception()

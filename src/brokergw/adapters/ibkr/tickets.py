@@ -1,6 +1,7 @@
 """The tickets that orders and changes are written on (Client Portal API, Place Order: the fields by order type)."""
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Final
 
 from brokergw.adapters.ibkr.contracts import Contract
@@ -81,14 +82,21 @@ def _prices(terms: OrderTerms) -> Row:
     """Write the prices: a stop's own price stands where a limit does, a stop-limit's in the second place."""
     match terms.type:
         case OrderType.LIMIT:
-            return {"price": terms.limit_price}
+            return {"price": _told(terms.limit_price)}
         case OrderType.STOP:
-            return {"price": terms.stop_price}
+            return {"price": _told(terms.stop_price)}
         case OrderType.STOP_LIMIT:
-            return {"price": terms.limit_price, "auxPrice": terms.stop_price}
+            return {"price": _told(terms.limit_price), "auxPrice": _told(terms.stop_price)}
         case OrderType.TRAILING_STOP if terms.trail_percent is not None:
             return {"trailingAmt": terms.trail_percent, "trailingType": "%"}
         case OrderType.TRAILING_STOP:
-            return {"trailingAmt": terms.trail_amount, "trailingType": "amt"}
+            return {"trailingAmt": _told(terms.trail_amount), "trailingType": "amt"}
         case _:
             return {}
+
+
+def _told(price: Decimal | None) -> Decimal:
+    """Insist on a price: where the list did not tell one, a change would take it from the order."""
+    if price is None:
+        raise Unsupported("words for an order whose prices are not all told")
+    return price

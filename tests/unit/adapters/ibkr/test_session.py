@@ -222,3 +222,16 @@ async def test_a_session_taken_elsewhere_ends_the_feed() -> None:
             while not isinstance(await anext(events), FeedUp):
                 pass
         await broker.disconnect()
+
+
+async def test_who_waits_for_a_session_that_is_given_up_hears_so() -> None:
+    """Closing the last connection while the session is being made is a failure for those who wait, no cancellation."""
+    async with ibkr_world() as world:
+        world.server.faults.arm(Fault(name=FaultName.LATENCY, path="/v1/api/iserver/auth/status", seconds=0.5))
+        broker = world.open()
+        waiting = asyncio.create_task(broker.authenticate())
+        await asyncio.sleep(0.1)
+        await broker.disconnect()
+        with pytest.raises(GatewayError) as caught:
+            await waiting
+        assert caught.value.reason is Reason.BROKER_UNREACHABLE
