@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from brokergw.adapters.ibkr import faults
 from brokergw.adapters.ibkr.config import IbkrConfig
-from brokergw.adapters.ibkr.pacing import Reading
+from brokergw.adapters.ibkr.pacing import Reading, list_turn
 from brokergw.adapters.ibkr.payloads import Row, Unusable, as_row, as_rows, flag, read_json
 from brokergw.adapters.ibkr.session import Session
 from brokergw.model.errors import Reason
@@ -114,7 +114,7 @@ class Api:
         for turn in range(_TURNS_MAX):
             if turn:
                 await self._clock.sleep(self._pause_s)
-                await self.session.gateway.orders_lane.turn()
+                await list_turn(self.session.gateway.orders_lane)
             with faults.understood():
                 answer = as_row(await self._asked(path))
                 rows = as_rows(answer.get("orders"))
@@ -132,7 +132,7 @@ class Api:
             if not rows and self._warm.get("trades") != ready.generation:
                 # The first answer of a session is empty, whatever there is.
                 await self._clock.sleep(self._pause_s)
-                await self.session.gateway.trades_lane.turn()
+                await list_turn(self.session.gateway.trades_lane)
                 rows = as_rows(await self._asked(path))
             self._warm["trades"] = ready.generation
             return rows

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Generic, TypeVar
 
+from brokergw.adapters.ibkr import faults
 from brokergw.ports.clock import Clock
 from brokergw.transport.throttle import Spent
 
@@ -49,6 +50,14 @@ class Lane:
             await self._clock.sleep(at - now)
 
 
+async def list_turn(lane: Lane) -> None:
+    """Wait for a turn to read a list; raises Throttled, as a query does."""
+    try:
+        await lane.turn()
+    except Spent as error:
+        raise faults.throttled(error.retry_after_s) from error
+
+
 class Pacer:
     """The gateway's budget of requests a second, a part of it kept for cancels."""
 
@@ -88,7 +97,7 @@ class Reading(Generic[_Value]):
 
     async def _begin(self) -> _Value:
         try:
-            await self._lane.turn()
+            await list_turn(self._lane)
         finally:
             # Whoever asks from now on may miss what happens meanwhile, and waits for another reading.
             self._next = None

@@ -108,6 +108,23 @@ async def test_who_asks_at_once_shares_a_reading_that_begins_later() -> None:
     assert len(began) == 2
 
 
+async def test_a_list_that_too_many_wait_for_is_throttled() -> None:
+    """Whoever cannot get a turn in time hears of it as of any spent budget, and the next one may try again."""
+    time = Time()
+    lane = Lane(time, 1.0, wait_max_s=5.0)
+    lane._free_at = time.now + 6
+
+    async def read() -> int:
+        return 1
+
+    reading = Reading(lane, read, time)
+    with pytest.raises(GatewayError) as caught:
+        await reading.fresh()
+    assert caught.value.reason is Reason.BROKER_RATE_LIMITED
+    time.now += 6
+    assert await reading.fresh() == 1
+
+
 async def test_a_recent_reading_serves_until_it_is_old() -> None:
     """Something read a moment ago is given again, and read anew once it is as old as is allowed."""
     count = []
