@@ -71,7 +71,7 @@ class Brokerage:
         """Give an id that was never used."""
         return next(self._ids)
 
-    def submit(self, account: Account, note: Note, cause: Cause) -> None:
+    def submit(self, account: Account, note: Note, cause: Cause | None) -> None:
         """Take an order; its events tell what becomes of it. Raises OpenApiError."""
         if note.kind in _AT_MARKET and self.exchange.hours.doors is Doors.SHUT:
             raise order_error("MARKET_CLOSED", "Market is closed")
@@ -111,7 +111,7 @@ class Brokerage:
         finally:
             self._amending = False
 
-    def cancel(self, account: Account, note: Note, cause: Cause) -> None:
+    def cancel(self, account: Account, note: Note, cause: Cause | None) -> None:
         """Cancel a working order; raises OpenApiError."""
         assert note.shot is not None
         order_id = note.shot.order_id

@@ -139,11 +139,12 @@ def _share(
     price: str,
     *,
     top: int = 100_000,
+    least: int = 100,
     shortable: bool = True,
     mode: TradingMode = TradingMode.ENABLED,
 ) -> Symbol:
     return _symbol(
-        1_000 + number, name, price, base=_SHARES + number, category=14, digits=2, pip=2, lot=100, least=100,
+        1_000 + number, name, price, base=_SHARES + number, category=14, digits=2, pip=2, lot=100, least=least,
         most=1_000_000_000, top=top, shortable=shortable, mode=mode,
     )  # fmt: skip
 
@@ -154,7 +155,8 @@ SYMBOLS: Final = (
     _symbol(41, "XAUUSD", "2650.10", base=40, category=12, digits=2, pip=1, lot=10_000, least=100, most=1_000_000),
     _symbol(90, "US500", "5890.5", base=90, category=13, digits=1, pip=0, lot=100, least=10, most=100_000),
     _symbol(101, "BTCUSD", "97450.00", base=60, category=15, digits=2, pip=0, lot=100, least=1, most=10_000),
-    _share(1, "AAPL.US", "231.50"),
+    # One that trades in fractions.
+    _share(1, "AAPL.US", "231.50", least=1),
     _share(2, "MSFT.US", "428.30"),
     _share(3, "KO.US", "63.40"),
     # A thin one: five thousand trade at a time.
