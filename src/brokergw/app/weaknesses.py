@@ -71,7 +71,7 @@ def _surroundings(settings: Settings) -> Iterator[Finding]:
 
 
 def _addresses(settings: Settings) -> Iterator[Finding]:
-    for name in ("alpaca_paper_url", "alpaca_live_url", "alpaca_data_url"):
+    for name in ("alpaca_paper_url", "alpaca_live_url", "alpaca_data_url", "ctrader_paper_url", "ctrader_live_url"):
         yield from _http("broker address", f"BROKERGW_{name.upper()}", getattr(settings, name), wrong=True)
     if settings.otlp_endpoint:
         yield from _http("traces", "OTEL_EXPORTER_OTLP_ENDPOINT", settings.otlp_endpoint, wrong=False)
@@ -100,7 +100,7 @@ def _connections(settings: Settings) -> Iterator[Finding]:
 
 def _http(area: str, name: str, url: str, *, wrong: bool) -> Iterator[Finding]:
     parts = urlsplit(url)
-    if parts.scheme == "http":
+    if parts.scheme in {"http", "ws"}:
         here = is_loopback(parts.hostname or "")
         what = f"{name} is plain HTTP" + (" on this machine" if here else "")
         yield Finding(area, None if here or not wrong else False, what, "use https")

@@ -30,14 +30,14 @@ class CtraderConfig:
     live_url: str = "wss://live.ctraderapi.com:5036"
     requests_per_second: int | None = 50
     history_per_second: int | None = 5
-    answer_s: float = 10.0
+    answer_s: float = 5.0
     spot_wait_s: float = 2.0
     look_back_s: int = 86_400
     overlap_s: int = 30
     link: LinkPolicy = field(default_factory=ctrader_policy)
 
     @classmethod
-    def at(cls, url: str, *, link: LinkPolicy | None = None, answer_s: float = 10.0) -> Self:
+    def at(cls, url: str, *, link: LinkPolicy | None = None, answer_s: float = 5.0) -> Self:
         """Point every address at one server such as `ws://127.0.0.1:8080`."""
         return cls(paper_url=url, live_url=url, link=link or ctrader_policy(), answer_s=answer_s)
 
