@@ -12,8 +12,8 @@ from brokergw.sim.dialects.ctrader import (
     DEMO_ACCOUNT,
     CtraderOptions,
 )
+from tests.fixtures.ctrader_sdk import drive
 from tests.fixtures.ctrader_sim import REDIRECT, agreed_code, authorization_server, ctrader_sim
-from tests.fixtures.sdk_environments import drive
 
 
 @pytest.fixture(scope="module")

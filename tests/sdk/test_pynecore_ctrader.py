@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from brokergw.sim.dialects.ctrader import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEMO_ACCOUNT, CtraderOptions
+from tests.fixtures.ctrader_sdk import drive
 from tests.fixtures.ctrader_sim import REDIRECT, agreed_code, authorization_server, ctrader_sim
-from tests.fixtures.sdk_environments import drive
 
 
 @pytest.fixture(scope="module")

@@ -56,11 +56,21 @@ def serve(
     raise typer.Exit(run(settings))
 
 
-def demo() -> None:
+def demo(
+    broker: Annotated[str, typer.Option(help="The broker behind the gateway: alpaca or ctrader.")] = "alpaca",
+) -> None:
     """Show the whole main job on this machine: simulator, gateway, orders, fills, replays, a refusal, a clean end."""
     from brokergw.app.demo import main
 
-    raise typer.Exit(main())
+    match broker:
+        case "alpaca":
+            raise typer.Exit(main())
+        case "ctrader":
+            from brokergw.app.demo_ctrader import show
+
+            raise typer.Exit(main(show))
+        case _:
+            raise typer.BadParameter("is one of alpaca, ctrader", param_hint="--broker")
 
 
 @sim.command(epilog="Example: brokergw sim alpaca --port 8000 --key PK1:secret --seed 7 --rate-limit 200")
@@ -86,6 +96,25 @@ def alpaca(
     given = {"key": key, "seed": seed, "rate-limit": rate_limit, "tick-interval": tick_interval, "journal": journal}
     options: dict[str, str | bool] = {name: str(value) for name, value in given.items() if value is not None}
     raise typer.Exit(run("alpaca", host, port, {**options, "market-hours": market_hours}))
+
+
+@sim.command(epilog="Example: brokergw sim ctrader --port 8000 --seed 7")
+def ctrader(
+    *,
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
+    seed: Annotated[int | None, typer.Option(help="Brings the same prices back.")] = None,
+    tick_interval: Annotated[float | None, typer.Option(min=0, help="Seconds between price ticks.")] = None,
+    journal: Annotated[Path | None, typer.Option(help="Append what arrives on the wire to this file.")] = None,
+) -> None:
+    """Speak cTrader's Open API: JSON over a websocket, for one demo account of a fixed application and token.
+
+    Prints one line of JSON with its URLs.
+    """
+    from brokergw.app.simulators import run
+
+    given = {"seed": seed, "tick-interval": tick_interval, "journal": journal}
+    raise typer.Exit(run("ctrader", host, port, {name: str(v) for name, v in given.items() if v is not None}))
 
 
 @db.command(epilog="Example: brokergw db upgrade --database-url postgresql://brokergw@db/brokergw")

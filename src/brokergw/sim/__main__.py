@@ -5,29 +5,35 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Final, TypeAlias
 
 from brokergw.sim.dialects.alpaca import DEFAULT_KEY, DEFAULT_SECRET, AlpacaOptions, serve_alpaca
+from brokergw.sim.dialects.ctrader import CtraderOptions, serve_ctrader
+from brokergw.sim.server import SimServer
+
+Begin: TypeAlias = Callable[[str, int], Awaitable[SimServer]]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT."""
     chosen = _parser().parse_args(arguments)
     try:
-        options = _options(chosen)
+        begin = _OPENERS[chosen.dialect](chosen)
     except ValueError as error:
         print(f"brokergw.sim: {error}", file=sys.stderr)  # noqa: T201 - this is a program's voice
         return 2
-    return asyncio.run(_serve(chosen.host, chosen.port, options, print_url=chosen.print_url))
+    return asyncio.run(_serve(chosen.host, chosen.port, begin, print_url=chosen.print_url))
 
 
-async def _serve(host: str, port: int, options: AlpacaOptions, *, print_url: bool) -> int:
+async def _serve(host: str, port: int, begin: Begin, *, print_url: bool) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        server = await serve_alpaca(host, port, options)
+        server = await begin(host, port)
     except OSError as error:
         print(f"brokergw.sim: cannot listen on {host}:{port}: {error}", file=sys.stderr)  # noqa: T201 - as above
         return 1
@@ -51,6 +57,20 @@ def _options(chosen: argparse.Namespace) -> AlpacaOptions:
     )
 
 
+def _alpaca(chosen: argparse.Namespace) -> Begin:
+    options = _options(chosen)
+    return lambda host, port: serve_alpaca(host, port, options)
+
+
+def _ctrader(chosen: argparse.Namespace) -> Begin:
+    if chosen.key or chosen.market_hours or chosen.rate_limit:
+        raise ValueError("ctrader takes no --key, no --market-hours and no --rate-limit")
+    options = CtraderOptions(
+        seed=chosen.seed, tick_interval_s=chosen.tick_interval or None, journal_file=chosen.journal
+    )
+    return lambda host, port: serve_ctrader(host, port, options)
+
+
 def _pair(text: str) -> tuple[str, str]:
     key, _, secret = text.partition(":")
     if not key or not secret:
@@ -62,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="brokergw.sim", description="A broker's wire protocol over a make-believe exchange."
     )
-    parser.add_argument("dialect", choices=["alpaca"])
+    parser.add_argument("dialect", choices=sorted(_OPENERS))
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
     parser.add_argument("--print-url", action="store_true", help="print one line of JSON with the URLs when ready")
@@ -79,6 +99,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--journal", type=Path, default=None, help="append the wire journal to this file as JSON Lines")
     return parser
+
+
+_OPENERS: Final[dict[str, Callable[[argparse.Namespace], Begin]]] = {"alpaca": _alpaca, "ctrader": _ctrader}
 
 
 if __name__ == "__main__":

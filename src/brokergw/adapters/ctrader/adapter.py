@@ -186,6 +186,14 @@ class CtraderConnection:
             await self._symbols.know({symbol.symbol_id})
             details = self._symbols.details_of(symbol.symbol_id)
             body = mapping.order_body(permit.client_order_id, terms, symbol.symbol_id, details)
+            if terms.reduce_only:
+                positions, _ = await self._api.open_things()
+                with understood():
+                    parts = [mapping.held(row) for row in positions]
+                place = mapping.to_reduce(parts, symbol.symbol_id, terms)
+                if place is None:
+                    return Rejected("INSUFFICIENT_POSITION", broker_message="no single position is that large")
+                body["positionId"] = place
         except Unsupported as error:
             return Rejected("INVALID_TERMS", broker_message=f"cTrader has no {error}")
         except GatewayError as error:

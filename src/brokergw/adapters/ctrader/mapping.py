@@ -48,6 +48,7 @@ _TYPE_NUMBERS: Final = {
     OrderType.STOP: STOP,
     OrderType.STOP_LIMIT: STOP_LIMIT,
 }
+_AT_ONCE: Final = frozenset({TimeInForce.IOC, TimeInForce.GTC, TimeInForce.DAY})
 _ACCEPTED: Final = 1
 _ENDED: Final = {2: State.FILLED, 3: State.REJECTED_BY_BROKER, 4: State.EXPIRED, 5: State.CANCELED}
 DEALT: Final = frozenset({2, 3})
@@ -177,6 +178,14 @@ def available(symbol: str, quantity: Decimal, orders: Sequence[BrokerOrder]) -> 
     return max(ZERO, abs(quantity) - claimed)
 
 
+def to_reduce(parts: Iterable[Held], symbol_id: int, terms: OrderTerms) -> int | None:
+    """Choose the position that an order makes smaller: the smallest that is large enough; None where there is none."""
+    quantity = terms.quantity or ZERO
+    sign = -1 if terms.side is Side.BUY else 1
+    fit = [part for part in parts if part.symbol_id == symbol_id and part.quantity * sign >= quantity]
+    return min(fit, key=lambda part: (abs(part.quantity), part.position_id)).position_id if fit else None
+
+
 def side_of(row: Row) -> Side:
     """Read a trade side."""
     return _word(SIDES, whole(row, "tradeSide"), "tradeSide")
@@ -194,12 +203,10 @@ def order_body(client_order_id: str, terms: OrderTerms, symbol_id: int, details:
         "orderType": _offered(_TYPE_NUMBERS, terms.type, "orders of this type"),
         "tradeSide": SIDE_NUMBERS[terms.side],
         "volume": volume,
-        "timeInForce": _offered(_LIFE_NUMBERS, terms.time_in_force, "orders that live so long"),
+        "timeInForce": _life(terms),
         "clientOrderId": client_order_id,
         "label": client_order_id,
     }
-    if terms.type is OrderType.MARKET and terms.time_in_force not in {TimeInForce.IOC, TimeInForce.FOK}:
-        raise Unsupported("market orders that wait: they are IOC or FOK")
     if terms.time_in_force is TimeInForce.GTD:
         body["expirationTimestamp"] = _expiry(terms)
     return body | _prices(terms.type, terms.side, terms.limit_price, terms.stop_price, details)
@@ -242,6 +249,15 @@ def _prices(
             return {"stopPrice": stop, "slippageInPoints": int(points)}
         case _:
             return {}
+
+
+def _life(terms: OrderTerms) -> int:
+    """Word how long an order lives; what trades at once does not, whatever was asked for."""
+    if terms.type is OrderType.MARKET and terms.time_in_force in _AT_ONCE:
+        return IOC
+    if terms.type is OrderType.MARKET and terms.time_in_force is not TimeInForce.FOK:
+        raise Unsupported("market orders that wait")
+    return _offered(_LIFE_NUMBERS, terms.time_in_force, "orders that live so long")
 
 
 def _expiry(terms: OrderTerms) -> int:

@@ -198,7 +198,7 @@ async def test_instruments_have_the_grid_of_their_digits() -> None:
     "changes",
     [
         {"time_in_force": TimeInForce.DAY},
-        {"type": OrderType.MARKET, "limit_price": None},
+        {"type": OrderType.MARKET, "limit_price": None, "time_in_force": TimeInForce.GTD, "expire_time_ns": 10**18},
         {"quantity": Decimal("1.001")},
         {"quantity": None, "notional": Decimal(10)},
         {"time_in_force": TimeInForce.GTD, "expire_time_ns": 1_800_000_000_000_000_001},
@@ -318,3 +318,35 @@ async def test_pages_are_read_until_there_are_no_more() -> None:
         broker.on(Kind.ORDER_LIST_REQ, [(Kind.ORDER_LIST_RES, {"order": [], "hasMore": True})])
         with pytest.raises(Exception, match="the pages repeat"):
             await opened.order_history(since, since + MINUTE_NS)
+
+
+@pytest.mark.parametrize("life", [TimeInForce.IOC, TimeInForce.GTC, TimeInForce.DAY])
+def test_a_market_order_has_no_life(life: TimeInForce) -> None:
+    """A market order is immediate or cancelled, whatever it was asked to be."""
+    body = order_body("abc", terms(type=OrderType.MARKET, limit_price=None, time_in_force=life), 1, EURUSD)
+    assert body["timeInForce"] == mapping.IOC
+
+
+@pytest.mark.parametrize(
+    ("side", "quantity", "place"),
+    [
+        (Side.SELL, "999", 501),
+        (Side.SELL, "1000", 501),
+        (Side.SELL, "1001", 502),
+        (Side.SELL, "3000", 502),
+        (Side.SELL, "3001", None),
+        (Side.BUY, "1", None),
+    ],
+)
+async def test_an_order_that_may_only_reduce_names_a_position(side: Side, quantity: str, place: int | None) -> None:
+    """It names the smallest position that is large enough, on the other side; where none is, nothing is sent."""
+    async with scripted() as (broker, opened):
+        broker.on(Kind.RECONCILE_REQ, [(Kind.RECONCILE_RES, sample("ws_reconcile_hedged"))])
+        broker.on(Kind.NEW_ORDER_REQ, error("NOT_ENOUGH_MONEY"))
+        outcome = await opened.submit_order(
+            permit("x"), terms(side=side, quantity=Decimal(quantity), reduce_only=True, time_in_force=TimeInForce.IOC)
+        )
+        sent = [body["positionId"] for kind, body in broker.arrived if kind == Kind.NEW_ORDER_REQ]
+    assert isinstance(outcome, Rejected)
+    assert sent == ([] if place is None else [place])
+    assert outcome.reason == ("INSUFFICIENT_POSITION" if place is None else "INSUFFICIENT_FUNDS")

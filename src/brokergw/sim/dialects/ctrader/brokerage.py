@@ -78,6 +78,7 @@ class Brokerage:
         named = account.book.open.get(note.position_id)
         if note.position_id and (named is None or named.symbol is not note.symbol):
             raise order_error("POSITION_NOT_FOUND", f"Position not found with id {note.position_id}")
+        note.closing = named is not None and named.side is not note.side
         note.position_id = account.book.place_of(note.symbol, note.position_id)
         if (fault := self.faults.strike(FaultName.LATE_BIRTH, "NEW", "/NewOrderReq")) is not None:
             note.born_ns = self.now_ns() + int(fault.duration_s * 1_000_000_000)
