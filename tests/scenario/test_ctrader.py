@@ -1,7 +1,9 @@
 """A whole gateway in front of cTrader: a login in the browser, orders over one websocket, and what goes wrong on it."""
 
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,8 @@ from brokergw.sim.oauth import AuthorizationServer
 from tests.fixtures.ctrader_sim import CtraderHandle, authorization_server, ctrader_sim
 from tests.fixtures.gateway_process import GatewayProcess
 from tests.fixtures.oauth_world import BASE
+from tests.fixtures.patience import until
 from tests.oauth.test_gateway import walk
-from tests.scenario.patience import until
 
 FILLED, IN_DOUBT = orders_pb2.ORDER_STATE_FILLED, orders_pb2.ORDER_STATE_IN_DOUBT
 HEALTHY = connections_pb2.CONNECTION_HEALTH_HEALTHY
@@ -53,7 +55,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 async def client(place: Place) -> AsyncIterator[Client]:
     """A strategy whose user has authorised the gateway at cTrader, with a healthy connection."""
     async with Client(place.gateway.target, place.api_key) as opened:
-        if not await of_ctrader(opened):
+        made = await of_ctrader(opened)
+        if made is None:
             begun = await opened.begin_oauth(
                 "ctrader", "PAPER", client_id=DEFAULT_CLIENT_ID, client_secret=DEFAULT_CLIENT_SECRET
             )
@@ -94,17 +97,25 @@ async def filled(client: Client, order_id: str) -> orders_pb2.Order:
     return await until(lambda: client.get_order(order_id), lambda order: order.state == FILLED)
 
 
+async def euros(client: Client, account_id: str) -> Decimal:
+    """Give how many euros the account holds."""
+    held = await client.get_positions([account_id])
+    return sum((Decimal(row.quantity) for row in held.positions if row.symbol == "EUR/USD"), Decimal(0))
+
+
 async def test_an_order_is_filled_and_told_once(place: Place, client: Client) -> None:
     """An order under one key is sent once, filled, and its position shown in units."""
-    key = "019e0000-0000-4000-8000-000000000001"
+    made = await of_ctrader(client)
+    assert made is not None
+    before, key = await euros(client, made.account_id), str(uuid.uuid4())
+    place.sim.control("DELETE", "journal")
     first = await buy(client, key)
     order = await filled(client, first.order.order_id)
     assert order.cum_quantity == "2000"
     again = await buy(client, key)
     assert again.replayed
     assert len(place.sim.journal("NewOrderReq")) == 1
-    held = await client.get_positions([first.order.account_id])
-    assert [(row.symbol, row.quantity) for row in held.positions] == [("EUR/USD", "2000")]
+    assert await euros(client, made.account_id) == before + 2000
 
 
 @pytest.mark.parametrize("fault", ["lost_reply", "error_after", "garbled_reply", "hanging_reply"])
@@ -112,15 +123,14 @@ async def test_what_was_taken_without_an_answer_is_found_by_its_tag(place: Place
     """An order whose answer goes wrong is in doubt, found among the broker's orders, and never sent again."""
     place.sim.control("DELETE", "journal")
     place.sim.control("POST", "faults", {"name": fault, "method": "NEW", "count": 1})
-    number = {"lost_reply": 2, "error_after": 3, "garbled_reply": 4, "hanging_reply": 5}[fault]
-    answer = await buy(client, f"019e0000-0000-4000-8000-00000000000{number}")
+    answer = await buy(client, str(uuid.uuid4()))
     order = await filled(client, answer.order.order_id)
     assert order.broker_order_ids
     assert len(place.sim.journal("NewOrderReq")) == 1
 
 
 async def test_a_revoked_login_asks_for_a_person_and_sends_nothing(place: Place, client: Client) -> None:
-    """Once the user takes the application's access away, the connection says so, and no order leaves any more."""
+    """Access that was taken away is said so and lets no order leave, until a person has authorised again."""
     made = await of_ctrader(client)
     assert made is not None
     place.sim.control("DELETE", "journal")
@@ -128,10 +138,14 @@ async def test_a_revoked_login_asks_for_a_person_and_sends_nothing(place: Place,
         place.server.memory.end(grant)
     await health(client, REAUTHORIZE)
     with pytest.raises(GatewayCallError) as refused:
-        await buy(client, "019e0000-0000-4000-8000-000000000009")
+        await buy(client, str(uuid.uuid4()))
     assert refused.value.reason in {"CONNECTION_NOT_USABLE", "BROKER_CREDENTIALS_REFUSED"}
     assert refused.value.order_effect == "NONE"
     assert place.sim.journal("NewOrderReq") == []
+    begun = await client.begin_oauth(connection_id=made.connection_id)
+    await walk(place.gateway, begun.start_url)
+    await health(client, HEALTHY)
+    await filled(client, (await buy(client, str(uuid.uuid4()))).order.order_id)
 
 
 def test_secrets_stay_out_of_the_log(place: Place) -> None:

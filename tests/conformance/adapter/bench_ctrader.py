@@ -66,7 +66,7 @@ class CtraderBench(Bench):
             live_url=server.url,
             requests_per_second=None,
             history_per_second=None,
-            answer_s=0.3,
+            answer_s=2.0,
             link=_LINK,
         )
         self.factory = self._broker = CtraderBroker(self.clock, config)

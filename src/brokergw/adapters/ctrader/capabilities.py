@@ -26,6 +26,7 @@ CTRADER: Final = Capabilities(
             Feature.CANCEL_ALL,
             Feature.CLOSE_POSITION,
             Feature.ORDER_STREAM,
+            Feature.FIND_BY_CLIENT_ORDER_ID,
             Feature.ORDER_HISTORY,
             Feature.TRANSACTIONS,
             Feature.QUOTES,
