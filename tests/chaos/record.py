@@ -8,8 +8,8 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from brokergw.model.events import AuditRow
-from brokergw.store.engine import parse_url, reader_engine
-from brokergw.store.rows import event_from_row, fill_from_row, key_from_row, order_from_row
+from brokergw.store.database.engine import parse_url, reader_engine
+from brokergw.store.encoding.rows import event_from_row, fill_from_row, key_from_row, order_from_row
 from brokergw.store.tables import AUDIT, BROKER_ORDER_IDS, EVENTS, FILLS, KEYS, ORDERS
 from tests.chaos.history import Record
 

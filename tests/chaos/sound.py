@@ -9,7 +9,7 @@ from brokergw.model.events import EventKind, LogEvent
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Fill, Order, Origin
 from brokergw.store.audit.canonical import GENESIS, link
-from brokergw.store.rows import audit_row
+from brokergw.store.encoding.rows import audit_row
 from tests.chaos.history import Answer, Arrival, BrokerSide, Call, Execution, History, Record, Stream
 from tests.conformance.store.making import START_NS, a_fill, an_order, audit
 

@@ -14,7 +14,7 @@ import psycopg
 from brokerapi.v1 import admin_pb2_grpc, halts_pb2
 
 from brokergw.app.clock import SystemClock
-from brokergw.store.halting import HALT_LOCK
+from brokergw.store.ledger.halting import HALT_LOCK
 from brokergw.store.open import open_store
 from tests.chaos.postgresql import PostgresqlServer, open_directory
 from tests.chaos.prepared import SECRETS, populate, settings_of

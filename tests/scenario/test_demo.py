@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from brokergw.app.demo_brokers import DEMO_BROKERS
+SCENES = {
+    "alpaca": ("5 MSFT", "modified: 3 KO", "closing order: 5 MSFT"),
+    "ibkr": ("5 MSFT", "modified: 3 KO", "closing order: 5 MSFT"),
+    "ctrader": ("Authorising", "2000 EUR/USD", "modified: 3 KO.US", "closing order: 2000 EUR/USD"),
+}
 
 
-@pytest.mark.parametrize("broker", DEMO_BROKERS)
-def test_the_demo_tells_the_whole_main_job(broker: str, tmp_path: Path) -> None:
-    """It ends well within a minute, shows each scene, and logs no fault, whoever the broker is."""
+@pytest.mark.parametrize("broker", sorted(SCENES))
+def test_the_demo_tells_the_whole_main_job(tmp_path: Path, broker: str) -> None:
+    """It ends well within a minute at each broker, shows each scene, and logs no fault."""
     told = subprocess.run(
         [str(Path(sys.executable).with_name("brokergw")), "demo", "--broker", broker],
         capture_output=True,
@@ -25,14 +29,12 @@ def test_the_demo_tells_the_whole_main_job(broker: str, tmp_path: Path) -> None:
     assert told.returncode == 0, told.stdout + told.stderr
     for scene in (
         "10 AAPL is FILLED",
-        "5 MSFT",
         "fill stream",
         "replayed, nothing was sent",
         "ORDER_NOTIONAL_EXCEEDS_LIMIT order_effect=NONE",
-        "modified: 3 KO",
         "is CANCELED",
-        "closing order: 5 MSFT",
         "no position is left there",
+        *SCENES[broker],
     ):
         assert scene in told.stdout
     assert told.stderr == ""

@@ -10,7 +10,7 @@ from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from brokergw.store.check import upgrade_tables
-from brokergw.store.engine import parse_url, reader_engine
+from brokergw.store.database.engine import parse_url, reader_engine
 from brokergw.store.separation.policies import unguarded
 from brokergw.store.separation.roles import NotSeparated
 from brokergw.store.separation.rows import user_tables

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, func, select, text
 
 from brokergw.model.whose import NOBODYS, Whose, everyone, only, these
-from brokergw.store.engine import each_moment, one_moment, parse_url, reader_engine, writer_engine
-from brokergw.store.many import ManyRows
+from brokergw.store.database.engine import each_moment, one_moment, parse_url, reader_engine, writer_engine
+from brokergw.store.database.transaction import WriterConnection
 from brokergw.store.separation import setting
+from brokergw.store.sql.many import ManyRows
 from brokergw.store.tables import ORDERS
-from brokergw.store.transaction import WriterConnection
 from tests.fixtures.two_roles import owned
 from tests.separation.people import ALICE, BOB, insert, row_of
 

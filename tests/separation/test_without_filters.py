@@ -13,9 +13,10 @@ from brokergw.ports.audit import AuditQuery
 from brokergw.ports.journal import KeyScope, OrderQuery
 from brokergw.ports.reconciliations import ReconciliationQuery
 from brokergw.ports.vault import Purpose
-from brokergw.store import Store, many
+from brokergw.store import Store
 from brokergw.store import open as opening
 from brokergw.store.separation.rows import user_tables
+from brokergw.store.sql import many
 from tests.fixtures.stores import open_for_test
 from tests.fixtures.two_roles import owned
 from tests.separation.people import ALICE

@@ -19,8 +19,8 @@ from brokergw.rpc.call import Call
 from brokergw.rpc.interceptors.context import Context
 from brokergw.rpc.methods import POLICIES
 from brokergw.rpc.policy import MethodPolicy
-from brokergw.store import many
-from brokergw.store.reader import Lookup, Reader
+from brokergw.store.database.reader import Lookup, Reader
+from brokergw.store.sql import many
 from tests.separation.callers import ALICE, BOB, NAMED, Pair, Place, places_of
 from tests.separation.test_calls import CONTROL, missing, pair, request_for, with_value
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from brokergw.store.engine import parse_url, writer_engine
+from brokergw.store.database.engine import parse_url, writer_engine
 from brokergw.store.migrations import upgrade
 from tests.simulation.history import History
 from tests.simulation.virtual import START_NS

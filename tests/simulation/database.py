@@ -15,18 +15,18 @@ from sqlalchemy import Engine, event
 
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import LogEvent
-from brokergw.store.batch import BatchWriter
-from brokergw.store.connections import SqlConnectionDirectory
-from brokergw.store.engine import each_moment, one_moment, parse_url, reader_engine, writer_engine
-from brokergw.store.group import Group, GroupCommitter
+from brokergw.store.connections.directory import SqlConnectionDirectory
+from brokergw.store.database.engine import each_moment, one_moment, parse_url, reader_engine, writer_engine
+from brokergw.store.database.transaction import WriterConnection
 from brokergw.store.journal import SqlJournal
-from brokergw.store.lookups import Lookups
 from brokergw.store.migrations import read_epoch
 from brokergw.store.notary.keeping import Chains
-from brokergw.store.statements import Statements
-from brokergw.store.transaction import WriterConnection
+from brokergw.store.reading.lookups import Lookups
+from brokergw.store.sql.statements import Statements
 from brokergw.store.vault.ring import KeyRing
 from brokergw.store.vault.seal import Seal
+from brokergw.store.writing.batch import BatchWriter
+from brokergw.store.writing.group import Group, GroupCommitter
 from tests.simulation.life import Life
 from tests.simulation.virtual import VirtualClock
 

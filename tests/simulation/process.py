@@ -13,8 +13,8 @@ from brokergw.desk.reconcile.wiring import ReconcileNeeds
 from brokergw.desk.results import Result
 from brokergw.model.commands import CancelOrder, KeyedCommand, ModifyOrder, SubmitOrder
 from brokergw.model.principal import Caller, Principal
-from brokergw.store.leases import SqlLeases
-from brokergw.store.reconciliations import SqlReconciliations
+from brokergw.store.connections.leases import SqlLeases
+from brokergw.store.risk.reconciliations import SqlReconciliations
 from brokergw.transport.http import Http
 from tests.fixtures.memory_modes import live_in_memory
 from tests.fixtures.memory_reconciliations import NotedAlerts, NotedSwitch

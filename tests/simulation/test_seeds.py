@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 import structlog
 
-from brokergw.store.engine import parse_url, writer_engine
+from brokergw.store.database.engine import parse_url, writer_engine
 from brokergw.store.migrations import upgrade
 from tests.simulation.world import simulate
 

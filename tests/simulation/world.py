@@ -32,8 +32,8 @@ from brokergw.sim.dialects.alpaca.app import AlpacaDialect
 from brokergw.sim.dialects.alpaca.options import DEFAULT_KEY, DEFAULT_SECRET, AlpacaOptions
 from brokergw.sim.faults import Fault, FaultName, Faults
 from brokergw.sim.journal import WireJournal
-from brokergw.store import queries
 from brokergw.store.ledger.reading import positions, recount
+from brokergw.store.reading import queries
 from brokergw.store.tables import RECONCILIATIONS
 from tests.fixtures.memory_reconciliations import NotedSwitch
 from tests.simulation.clients import Client

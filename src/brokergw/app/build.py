@@ -43,7 +43,7 @@ from brokergw.rpc.server import RpcServer, build_server
 from brokergw.rpc.settings import RateSettings, RpcSettings, TlsSettings
 from brokergw.store.emergency import JsonLinesEmergency
 from brokergw.store.evidence import JsonLinesEvidence
-from brokergw.store.halt_file import JsonHaltFile
+from brokergw.store.halts.file import JsonHaltFile
 from brokergw.store.open import Store, open_store
 from brokergw.transport.oauth.client import TokenClient
 from brokergw.web.server import WebServer

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from brokergw.adapters.alpaca import AlpacaBroker, AlpacaConfig, stream_of
+from brokergw.adapters.ctrader import CtraderBroker, CtraderConfig
 from brokergw.adapters.ibkr import LIST_EVERY_S, IbkrBroker, IbkrConfig
 from brokergw.adapters.mock import MockBroker, MockConfig
 from brokergw.app.settings import Settings
@@ -14,6 +15,7 @@ def open_catalog(settings: Settings, clock: Clock) -> Mapping[str, AdapterFactor
     """Make every broker's factory; opens nothing at the brokers yet."""
     return {
         "alpaca": AlpacaBroker(clock=clock, config=_alpaca(settings)),
+        "ctrader": CtraderBroker(clock=clock, config=_ctrader(settings)),
         "ibkr": IbkrBroker(clock=clock, config=_ibkr(settings)),
         "mock": MockBroker(clock=clock, config=_mock(settings)),
     }
@@ -28,6 +30,15 @@ def _alpaca(settings: Settings) -> AlpacaConfig:
         live_stream_url=stream_of(settings.alpaca_live_url),
         requests_per_minute=settings.alpaca_requests_per_minute or None,
         data_requests_per_minute=settings.alpaca_requests_per_minute or None,
+    )
+
+
+def _ctrader(settings: Settings) -> CtraderConfig:
+    return CtraderConfig(
+        paper_url=settings.ctrader_paper_url,
+        live_url=settings.ctrader_live_url,
+        requests_per_second=settings.ctrader_requests_per_second or None,
+        history_per_second=settings.ctrader_history_per_second or None,
     )
 
 

@@ -5,20 +5,17 @@ public API and nothing else. Each scene checks what it shows, so the demo fails 
 """
 
 import asyncio
-import tempfile
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from rich.console import Console
 
 from brokergw.app.build import Gateway
-from brokergw.app.demo_brokers import DEMO_BROKERS
-from brokergw.app.keys import add_key, request_of
 from brokergw.app.logs import configure_logs
 from brokergw.app.settings import Settings
 from brokergw.client import Client, GatewayCallError
@@ -31,13 +28,30 @@ class DemoFailed(RuntimeError):
     """A scene did not come out as it must."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """What the strategy trades at a broker.
+
+    `dear` is a symbol, an order for too much of it, and its limit. `resting` is a symbol and what is bid for it below
+    the market, at prices of two places, first at the one and then at the other part of `bids` of the market's bid.
+    """
+
+    name: str
+    symbol: str = "MSFT"
+    quantity: str = "5"
+    time_in_force: str = "DAY"
+    dear: tuple[str, str, str] = ("AAPL", "100000", "220")
+    resting: tuple[str, str] = ("KO", "3")
+    bids: tuple[str, str] = ("0.90", "0.85")
+
+
 @dataclass(slots=True)
 class Stage:
     """What every scene works with."""
 
     console: Console
     client: Client
-    broker: str
+    script: Script
     fills: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     watching: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -66,12 +80,16 @@ class Stage:
                 pass
 
 
-def main(broker: str = "alpaca") -> int:
-    """Run the demo at one of the simulated brokers; gives the exit code."""
+Show: TypeAlias = Callable[[Console], Coroutine[Any, Any, None]]
+"""The demo at one broker."""
+
+
+def main(show: Show) -> int:
+    """Run a demo; gives the exit code."""
     console = Console(highlight=False)
     configure_logs("ERROR")
     try:
-        asyncio.run(_run(console, broker))
+        asyncio.run(show(console))
     except (DemoFailed, GatewayCallError, TimeoutError) as error:
         console.print(f"\n[bold red]The demo failed:[/] {error or type(error).__name__}")
         return 1
@@ -79,32 +97,11 @@ def main(broker: str = "alpaca") -> int:
     return 0
 
 
-async def _run(console: Console, broker: str) -> None:
-    chosen = DEMO_BROKERS[broker]
-    with tempfile.TemporaryDirectory(prefix="brokergw-demo-") as directory:
-        _title(console, f"Starting a simulated {chosen.name} and a gateway on free loopback ports")
-        async with (
-            await chosen.serve() as simulator,
-            _gateway(Path(directory), chosen.settings(simulator.url)) as (gateway, port),
-        ):
-            _, key = await add_key(gateway.store, gateway.secrets, "demo", request_of("demo strategy", (), 1))
-            console.print(
-                f"  {chosen.name}'s protocol at {simulator.url}, the gateway at 127.0.0.1:{port}, SQLite beside it"
-            )
-            console.print(f"  an API key for user demo: {key[:15]}…")
-            async with Client(f"127.0.0.1:{port}", key) as client:
-                await _strategy(Stage(console, client, broker))
-
-
 @asynccontextmanager
-async def _gateway(directory: Path, addresses: Mapping[str, Any]) -> AsyncIterator[tuple[Gateway, int]]:
+async def demo_gateway(directory: Path, **broker: Any) -> AsyncIterator[tuple[Gateway, int]]:
+    """Run a gateway on a free port, with a broker's own settings."""
     settings = Settings(
-        listen="127.0.0.1:0",
-        metrics_listen="",
-        data_dir=directory,
-        database_url="",
-        drain_grace_s=5.0,
-        **addresses,
+        listen="127.0.0.1:0", metrics_listen="", data_dir=directory, database_url="", drain_grace_s=5.0, **broker
     )
     gateway = Gateway.build(settings)
     port = await gateway.start()
@@ -115,24 +112,17 @@ async def _gateway(directory: Path, addresses: Mapping[str, Any]) -> AsyncIterat
         await gateway.stop()
 
 
-async def _strategy(stage: Stage) -> None:
-    """Be a strategy with two accounts: the mock broker that every user has, and one at the broker chosen."""
-    client, chosen = stage.client, DEMO_BROKERS[stage.broker]
-    _title(stage.console, f"Opening a connection to {chosen.name} (paper)")
-    mock = (await client.list_accounts()).accounts[0]
-    connection = await client.create_connection(stage.broker, "PAPER", key=chosen.key, secret=chosen.secret)
-    stage.say(f"{connection.account_label}, key ending in …{connection.key_last_four}; the secret stays in the gateway")
-    stage.say(f"and the mock broker that every user starts with: {mock.label}")
-
+async def play(stage: Stage, mock_account_id: str, account_id: str) -> None:
+    """Show every scene that comes once there is an account at a broker."""
     watching = asyncio.create_task(_watch_fills(stage))
     await asyncio.wait_for(stage.watching.wait(), _FILL_WAIT_S)
     try:
-        await _trade_at_mock(stage, mock.account_id)
-        await _promote(stage, connection.account_id)
-        await _trade_at_broker(stage, connection.account_id)
-        await _be_refused(stage, connection.account_id)
-        await _work_a_limit(stage, connection.account_id)
-        await _flatten(stage, connection.account_id)
+        await _trade_at_mock(stage, mock_account_id)
+        await _promote(stage, account_id)
+        await _trade_at_broker(stage, account_id)
+        await _be_refused(stage, account_id)
+        await _work_a_limit(stage, account_id)
+        await _flatten(stage, account_id)
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
@@ -155,7 +145,7 @@ async def _watch_fills(stage: Stage) -> None:
 
 
 async def _trade_at_mock(stage: Stage, account_id: str) -> None:
-    _title(stage.console, "A market order at the mock broker")
+    title(stage.console, "A market order at the mock broker")
     answer = await stage.client.submit(
         account_id, symbol="AAPL", side="BUY", quantity="10", type="MARKET", time_in_force="DAY"
     )
@@ -164,11 +154,9 @@ async def _trade_at_mock(stage: Stage, account_id: str) -> None:
 
 
 async def _promote(stage: Stage, account_id: str) -> None:
-    _title(stage.console, "From mock to paper: every user starts with the mock broker only")
+    title(stage.console, "From mock to paper: every user starts with the mock broker only")
     try:
-        await stage.client.submit(
-            account_id, symbol="MSFT", side="BUY", quantity="5", type="MARKET", time_in_force="DAY"
-        )
+        await _buy(stage, account_id, str(uuid.uuid4()))
     except GatewayCallError as refusal:
         stage.check(refusal.reason == "ENVIRONMENT_MISMATCH", f"the first gate said {refusal.reason}")
         stage.say(f"[yellow]{refusal.reason}[/] order_effect={refusal.order_effect}: {refusal.message}")
@@ -178,41 +166,42 @@ async def _promote(stage: Stage, account_id: str) -> None:
     stage.say(f"promoted itself to [bold]{words(modes, 'mode')}[/]; open steps to live: {words(modes, 'missing')}")
 
 
+async def _buy(stage: Stage, account_id: str, key: str) -> SubmitOrderResponse:
+    script = stage.script
+    return await stage.client.submit(
+        account_id,
+        symbol=script.symbol,
+        side="BUY",
+        quantity=script.quantity,
+        type="MARKET",
+        time_in_force=script.time_in_force,
+        idempotency_key=key,
+    )
+
+
 async def _trade_at_broker(stage: Stage, account_id: str) -> None:
-    name = DEMO_BROKERS[stage.broker].name
-    _title(stage.console, f"The same through the wire protocol of {name}, and the same key again")
+    title(stage.console, f"The same through {stage.script.name}'s wire protocol, and the same key again")
     key = str(uuid.uuid4())
-
-    async def submit() -> SubmitOrderResponse:
-        return await stage.client.submit(
-            account_id,
-            symbol="MSFT",
-            side="BUY",
-            quantity="5",
-            type="MARKET",
-            time_in_force="DAY",
-            idempotency_key=key,
-        )
-
-    first = await submit()
+    first = await _buy(stage, account_id, key)
     stage.show("submitted", first.order)
     await stage.fill_of(first.order.order_id)
-    again = await submit()
+    again = await _buy(stage, account_id, key)
     stage.check(again.replayed and again.order.order_id == first.order.order_id, "a replayed key made another order")
     stage.show("the same key: [green]replayed[/], nothing was sent", again.order)
 
 
 async def _be_refused(stage: Stage, account_id: str) -> None:
-    _title(stage.console, "An order that a gate refuses before anything is sent")
+    title(stage.console, "An order that a gate refuses before anything is sent")
+    symbol, quantity, limit = stage.script.dear
     try:
         await stage.client.submit(
             account_id,
-            symbol="AAPL",
+            symbol=symbol,
             side="BUY",
-            quantity="100000",
+            quantity=quantity,
             type="LIMIT",
-            limit_price="220",
-            time_in_force="DAY",
+            limit_price=limit,
+            time_in_force="GTC",
         )
     except GatewayCallError as refusal:
         stage.say(f"[yellow]{refusal.reason}[/] order_effect={refusal.order_effect}: {refusal.message}")
@@ -221,11 +210,12 @@ async def _be_refused(stage: Stage, account_id: str) -> None:
 
 
 async def _work_a_limit(stage: Stage, account_id: str) -> None:
-    _title(stage.console, "A limit order that rests, is modified, and is cancelled")
-    bid = await _bid(stage, account_id, "KO")
-    low, lower = (str((bid * part).quantize(Decimal("0.01"))) for part in (Decimal("0.90"), Decimal("0.85")))
+    title(stage.console, "A limit order that rests, is modified, and is cancelled")
+    symbol, quantity = stage.script.resting
+    bid = await _bid(stage, account_id, symbol)
+    low, lower = (str((bid * part).quantize(Decimal("0.01"))) for part in map(Decimal, stage.script.bids))
     resting = await stage.client.submit(
-        account_id, symbol="KO", side="BUY", quantity="3", type="LIMIT", limit_price=low, time_in_force="GTC"
+        account_id, symbol=symbol, side="BUY", quantity=quantity, type="LIMIT", limit_price=low, time_in_force="GTC"
     )
     stage.show("submitted", resting.order)
     order = await _settled(stage, resting.order.order_id, "WORKING")
@@ -238,7 +228,7 @@ async def _work_a_limit(stage: Stage, account_id: str) -> None:
 
 
 async def _flatten(stage: Stage, account_id: str) -> None:
-    _title(stage.console, f"Flattening the account at {DEMO_BROKERS[stage.broker].name}")
+    title(stage.console, f"Flattening the {stage.script.name} account")
     answer = await stage.client.flatten(account_id)
     stage.check(len(answer.orders) == 1 and not answer.residuals, "the account was not flattened")
     for order in answer.orders:
@@ -266,5 +256,6 @@ async def _settled(stage: Stage, order_id: str, state: str) -> Order:
             await asyncio.sleep(0.05)
 
 
-def _title(console: Console, text: str) -> None:
+def title(console: Console, text: str) -> None:
+    """Begin a scene."""
     console.print(f"\n[bold]{text}[/]")

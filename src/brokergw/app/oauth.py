@@ -18,7 +18,7 @@ from brokergw.web.server import WebServer
 
 def oauth_profiles(settings: Settings) -> Mapping[str, OAuthProfile]:
     """Give each broker's profile; one without an adapter is kept for the day when it has one."""
-    every = (_alpaca(settings), SCHWAB, CTRADER, TASTYTRADE, COINBASE, AKOYA)
+    every = (_alpaca(settings), SCHWAB, _ctrader(settings), TASTYTRADE, COINBASE, AKOYA)
     return {profile.broker: profile for profile in every}
 
 
@@ -47,3 +47,12 @@ def _alpaca(settings: Settings) -> OAuthProfile:
         return ALPACA_OAUTH
     endpoints = Endpoints(authorize_url=f"{base}/oauth/authorize", token_url=f"{base}/oauth/token")
     return replace(ALPACA_OAUTH, endpoints=dict.fromkeys(ALPACA_OAUTH.endpoints, endpoints))
+
+
+def _ctrader(settings: Settings) -> OAuthProfile:
+    base = settings.ctrader_oauth_url.rstrip("/")
+    if not base:
+        return CTRADER
+    authorize_url = f"{base}/my/settings/openapi/grantingaccess/"
+    endpoints = Endpoints(authorize_url=authorize_url, token_url=f"{base}/apps/token")
+    return replace(CTRADER, endpoints=dict.fromkeys(CTRADER.endpoints, endpoints))

@@ -4,7 +4,7 @@ from brokergw.app.clock import SystemClock
 from brokergw.app.keys import COMMAND_LINE, store_of
 from brokergw.app.settings import Settings
 from brokergw.desk.telling import audit_row
-from brokergw.store.claim import StoreServed
+from brokergw.store.database.claim import StoreServed
 
 
 async def begin_new_life(settings: Settings) -> str:

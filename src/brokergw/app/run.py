@@ -20,7 +20,7 @@ from brokergw.app.settings import Settings, split_address
 from brokergw.model.errors import GatewayError
 from brokergw.rpc.tls import StartRefused
 from brokergw.store.check import StoreUnreachable
-from brokergw.store.claim import StoreServed
+from brokergw.store.database.claim import StoreServed
 from brokergw.store.open import StoreOutdated
 from brokergw.store.separation.roles import NotSeparated
 

@@ -74,6 +74,7 @@ class Settings(EdgeSettings, IdentitySettings):
     )
     web_listen: str = Field("", description="Address of the web server that takes them; empty serves none.")
     alpaca_oauth_url: str = Field("", description="Another authorization server for Alpaca than its own.")
+    ctrader_oauth_url: str = Field("", description="Another authorization server for cTrader than its own.")
 
     orders_per_minute: int = Field(3_000, ge=1, description="Order calls one user may make in a minute.")
     reads_per_minute: int = Field(12_000, ge=1, description="Reads one user may make in a minute.")
@@ -216,6 +217,19 @@ class Settings(EdgeSettings, IdentitySettings):
     alpaca_data_url: str = Field("https://data.alpaca.markets", description="Alpaca's market data API.")
     alpaca_requests_per_minute: int = Field(
         200, ge=0, description="Alpaca's budget per account until its headers say another; 0 does not count."
+    )
+
+    ctrader_paper_url: str = Field(
+        "wss://demo.ctraderapi.com:5036", description="cTrader's JSON port for demo accounts."
+    )
+    ctrader_live_url: str = Field(
+        "wss://live.ctraderapi.com:5036", description="cTrader's JSON port for live accounts."
+    )
+    ctrader_requests_per_second: int = Field(
+        50, ge=0, description="cTrader's budget of requests per connection; 0 does not count."
+    )
+    ctrader_history_per_second: int = Field(
+        5, ge=0, description="The part of it that may ask for the past: orders, deals, cash flows; 0 does not count."
     )
 
     ibkr_gateway_url: str = Field(

@@ -71,7 +71,7 @@ def _surroundings(settings: Settings) -> Iterator[Finding]:
 
 
 def _addresses(settings: Settings) -> Iterator[Finding]:
-    names = ["alpaca_paper_url", "alpaca_live_url", "alpaca_data_url"]
+    names = ["alpaca_paper_url", "alpaca_live_url", "alpaca_data_url", "ctrader_paper_url", "ctrader_live_url"]
     if settings.ibkr_access_code is not None:
         names.append("ibkr_gateway_url")
     for name in names:
@@ -103,7 +103,7 @@ def _connections(settings: Settings) -> Iterator[Finding]:
 
 def _http(area: str, name: str, url: str, *, wrong: bool) -> Iterator[Finding]:
     parts = urlsplit(url)
-    if parts.scheme == "http":
+    if parts.scheme in {"http", "ws"}:
         here = is_loopback(parts.hostname or "")
         what = f"{name} is plain HTTP" + (" on this machine" if here else "")
         yield Finding(area, None if here or not wrong else False, what, "use https")

@@ -56,14 +56,14 @@ def serve(
     raise typer.Exit(run(settings))
 
 
-def demo(*, broker: Annotated[str, typer.Option(help="At whose simulator to trade.")] = "alpaca") -> None:
+def demo(broker: Annotated[str, typer.Option(help="The broker behind the gateway.")] = "alpaca") -> None:
     """Show the whole main job on this machine: simulator, gateway, orders, fills, replays, a refusal, a clean end."""
     from brokergw.app.demo import main
-    from brokergw.app.demo_brokers import DEMO_BROKERS
+    from brokergw.app.demos import DEMOS
 
-    if broker not in DEMO_BROKERS:
-        raise typer.BadParameter(f"there are simulators of {', '.join(DEMO_BROKERS)}")
-    raise typer.Exit(main(broker))
+    if broker not in DEMOS:
+        raise typer.BadParameter(f"is one of {', '.join(sorted(DEMOS))}", param_hint="--broker")
+    raise typer.Exit(main(DEMOS[broker]))
 
 
 @sim.command(epilog="Example: brokergw sim alpaca --port 8000 --key PK1:secret --seed 7 --rate-limit 200")
@@ -89,6 +89,25 @@ def alpaca(
     given = {"key": key, "seed": seed, "rate-limit": rate_limit, "tick-interval": tick_interval, "journal": journal}
     options: dict[str, str | bool] = {name: str(value) for name, value in given.items() if value is not None}
     raise typer.Exit(run("alpaca", host, port, {**options, "market-hours": market_hours}))
+
+
+@sim.command(epilog="Example: brokergw sim ctrader --port 8000 --seed 7")
+def ctrader(
+    *,
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
+    seed: Annotated[int | None, typer.Option(help="Brings the same prices back.")] = None,
+    tick_interval: Annotated[float | None, typer.Option(min=0, help="Seconds between price ticks.")] = None,
+    journal: Annotated[Path | None, typer.Option(help="Append what arrives on the wire to this file.")] = None,
+) -> None:
+    """Speak cTrader's Open API: JSON over a websocket, for one demo account of a fixed application and token.
+
+    Prints one line of JSON with its URLs.
+    """
+    from brokergw.app.simulators import run
+
+    given = {"seed": seed, "tick-interval": tick_interval, "journal": journal}
+    raise typer.Exit(run("ctrader", host, port, {name: str(v) for name, v in given.items() if v is not None}))
 
 
 @sim.command(epilog="Example: brokergw sim ibkr --port 5000 --account DU1234567 --paced")

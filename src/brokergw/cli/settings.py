@@ -39,7 +39,7 @@ def plain_failures() -> Iterator[None]:
     """Tell what a person can mend in a sentence and a status, not in a traceback."""
     from brokergw.app.secret_text import SecretUnusable
     from brokergw.store.check import StoreUnreachable
-    from brokergw.store.claim import StoreServed
+    from brokergw.store.database.claim import StoreServed
     from brokergw.store.open import StoreOutdated
     from brokergw.store.separation.roles import NotSeparated
 

@@ -13,7 +13,15 @@ from brokergw.model.broker_config import BrokerConfig
 from brokergw.model.errors import GatewayError, NotFound, Reason
 from brokergw.model.principal import Caller
 from brokergw.model.whose import Whose, only
-from brokergw.ports.broker import AccessTokens, AdapterFactory, BrokerAdapter, BrokerLink, Credentials, Pace
+from brokergw.ports.broker import (
+    AccessTokens,
+    AdapterFactory,
+    BrokerAdapter,
+    BrokerLink,
+    Credentials,
+    Pace,
+    application_of,
+)
 from brokergw.ports.clock import Clock
 from brokergw.ports.directory import ConnectionDirectory
 from brokergw.ports.vault import Purpose
@@ -192,8 +200,9 @@ class Sessions:
         self._by_tokens.discard(connection.connection_id)
         if tokens is not None:
             self._by_tokens.add(connection.connection_id)
-            # What it takes to get tokens is not for the adapter.
-            link = replace(link, credentials=None, tokens=tokens)
+            # What it takes to get tokens is not for the adapter, unless its protocol asks for it.
+            capabilities = self._brokers[connection.broker].capabilities
+            link = replace(link, credentials=application_of(credentials, capabilities), tokens=tokens)
         return self._brokers[connection.broker].open(link)
 
     def _judge(self, session: Session, broken: str) -> None:

@@ -68,6 +68,9 @@ def fund(floor: Floor, order: WorkingOrder, depth: Depth) -> None:
     """Decide whether an order closes or opens, and check that the account has what it needs; raises Refused."""
     position = order.position
     leaves = order.quantity - order.filled
+    if floor.rules.on_margin:
+        _fund_on_margin(floor, order, depth)
+        return
     if position.quantity and (position.quantity < 0) == order.buys:
         order.closing = True
         available = position.available
@@ -86,12 +89,21 @@ def fund(floor: Floor, order: WorkingOrder, depth: Depth) -> None:
     cost = leaves * order.reserve_price
     buying_power = order.account.buying_power(floor.market, order.listing)
     if cost > buying_power:
-        raise Refused(
-            RefusalCode.INSUFFICIENT_BUYING_POWER,
-            f"the order may cost {cost:f}, buying power is {buying_power:f}",
-            buying_power=buying_power,
-            cost_basis=cost,
-        )
+        raise _too_expensive(cost, buying_power)
+
+
+def _fund_on_margin(floor: Floor, order: WorkingOrder, depth: Depth) -> None:
+    """Check the margin for what an order would add to its position; what only makes it smaller needs none."""
+    held, leaves = order.position.quantity, order.quantity - order.filled
+    against = bool(held) and (held < 0) == order.buys
+    adds = max(ZERO, leaves - abs(held)) if against else leaves
+    if adds and not order.buys and not (order.account.shorting and order.listing.shortable):
+        raise _no_short(f"{order.listing.symbol} cannot be sold short", order.listing)
+    price = unit_cost(order.listing, _worst_price(order, depth), floor.rules.fee_rate)
+    order.closing, order.reserve_price = False, price if adds else ZERO
+    buying_power = order.account.buying_power(floor.market, order.listing)
+    if adds * price > buying_power:
+        raise _too_expensive(adds * price, buying_power)
 
 
 def refuse_wash_trade(floor: Floor, order: WorkingOrder) -> None:
@@ -136,6 +148,15 @@ def _check_short(order: WorkingOrder, leaves: Decimal) -> None:
         raise _no_short(f"{listing.symbol} cannot be sold short", listing)
     if order.ticket.notional is not None or order.quantity % 1:
         raise _no_short("only whole units can be sold short", listing)
+
+
+def _too_expensive(cost: Decimal, buying_power: Decimal) -> Refused:
+    return Refused(
+        RefusalCode.INSUFFICIENT_BUYING_POWER,
+        f"the order may cost {cost:f}, buying power is {buying_power:f}",
+        buying_power=buying_power,
+        cost_basis=cost,
+    )
 
 
 def _no_short(message: str, listing: Listing) -> Refused:

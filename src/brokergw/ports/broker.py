@@ -17,6 +17,7 @@ from brokergw.ports.permit import Permit
 from brokergw.ports.secrecy import KNOWN
 
 _SHOWN: Final = 4
+_APPLICATION: Final = ("client_id", "client_secret")
 
 
 class Credentials(Mapping[str, str]):
@@ -74,6 +75,13 @@ class Credentials(Mapping[str, str]):
         return key[-_SHOWN:] if len(key) >= 2 * _SHOWN else ""
 
 
+def application_of(credentials: Credentials | None, capabilities: Capabilities) -> Credentials | None:
+    """Give what an adapter is told of the application that a connection was authorised for: nothing, as a rule."""
+    if credentials is None or not capabilities.needs_application:
+        return None
+    return Credentials(**{name: credentials[name] for name in _APPLICATION if name in credentials})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """How many requests the platform lets one connection make in a minute (None: the adapter's own budget).
@@ -109,8 +117,8 @@ class BrokerLink:
     """What an adapter needs to speak for one connection.
 
     Addresses are those that the platform has set; empty leaves the adapter's own. `pace` is asked before each request,
-    so that what it says holds at once. A connection that was authorised by OAuth has `tokens`, and its `credentials`
-    hold nothing that an adapter needs.
+    so that what it says holds at once. A connection that was authorised by OAuth has `tokens`; its `credentials` then
+    are its application's own, and that only where the broker's capabilities say that the protocol asks for them.
     """
 
     connection_id: str

@@ -10,30 +10,31 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from brokergw.sim.dialects.alpaca import DEFAULT_KEY, DEFAULT_SECRET, AlpacaOptions, serve_alpaca
+from brokergw.sim.dialects.ctrader import CtraderOptions, serve_ctrader
 from brokergw.sim.dialects.ibkr import DEFAULT_ACCOUNT, IbkrOptions, serve_ibkr
 from brokergw.sim.server import SimServer
 
-_Start: TypeAlias = Callable[[str, int], Awaitable[SimServer]]
+Begin: TypeAlias = Callable[[str, int], Awaitable[SimServer]]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT."""
     chosen = _parser().parse_args(arguments)
     try:
-        start = _DIALECTS[chosen.dialect](chosen)
+        begin = _OPENERS[chosen.dialect](chosen)
     except ValueError as error:
         print(f"brokergw.sim: {error}", file=sys.stderr)  # noqa: T201 - this is a program's voice
         return 2
-    return asyncio.run(_serve(chosen.host, chosen.port, start, print_url=chosen.print_url))
+    return asyncio.run(_serve(chosen.host, chosen.port, begin, print_url=chosen.print_url))
 
 
-async def _serve(host: str, port: int, start: _Start, *, print_url: bool) -> int:
+async def _serve(host: str, port: int, begin: Begin, *, print_url: bool) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        server = await start(host, port)
+        server = await begin(host, port)
     except OSError as error:
         print(f"brokergw.sim: cannot listen on {host}:{port}: {error}", file=sys.stderr)  # noqa: T201 - as above
         return 1
@@ -45,9 +46,9 @@ async def _serve(host: str, port: int, start: _Start, *, print_url: bool) -> int
     return 0
 
 
-def _alpaca(chosen: argparse.Namespace) -> _Start:
+def _options(chosen: argparse.Namespace) -> AlpacaOptions:
     keys = dict(_pair(text) for text in chosen.key) or {DEFAULT_KEY: DEFAULT_SECRET}
-    options = AlpacaOptions(
+    return AlpacaOptions(
         keys=keys,
         seed=chosen.seed,
         always_open=not chosen.market_hours,
@@ -55,10 +56,23 @@ def _alpaca(chosen: argparse.Namespace) -> _Start:
         tick_interval_s=chosen.tick_interval or None,
         journal_file=chosen.journal,
     )
+
+
+def _alpaca(chosen: argparse.Namespace) -> Begin:
+    options = _options(chosen)
     return lambda host, port: serve_alpaca(host, port, options)
 
 
-def _ibkr(chosen: argparse.Namespace) -> _Start:
+def _ctrader(chosen: argparse.Namespace) -> Begin:
+    if chosen.key or chosen.market_hours or chosen.rate_limit:
+        raise ValueError("ctrader takes no --key, no --market-hours and no --rate-limit")
+    options = CtraderOptions(
+        seed=chosen.seed, tick_interval_s=chosen.tick_interval or None, journal_file=chosen.journal
+    )
+    return lambda host, port: serve_ctrader(host, port, options)
+
+
+def _ibkr(chosen: argparse.Namespace) -> Begin:
     if chosen.key or chosen.rate_limit:
         raise ValueError("--key and --rate-limit are not for ibkr: a person logs in, and the broker's pace is fixed")
     options = IbkrOptions(
@@ -72,9 +86,6 @@ def _ibkr(chosen: argparse.Namespace) -> _Start:
     return lambda host, port: serve_ibkr(host, port, options)
 
 
-_DIALECTS: Final = {"alpaca": _alpaca, "ibkr": _ibkr}
-
-
 def _pair(text: str) -> tuple[str, str]:
     key, _, secret = text.partition(":")
     if not key or not secret:
@@ -86,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="brokergw.sim", description="A broker's wire protocol over a make-believe exchange."
     )
-    parser.add_argument("dialect", choices=list(_DIALECTS))
+    parser.add_argument("dialect", choices=sorted(_OPENERS))
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
     parser.add_argument("--print-url", action="store_true", help="print one line of JSON with the URLs when ready")
@@ -105,6 +116,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--journal", type=Path, default=None, help="append the wire journal to this file as JSON Lines")
     return parser
+
+
+_OPENERS: Final[dict[str, Callable[[argparse.Namespace], Begin]]] = {
+    "alpaca": _alpaca,
+    "ctrader": _ctrader,
+    "ibkr": _ibkr,
+}
 
 
 if __name__ == "__main__":

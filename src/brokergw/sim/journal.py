@@ -22,6 +22,7 @@ _SECRET_NAMES: Final = frozenset(
         "refreshToken",
         "id_token",
         "client_secret",
+        "clientSecret",
         "code",
         "code_verifier",
         "state",

@@ -1,7 +1,7 @@
 """The durable record in SQLite or PostgreSQL; SQLAlchemy stays in here."""
 
-from brokergw.store.claim import StoreServed
-from brokergw.store.engine import StoreUrlInvalid
+from brokergw.store.database.claim import StoreServed
+from brokergw.store.database.engine import StoreUrlInvalid
 from brokergw.store.open import Store, StoreOutdated, open_store
 from brokergw.store.vault.seal import Sealed
 

@@ -9,9 +9,9 @@ from sqlalchemy import Connection, RowMapping, delete, select, text, update
 from brokergw.model.alerts import Alert, AlertKind, Severity
 from brokergw.model.whose import everyone
 from brokergw.ports.alerts import AlertMessage, Undelivered
-from brokergw.store.group import RunsWork
-from brokergw.store.reader import Reader
-from brokergw.store.rows import free_text
+from brokergw.store.database.reader import Reader
+from brokergw.store.database.work import RunsWork
+from brokergw.store.encoding.rows import free_text
 from brokergw.store.tables import ALERTS
 
 _OUTBOX: Final = everyone("alerts about all users leave by one outbox, and most of them go to operators")

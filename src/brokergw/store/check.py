@@ -4,10 +4,10 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from brokergw.store.engine import parse_url, reader_engine, writer_engine
-from brokergw.store.failure import kind_of
+from brokergw.store.database.engine import parse_url, reader_engine, writer_engine
 from brokergw.store.migrations import current_revision, is_current, upgrade
 from brokergw.store.separation.roles import NotSeparated, require_separated
+from brokergw.store.sql.failure import kind_of
 
 
 class StoreUnreachable(RuntimeError):

@@ -22,7 +22,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from brokergw.ports.emergency import EmergencyCancel, EmergencyFull
-from brokergw.store.left_files import sync_folder, taken
+from brokergw.store.database.left_files import sync_folder, taken
 
 _log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from typing import Final
 from uuid import uuid4
 
 from brokergw.ports.evidence import Evidence
-from brokergw.store.left_files import sync_folder, taken
+from brokergw.store.database.left_files import sync_folder, taken
 
 _log = logging.getLogger(__name__)
 

@@ -25,20 +25,21 @@ from brokergw.ports.journal import (
 )
 from brokergw.ports.ledger import LedgerDifference, PositionOnRecord, UsageOnRecord
 from brokergw.ports.snapshots import OrderHead, Snapshot
-from brokergw.store import queries, retention
+from brokergw.store import retention
 from brokergw.store.audit.chain import write_audit
-from brokergw.store.bell import Bell
-from brokergw.store.group import RunsWork
+from brokergw.store.database.bell import Bell
+from brokergw.store.database.reader import Reader
+from brokergw.store.database.work import RunsWork
+from brokergw.store.encoding.rows import audit_row
 from brokergw.store.ledger import reading
 from brokergw.store.ledger.anchoring import Moved, anchored
 from brokergw.store.ledger.judging import judged
-from brokergw.store.lookups import Lookups
 from brokergw.store.migrations import renew_epoch
-from brokergw.store.reader import Reader
-from brokergw.store.rows import audit_row
+from brokergw.store.reading import queries
+from brokergw.store.reading.lookups import Lookups
 from brokergw.store.sieve import KEYS_MAX, KeySieve
-from brokergw.store.units import prepare
-from brokergw.store.writer import Writer
+from brokergw.store.writing.units import prepare
+from brokergw.store.writing.writer import Writer
 
 _log = logging.getLogger(__name__)
 

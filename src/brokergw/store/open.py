@@ -12,46 +12,47 @@ from brokergw.model.whose import NOBODYS
 from brokergw.ports.audit import AuditLog
 from brokergw.ports.clock import Clock
 from brokergw.ports.halts import HaltBook
-from brokergw.store.acts import Acts
 from brokergw.store.alerts import SqlAlertOutbox
-from brokergw.store.aside import Aside
-from brokergw.store.batch import BatchWriter
-from brokergw.store.bell import Bell
-from brokergw.store.certificates import SqlCertificates
 from brokergw.store.check import StoreUnreachable, ensure_tables
-from brokergw.store.checkpoints import Checkpoints
-from brokergw.store.claim import FileClaim
-from brokergw.store.connections import SqlConnectionDirectory
-from brokergw.store.engine import parse_url, reader_engine, switch_engine, writer_engine
-from brokergw.store.failure import kind_of
-from brokergw.store.group import GroupCommitter, RunsWork
-from brokergw.store.halt_books import LonelyHaltBook, SharedHaltBook
-from brokergw.store.halt_watch import HaltWatch
+from brokergw.store.connections.directory import SqlConnectionDirectory
+from brokergw.store.connections.leases import SqlLeases
+from brokergw.store.database.aside import Aside
+from brokergw.store.database.bell import Bell
+from brokergw.store.database.checkpoints import Checkpoints
+from brokergw.store.database.claim import FileClaim
+from brokergw.store.database.engine import parse_url, reader_engine, switch_engine, writer_engine
+from brokergw.store.database.reader import Reader
+from brokergw.store.database.time import DatabaseTime
+from brokergw.store.database.transaction import WriterConnection
+from brokergw.store.database.work import RunsWork
+from brokergw.store.halts.books import LonelyHaltBook, SharedHaltBook
+from brokergw.store.halts.watch import HaltWatch
+from brokergw.store.identity.certificates import SqlCertificates
+from brokergw.store.identity.keys import SqlKeyDirectory
+from brokergw.store.identity.roles import SqlRoles
+from brokergw.store.identity.tokens import SqlTokens
 from brokergw.store.journal import SqlJournal
-from brokergw.store.keys import SqlKeyDirectory
-from brokergw.store.leases import SqlLeases
-from brokergw.store.limits import SqlLimits
-from brokergw.store.lookups import Lookups
-from brokergw.store.losses import SqlRiskDays
-from brokergw.store.mfa import SqlAuthenticators
 from brokergw.store.migrations import is_current, read_epoch
-from brokergw.store.modes import SqlModes
 from brokergw.store.notary.keeping import AuditKeeping, Chains
 from brokergw.store.oauth.attempts import SqlAttempts
 from brokergw.store.oauth.grants import SqlGrants
-from brokergw.store.reader import Reader
-from brokergw.store.reconciliations import SqlReconciliations
-from brokergw.store.roles import SqlRoles
+from brokergw.store.reading.lookups import Lookups
+from brokergw.store.risk.limits import SqlLimits
+from brokergw.store.risk.losses import SqlRiskDays
+from brokergw.store.risk.mfa import SqlAuthenticators
+from brokergw.store.risk.modes import SqlModes
+from brokergw.store.risk.reconciliations import SqlReconciliations
 from brokergw.store.separation.roles import require_separated
 from brokergw.store.sieve import KeySieve
-from brokergw.store.statements import Statements
-from brokergw.store.time import DatabaseTime
-from brokergw.store.tokens import SqlTokens
-from brokergw.store.transaction import WriterConnection
+from brokergw.store.sql.failure import kind_of
+from brokergw.store.sql.statements import Statements
 from brokergw.store.vault.ring import KeyRing
 from brokergw.store.vault.seal import Seal
 from brokergw.store.vault.vault import SqlVault
-from brokergw.store.writer import Writer
+from brokergw.store.writing.acts import Acts
+from brokergw.store.writing.batch import BatchWriter
+from brokergw.store.writing.group import GroupCommitter
+from brokergw.store.writing.writer import Writer
 
 CAPACITY: Final = 20_000
 """How many units, audit rows and small writes may wait for the writer."""

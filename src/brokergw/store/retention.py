@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, select, text
 
 from brokergw.model.events import AuditRow
 from brokergw.store.audit.chain import write_audit
-from brokergw.store.group import Work
+from brokergw.store.database.work import Work
 from brokergw.store.tables import EVENTS
 
 _REST_NS: Final = 24 * 3_600 * 1_000_000_000

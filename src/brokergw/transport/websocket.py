@@ -3,12 +3,13 @@
 All waiting goes through the Clock. The link counts as lost when it closes, when nothing (not even a pong) is heard
 for `mute_s`, or when the reader falls `backlog_max` frames behind. The pause before the next attempt doubles from
 `backoff_first_s` to `backoff_max_s`, with jitter, and starts over only after a link that lasted `stable_s`, so that a
-server which accepts and hangs up is not hammered.
+server which accepts and hangs up is not hammered. `beat` gives what is said in place of a ping, for a server whose
+protocol has heartbeats of its own.
 """
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
@@ -16,6 +17,8 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 import aiohttp
 
 from brokergw.ports.clock import Clock
+from brokergw.ports.permit import Permit, PermitExpired, PermitSpent
+from brokergw.transport.http import NotSentError, UnknownError
 
 _Result = TypeVar("_Result")
 
@@ -114,10 +117,12 @@ class SupervisedLink:
         greet: Callable[[Wire], Awaitable[None]],
         headers: Mapping[str, str] | None = None,
         policy: LinkPolicy | None = None,
+        beat: Callable[[], Sequence[str]] | None = None,
     ) -> None:
         self._url = url
         self._clock = clock
         self._greet = greet
+        self._beats = beat
         self._headers = dict(headers or {})
         self._policy = policy or LinkPolicy()
         self._socket: _Socket | None = None
@@ -132,6 +137,21 @@ class SupervisedLink:
         """Give the present link up; LinkLost follows after the frames that wait already."""
         if self._socket is not None:
             self._socket.backlog.put_nowait(LinkError(why))
+
+    async def send(self, text: str, permit: Permit | None = None) -> None:
+        """Send one frame on the present link, under a permit where it has one; raises NotSentError or UnknownError.
+
+        A frame that is not compressed goes to the socket in one step, so the permit is spent at its first byte.
+        """
+        socket = self._socket
+        if socket is None or socket.raw.closed:
+            raise NotSentError("there is no link")
+        if permit is not None:
+            _spend(permit)
+        try:
+            await socket.send(text)
+        except _FAILURES as error:
+            raise UnknownError(f"the link broke: {type(error).__name__}") from error
 
     async def listen(self) -> AsyncGenerator[LinkEvent, None]:
         """Yield LinkOpened, the frames, LinkLost, and so on until `close`; closing the generator closes the link."""
@@ -214,12 +234,25 @@ class SupervisedLink:
             socket.backlog.put_nowait(frame)
 
     async def _beat(self, socket: _Socket) -> None:
-        """Ping, and give the link up when nothing answers."""
+        """Ping, or say what the other side wants to hear instead, and give the link up when nothing answers."""
         while True:
             await self._clock.sleep(self._policy.heartbeat_s)
             if self._clock.monotonic() - socket.heard_at >= self._policy.mute_s:
                 raise LinkError(f"mute for {self._policy.mute_s:g} s")
-            await socket.raw.ping()
+            if self._beats is None:
+                await socket.raw.ping()
+                continue
+            for text in self._beats():
+                await socket.send(text)
+
+
+def _spend(permit: Permit) -> None:
+    try:
+        permit.spend()
+    except PermitExpired as expired:
+        raise NotSentError(str(expired)) from expired
+    except PermitSpent as spent:
+        raise UnknownError(str(spent)) from spent
 
 
 async def _guard(socket: _Socket, work: Callable[[_Socket], Awaitable[None]]) -> None:

@@ -7,8 +7,12 @@ from typing import ClassVar
 
 from brokergw.model.account import Environment
 from brokergw.model.capability import Capabilities
+from brokergw.model.instrument import AssetClass
+from brokergw.model.outcome import Accepted
+from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
 from brokergw.ports.broker import AdapterFactory, BrokerAdapter
 from tests.fixtures.hasty import HastyClock
+from tests.fixtures.permits import permit
 
 
 @unique
@@ -23,6 +27,10 @@ class Ability(Enum):
     """The order stream can be cut."""
     BUDGET = auto()
     """The broker tells its request budget."""
+    UNIQUE_IDS = auto()
+    """The broker refuses a client order id that was used before."""
+    STATUSES = auto()
+    """Answers carry an HTTP status."""
 
 
 @unique
@@ -56,6 +64,17 @@ class Bench(ABC):
     name: ClassVar[str]
     abilities: ClassVar[frozenset[Ability]]
     environment: ClassVar[Environment]
+    main = AssetClass.STOCK
+    """The class of `stock` and its like."""
+    market_time = TimeInForce.DAY
+    """How long market orders live."""
+    fraction = "0.123456789"
+    """A quantity of `stock` that is as fine as it trades."""
+    quantity_step = Decimal("1e-9")
+    low_tick = Decimal("0.0001")
+    """The price step of `stock` below one."""
+    pays_in_full = True
+    """What a purchase costs is gone from the cash; otherwise it uses margin."""
     stock = "AAPL"
     deep = "F"
     crypto = "BTC/USD"
@@ -128,6 +147,24 @@ class Bench(ABC):
     async def cut_stream(self) -> None:
         """Cut the order stream, if it is open (STREAM_LOSS)."""
         raise NotImplementedError
+
+    async def trade_meanwhile(self, broker: BrokerAdapter, quantity: str, cancelled_id: str) -> str:
+        """Buy some of `stock` at market and cancel an order while the stream is down, and give the purchase's id.
+
+        Through the adapter, unless its stream and its commands share one wire: then at the broker itself.
+        """
+        terms = OrderTerms(
+            symbol=self.stock,
+            side=Side.BUY,
+            type=OrderType.MARKET,
+            time_in_force=self.market_time,
+            quantity=Decimal(quantity),
+        )
+        outcome = await broker.submit_order(permit(f"meanwhile-{cancelled_id}"), terms)
+        assert isinstance(outcome, Accepted), outcome
+        assert outcome.order is not None
+        assert isinstance(await broker.cancel_order(cancelled_id), Accepted)
+        return outcome.order.broker_order_id
 
     def hold_stream(self, held: bool) -> None:  # noqa: FBT001 - a switch reads best so
         """Refuse new streams for as long as it is held (STREAM_LOSS)."""

@@ -17,7 +17,7 @@ class MockBench(Bench):
     """Ticks only when a card says so."""
 
     name = "mock"
-    abilities = frozenset[Ability]()
+    abilities = frozenset({Ability.UNIQUE_IDS})
     environment = Environment.MOCK
 
     def __init__(self) -> None:

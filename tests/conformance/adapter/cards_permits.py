@@ -38,7 +38,7 @@ async def spent_permit(bench: Bench, broker: BrokerAdapter) -> None:
     assert bench.orders_at_broker() == 1
 
 
-@card("C103", Ability.NETWORK)
+@card("C103", Ability.NETWORK, Ability.STATUSES)
 async def statuses_without_sense(bench: Bench, broker: BrokerAdapter) -> None:
     """For every status, with a body of no sense, an order is unknown unless the status alone proves more."""
     # A broker that threw one away is left alone for a while, so that comes last.

@@ -109,13 +109,11 @@ async def instrument(bench: Bench, broker: BrokerAdapter) -> None:
     """A stock is described with the grid that its orders must lie on."""
     found = await broker.get_instrument(bench.stock)
     assert found is not None
-    assert (found.symbol, found.broker, found.asset_class) == (bench.stock, bench.name, AssetClass.STOCK)
+    assert (found.symbol, found.broker, found.asset_class) == (bench.stock, bench.name, bench.main)
     assert found.tradable
     assert found.tick_at(Decimal(100)) == Decimal("0.01")
-    assert found.tick_at(Decimal("0.5")) == Decimal("0.0001")
-    fractional = Feature.FRACTIONAL in bench.capabilities.features
-    assert found.fractionable is fractional
-    assert found.quantity_step == (Decimal("1e-9") if fractional else 1)
+    assert found.tick_at(Decimal("0.5")) == bench.low_tick
+    assert found.quantity_step == bench.quantity_step
 
 
 @card("C95")

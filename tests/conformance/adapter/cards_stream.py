@@ -116,8 +116,7 @@ async def a_loss_is_made_good(bench: Bench, broker: BrokerAdapter) -> None:
         bench.hold_stream(held=True)
         await bench.cut_stream()
         await listener.until(lambda: FeedDown in listener.feed())
-        missed = await buy(bench, broker, "2")
-        await broker.cancel_order(waiting.broker_order_id)
+        missed_id = await bench.trade_meanwhile(broker, "2", waiting.broker_order_id)
         bench.hold_stream(held=False)
         await listener.until(lambda: listener.feed()[-1] is FeedUp)
         told_by_then = {fill.quantity for fill in listener.fills()}
@@ -125,7 +124,7 @@ async def a_loss_is_made_good(bench: Bench, broker: BrokerAdapter) -> None:
         await listener.until(lambda: State.FILLED in listener.states(last.broker_order_id))
     assert listener.feed() == [FeedUp, FeedDown, FeedUp]
     assert told_by_then == {Decimal(1), Decimal(2)}
-    assert listener.states(missed.broker_order_id)[-1] is State.FILLED
+    assert listener.states(missed_id)[-1] is State.FILLED
     assert listener.states(waiting.broker_order_id)[-1] is State.CANCELED
     executions = [e.fill for e in listener.events if isinstance(e, OrderReport) and e.fill is not None]
     assert [fill.quantity for fill in executions] == [Decimal(1), Decimal(2), Decimal(3)]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
@@ -39,13 +40,17 @@ def new_id() -> str:
     return f"exam-{next(_ids):05}"
 
 
+market_time: ContextVar[TimeInForce] = ContextVar("market_time", default=TimeInForce.DAY)
+"""How long market orders live at the bench of the card at hand."""
+
+
 def market(symbol: str, side: Side = Side.BUY, quantity: str | None = "10", **changes: Any) -> OrderTerms:
-    """Make a market order for the day."""
+    """Make a market order, for the day where the broker has such."""
     base: dict[str, Any] = {
         "symbol": symbol,
         "side": side,
         "type": OrderType.MARKET,
-        "time_in_force": TimeInForce.DAY,
+        "time_in_force": market_time.get(),
         "quantity": None if quantity is None else Decimal(quantity),
     }
     return OrderTerms(**(base | changes))

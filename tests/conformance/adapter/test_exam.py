@@ -18,15 +18,17 @@ from tests.conformance.adapter import (  # noqa: F401 - importing them deals the
 )
 from tests.conformance.adapter.bench import Bench
 from tests.conformance.adapter.bench_alpaca import alpaca_bench
+from tests.conformance.adapter.bench_ctrader import ctrader_bench
 from tests.conformance.adapter.bench_ibkr import ibkr_bench
 from tests.conformance.adapter.bench_mock import mock_bench
 from tests.conformance.adapter.card import CARDS
-from tests.conformance.adapter.steps import PRICE
+from tests.conformance.adapter.steps import PRICE, market_time
 from tests.reasons import SkipReason, skip
 
 BENCHES: dict[str, Callable[[], AbstractAsyncContextManager[Bench]]] = {
     "mock": mock_bench,
     "alpaca": alpaca_bench,
+    "ctrader": ctrader_bench,
     "ibkr": ibkr_bench,
 }
 
@@ -39,6 +41,7 @@ async def test_exam(bench_name: str, card_id: str) -> None:
     async with BENCHES[bench_name]() as bench:
         if missing := card.missing(bench):
             skip(SkipReason.CAPABILITY_NOT_CLAIMED, f"{bench_name} lacks {', '.join(missing)}")
+        market_time.set(bench.market_time)
         bench.pin(bench.stock, PRICE)
         broker = bench.open()
         try:

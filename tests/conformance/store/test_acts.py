@@ -15,9 +15,9 @@ from brokergw.app.keys import create_key, direct_access, request_of
 from brokergw.app.settings import Settings
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.whose import NOBODYS, Whose
-from brokergw.store.acts import Acts
-from brokergw.store.group import Work
+from brokergw.store.database.work import Work
 from brokergw.store.open import Store
+from brokergw.store.writing.acts import Acts
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.stores import open_for_test
 

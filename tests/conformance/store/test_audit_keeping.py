@@ -14,14 +14,14 @@ from sqlalchemy.engine import make_url
 
 from brokergw.ports.journal import Commit
 from brokergw.store.audit.chain import chain_of
-from brokergw.store.engine import parse_url, writer_engine
+from brokergw.store.database.engine import parse_url, writer_engine
+from brokergw.store.database.transaction import CommitOutcomeUnknown
 from brokergw.store.migrations import _config, upgrade
 from brokergw.store.notary.checkpoint import SignedCheckpoint
 from brokergw.store.notary.file import CheckpointFile, files_in
 from brokergw.store.notary.pages import LogPages
 from brokergw.store.notary.restored import behind
 from brokergw.store.tables import METADATA
-from brokergw.store.transaction import CommitOutcomeUnknown
 from tests.conformance.store.making import audit, committed
 from tests.fixtures.audit_log import Forger, audit_rows, keeper_of, signed_store, write_and_sign
 from tests.fixtures.two_roles import owned, served

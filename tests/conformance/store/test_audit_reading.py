@@ -12,12 +12,12 @@ from brokergw.ports.journal import Commit
 from brokergw.store import Store
 from brokergw.store.audit.canonical import row_hash
 from brokergw.store.audit.signing import TrustedKeys
-from brokergw.store.engine import parse_url, writer_engine
+from brokergw.store.database.engine import parse_url, writer_engine
+from brokergw.store.encoding.rows import audit_row
 from brokergw.store.migrations import upgrade
 from brokergw.store.notary.export import ExportUnreadable, export, verify_export
 from brokergw.store.notary.log import _wanted
 from brokergw.store.notary.pages import LogPages
-from brokergw.store.rows import audit_row
 from tests.conformance.store.making import ACCOUNT, OTHER_ACCOUNT, START_NS, add_accounts, connection_for
 from tests.fixtures.audit_log import KEYS, a_row, signed_store, write_and_sign
 

@@ -12,7 +12,7 @@ from brokergw.desk.sessions import Sessions
 from brokergw.model.events import AuditRow
 from brokergw.ports.broker import Credentials
 from brokergw.store import Store
-from brokergw.store import connections as module
+from brokergw.store.connections import directory as module
 from brokergw.store.tables import CONNECTIONS
 from tests.conformance.store.making import ALL, USER, connection_for
 from tests.fixtures.clock import START_NS, FakeClock

@@ -129,7 +129,7 @@ async def test_full_disk_is_unavailable_until_there_is_room(sqlite_url: str) -> 
 
 async def test_locked_database_is_unavailable(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While another process keeps the write lock, a commit gives up after the busy time; audit rows are kept."""
-    monkeypatch.setattr("brokergw.store.engine.SQLITE_BUSY_MS", 20)
+    monkeypatch.setattr("brokergw.store.database.engine.SQLITE_BUSY_MS", 20)
     async with open_for_test(sqlite_url) as store:
         await add_accounts(store)
         with locked_by_another(tmp_path / "store.db"):

@@ -14,8 +14,8 @@ from brokergw.model.events import AuditRow
 from brokergw.model.trading import PLATFORM, Halt, HaltCause, ScopeKind, TradingScope, TradingState
 from brokergw.ports.halts import Finding, FindingState, HaltWish, News, Residual, SweepOrder
 from brokergw.store import Store
-from brokergw.store.halt_file import HaltsUnreadable, JsonHaltFile
-from brokergw.store.halting import HALT_LOCK
+from brokergw.store.halts.file import HaltsUnreadable, JsonHaltFile
+from brokergw.store.ledger.halting import HALT_LOCK
 from tests.fixtures.stores import open_for_test
 
 ALICE = TradingScope(ScopeKind.USER, ("alice",))

@@ -10,8 +10,8 @@ from brokergw.model.ledger import stake_of
 from brokergw.model.lifecycle import State
 from brokergw.ports.journal import Committed, Stale
 from brokergw.store import Store
-from brokergw.store.heads import Heads, head_of
-from brokergw.store.many import ManyRows
+from brokergw.store.sql.many import ManyRows
+from brokergw.store.writing.heads import Heads, head_of
 from tests.conformance.store.making import MINE, START_NS, USER, add_accounts, admit, an_order, change, committed
 from tests.fixtures.stores import open_for_test
 

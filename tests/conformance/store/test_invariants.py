@@ -10,10 +10,10 @@ from brokergw.model.errors import Reason
 from brokergw.model.lifecycle import EDGES, State, may_move
 from brokergw.ports.journal import Commit, Committed
 from brokergw.store import Store
-from brokergw.store.edges import legal_moves, recorded_moves
-from brokergw.store.engine import parse_url, writer_engine
+from brokergw.store.database.engine import parse_url, writer_engine
 from brokergw.store.migrations import is_current, upgrade
-from brokergw.store.units import InvariantBroken
+from brokergw.store.sql.edges import legal_moves, recorded_moves
+from brokergw.store.writing.units import InvariantBroken
 from tests.conformance.store.making import (
     MINE,
     START_NS,

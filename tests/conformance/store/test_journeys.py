@@ -11,8 +11,8 @@ from sqlalchemy.exc import DataError, OperationalError
 
 from brokergw.ports.journal import Commit, OrderQuery
 from brokergw.store import Store
-from brokergw.store.engine import parse_url, writer_engine
-from brokergw.store.many import ManyRows, fetched, together, touched
+from brokergw.store.database.engine import parse_url, writer_engine
+from brokergw.store.sql.many import ManyRows, fetched, together, touched
 from tests.conformance.store.ledgers import asking, holding
 from tests.conformance.store.making import ACCOUNT, MINE, USER, add_accounts, committed, settle
 from tests.fixtures.stores import open_for_test

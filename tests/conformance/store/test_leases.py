@@ -11,7 +11,7 @@ from brokergw.model.lifecycle import State
 from brokergw.ports.journal import Commit, Committed, KeyTaken, LeaseLost
 from brokergw.ports.leases import FeedStatus, Lease
 from brokergw.store import Store, StoreServed
-from brokergw.store.leases import LIVES_NS
+from brokergw.store.connections.leases import LIVES_NS
 from brokergw.store.tables import INSTANCES
 from tests.conformance.store.making import (
     ACCOUNT,

@@ -10,8 +10,8 @@ from sqlalchemy import Engine, inspect, select, text
 
 from brokergw.model.account import Environment
 from brokergw.store import StoreOutdated, StoreUrlInvalid
-from brokergw.store.connections import _connection_row
-from brokergw.store.engine import parse_url, writer_engine
+from brokergw.store.connections.directory import _connection_row
+from brokergw.store.database.engine import parse_url, writer_engine
 from brokergw.store.migrations import (
     _config,
     current_revision,

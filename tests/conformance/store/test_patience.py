@@ -18,7 +18,7 @@ from brokergw.model.order import Order
 from brokergw.model.whose import NOBODYS
 from brokergw.ports.journal import Commit, Committed
 from brokergw.store import Store
-from brokergw.store.patience import SHORT_IDLE_MS
+from brokergw.store.database.patience import SHORT_IDLE_MS
 from tests.conformance.store.making import MINE, add_accounts, admit, an_order, audit, committed, settle
 from tests.fixtures.stores import OwnServer, open_for_test
 from tests.fixtures.two_roles import owned, served

@@ -11,8 +11,9 @@ from brokergw.model.lifecycle import State
 from brokergw.model.order import Fee, FillKind, Liquidity, Order
 from brokergw.model.terms import Leg, OrderClass, OrderTerms, OrderType, PositionEffect, Side, TimeInForce
 from brokergw.ports.journal import Commit, OrderQuery
-from brokergw.store import Store, queries
-from brokergw.store.engine import parse_url, reader_engine
+from brokergw.store import Store
+from brokergw.store.database.engine import parse_url, reader_engine
+from brokergw.store.reading import queries
 from brokergw.store.tables import ACCOUNTS, EVENTS
 from tests.conformance.store.making import (
     ACCOUNT,

@@ -10,7 +10,7 @@ import pytest
 from brokergw.app.finding import Finding
 from brokergw.app.settings import Settings
 from brokergw.ports.audit import AuditQuery
-from brokergw.store.engine import parse_url, reader_engine
+from brokergw.store.database.engine import parse_url, reader_engine
 from brokergw.store.migrations import read_epoch
 from tests.fixtures.command_line import Typed, type_command
 from tests.fixtures.stores import open_for_test

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brokergw.store.audit.canonical import FORM, GENESIS, LEAD, canonical_text, link, row_hash
-from brokergw.store.statements import column_types
+from brokergw.store.sql.statements import column_types
 from brokergw.store.tables import AUDIT
 
 _KINDS: dict[str, Any] = {"text": st.text(), "bigint": st.integers(-(2**63), 2**63 - 1)}

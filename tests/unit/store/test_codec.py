@@ -8,9 +8,9 @@ from brokergw.model.events import EventKind, PositionChange
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Fee, Fill, FillKind, Liquidity, Order
 from brokergw.model.terms import Leg, OrderClass, OrderTerms, OrderType, PositionEffect, Side, TimeInForce
-from brokergw.store.codec import payload_from_text, payload_to_text
-from brokergw.store.rows import fill_from_row, fill_row, free_text, order_from_row, order_row
-from brokergw.store.statements import names
+from brokergw.store.encoding.codec import payload_from_text, payload_to_text
+from brokergw.store.encoding.rows import fill_from_row, fill_row, free_text, order_from_row, order_row
+from brokergw.store.sql.statements import names
 from brokergw.store.tables import FILLS, ORDERS
 
 texts = st.text(max_size=12)

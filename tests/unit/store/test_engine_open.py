@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from brokergw.store.engine import parse_url, writer_engine
+from brokergw.store.database.engine import parse_url, writer_engine
 
 
 @pytest.mark.parametrize("begin", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection, create_engine
 
-from brokergw.store.lookups import Lookups
-from brokergw.store.many import ManyRows
-from brokergw.store.reader import Lookup
-from brokergw.store.statements import Statements
+from brokergw.store.database.reader import Lookup
+from brokergw.store.reading.lookups import Lookups
+from brokergw.store.sql.many import ManyRows
+from brokergw.store.sql.statements import Statements
 from brokergw.store.tables import METADATA
 
 

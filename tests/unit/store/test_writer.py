@@ -10,11 +10,11 @@ import pytest
 
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.ports.journal import Commit, Committed
-from brokergw.store.group import Done, Group
-from brokergw.store.patience import ANSWERED_WITHIN_LOOKS, LOOK_EVERY_S
-from brokergw.store.transaction import CommitOutcomeUnknown
-from brokergw.store.units import prepare
-from brokergw.store.writer import Writer
+from brokergw.store.database.patience import ANSWERED_WITHIN_LOOKS, LOOK_EVERY_S
+from brokergw.store.database.transaction import CommitOutcomeUnknown
+from brokergw.store.writing.group import Done, Group
+from brokergw.store.writing.units import prepare
+from brokergw.store.writing.writer import Writer
 
 _SLACK_LOOKS: Final = 3
 

@@ -18,7 +18,7 @@ from brokergw.model.ids import new_id
 from brokergw.model.oauth import SECOND_NS, Application, Grant, IssuedTokens, OAuthProfile, TokenKind
 from brokergw.model.principal import Caller
 from brokergw.model.whose import only
-from brokergw.ports.broker import Credentials
+from brokergw.ports.broker import Credentials, application_of
 from brokergw.ports.oauth import Attempt, AttemptBook, Handover, TokenNotSent, TokenRefused, TokenUnknown
 from brokergw.ports.vault import Purpose
 
@@ -216,8 +216,10 @@ class Authorizing:
 
     async def _tried(self, attempt: Attempt, account_id: str, tokens: IssuedTokens) -> AccountState:
         """Ask the broker whose account the token is for; nothing is kept unless it says."""
-        link = self._sessions.link(attempt.broker, attempt.environment, None, attempt.connection_id, account_id)
-        trial = self._sessions.brokers[attempt.broker].open(replace(link, tokens=GivenToken(tokens.access_token)))
+        broker = self._sessions.brokers[attempt.broker]
+        application = application_of(_held(attempt, tokens), broker.capabilities)
+        link = self._sessions.link(attempt.broker, attempt.environment, application, attempt.connection_id, account_id)
+        trial = broker.open(replace(link, tokens=GivenToken(tokens.access_token)))
         try:
             return await trial.authenticate()
         finally:

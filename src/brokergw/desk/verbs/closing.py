@@ -19,6 +19,8 @@ def closing_terms(position: Position) -> OrderTerms:
         type=OrderType.MARKET,
         time_in_force=TimeInForce.GTC if around_the_clock else TimeInForce.DAY,
         quantity=abs(position.quantity),
+        # Where positions may stand against each other, nothing else tells a closing order from one that opens.
+        reduce_only=True,
     )
 
 

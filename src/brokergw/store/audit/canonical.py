@@ -8,7 +8,7 @@ import hashlib
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Final
 
-from brokergw.store.rows import Row
+from brokergw.store.encoding.rows import Row
 
 FORM: Final = "brokergw.audit.v1"
 GENESIS: Final = "0" * 64

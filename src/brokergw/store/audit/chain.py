@@ -21,9 +21,9 @@ from brokergw.model.ids import new_id
 from brokergw.ports.clock import Clock
 from brokergw.store.audit.canonical import GENESIS, link
 from brokergw.store.audit.signing import Signer
-from brokergw.store.many import Ask, ManyRows, together, touched
-from brokergw.store.rows import Row, audit_row
-from brokergw.store.statements import column_types, listed
+from brokergw.store.encoding.rows import Row, audit_row
+from brokergw.store.sql.many import Ask, ManyRows, together, touched
+from brokergw.store.sql.statements import column_types, listed
 from brokergw.store.tables import AUDIT, AUDIT_CHAINS, AUDIT_CHECKPOINTS
 
 OPENED: Final = "audit.opened"

@@ -16,6 +16,7 @@ from brokergw.model.order import ZERO, Order
 from brokergw.model.quick import quick
 from brokergw.model.trading import Halt
 from brokergw.ports.journal import Admission, AdmissionRefused
+from brokergw.store.encoding.rows import Row
 from brokergw.store.ledger.check import Case, objection
 from brokergw.store.ledger.lines import Around, Line, Place, PlaceKey, PositionLine, UsageLine, place_key
 from brokergw.store.ledger.repeats import Repeats
@@ -34,8 +35,7 @@ from brokergw.store.ledger.rows import (
     usage_row,
 )
 from brokergw.store.ledger.statements import LedgerStatements
-from brokergw.store.many import Ask, fetched, together
-from brokergw.store.rows import Row
+from brokergw.store.sql.many import Ask, fetched, together
 
 _REMEMBERED_MAX: Final = 16_384
 

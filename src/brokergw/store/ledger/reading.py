@@ -25,7 +25,7 @@ from brokergw.store.ledger.rows import (
     usage_from_row,
     usage_keys,
 )
-from brokergw.store.queries import open_orders
+from brokergw.store.reading.queries import open_orders
 from brokergw.store.tables import ORDERS, RISK_POSITIONS, RISK_USAGE
 
 _SECOND_NS: Final = 1_000_000_000

@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from brokergw.model.likeness import Likeness
 from brokergw.model.order import Order
 from brokergw.ports.journal import Repeated
+from brokergw.store.encoding.rows import Row
 from brokergw.store.ledger.statements import LedgerStatements
-from brokergw.store.rows import Row
 
 _Noted: TypeAlias = tuple[str, int]
 _Key: TypeAlias = tuple[str, str]

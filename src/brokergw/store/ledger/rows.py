@@ -10,7 +10,7 @@ from brokergw.model.order import ZERO
 from brokergw.model.quick import quick
 from brokergw.model.usage import Usage
 from brokergw.ports.journal import Subject
-from brokergw.store.rows import Row
+from brokergw.store.encoding.rows import Row
 
 _KEYS_KEPT: Final = 4_096
 

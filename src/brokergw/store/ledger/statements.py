@@ -9,10 +9,10 @@ from brokergw.model.likeness import CAME_TO_NOTHING
 from brokergw.model.order import Order
 from brokergw.model.trading import Halt
 from brokergw.store import tables
-from brokergw.store.halting import HALT_LOCK, halt_from_row
 from brokergw.store.ledger.check import scope_keys
-from brokergw.store.many import Ask, ManyRows, fetched, together
-from brokergw.store.statements import column_types, find, listed, names
+from brokergw.store.ledger.halting import HALT_LOCK, halt_from_row
+from brokergw.store.sql.many import Ask, ManyRows, fetched, together
+from brokergw.store.sql.statements import column_types, find, listed, names
 
 _HALTS_AT_HAND_MAX: Final = 64
 

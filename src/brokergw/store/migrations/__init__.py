@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Engine, text, update
 from sqlalchemy.engine import URL
 
 from brokergw.model.ids import new_id
-from brokergw.store.edges import legal_moves, record_moves, recorded_moves
 from brokergw.store.separation.roles import separate, work_for_everyone
+from brokergw.store.sql.edges import legal_moves, record_moves, recorded_moves
 from brokergw.store.tables import META
 
 _EPOCH: Final = "epoch"

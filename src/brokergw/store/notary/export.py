@@ -17,11 +17,11 @@ from sqlalchemy.exc import IntegrityError
 
 from brokergw.ports.audit import AuditReport
 from brokergw.store.audit.signing import TrustedKeys
-from brokergw.store.engine import parse_url, reader_engine, writer_engine
+from brokergw.store.database.engine import parse_url, reader_engine, writer_engine
+from brokergw.store.database.reader import Reader
 from brokergw.store.migrations import upgrade
 from brokergw.store.notary.log import SqlAuditLog
 from brokergw.store.notary.pages import PAGE, LogPages
-from brokergw.store.reader import Reader
 from brokergw.store.tables import AUDIT, AUDIT_CHECKPOINTS
 
 _ROWS: Final = tuple(AUDIT.columns.keys())

@@ -19,19 +19,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from brokergw.model.errors import GatewayError
 from brokergw.model.whose import Whose, everyone
 from brokergw.ports.clock import Clock
-from brokergw.store.aside import with_second_try
 from brokergw.store.audit.canonical import GENESIS
 from brokergw.store.audit.chain import Chain
 from brokergw.store.audit.signing import Signer, TrustedKeys
-from brokergw.store.failure import kind_of
-from brokergw.store.group import RunsWork, Work
+from brokergw.store.database.aside import with_second_try
+from brokergw.store.database.reader import Reader
+from brokergw.store.database.work import RunsWork, Work
 from brokergw.store.notary.checkpoint import Checkpoint, SignedCheckpoint
 from brokergw.store.notary.file import CheckpointFile
 from brokergw.store.notary.heads import OpenChain, is_genuine, open_chains
 from brokergw.store.notary.pages import LogPages
 from brokergw.store.notary.restored import behind, cut
 from brokergw.store.notary.tails import TailFile
-from brokergw.store.reader import Reader
+from brokergw.store.sql.failure import kind_of
 from brokergw.store.tables import AUDIT_CHAINS, AUDIT_CHECKPOINTS
 
 log = structlog.get_logger(__name__)

@@ -8,12 +8,12 @@ from sqlalchemy import Engine
 from brokergw.ports.clock import Clock
 from brokergw.store.audit.chain import Chain, chained
 from brokergw.store.audit.signing import Signer, TrustedKeys
-from brokergw.store.group import RunsWork
+from brokergw.store.database.reader import Reader
+from brokergw.store.database.work import RunsWork
 from brokergw.store.notary.keeper import Keeper
 from brokergw.store.notary.log import SqlAuditLog
 from brokergw.store.notary.retention import AuditRetention
 from brokergw.store.notary.tails import TailFile
-from brokergw.store.reader import Reader
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from brokergw.model.events import AuditRow
 from brokergw.model.whose import everyone, only
 from brokergw.ports.audit import AuditEntry, AuditPosition, AuditQuery, AuditReport
 from brokergw.store.audit.signing import TrustedKeys
+from brokergw.store.database.reader import Reader
+from brokergw.store.encoding.rows import is_storable
 from brokergw.store.notary.pages import LogPages
 from brokergw.store.notary.verify import Verification
-from brokergw.store.reader import Reader
-from brokergw.store.rows import is_storable
 from brokergw.store.tables import ACCOUNTS, AUDIT, CONNECTIONS
 
 _ORDER = AUDIT.c.time_ns.desc(), AUDIT.c.chain.desc(), AUDIT.c.sequence.desc()

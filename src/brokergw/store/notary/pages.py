@@ -6,9 +6,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, select, tuple_
 
 from brokergw.model.whose import everyone
-from brokergw.store.many import ManyRows
-from brokergw.store.reader import Reader
-from brokergw.store.rows import Row
+from brokergw.store.database.reader import Reader
+from brokergw.store.encoding.rows import Row
+from brokergw.store.sql.many import ManyRows
 from brokergw.store.tables import AUDIT, AUDIT_CHECKPOINTS
 
 PAGE: Final = 500

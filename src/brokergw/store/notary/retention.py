@@ -21,13 +21,13 @@ from brokergw.model.whose import everyone
 from brokergw.ports.clock import Clock
 from brokergw.store.audit.canonical import GENESIS
 from brokergw.store.audit.chain import Head, write_audit
-from brokergw.store.group import RunsWork
+from brokergw.store.database.reader import Reader
+from brokergw.store.database.work import RunsWork
 from brokergw.store.notary.checkpoint import Checkpoint, CheckpointUnreadable, SignedCheckpoint, newest_retention
 from brokergw.store.notary.file import files_in
 from brokergw.store.notary.keeper import Keeper
 from brokergw.store.notary.pages import retentions
 from brokergw.store.notary.tails import tails_in
-from brokergw.store.reader import Reader
 from brokergw.store.tables import AUDIT, AUDIT_CHAINS, AUDIT_CHECKPOINTS
 
 log = structlog.get_logger(__name__)

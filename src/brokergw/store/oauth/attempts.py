@@ -9,9 +9,9 @@ from brokergw.model.account import Environment
 from brokergw.model.oauth import Application
 from brokergw.model.whose import everyone, only
 from brokergw.ports.oauth import Attempt
-from brokergw.store.directory import make_user_known
-from brokergw.store.group import RunsWork
-from brokergw.store.reader import Reader
+from brokergw.store.database.reader import Reader
+from brokergw.store.database.work import RunsWork
+from brokergw.store.identity.directory import make_user_known
 from brokergw.store.tables import OAUTH_ATTEMPTS
 from brokergw.store.vault.places import place_of_attempt
 from brokergw.store.vault.seal import Seal

@@ -20,11 +20,11 @@ from brokergw.ports.clock import Clock
 from brokergw.ports.oauth import Claim
 from brokergw.ports.vault import CredentialsMoved
 from brokergw.store.audit.chain import write_audit
-from brokergw.store.connections import SqlConnectionDirectory
-from brokergw.store.directory import insert_new
-from brokergw.store.reader import Reader
+from brokergw.store.connections.directory import SqlConnectionDirectory
+from brokergw.store.database.reader import Reader
+from brokergw.store.identity.directory import insert_new
 from brokergw.store.tables import OAUTH_GRANTS
-from brokergw.store.writer import Writer
+from brokergw.store.writing.writer import Writer
 
 _WATCHED: Final = everyone("whoever holds a connection keeps its tokens good, and each process hears of new ones")
 

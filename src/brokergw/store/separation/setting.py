@@ -15,8 +15,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, event
 
 from brokergw.model.whose import Whose
-from brokergw.store.many import store_error
-from brokergw.store.rows import is_storable
+from brokergw.store.encoding.rows import is_storable
+from brokergw.store.sql.many import store_error
 
 _WHOSE: Final = "whose"
 _TELL: Final = "SELECT set_config('brokergw.users', %s::text[]::text, true), set_config('brokergw.everyone', %s, true)"

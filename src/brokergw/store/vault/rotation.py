@@ -17,8 +17,8 @@ from sqlalchemy import Connection, func, select, tuple_, update
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.whose import everyone
 from brokergw.ports.clock import Clock
-from brokergw.store.group import RunsWork
-from brokergw.store.reader import Reader
+from brokergw.store.database.reader import Reader
+from brokergw.store.database.work import RunsWork
 from brokergw.store.vault.places import SEALED_COLUMNS, SealedColumn
 from brokergw.store.vault.seal import FORMAT, Place, Seal, Sealed
 

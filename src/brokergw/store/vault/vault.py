@@ -11,8 +11,8 @@ from brokergw.model.events import AuditRow
 from brokergw.model.whose import NOBODYS, everyone
 from brokergw.ports.clock import Clock
 from brokergw.ports.leases import Leases
-from brokergw.store.group import RunsWork
-from brokergw.store.reader import Reader
+from brokergw.store.database.reader import Reader
+from brokergw.store.database.work import RunsWork
 from brokergw.store.tables import INSTANCE_KEYS, INSTANCES
 from brokergw.store.vault.places import SEALED_COLUMNS
 from brokergw.store.vault.rotation import Progress, Rotation

@@ -1,0 +1,350 @@
+"""One account's way to cTrader: sign-in, budgets, and the two kinds of attempt.
+
+A connection proves two things: which application it is (id and secret), and by an access token which accounts it may
+use. Of the accounts that the token opens, the one of the connection's environment is taken; where there are several,
+`account` among the credentials names its login or its id.
+"""
+
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import Any, Final
+
+from brokergw.adapters.ctrader.config import CtraderConfig
+from brokergw.adapters.ctrader.errors import APPLICATION, AWAY, CREDENTIALS, SESSION, Refusal, Verdict, judge
+from brokergw.adapters.ctrader.messages import ERRORS, Kind
+from brokergw.adapters.ctrader.pacing import Pacer
+from brokergw.adapters.ctrader.payloads import (
+    Message,
+    Row,
+    Unusable,
+    flag,
+    optional_text,
+    optional_whole,
+    read_frame,
+    rows,
+    whole,
+    write_frame,
+)
+from brokergw.model.account import Environment
+from brokergw.model.errors import GatewayError, Reason, Throttled
+from brokergw.model.outcome import NotSent, Unknown
+from brokergw.ports.broker import AccessTokens, BrokerLink, BrokerUnavailable, Credentials
+from brokergw.ports.clock import Clock
+from brokergw.ports.permit import Permit
+from brokergw.transport.http import NotSentError, UnknownError
+from brokergw.transport.throttle import Spent, Throttle
+from brokergw.transport.websocket import LinkError, Wire
+from brokergw.transport.ws_calls import CallEvent, CallLink, ask_on
+
+logger = logging.getLogger(__name__)
+
+BROKER: Final = "ctrader"
+_RETRY_S: Final = 1.0
+_REQUESTS_OF_AN_ORDER: Final = 6
+_VIEW_ONLY: Final = 0
+_MINUTE: Final = 60
+_NEEDED: Final = ("client_id", "client_secret")
+
+
+class Session:
+    """Speaks as one account over one websocket (a Dialogue)."""
+
+    def __init__(self, link: BrokerLink, config: CtraderConfig, clock: Clock) -> None:
+        self._given, self._tokens = _proofs(link)
+        self._live = link.environment is Environment.LIVE
+        self._clock = clock
+        self._account: Row = {}
+        self._token = ""
+        self._refused: GatewayError | None = None
+        self._hearers: list[Callable[[Message], None]] = []
+        self._on_fresh: list[Callable[[], None]] = []
+        per_second = config.requests_per_second
+        self._throttle = Throttle(
+            None if per_second is None else per_second * _MINUTE,
+            monotonic=clock.monotonic,
+            pace=link.pace,
+            together=_REQUESTS_OF_AN_ORDER,
+        )
+        self._pacer = Pacer(per_second, clock)
+        self._history_pacer = Pacer(config.history_per_second, clock)
+        self._calls = CallLink[Message](
+            config.url(link.environment), self, clock=clock, policy=config.link, answer_s=config.answer_s
+        )
+        self.view_only = False
+
+    @property
+    def up(self) -> bool:
+        """Whether the link stands."""
+        return self._calls.up
+
+    @property
+    def account_id(self) -> int:
+        """The account's id, known once the link was up."""
+        return whole(self._account, "ctidTraderAccountId")
+
+    @property
+    def login(self) -> str:
+        """The account's number at the broker."""
+        return str(optional_whole(self._account, "traderLogin") or self.account_id)
+
+    def hear(self, hearer: Callable[[Message], None]) -> None:
+        """Let a part of this room take notice of every message."""
+        self._hearers.append(hearer)
+
+    def on_fresh_link(self, act: Callable[[], None]) -> None:
+        """Let a part of this room know that whatever was subscribed to is not any more."""
+        self._on_fresh.append(act)
+
+    def events(self) -> AsyncGenerator[CallEvent[Message], None]:
+        """Tell what happens on the link."""
+        return self._calls.events()
+
+    def drop(self, why: str) -> None:
+        """Give the present link up; it is renewed."""
+        self._calls.drop(why)
+
+    async def close(self) -> None:
+        """Send nothing any more, and forget what proves us; may be called again."""
+        await self._calls.close()
+        self._given, self._tokens, self._token = None, None, ""
+
+    async def ready(self) -> NotSent | None:
+        """Wait until the account is signed in; gives why it is not."""
+        try:
+            await self._calls.ready()
+        except NotSentError as error:
+            return self._not_sent(error)
+        return None
+
+    async def command(
+        self, kind: Kind, payload: Mapping[str, Any], permit: Permit | None = None, *, cancel: bool = False
+    ) -> Message | NotSent | Unknown:
+        """Make one attempt at something that changes the account; gives the first answer, whatever it says."""
+        try:
+            await self._calls.ready()
+            self._throttle.take(cancel=cancel)
+            await self._pacer.wait()
+            message = await self._calls.call(self._writer(kind, payload), permit)
+        except Spent as spent:
+            return NotSent(str(spent), spent.retry_after_s)
+        except NotSentError as error:
+            return self._not_sent(error)
+        except UnknownError as error:
+            return Unknown(str(error))
+        if message.kind in ERRORS:
+            await self._learn(judge(message.payload))
+        return message
+
+    async def query(
+        self, kind: Kind, answer: Kind, payload: Mapping[str, Any] | None = None, *, history: bool = False
+    ) -> Row | Refusal:
+        """Ask for something; gives the answer's payload, or a refusal that is about what was asked for.
+
+        A link that was lost under the question is tried once more. Raises Throttled, BROKER_CREDENTIALS_REFUSED or
+        BrokerUnavailable.
+        """
+        try:
+            message = await self._asked(kind, payload or {}, history=history)
+        except Spent as error:
+            raise Throttled(Reason.BROKER_RATE_LIMITED, BROKER, error.retry_after_s) from error
+        except NotSentError as error:
+            raise self._refused or unavailable(Reason.BROKER_UNREACHABLE, str(error)) from error
+        except UnknownError as error:
+            raise unavailable(Reason.BROKER_UNREACHABLE, str(error)) from error
+        if message.kind == answer:
+            return message.payload
+        if message.kind not in ERRORS:
+            raise unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"message {message.kind} where {answer} was due")
+        refusal = judge(message.payload)
+        await self._learn(refusal)
+        return self._about(refusal)
+
+    # The dialogue
+
+    async def greet(self, wire: Wire) -> None:
+        """Sign the application and the account in; raises LinkError."""
+        try:
+            await self._sign_in(wire)
+        except GatewayError as error:
+            self._refused = error
+            raise LinkError(error.message) from error
+        except Unusable as error:
+            raise LinkError(f"the greeting was answered with something else: {error}") from error
+        self._refused = None
+        for act in self._on_fresh:
+            act()
+
+    def read(self, data: str | bytes) -> tuple[str, Message]:
+        """Read a frame."""
+        message = read_frame(data)
+        return message.answers, message
+
+    def heard(self, message: Message) -> None:
+        """Notice what ends a session: a token that is dead, an account or a client that is signed out."""
+        match message.kind:
+            case Kind.TOKEN_INVALIDATED_EVENT:
+                self._token = ""
+                self.drop("the access token was invalidated")
+            case Kind.ACCOUNT_DISCONNECT_EVENT:
+                self.drop("the account was signed out")
+            case Kind.CLIENT_DISCONNECT_EVENT:
+                self.drop(f"the client was signed out: {optional_text(message.payload, 'reason')[:100]}")
+        for hearer in self._hearers:
+            hearer(message)
+
+    def beat(self) -> Sequence[str]:
+        """Say that we are there, and ask something that is answered at once."""
+        return (write_frame(Kind.HEARTBEAT, {}, ""), write_frame(Kind.VERSION_REQ, {}, ""))
+
+    async def _sign_in(self, wire: Wire) -> None:
+        given = self._given
+        if given is None:
+            raise LinkError("the connection is closed")
+        proof = {"clientId": given["client_id"], "clientSecret": given["client_secret"]}
+        await self._greeted(wire, Kind.APPLICATION_AUTH_REQ, Kind.APPLICATION_AUTH_RES, proof)
+        token = await self._current_token()
+        try:
+            await self._sign_account_in(wire, token)
+        except GatewayError as error:
+            other = await self._other_token(token, error)
+            if other is None:
+                raise
+            await self._sign_account_in(wire, other)
+
+    async def _sign_account_in(self, wire: Wire, token: str) -> None:
+        if not self._account:
+            answer = await self._greeted(
+                wire, Kind.ACCOUNTS_OF_TOKEN_REQ, Kind.ACCOUNTS_OF_TOKEN_RES, {"accessToken": token}
+            )
+            self._account = self._chosen(rows(answer, "ctidTraderAccount"))
+            scope = optional_whole(answer, "permissionScope")
+            self.view_only = scope == _VIEW_ONLY and scope is not None
+        await self._greeted(
+            wire,
+            Kind.ACCOUNT_AUTH_REQ,
+            Kind.ACCOUNT_AUTH_RES,
+            {"ctidTraderAccountId": self.account_id, "accessToken": token},
+        )
+        self._token = token
+
+    def _chosen(self, accounts: Sequence[Row]) -> Row:
+        """Choose the account: the only one of the environment, or the one that the credentials name."""
+        named = "" if self._given is None else self._given.get("account", "")
+        fit = [row for row in accounts if flag(row, "isLive") is self._live]
+        if named:
+            fit = [row for row in fit if named in {str(row.get("traderLogin")), str(row.get("ctidTraderAccountId"))}]
+        if len(fit) == 1:
+            return fit[0]
+        world = "live" if self._live else "demo"
+        if not fit:
+            raise GatewayError(
+                Reason.CONNECTION_NOT_USABLE, f"the token opens no such {world} account", metadata={"broker": BROKER}
+            )
+        ends = ", ".join(sorted(f"****{str(row.get('traderLogin'))[-4:]}" for row in fit))
+        raise GatewayError(
+            Reason.CONNECTION_NOT_USABLE,
+            f"the token opens {len(fit)} {world} accounts ({ends}): authorise it for one of them",
+            metadata={"broker": BROKER},
+        )
+
+    async def _greeted(self, wire: Wire, kind: Kind, answer: Kind, payload: Mapping[str, Any]) -> Row:
+        name = f"sign-in-{int(kind)}"
+        message = await ask_on(wire, self, name, write_frame(kind, payload, name))
+        if message.kind == answer:
+            return message.payload
+        if message.kind not in ERRORS:
+            raise LinkError(f"the greeting was answered with message {message.kind}")
+        refusal = judge(message.payload)
+        if refusal.reason in {CREDENTIALS, APPLICATION, "ACCOUNT_UNKNOWN"}:
+            raise credentials_refused(refusal)
+        raise LinkError(f"the greeting was refused: {refusal.code}")
+
+    async def _current_token(self) -> str:
+        if self._tokens is not None:
+            return await self._tokens.current()
+        return "" if self._given is None else self._given.get("access_token", "")
+
+    async def _other_token(self, refused: str, error: GatewayError) -> str | None:
+        """Give another token than one that was refused, where there can be one."""
+        if self._tokens is None or error.reason is not Reason.BROKER_CREDENTIALS_REFUSED:
+            return None
+        try:
+            other = await self._tokens.after(refused)
+        except GatewayError:
+            # What was refused tells the caller enough; the grant's own state tells the rest.
+            return None
+        return other if other != refused else None
+
+    # Attempts
+
+    def _writer(self, kind: Kind, payload: Mapping[str, Any]) -> Callable[[str], str]:
+        whole_payload = {"ctidTraderAccountId": self.account_id, **payload}
+        return lambda correlation: write_frame(kind, whole_payload, correlation)
+
+    async def _asked(self, kind: Kind, payload: Mapping[str, Any], *, history: bool) -> Message:
+        await self._calls.ready()
+        self._throttle.take()
+        await (self._history_pacer if history else self._pacer).wait()
+        try:
+            return await self._calls.call(self._writer(kind, payload))
+        except UnknownError as error:
+            if not error.stale:
+                raise
+            # The link was lost under the question, which changes nothing at cTrader.
+            return await self._calls.call(self._writer(kind, payload))
+
+    async def _learn(self, refusal: Refusal) -> None:
+        """Do what a refusal asks for: wait, sign in again, get another token."""
+        if refusal.verdict is Verdict.NOT_TAKEN and refusal.reason != SESSION:
+            known = refusal.retry_after_s is not None
+            self._throttle.ban(refusal.retry_after_s or _RETRY_S, cancels=known)
+        elif refusal.reason == SESSION:
+            self.drop("the session is not signed in any more")
+        elif refusal.reason == CREDENTIALS:
+            if self._tokens is not None and self._token:
+                await self._other_token(self._token, credentials_refused(refusal))
+            self.drop("the access token was refused")
+
+    def _about(self, refusal: Refusal) -> Refusal:
+        """Raise what is about the connection; give back what is about the question."""
+        if refusal.reason == CREDENTIALS:
+            raise credentials_refused(refusal)
+        if refusal.reason == SESSION:
+            raise unavailable(Reason.BROKER_UNREACHABLE, "the session is being signed in again")
+        if refusal.verdict is Verdict.NOT_TAKEN:
+            raise Throttled(Reason.BROKER_RATE_LIMITED, BROKER, refusal.retry_after_s or _RETRY_S)
+        if refusal.reason == AWAY:
+            raise unavailable(Reason.BROKER_UNREACHABLE, refusal.code)
+        if refusal.verdict is Verdict.UNKNOWN:
+            raise unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"{refusal.code} {refusal.message}")
+        return refusal
+
+    def _not_sent(self, error: NotSentError) -> NotSent:
+        return NotSent(self._refused.message if self._refused is not None else str(error))
+
+
+def _proofs(link: BrokerLink) -> tuple[Credentials | None, AccessTokens | None]:
+    given = link.credentials
+    needed = _NEEDED if link.tokens is not None else (*_NEEDED, "access_token")
+    if given is None or any(not given.get(name) for name in needed):
+        raise GatewayError(
+            Reason.CONNECTION_NOT_USABLE,
+            "a cTrader connection needs its application's id and secret, and an authorization",
+            metadata={"broker": BROKER},
+        )
+    return given, link.tokens
+
+
+def unavailable(reason: Reason, why: str) -> BrokerUnavailable:
+    """Make the error of a query that failed; `why` holds no secret."""
+    return BrokerUnavailable(reason, f"cTrader: {why}", metadata={"broker": BROKER})
+
+
+def credentials_refused(refusal: Refusal) -> GatewayError:
+    """Make the error of a refused application, token or account."""
+    what = "the application" if refusal.reason == APPLICATION else "the access token"
+    return GatewayError(
+        Reason.BROKER_CREDENTIALS_REFUSED,
+        f"cTrader refused {what}",
+        metadata={"broker": BROKER, "broker_code": refusal.code, "broker_message": refusal.message},
+    )

@@ -1,0 +1,1 @@
+"""Connections to brokers, and which process works for which."""

@@ -1,0 +1,1 @@
+"""How the store talks to SQLite and PostgreSQL: engines, connections, transactions, waiting, listening."""

@@ -1,0 +1,1 @@
+"""The model's values as rows and as text, and back."""

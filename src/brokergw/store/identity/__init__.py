@@ -1,0 +1,1 @@
+"""Who may call: keys, roles, client certificates, and tokens that are refused."""

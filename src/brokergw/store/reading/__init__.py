@@ -1,0 +1,1 @@
+"""What is asked of the record: look-ups by id, lists, what has changed since."""

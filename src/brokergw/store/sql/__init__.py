@@ -1,0 +1,1 @@
+"""Statements as both databases understand them, and how their failures are told."""
