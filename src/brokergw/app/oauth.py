@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from brokergw.adapters.alpaca import ALPACA_OAUTH
-from brokergw.adapters.oauth import AKOYA, COINBASE, CTRADER, SCHWAB, TASTYTRADE
+from brokergw.adapters.oauth import AKOYA, COINBASE, CTRADER, TASTYTRADE
+from brokergw.adapters.schwab import SCHWAB_OAUTH
 from brokergw.app.settings import Settings, split_address
 from brokergw.desk.desk import Desk
 from brokergw.desk.oauth.redirect import Redirects
@@ -18,7 +19,7 @@ from brokergw.web.server import WebServer
 
 def oauth_profiles(settings: Settings) -> Mapping[str, OAuthProfile]:
     """Give each broker's profile; one without an adapter is kept for the day when it has one."""
-    every = (_alpaca(settings), SCHWAB, CTRADER, TASTYTRADE, COINBASE, AKOYA)
+    every = (_alpaca(settings), SCHWAB_OAUTH, CTRADER, TASTYTRADE, COINBASE, AKOYA)
     return {profile.broker: profile for profile in every}
 
 

@@ -16,7 +16,7 @@ from tests.conformance.adapter.steps import accepted, market, new_id, place, rej
 from tests.fixtures.permits import permit
 
 
-@card("C42")
+@card("C42", Feature.FIND_BY_CLIENT_ORDER_ID)
 async def same_id_same_order(bench: Bench, broker: BrokerAdapter) -> None:
     """Sent twice under one id, an order exists once: the second answer is that order, or a refusal as duplicate."""
     client_order_id, terms = new_id(), resting(bench.stock)
@@ -30,7 +30,7 @@ async def same_id_same_order(bench: Bench, broker: BrokerAdapter) -> None:
     assert bench.at_broker(client_order_id) == 1
 
 
-@card("C43")
+@card("C43", Feature.FIND_BY_CLIENT_ORDER_ID)
 async def same_id_other_order(bench: Bench, broker: BrokerAdapter) -> None:
     """Another order under a used id is refused, and the first one stays as it was."""
     client_order_id, terms = new_id(), resting(bench.stock)
@@ -41,7 +41,7 @@ async def same_id_other_order(bench: Bench, broker: BrokerAdapter) -> None:
     assert (await show(broker, first.broker_order_id)).terms == terms
 
 
-@card("C44")
+@card("C44", Feature.FIND_BY_CLIENT_ORDER_ID)
 async def same_id_at_once(bench: Bench, broker: BrokerAdapter) -> None:
     """Ten copies sent at the same time under one id leave one order, and no copy claims another."""
     client_order_id, terms = new_id(), resting(bench.stock)
@@ -52,7 +52,7 @@ async def same_id_at_once(bench: Bench, broker: BrokerAdapter) -> None:
     assert bench.at_broker(client_order_id) == 1
 
 
-@card("C45")
+@card("C45", Feature.FIND_BY_CLIENT_ORDER_ID)
 async def same_id_after_the_end(bench: Bench, broker: BrokerAdapter) -> None:
     """The id of an order that has ended stays used."""
     client_order_id, terms = new_id(), resting(bench.stock)
@@ -98,7 +98,7 @@ async def get_by_broker_id(bench: Bench, broker: BrokerAdapter) -> None:
     """The broker's own id finds the order, and an id the broker never gave finds none."""
     order = await place(broker, resting(bench.stock))
     assert (await show(broker, order.broker_order_id)).client_order_id == order.client_order_id
-    assert await broker.get_order("00000000-0000-4000-8000-000000000000") == Absent()
+    assert await broker.get_order(bench.missing) == Absent()
 
 
 @card("C110", Feature.FIND_BY_CLIENT_ORDER_ID, Ability.NETWORK)

@@ -19,11 +19,16 @@ from tests.conformance.adapter import (  # noqa: F401 - importing them deals the
 from tests.conformance.adapter.bench import Bench
 from tests.conformance.adapter.bench_alpaca import alpaca_bench
 from tests.conformance.adapter.bench_mock import mock_bench
+from tests.conformance.adapter.bench_schwab import schwab_bench
 from tests.conformance.adapter.card import CARDS
 from tests.conformance.adapter.steps import PRICE
 from tests.reasons import SkipReason, skip
 
-BENCHES: dict[str, Callable[[], AbstractAsyncContextManager[Bench]]] = {"mock": mock_bench, "alpaca": alpaca_bench}
+BENCHES: dict[str, Callable[[], AbstractAsyncContextManager[Bench]]] = {
+    "mock": mock_bench,
+    "alpaca": alpaca_bench,
+    "schwab": schwab_bench,
+}
 
 
 @pytest.mark.parametrize("bench_name", BENCHES)

@@ -31,7 +31,7 @@ from brokergw.model.errors import GatewayError, PreflightDenied, Reason, Retry
 from brokergw.model.ids import new_id
 from brokergw.model.lifecycle import UNRESOLVED, State
 from brokergw.model.order import Order, Origin
-from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
+from brokergw.model.outcome import Accepted, BrokerOrder, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.principal import Caller
 from brokergw.model.whose import only
 from brokergw.ports.journal import Admission as CommitAdmission
@@ -371,6 +371,7 @@ def answered(order: Order, attempt: int, outcome: Outcome, now_ns: int) -> Order
                 rejected_by="BROKER",
                 reject_reason=outcome.reason,
                 broker_message=outcome.broker_message[:BROKER_MESSAGE_LENGTH_MAX],
+                **_known_as(order, outcome.order),
             )
         case NotSent() if order.state is State.SENDING:
             return move(order, State.NOT_SENT, now_ns)
@@ -378,6 +379,13 @@ def answered(order: Order, attempt: int, outcome: Outcome, now_ns: int) -> Order
             return move(order, State.IN_DOUBT, now_ns)
         case _:
             return None
+
+
+def _known_as(order: Order, refused: BrokerOrder | None) -> dict[str, Any]:
+    """Give the id under which a broker keeps an order that it refused, so that it is not taken for a stranger's."""
+    if refused is None or refused.broker_order_id in order.broker_order_ids:
+        return {}
+    return {"broker_order_ids": (*order.broker_order_ids, refused.broker_order_id)}
 
 
 def _decision(order: Order, outcome: Outcome) -> str:
