@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from brokergw.adapters.alpaca import AlpacaBroker, AlpacaConfig, stream_of
 from brokergw.adapters.mock import MockBroker, MockConfig
+from brokergw.adapters.schwab import SchwabBroker, SchwabConfig
 from brokergw.app.settings import Settings
 from brokergw.ports.broker import AdapterFactory
 from brokergw.ports.clock import Clock
@@ -14,6 +15,7 @@ def open_catalog(settings: Settings, clock: Clock) -> Mapping[str, AdapterFactor
     return {
         "alpaca": AlpacaBroker(clock=clock, config=_alpaca(settings)),
         "mock": MockBroker(clock=clock, config=_mock(settings)),
+        "schwab": SchwabBroker(clock=clock, config=_schwab(settings)),
     }
 
 
@@ -35,4 +37,13 @@ def _mock(settings: Settings) -> MockConfig:
         latency_s=settings.mock_latency_s,
         reject_rate=settings.mock_reject_rate,
         journal_path=settings.data_dir / "mock.journal" if settings.mock_persistent else None,
+    )
+
+
+def _schwab(settings: Settings) -> SchwabConfig:
+    return SchwabConfig(
+        url=settings.schwab_url,
+        data_url=settings.schwab_data_url,
+        queries_per_minute=settings.schwab_queries_per_minute or None,
+        orders_per_minute=settings.schwab_orders_per_minute or None,
     )

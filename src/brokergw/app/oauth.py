@@ -19,7 +19,7 @@ from brokergw.web.server import WebServer
 
 def oauth_profiles(settings: Settings) -> Mapping[str, OAuthProfile]:
     """Give each broker's profile; one without an adapter is kept for the day when it has one."""
-    every = (_alpaca(settings), SCHWAB_OAUTH, CTRADER, TASTYTRADE, COINBASE, AKOYA)
+    every = (_alpaca(settings), _schwab(settings), CTRADER, TASTYTRADE, COINBASE, AKOYA)
     return {profile.broker: profile for profile in every}
 
 
@@ -48,3 +48,11 @@ def _alpaca(settings: Settings) -> OAuthProfile:
         return ALPACA_OAUTH
     endpoints = Endpoints(authorize_url=f"{base}/oauth/authorize", token_url=f"{base}/oauth/token")
     return replace(ALPACA_OAUTH, endpoints=dict.fromkeys(ALPACA_OAUTH.endpoints, endpoints))
+
+
+def _schwab(settings: Settings) -> OAuthProfile:
+    base = settings.schwab_oauth_url.rstrip("/")
+    if not base:
+        return SCHWAB_OAUTH
+    endpoints = Endpoints(authorize_url=f"{base}/v1/oauth/authorize", token_url=f"{base}/v1/oauth/token")
+    return replace(SCHWAB_OAUTH, endpoints=dict.fromkeys(SCHWAB_OAUTH.endpoints, endpoints))

@@ -71,7 +71,7 @@ def _surroundings(settings: Settings) -> Iterator[Finding]:
 
 
 def _addresses(settings: Settings) -> Iterator[Finding]:
-    for name in ("alpaca_paper_url", "alpaca_live_url", "alpaca_data_url"):
+    for name in ("alpaca_paper_url", "alpaca_live_url", "alpaca_data_url", "schwab_url", "schwab_data_url"):
         yield from _http("broker address", f"BROKERGW_{name.upper()}", getattr(settings, name), wrong=True)
     if settings.otlp_endpoint:
         yield from _http("traces", "OTEL_EXPORTER_OTLP_ENDPOINT", settings.otlp_endpoint, wrong=False)

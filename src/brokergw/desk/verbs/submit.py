@@ -10,6 +10,7 @@ from brokergw.desk.keys.recall import ATTEMPTS_MAX, in_progress, key_expired, sc
 from brokergw.desk.keys.sends import sent
 from brokergw.desk.record import decisions
 from brokergw.desk.record.admission import nothing_to_undo
+from brokergw.desk.record.endings import refused
 from brokergw.desk.record.matching import may_take
 from brokergw.desk.record.recorder import Step
 from brokergw.desk.record.refused import denial_of
@@ -17,7 +18,6 @@ from brokergw.desk.record.transitions import adopt, leg_orders, move, order_even
 from brokergw.desk.results import Cleared, OrderResult, Result
 from brokergw.desk.sessions import Session
 from brokergw.desk.telling import (
-    BROKER_MESSAGE_LENGTH_MAX,
     broker_refusal,
     denial_in_words,
     judged_by,
@@ -31,7 +31,7 @@ from brokergw.model.errors import GatewayError, PreflightDenied, Reason, Retry
 from brokergw.model.ids import new_id
 from brokergw.model.lifecycle import UNRESOLVED, State
 from brokergw.model.order import Order, Origin
-from brokergw.model.outcome import Accepted, BrokerOrder, NotSent, Outcome, Rejected, Unknown
+from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.principal import Caller
 from brokergw.model.whose import only
 from brokergw.ports.journal import Admission as CommitAdmission
@@ -364,28 +364,13 @@ def answered(order: Order, attempt: int, outcome: Outcome, now_ns: int) -> Order
         return None
     match outcome:
         case Rejected() if order.state is State.SENDING or order.state in UNRESOLVED - {State.MANUAL}:
-            return move(
-                order,
-                State.REJECTED_BY_BROKER,
-                now_ns,
-                rejected_by="BROKER",
-                reject_reason=outcome.reason,
-                broker_message=outcome.broker_message[:BROKER_MESSAGE_LENGTH_MAX],
-                **_known_as(order, outcome.order),
-            )
+            return refused(order, outcome, now_ns)
         case NotSent() if order.state is State.SENDING:
             return move(order, State.NOT_SENT, now_ns)
         case Unknown() if order.state is State.SENDING:
             return move(order, State.IN_DOUBT, now_ns)
         case _:
             return None
-
-
-def _known_as(order: Order, refused: BrokerOrder | None) -> dict[str, Any]:
-    """Give the id under which a broker keeps an order that it refused, so that it is not taken for a stranger's."""
-    if refused is None or refused.broker_order_id in order.broker_order_ids:
-        return {}
-    return {"broker_order_ids": (*order.broker_order_ids, refused.broker_order_id)}
 
 
 def _decision(order: Order, outcome: Outcome) -> str:
