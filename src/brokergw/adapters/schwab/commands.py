@@ -184,6 +184,7 @@ class Commands:
         if isinstance(reading, Unknown):
             return reading
         order = reading.order
+        self._listing.generations.placed(order_id)
         if terms is not None and not _same(terms, order.terms):
             return Unknown("the order at the place that Schwab names has other terms")
         if order.state is State.REJECTED_BY_BROKER:

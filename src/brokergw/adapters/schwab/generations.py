@@ -17,8 +17,9 @@ from brokergw.adapters.schwab.payloads import Row, as_row, optional_text, rows_i
 from brokergw.model.order import ZERO
 
 _NS: Final = 1_000_000_000
-_BEFORE_NS: Final = 2 * _NS
-_AFTER_NS: Final = 3 * _NS
+_KEPT: Final = 20_000
+_APART_NS: Final = _NS
+"""How far the end of an order and the entry of its successor, one act and two whole seconds, may lie apart."""
 
 
 @dataclass(slots=True)
@@ -28,6 +29,13 @@ class Generations:
     _before: dict[str, str] = field(default_factory=dict)
     _after: dict[str, str] = field(default_factory=dict)
     _filled: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    _placed: dict[str, None] = field(default_factory=dict)
+
+    def placed(self, order_id: str) -> None:
+        """Note that an order was placed as a new one: it took nobody's place."""
+        self._placed[order_id] = None
+        if len(self._placed) > _KEPT:
+            del self._placed[next(iter(self._placed))]
 
     def link(self, before: str, after: str) -> None:
         """Note that one order took another one's place."""
@@ -91,7 +99,8 @@ class Generations:
             for row in rows
             if int(whole(row, "orderId")) > int(whole(old, "orderId"))
             and whole(row, "orderId") not in self._before
-            and closed - _BEFORE_NS <= time_ns(row, "enteredTime") <= closed + _AFTER_NS
+            and whole(row, "orderId") not in self._placed
+            and abs(time_ns(row, "enteredTime") - closed) <= _APART_NS
             and _content(row) == _content(old)
         ]
         return found[0] if len(found) == 1 else ""
@@ -103,9 +112,13 @@ def singles_in(row: Row) -> list[Row]:
     return own + [single for child in rows_in(row, "childOrderStrategies") for single in singles_in(child)]
 
 
+_SAME: Final = ("duration", "session", "orderType", "orderStrategyType")
+"""What a change leaves as it is."""
+
+
 def _content(row: Row) -> tuple[object, ...]:
     legs = [
         (text(as_row(leg.get("instrument")), "symbol"), text(leg, "instruction"))
         for leg in rows_in(row, "orderLegCollection")
     ]
-    return (*sorted(legs), optional_text(row, "duration"), optional_text(row, "session"))
+    return (*sorted(legs), *(optional_text(row, name) for name in _SAME))
