@@ -5,29 +5,36 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Final, TypeAlias
 
 from brokergw.sim.dialects.alpaca import DEFAULT_KEY, DEFAULT_SECRET, AlpacaOptions, serve_alpaca
+from brokergw.sim.dialects.schwab import DEFAULT_NUMBER, DEFAULT_TOKEN, SchwabOptions, serve_schwab
+from brokergw.sim.oauth import AuthorizationServer, Client
+from brokergw.sim.server import SimServer
+
+Serve: TypeAlias = Callable[[str, int], Awaitable[SimServer]]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT."""
     chosen = _parser().parse_args(arguments)
     try:
-        options = _options(chosen)
+        serve = _SERVE[chosen.dialect](chosen)
     except ValueError as error:
         print(f"brokergw.sim: {error}", file=sys.stderr)  # noqa: T201 - this is a program's voice
         return 2
-    return asyncio.run(_serve(chosen.host, chosen.port, options, print_url=chosen.print_url))
+    return asyncio.run(_serve(chosen.host, chosen.port, serve, print_url=chosen.print_url))
 
 
-async def _serve(host: str, port: int, options: AlpacaOptions, *, print_url: bool) -> int:
+async def _serve(host: str, port: int, serve: Serve, *, print_url: bool) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        server = await serve_alpaca(host, port, options)
+        server = await serve(host, port)
     except OSError as error:
         print(f"brokergw.sim: cannot listen on {host}:{port}: {error}", file=sys.stderr)  # noqa: T201 - as above
         return 1
@@ -39,9 +46,9 @@ async def _serve(host: str, port: int, options: AlpacaOptions, *, print_url: boo
     return 0
 
 
-def _options(chosen: argparse.Namespace) -> AlpacaOptions:
+def _alpaca(chosen: argparse.Namespace) -> Serve:
     keys = dict(_pair(text) for text in chosen.key) or {DEFAULT_KEY: DEFAULT_SECRET}
-    return AlpacaOptions(
+    options = AlpacaOptions(
         keys=keys,
         seed=chosen.seed,
         always_open=not chosen.market_hours,
@@ -49,6 +56,37 @@ def _options(chosen: argparse.Namespace) -> AlpacaOptions:
         tick_interval_s=chosen.tick_interval or None,
         journal_file=chosen.journal,
     )
+    return lambda host, port: serve_alpaca(host, port, options)
+
+
+def _schwab(chosen: argparse.Namespace) -> Serve:
+    pairs = dict(_pair(text) for text in chosen.key) or {DEFAULT_NUMBER: DEFAULT_TOKEN}
+    options = SchwabOptions(
+        logins={f"login of {number}": (number,) for number in pairs},
+        tokens={token: f"login of {number}" for number, token in pairs.items()},
+        authorization=_authorization(chosen, f"login of {next(iter(pairs))}"),
+        seed=chosen.seed,
+        always_open=not chosen.market_hours,
+        queries_per_minute=chosen.rate_limit or None,
+        orders_per_minute=chosen.rate_limit or None,
+        tick_interval_s=chosen.tick_interval or None,
+        journal_file=chosen.journal,
+    )
+    return lambda host, port: serve_schwab(host, port, options)
+
+
+def _authorization(chosen: argparse.Namespace, login: str) -> AuthorizationServer | None:
+    """Make Schwab's authorization server for one application, where one is named."""
+    if not chosen.oauth_client:
+        return None
+    client_id, secret, redirect_uri = [*chosen.oauth_client.split(":", 2), "", ""][:3]
+    if not client_id or not secret or not redirect_uri:
+        raise ValueError("--oauth-client takes ID:SECRET:REDIRECT_URI")
+    client = Client(client_id=client_id, client_secret=secret, redirect_uris=(redirect_uri,), account=login)
+    return AuthorizationServer.named("schwab", client)
+
+
+_SERVE: Final[Mapping[str, Callable[[argparse.Namespace], Serve]]] = {"alpaca": _alpaca, "schwab": _schwab}
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -62,12 +100,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="brokergw.sim", description="A broker's wire protocol over a make-believe exchange."
     )
-    parser.add_argument("dialect", choices=["alpaca"])
+    parser.add_argument("dialect", choices=sorted(_SERVE))
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
     parser.add_argument("--print-url", action="store_true", help="print one line of JSON with the URLs when ready")
     parser.add_argument(
-        "--key", action="append", default=[], metavar="KEY_ID:SECRET", help="an account; may be repeated"
+        "--key",
+        action="append",
+        default=[],
+        metavar="KEY_ID:SECRET",
+        help="an account (schwab: NUMBER:TOKEN); may be repeated",
+    )
+    parser.add_argument(
+        "--oauth-client", default="", metavar="ID:SECRET:REDIRECT_URI", help="schwab: an application that may log in"
     )
     parser.add_argument("--seed", type=int, default=20_240_102, help="seed of the price paths")
     parser.add_argument("--market-hours", action="store_true", help="keep New York's hours instead of never closing")

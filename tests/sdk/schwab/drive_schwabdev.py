@@ -58,8 +58,10 @@ def main(url: str, tokens: dict[str, Any]) -> dict[str, Any]:
     told: list[str] = []
     streamer = schwabdev.Stream(client)
     streamer.start(told.append)
+    deadline = time.monotonic() + 30
+    while not any('"LOGIN"' in each for each in told) and time.monotonic() < deadline:
+        time.sleep(0.02)
     streamer.send(streamer.account_activity("Account Activity", "0,1,2,3", command="SUBS"))
-    deadline = time.monotonic() + 10
     while not any("SUBSCRIBED" in each for each in told) and time.monotonic() < deadline:
         time.sleep(0.02)
     placed = client.place_order(account, order)
