@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from brokergw.adapters.oauth import AKOYA, COINBASE, CTRADER, SCHWAB, TASTYTRADE
+from brokergw.adapters.oauth import AKOYA, COINBASE, CTRADER, TASTYTRADE
+from brokergw.adapters.schwab import SCHWAB_OAUTH
 from brokergw.desk.oauth.watching import Watching
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.oauth import GrantState, IssuedTokens, OAuthProfile
@@ -152,7 +153,7 @@ async def _all_done(watching: Watching) -> None:
 
 
 @pytest.mark.parametrize(
-    "profile", [SCHWAB, CTRADER, TASTYTRADE, COINBASE, AKOYA], ids=lambda profile: str(profile.broker)
+    "profile", [SCHWAB_OAUTH, CTRADER, TASTYTRADE, COINBASE, AKOYA], ids=lambda profile: str(profile.broker)
 )
 async def test_each_broker_is_spoken_to_in_its_own_way(
     sqlite_url: str, profile: OAuthProfile, caplog: pytest.LogCaptureFixture
@@ -186,7 +187,7 @@ async def test_each_broker_is_spoken_to_in_its_own_way(
 async def test_schwab_takes_https_only(sqlite_url: str) -> None:
     """A plain loopback address is refused for Schwab before anything is begun."""
     with broker_side(MANNERS["schwab"], "schwab") as side:
-        async with open_for_test(sqlite_url, side.clock) as store, oauth_world(store, side, SCHWAB) as world:
+        async with open_for_test(sqlite_url, side.clock) as store, oauth_world(store, side, SCHWAB_OAUTH) as world:
             with pytest.raises(GatewayError) as caught:
                 await world.begin()
     assert caught.value.reason is Reason.FIELD_INVALID

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from brokergw.adapters.oauth import AKOYA, COINBASE, SCHWAB, TASTYTRADE
+from brokergw.adapters.oauth import AKOYA, COINBASE, TASTYTRADE
+from brokergw.adapters.schwab import SCHWAB_OAUTH
 from brokergw.desk.connections.card import _AT_BROKER
 from brokergw.desk.oauth import revoking as module
 from brokergw.model.account import BrokerRevocation
@@ -200,7 +201,7 @@ async def at(url: str, profile: OAuthProfile, manners: Manners) -> AsyncIterator
 
 @pytest.mark.parametrize(
     ("profile", "requests", "outcome"),
-    [(SCHWAB, 0, "NOT_OFFERED"), (TASTYTRADE, 0, "NOT_OFFERED"), (COINBASE, 1, "ENDED"), (AKOYA, 1, "ENDED")],
+    [(SCHWAB_OAUTH, 0, "NOT_OFFERED"), (TASTYTRADE, 0, "NOT_OFFERED"), (COINBASE, 1, "ENDED"), (AKOYA, 1, "ENDED")],
     ids=["schwab", "tastytrade", "coinbase", "akoya"],
 )
 async def test_each_broker_is_asked_in_its_own_way(

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from brokergw.adapters.oauth import CTRADER, SCHWAB
+from brokergw.adapters.oauth import CTRADER
+from brokergw.adapters.schwab import SCHWAB_OAUTH
 from brokergw.desk.oauth.schedule import granted
 from brokergw.model.account import Connection, Environment
 from brokergw.model.oauth import DAY_S, HOUR_S, Grant, IssuedTokens, OAuthProfile
@@ -98,7 +99,7 @@ async def connected(store: Store, profile: OAuthProfile, life_s: int) -> tuple[C
 async def test_schwabs_end_is_told_once_by_three_processes(postgresql_url: str) -> None:
     """Just above 24 hours nobody, from 24 hours on one of them; a renewal changes nothing, a new login is told anew."""
     async with open_for_test(postgresql_url) as store:
-        connection, grant = await connected(store, SCHWAB, 1_800)
+        connection, grant = await connected(store, SCHWAB_OAUTH, 1_800)
         assert grant.end_time_ns is not None
         limit = grant.end_time_ns - DAY_S * NS
         with watchers(postgresql_url, 3) as watching:
@@ -150,7 +151,7 @@ async def test_ctraders_end_is_told_once_and_the_next_one_again(postgresql_url: 
 @pytest.mark.parametrize("told", [START_NS + 5, None])
 async def test_an_end_that_is_the_grants_no_more_is_not_told(store: Store, told: int | None) -> None:
     """Who comes with an end that has been put off meanwhile tells nobody."""
-    _, grant = await connected(store, SCHWAB, 1_800)
+    _, grant = await connected(store, SCHWAB_OAUTH, 1_800)
     assert not await store.grants.warned(replace(grant, told_end_time_ns=told), START_NS + 7)
     assert grant.end_time_ns is not None
     assert await store.grants.warned(grant, grant.end_time_ns)

@@ -10,7 +10,8 @@ import sys
 from typing import Any, Final
 
 from brokergw.adapters.alpaca import AlpacaBroker, AlpacaConfig
-from brokergw.adapters.oauth import CTRADER, SCHWAB
+from brokergw.adapters.oauth import CTRADER
+from brokergw.adapters.schwab import SCHWAB_OAUTH
 from brokergw.desk.oauth.refreshing import OAuthNeeds
 from brokergw.desk.oauth.tokens import Tokens
 from brokergw.desk.oauth.watching import Watching
@@ -23,7 +24,7 @@ from tests.fixtures.stores import CREDENTIALS_KEY
 
 NOWHERE: Final = "http://127.0.0.1:9"
 LOOKS: Final = 5
-PROFILES: Final = {profile.broker: profile for profile in (SCHWAB, CTRADER)}
+PROFILES: Final = {profile.broker: profile for profile in (SCHWAB_OAUTH, CTRADER)}
 
 
 async def main(task: dict[str, Any]) -> None:

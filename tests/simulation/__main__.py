@@ -1,4 +1,4 @@
-"""Replay seeds: `python -m tests.simulation --seed 17`, or search: `--first 1000 --count 500`."""
+"""Replay seeds: `python -m tests.simulation --seed 17`, or search: `--first 1000 --count 500`; `--broker schwab`."""
 
 import argparse
 import logging
@@ -11,6 +11,7 @@ import structlog
 from brokergw.store.database.engine import parse_url, writer_engine
 from brokergw.store.migrations import upgrade
 from tests.simulation.history import History
+from tests.simulation.schwab import simulate_schwab, strangers
 from tests.simulation.virtual import START_NS
 from tests.simulation.world import simulate
 
@@ -32,8 +33,12 @@ def main() -> int:
         upgrade(engine)
         engine.dispose()
         for seed in seeds:
-            history = simulate(seed, template, folder)
-            faults = list(history.faults())
+            if arguments.broker == "schwab":
+                history = simulate_schwab(seed, template, folder)
+                faults = [*history.faults(), *strangers(history)]
+            else:
+                history = simulate(seed, template, folder)
+                faults = list(history.faults())
             broken += bool(faults)
             if arguments.seed is not None:
                 _tell(history)
@@ -46,6 +51,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seed", type=int, help="replay one seed and tell what happened")
+    parser.add_argument("--broker", choices=["alpaca", "schwab"], default="alpaca")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--count", type=int, default=100)
     return parser.parse_args()

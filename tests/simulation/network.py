@@ -16,9 +16,8 @@ from aiohttp import WSMessage, WSMsgType, web
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from brokergw.sim.dialects.alpaca.app import AlpacaDialect
 from brokergw.sim.journal import WireJournal
-from brokergw.sim.wire import WireReply, WireRequest
+from brokergw.sim.wire import Dialect, WireReply, WireRequest
 from tests.simulation.life import CURRENT, Life
 
 _LATENCY_S: Final = (0.0005, 0.02)
@@ -42,7 +41,7 @@ class Road:
 class SimNetwork:
     """Both directions of HTTP, and the websocket."""
 
-    def __init__(self, dialect: AlpacaDialect, journal: WireJournal, random: Random) -> None:
+    def __init__(self, dialect: Dialect, journal: WireJournal, random: Random) -> None:
         self.dialect = dialect
         self.journal = journal
         self.random = random
@@ -228,6 +227,10 @@ class ServerEnd(_End):
     async def send_bytes(self, frame: bytes) -> None:
         """Send a binary frame."""
         self.send_later(self.peer, WSMessage(WSMsgType.BINARY, frame, None))
+
+    async def send_str(self, frame: str) -> None:
+        """Send a text frame."""
+        self.send_later(self.peer, WSMessage(WSMsgType.TEXT, frame, None))
 
     async def close(self, code: int = 1000) -> None:
         """Hang up."""

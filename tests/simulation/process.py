@@ -1,6 +1,7 @@
 """One gateway process of the world: the real desk, store and adapter, mortal."""
 
 import asyncio
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
@@ -8,11 +9,14 @@ from brokergw.adapters.alpaca.adapter import AlpacaBroker
 from brokergw.adapters.alpaca.config import AlpacaConfig
 from brokergw.desk.desk import Desk
 from brokergw.desk.gates.standard import GateSettings
+from brokergw.desk.live.live import Live
 from brokergw.desk.reconcile.schedule import ReconcileSettings
 from brokergw.desk.reconcile.wiring import ReconcileNeeds
 from brokergw.desk.results import Result
 from brokergw.model.commands import CancelOrder, KeyedCommand, ModifyOrder, SubmitOrder
 from brokergw.model.principal import Caller, Principal
+from brokergw.ports.broker import AdapterFactory
+from brokergw.ports.clock import Clock
 from brokergw.store.connections.leases import SqlLeases
 from brokergw.store.risk.reconciliations import SqlReconciliations
 from brokergw.transport.http import Http
@@ -28,17 +32,31 @@ _COMPARED_EVERY_S: Final = 20.0
 CALLER: Final = Caller(Principal(USER, "key_simulation", frozenset()), "req_simulation")
 
 
+def _alpaca(clock: Clock, http: Http) -> AdapterFactory:
+    return AlpacaBroker(clock, AlpacaConfig.at("http://alpaca.simulated"), http=http)
+
+
 class Process:
     """A gateway, from its start to its death."""
 
-    def __init__(self, name: str, database: SimDatabase, network: SimNetwork, switch: NotedSwitch) -> None:
+    def __init__(
+        self,
+        name: str,
+        database: SimDatabase,
+        network: SimNetwork,
+        switch: NotedSwitch,
+        *,
+        broker: Callable[[Clock, Http], AdapterFactory] = _alpaca,
+        way_to_live: Callable[[Clock], Live] = live_in_memory,
+    ) -> None:
         self.life = Life(name)
         self._store = database.open(self.life)
         clock = VirtualClock(self.life)
         http = Http(transport=network.transport(self.life))
-        catalog = {"alpaca": AlpacaBroker(clock, AlpacaConfig.at("http://alpaca.simulated"), http=http)}
+        factory = broker(clock, http)
+        catalog = {factory.capabilities.broker: factory}
         leases = SqlLeases(self._store.writer.run, self._store.reader, clock, name, shared=False)  # type: ignore[arg-type]
-        gates, live = GateSettings(order_notional_max=Decimal(1_000_000)), live_in_memory(clock)
+        gates, live = GateSettings(order_notional_max=Decimal(1_000_000)), way_to_live(clock)
         self.desk = Desk(
             self._store.journal,
             self._store.connections,

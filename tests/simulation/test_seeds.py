@@ -13,10 +13,12 @@ import structlog
 
 from brokergw.store.database.engine import parse_url, writer_engine
 from brokergw.store.migrations import upgrade
+from tests.simulation.schwab import simulate_schwab, strangers
 from tests.simulation.world import simulate
 
 _SEEDS: Final = 72
 _SEEDS_TOGETHER: Final = 6
+_SCHWAB_SEEDS: Final = (2, 3, 7, 27)
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +51,16 @@ def test_every_promise_holds_in_every_world(first: int, empty_database: Path, tm
         if (found := list(simulate(seed, empty_database, tmp_path).faults()))
     }
     assert not faults, f"replay with `python -m tests.simulation --seed {min(faults)}`: {faults}"
+
+
+@pytest.mark.parametrize("seed", _SCHWAB_SEEDS)
+def test_every_promise_holds_before_a_broker_that_hears_no_id_of_ours(
+    seed: int, empty_database: Path, tmp_path: Path
+) -> None:
+    """Class C: orders known by their content alone are neither doubled nor lost, and none is taken for a stranger's."""
+    history = simulate_schwab(seed, empty_database, tmp_path)
+    faults = [*history.faults(), *strangers(history)]
+    assert not faults, f"replay with `python -m tests.simulation --broker schwab --seed {seed}`: {faults}"
 
 
 def test_a_seed_gives_the_same_world_again(empty_database: Path, tmp_path: Path) -> None:

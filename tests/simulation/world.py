@@ -56,6 +56,9 @@ _STREAM_FAULTS: Final = (FaultName.DUPLICATE_EVENTS, FaultName.REORDERED_EVENTS,
 class World:
     """One seed's world."""
 
+    rests_max = _RESTS_MAX
+    """How often a world is given time to come to rest."""
+
     def __init__(self, seed: int, database_file: Path) -> None:
         self._random = Random(seed)
         self._plan = draw_plan(self._random)
@@ -63,12 +66,20 @@ class World:
         self._database = SimDatabase(database_file, self._random)
         self._faults = Faults()
         self._wire = WireJournal(wall_ns)
-        options = AlpacaOptions(seed=seed, now_ns=wall_ns, sleep=asyncio.sleep, tick_interval_s=None)
-        self._dialect = AlpacaDialect(options, self._faults, self._wire)
+        self._dialect = self._open_broker(seed)
         self.network = SimNetwork(self._dialect, self._wire, self._random)
         self._serving: list[Process] = []
         self._started = 0
         self._switch = NotedSwitch()
+
+    def _open_broker(self, seed: int) -> Any:
+        """Make the dialect of the broker."""
+        options = AlpacaOptions(seed=seed, now_ns=wall_ns, sleep=asyncio.sleep, tick_interval_s=None)
+        return AlpacaDialect(options, self._faults, self._wire)
+
+    def _make_process(self, name: str) -> Process:
+        """Make a gateway that has the broker in its catalog."""
+        return Process(name, self._database, self.network, self._switch)
 
     async def run(self) -> History:
         """Let everything happen, then let it settle, then write down what was."""
@@ -89,7 +100,7 @@ class World:
     async def _come_to_rest(self) -> None:
         """Wait until all that was in doubt has come to its end, which calm weather brings about in time."""
         await _until(self._plan.span_s + _STORM_S)
-        for _ in range(_RESTS_MAX):
+        for _ in range(self.rests_max):
             await asyncio.sleep(_REST_S)
             self._write_down()
             if not any(self._history.faults()):
@@ -102,7 +113,7 @@ class World:
         await self.network.close()
         self._database.close()
 
-    async def _connect(self) -> None:
+    def _connection(self) -> tuple[Connection, Credentials]:
         connection = Connection(
             connection_id="con_simulation",
             user_id=USER,
@@ -114,8 +125,11 @@ class World:
             key_last_four=DEFAULT_KEY[-4:],
             create_time_ns=START_NS,
         )
+        return connection, Credentials(key=DEFAULT_KEY, secret=DEFAULT_SECRET)
+
+    async def _connect(self) -> None:
         store = self._database.open(Life("outside"))
-        await store.connections.add(connection, Credentials(key=DEFAULT_KEY, secret=DEFAULT_SECRET))
+        await store.connections.add(*self._connection())
         store.close()
 
     def _clients(self) -> list[Client]:
@@ -176,7 +190,7 @@ class World:
     async def _start(self) -> Process:
         while True:
             self._started += 1
-            process = Process(f"ins_{self._started}", self._database, self.network, self._switch)
+            process = self._make_process(f"ins_{self._started}")
             try:
                 await asyncio.create_task(process.start())
             except GatewayError:
@@ -229,9 +243,13 @@ class World:
             history.findings = Counter(connection.scalars(select(RECONCILIATIONS.c.finding)))
         history.halts = [reason for *_, reason in self._switch.halts]
         history.wire = list(self._wire)
+        self._see_broker(history)
+
+    def _see_broker(self, history: History) -> None:
+        """Write down what the broker has."""
         (account,) = self._dialect.state()["accounts"]
         history.broker_orders = account["orders"]
-        history.executions = _traded(self._dialect, account["account_id"])
+        history.executions = traded(self._dialect, account["account_id"])
 
 
 async def _until(moment: float) -> None:
@@ -248,12 +266,12 @@ async def _read(process: Process, told: list[LogEvent]) -> None:
             told.extend(event for event in item.page.events if event.kind is EventKind.ORDER)
 
 
-def _traded(dialect: AlpacaDialect, account_id: str) -> dict[str, Decimal]:
+def traded(dialect: Any, account_id: str) -> dict[str, Decimal]:
     """Sum up what each order traded at the broker."""
-    traded: dict[str, Decimal] = defaultdict(Decimal)
+    sums: dict[str, Decimal] = defaultdict(Decimal)
     for execution in dialect.exchange.executions(account_id):
-        traded[execution.order_id] += execution.quantity
-    return traded
+        sums[execution.order_id] += execution.quantity
+    return sums
 
 
 @contextmanager
@@ -277,7 +295,7 @@ def _seeded(seed: int, network: Callable[[], SimNetwork]) -> Iterator[None]:
             global_random.setstate(state)
 
 
-def simulate(seed: int, template: Path, folder: Path) -> History:
+def simulate(seed: int, template: Path, folder: Path, kind: type[World] = World) -> History:
     """Run one seed's world on a copy of an empty database; the same seed gives the same history."""
     file = folder / f"seed-{seed}.db"
     shutil.copyfile(template, file)
@@ -285,7 +303,7 @@ def simulate(seed: int, template: Path, folder: Path) -> History:
     worlds: list[World] = []
 
     async def main() -> History:
-        worlds.append(World(seed, file))
+        worlds.append(kind(seed, file))
         try:
             return await worlds[0].run()
         finally:

@@ -6,6 +6,7 @@ from brokergw.adapters.alpaca import AlpacaBroker, AlpacaConfig, stream_of
 from brokergw.adapters.ctrader import CtraderBroker, CtraderConfig
 from brokergw.adapters.ibkr import LIST_EVERY_S, IbkrBroker, IbkrConfig
 from brokergw.adapters.mock import MockBroker, MockConfig
+from brokergw.adapters.schwab import SchwabBroker, SchwabConfig
 from brokergw.app.settings import Settings
 from brokergw.ports.broker import AdapterFactory
 from brokergw.ports.clock import Clock
@@ -18,6 +19,7 @@ def open_catalog(settings: Settings, clock: Clock) -> Mapping[str, AdapterFactor
         "ctrader": CtraderBroker(clock=clock, config=_ctrader(settings)),
         "ibkr": IbkrBroker(clock=clock, config=_ibkr(settings)),
         "mock": MockBroker(clock=clock, config=_mock(settings)),
+        "schwab": SchwabBroker(clock=clock, config=_schwab(settings)),
     }
 
 
@@ -61,4 +63,13 @@ def _mock(settings: Settings) -> MockConfig:
         latency_s=settings.mock_latency_s,
         reject_rate=settings.mock_reject_rate,
         journal_path=settings.data_dir / "mock.journal" if settings.mock_persistent else None,
+    )
+
+
+def _schwab(settings: Settings) -> SchwabConfig:
+    return SchwabConfig(
+        url=settings.schwab_url,
+        data_url=settings.schwab_data_url,
+        queries_per_minute=settings.schwab_queries_per_minute or None,
+        orders_per_minute=settings.schwab_orders_per_minute or None,
     )

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from brokergw.adapters.alpaca import ALPACA_OAUTH
-from brokergw.adapters.oauth import AKOYA, COINBASE, CTRADER, SCHWAB, TASTYTRADE
+from brokergw.adapters.oauth import AKOYA, COINBASE, CTRADER, TASTYTRADE
+from brokergw.adapters.schwab import SCHWAB_OAUTH
 from brokergw.app.settings import Settings, split_address
 from brokergw.desk.desk import Desk
 from brokergw.desk.oauth.redirect import Redirects
@@ -18,7 +19,7 @@ from brokergw.web.server import WebServer
 
 def oauth_profiles(settings: Settings) -> Mapping[str, OAuthProfile]:
     """Give each broker's profile; one without an adapter is kept for the day when it has one."""
-    every = (_alpaca(settings), SCHWAB, _ctrader(settings), TASTYTRADE, COINBASE, AKOYA)
+    every = (_alpaca(settings), _schwab(settings), _ctrader(settings), TASTYTRADE, COINBASE, AKOYA)
     return {profile.broker: profile for profile in every}
 
 
@@ -56,3 +57,11 @@ def _ctrader(settings: Settings) -> OAuthProfile:
     authorize_url = f"{base}/my/settings/openapi/grantingaccess/"
     endpoints = Endpoints(authorize_url=authorize_url, token_url=f"{base}/apps/token")
     return replace(CTRADER, endpoints=dict.fromkeys(CTRADER.endpoints, endpoints))
+
+
+def _schwab(settings: Settings) -> OAuthProfile:
+    base = settings.schwab_oauth_url.rstrip("/")
+    if not base:
+        return SCHWAB_OAUTH
+    endpoints = Endpoints(authorize_url=f"{base}/v1/oauth/authorize", token_url=f"{base}/v1/oauth/token")
+    return replace(SCHWAB_OAUTH, endpoints=dict.fromkeys(SCHWAB_OAUTH.endpoints, endpoints))

@@ -75,6 +75,7 @@ class Settings(EdgeSettings, IdentitySettings):
     web_listen: str = Field("", description="Address of the web server that takes them; empty serves none.")
     alpaca_oauth_url: str = Field("", description="Another authorization server for Alpaca than its own.")
     ctrader_oauth_url: str = Field("", description="Another authorization server for cTrader than its own.")
+    schwab_oauth_url: str = Field("", description="Another authorization server for Schwab than its own.")
 
     orders_per_minute: int = Field(3_000, ge=1, description="Order calls one user may make in a minute.")
     reads_per_minute: int = Field(12_000, ge=1, description="Reads one user may make in a minute.")
@@ -217,6 +218,14 @@ class Settings(EdgeSettings, IdentitySettings):
     alpaca_data_url: str = Field("https://data.alpaca.markets", description="Alpaca's market data API.")
     alpaca_requests_per_minute: int = Field(
         200, ge=0, description="Alpaca's budget per account until its headers say another; 0 does not count."
+    )
+    schwab_url: str = Field("https://api.schwabapi.com", description="Schwab's Trader API.")
+    schwab_data_url: str = Field("https://api.schwabapi.com", description="Schwab's market data API.")
+    schwab_queries_per_minute: int = Field(
+        120, ge=0, description="Schwab's budget per login for everything but orders; 0 does not count."
+    )
+    schwab_orders_per_minute: int = Field(
+        120, ge=0, description="The budget for orders that the application was registered with; 0 does not count."
     )
 
     ctrader_paper_url: str = Field(

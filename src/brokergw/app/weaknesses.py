@@ -72,6 +72,7 @@ def _surroundings(settings: Settings) -> Iterator[Finding]:
 
 def _addresses(settings: Settings) -> Iterator[Finding]:
     names = ["alpaca_paper_url", "alpaca_live_url", "alpaca_data_url", "ctrader_paper_url", "ctrader_live_url"]
+    names += ["schwab_url", "schwab_data_url"]
     if settings.ibkr_access_code is not None:
         names.append("ibkr_gateway_url")
     for name in names:

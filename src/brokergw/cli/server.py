@@ -134,6 +134,41 @@ def ibkr(
     raise typer.Exit(run("ibkr", host, port, {**options, "market-hours": market_hours, "paced": paced}))
 
 
+@sim.command(epilog="Example: brokergw sim schwab --port 8000 --key 12345678:I0.token")
+def schwab(
+    *,
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
+    key: Annotated[
+        str | None, typer.Option(metavar="NUMBER:TOKEN", help="Its account; a fixed one when left out.")
+    ] = None,
+    oauth_client: Annotated[
+        str | None, typer.Option(metavar="ID:SECRET:REDIRECT_URI", help="An application that may log in.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Brings the same prices back.")] = None,
+    market_hours: Annotated[bool, typer.Option("--market-hours", help="Keep New York's hours.")] = False,
+    rate_limit: Annotated[int | None, typer.Option(min=0, help="Requests a minute; Schwab allows 120.")] = None,
+    tick_interval: Annotated[float | None, typer.Option(min=0, help="Seconds between price ticks.")] = None,
+    journal: Annotated[Path | None, typer.Option(help="Append what arrives on the wire to this file.")] = None,
+) -> None:
+    """Speak Schwab's trader API, market data and streamer over a small exchange, with its authorization server.
+
+    schwab-py, schwabdev and the gateway work against it. Prints one line of JSON with its URLs.
+    """
+    from brokergw.app.simulators import run
+
+    given = {
+        "key": key,
+        "oauth-client": oauth_client,
+        "seed": seed,
+        "rate-limit": rate_limit,
+        "tick-interval": tick_interval,
+        "journal": journal,
+    }
+    options: dict[str, str | bool] = {name: str(value) for name, value in given.items() if value is not None}
+    raise typer.Exit(run("schwab", host, port, {**options, "market-hours": market_hours}))
+
+
 @db.command(epilog="Example: brokergw db upgrade --database-url postgresql://brokergw@db/brokergw")
 def upgrade(database_url: DatabaseUrl = None) -> None:
     """Bring the database to the newest schema."""

@@ -138,8 +138,11 @@ class Exchange:
         )
         return placing.change(self._floor, self._matcher, old, ticket).snapshot()
 
-    def cancel(self, account_id: str, order_id: str) -> None:
-        """Cancel an open order, and its group with it; raises NOT_FOUND or NOT_OPEN."""
+    def cancel(self, account_id: str, order_id: str, *, keep_entry: bool = False) -> None:
+        """Cancel an open order, and its group with it; raises NOT_FOUND or NOT_OPEN.
+
+        With `keep_entry` the cancel of an exit leaves the entry that it belongs to as it is.
+        """
         order = self._working(account_id, order_id)
         if not order.is_open:
             raise Refused(
@@ -148,7 +151,7 @@ class Exchange:
                 order_id=order_id,
                 status=order.status.value,
             )
-        groups.end(self._floor, order, OrderStatus.CANCELED, by_owner=True)
+        groups.end(self._floor, order, OrderStatus.CANCELED, by_owner=True, keep_entry=keep_entry)
 
     def amend(
         self, account_id: str, order_id: str, execution_id: str, *, quantity: Decimal, price: Decimal

@@ -2,7 +2,7 @@
 
 Exits of an entry are HELD until the entry has ended with something filled; then they work, sized to what was filled
 and is still there. When one exit of a pair trades, the other shrinks with it; when one ends, so does the other.
-A cancel by the account's owner anywhere in a group ends the whole group.
+A cancel by the account's owner anywhere in a group ends the whole group, or keeps the entry where a broker does so.
 """
 
 from decimal import Decimal
@@ -13,7 +13,15 @@ from brokergw.exchange.values import ZERO, EventKind, OrderStatus
 from brokergw.model.terms import OrderClass
 
 
-def end(floor: Floor, order: WorkingOrder, status: OrderStatus, *, reason: str = "", by_owner: bool = False) -> None:
+def end(
+    floor: Floor,
+    order: WorkingOrder,
+    status: OrderStatus,
+    *,
+    reason: str = "",
+    by_owner: bool = False,
+    keep_entry: bool = False,
+) -> None:
     """End an order otherwise than by a fill, with what that means for its group."""
     floor.finish(order, status, reason)
     if is_entry(order):
@@ -24,7 +32,7 @@ def end(floor: Floor, order: WorkingOrder, status: OrderStatus, *, reason: str =
         return
     expired = status is OrderStatus.EXPIRED
     _end_all(floor, partners(order), OrderStatus.EXPIRED if expired else OrderStatus.CANCELED)
-    if by_owner and order.parent is not None:
+    if by_owner and order.parent is not None and not (keep_entry and is_entry(order.parent)):
         _end_all(floor, (order.parent,))
 
 

@@ -91,8 +91,9 @@ class Capabilities:
 
     `markets` has the hours of each class of assets; orders for a class without a row are not taken.
     `expiry_days_max` is how far ahead an order's own expiry may lie, None where the broker sets no bound.
-    `visibility_s` is how long an order may take to show in look-ups after the broker has taken it. With
-    `needs_application` the trading protocol itself asks for the OAuth application's id and secret.
+    `visibility_s` is how long an order may take to show in look-ups after the broker has taken it, `entry_early_s` how
+    much too early the broker may tell that it was entered. With `needs_application` the trading protocol itself asks
+    for the OAuth application's id and secret.
     """
 
     broker: str
@@ -109,5 +110,6 @@ class Capabilities:
     markets: Mapping[AssetClass, MarketRules]
     expiry_days_max: int | None = None
     visibility_s: float = 30
+    entry_early_s: float = 0
     requests_per_minute: int | None = None
     needs_application: bool = False

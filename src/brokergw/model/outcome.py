@@ -68,12 +68,14 @@ class Accepted:
 class Rejected:
     """The broker definitively refused: nothing was created or changed.
 
-    `reason` is a canonical word (`INSUFFICIENT_FUNDS`), `broker_code` and `broker_message` the broker's own.
+    `reason` is a canonical word (`INSUFFICIENT_FUNDS`), `broker_code` and `broker_message` the broker's own. `order` is
+    what the broker keeps of the refused order, where it numbers an order before it refuses it.
     """
 
     reason: str
     broker_code: str = ""
     broker_message: str = ""
+    order: BrokerOrder | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from typing import Final, TypeAlias
 from brokergw.sim.dialects.alpaca import DEFAULT_KEY, DEFAULT_SECRET, AlpacaOptions, serve_alpaca
 from brokergw.sim.dialects.ctrader import CtraderOptions, serve_ctrader
 from brokergw.sim.dialects.ibkr import DEFAULT_ACCOUNT, IbkrOptions, serve_ibkr
+from brokergw.sim.dialects.schwab import DEFAULT_NUMBER, DEFAULT_TOKEN, SchwabOptions, serve_schwab
+from brokergw.sim.oauth import AuthorizationServer, Client
 from brokergw.sim.server import SimServer
 
 Begin: TypeAlias = Callable[[str, int], Awaitable[SimServer]]
@@ -86,6 +88,33 @@ def _ibkr(chosen: argparse.Namespace) -> Begin:
     return lambda host, port: serve_ibkr(host, port, options)
 
 
+def _schwab(chosen: argparse.Namespace) -> Begin:
+    pairs = dict(_pair(text) for text in chosen.key) or {DEFAULT_NUMBER: DEFAULT_TOKEN}
+    options = SchwabOptions(
+        logins={f"login of {number}": (number,) for number in pairs},
+        tokens={token: f"login of {number}" for number, token in pairs.items()},
+        authorization=_authorization(chosen, f"login of {next(iter(pairs))}"),
+        seed=chosen.seed,
+        always_open=not chosen.market_hours,
+        queries_per_minute=chosen.rate_limit or None,
+        orders_per_minute=chosen.rate_limit or None,
+        tick_interval_s=chosen.tick_interval or None,
+        journal_file=chosen.journal,
+    )
+    return lambda host, port: serve_schwab(host, port, options)
+
+
+def _authorization(chosen: argparse.Namespace, login: str) -> AuthorizationServer | None:
+    """Make Schwab's authorization server for one application, where one is named."""
+    if not chosen.oauth_client:
+        return None
+    client_id, secret, redirect_uri = [*chosen.oauth_client.split(":", 2), "", ""][:3]
+    if not client_id or not secret or not redirect_uri:
+        raise ValueError("--oauth-client takes ID:SECRET:REDIRECT_URI")
+    client = Client(client_id=client_id, client_secret=secret, redirect_uris=(redirect_uri,), account=login)
+    return AuthorizationServer.named("schwab", client)
+
+
 def _pair(text: str) -> tuple[str, str]:
     key, _, secret = text.partition(":")
     if not key or not secret:
@@ -102,7 +131,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
     parser.add_argument("--print-url", action="store_true", help="print one line of JSON with the URLs when ready")
     parser.add_argument(
-        "--key", action="append", default=[], metavar="KEY_ID:SECRET", help="an account; may be repeated"
+        "--key",
+        action="append",
+        default=[],
+        metavar="KEY_ID:SECRET",
+        help="an account (schwab: NUMBER:TOKEN); may be repeated",
+    )
+    parser.add_argument(
+        "--oauth-client", default="", metavar="ID:SECRET:REDIRECT_URI", help="schwab: an application that may log in"
     )
     parser.add_argument("--account", default=DEFAULT_ACCOUNT, help="the account (ibkr)")
     parser.add_argument("--paced", action="store_true", help="count requests as the broker does (ibkr)")
@@ -122,6 +158,7 @@ _OPENERS: Final[dict[str, Callable[[argparse.Namespace], Begin]]] = {
     "alpaca": _alpaca,
     "ctrader": _ctrader,
     "ibkr": _ibkr,
+    "schwab": _schwab,
 }
 
 

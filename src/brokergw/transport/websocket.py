@@ -107,11 +107,14 @@ class _Socket:
 
 
 class SupervisedLink:
-    """One websocket endpoint, connected for as long as somebody listens."""
+    """One websocket endpoint, connected for as long as somebody listens.
+
+    `url` may be asked for anew before each connect; who cannot tell it raises LinkError.
+    """
 
     def __init__(
         self,
-        url: str,
+        url: str | Callable[[], Awaitable[str]],
         *,
         clock: Clock,
         greet: Callable[[Wire], Awaitable[None]],
@@ -206,9 +209,10 @@ class SupervisedLink:
                     await raw.close()
 
     async def _connect(self, session: aiohttp.ClientSession) -> aiohttp.ClientWebSocketResponse:
+        url = self._url if isinstance(self._url, str) else await self._url()
         try:
             return await session.ws_connect(
-                self._url,
+                url,
                 headers=self._headers,
                 autoping=False,
                 max_msg_size=_FRAME_BYTES_MAX,

@@ -83,6 +83,10 @@ class Bench(ABC):
     unknown = "ZZZZ"
     option = "AAPL270115C00230000"
     spread = ("AAPL270115C00230000", "AAPL270115P00230000")
+    missing = "00000000-0000-4000-8000-000000000000"
+    """The id of an order that the broker never gave out, in the form of its ids."""
+    entry_step_s = 0.002
+    """How far apart orders must be entered for the broker's own times to tell them apart."""
     secrets: tuple[str, ...] = ()
     refusing: frozenset[int] = frozenset()
     """The statuses that are a refusal by themselves, whatever comes with them (NETWORK)."""

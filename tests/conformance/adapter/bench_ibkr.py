@@ -60,6 +60,7 @@ class IbkrBench(Bench):
     secrets = (CODE,)
     throwing_away = frozenset({401, 429})
     closes_by = "POST"
+    quantity_step = Decimal(1)
 
     def __init__(self, server: SimServer) -> None:
         assert isinstance(server.dialect, IbkrDialect)

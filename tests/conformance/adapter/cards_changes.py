@@ -12,8 +12,6 @@ from tests.conformance.adapter.card import card
 from tests.conformance.adapter.steps import accepted, buy, eventually, new_id, place, reach, rejected, resting, show
 from tests.fixtures.permits import permit
 
-MISSING = "00000000-0000-4000-8000-000000000000"
-
 
 @card("C63", Feature.MODIFY)
 async def change_of_price_and_quantity(bench: Bench, broker: BrokerAdapter) -> None:
@@ -74,7 +72,7 @@ async def cancel_of_a_filled_order(bench: Bench, broker: BrokerAdapter) -> None:
 @card("C68")
 async def cancel_of_an_unknown_order(bench: Bench, broker: BrokerAdapter) -> None:
     """A cancel of what the broker does not know is refused as not found."""
-    rejected(await broker.cancel_order(MISSING), "NOT_FOUND")
+    rejected(await broker.cancel_order(bench.missing), "NOT_FOUND")
 
 
 @card("C69")

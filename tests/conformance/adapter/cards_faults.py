@@ -8,7 +8,7 @@ from brokergw.model.outcome import Absent, Found, NotSent, Unknown
 from brokergw.ports.broker import BrokerAdapter
 from tests.conformance.adapter.bench import Ability, Bench, Mishap
 from tests.conformance.adapter.card import card
-from tests.conformance.adapter.steps import new_id, place, reach, resting
+from tests.conformance.adapter.steps import look_for, new_id, place, reach, resting
 from tests.fixtures.permits import permit
 
 
@@ -18,7 +18,7 @@ async def taken_but_unknown(bench: Bench, broker: BrokerAdapter, mishap: Mishap)
     bench.mishap(mishap)
     assert isinstance(await broker.submit_order(permit(client_order_id), terms), Unknown)
     assert bench.sent() == 1
-    lookup = await broker.find_order(client_order_id)
+    lookup = await look_for(bench, broker, client_order_id, terms)
     assert isinstance(lookup, Found)
     assert lookup.order.terms == terms
     assert bench.at_broker(client_order_id) == 1
@@ -149,6 +149,6 @@ async def absent_after_not_taken(bench: Bench, broker: BrokerAdapter) -> None:
     client_order_id = new_id()
     bench.mishap(Mishap.ERROR_BEFORE)
     assert isinstance(await broker.submit_order(permit(client_order_id), resting(bench.stock)), Unknown)
-    assert await broker.find_order(client_order_id) == Absent()
+    assert await look_for(bench, broker, client_order_id, resting(bench.stock)) == Absent()
     await broker.submit_order(permit(client_order_id), resting(bench.stock))
     assert bench.at_broker(client_order_id) == 1

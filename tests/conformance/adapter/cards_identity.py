@@ -98,7 +98,7 @@ async def get_by_broker_id(bench: Bench, broker: BrokerAdapter) -> None:
     """The broker's own id finds the order, and an id the broker never gave finds none."""
     order = await place(broker, resting(bench.stock))
     assert (await show(broker, order.broker_order_id)).client_order_id == order.client_order_id
-    assert await broker.get_order("00000000-0000-4000-8000-000000000000") == Absent()
+    assert await broker.get_order(bench.missing) == Absent()
 
 
 @card("C110", Feature.FIND_BY_CLIENT_ORDER_ID, Ability.NETWORK)

@@ -10,7 +10,19 @@ from brokergw.model.terms import Leg, OrderClass, OrderTerms, OrderType, Positio
 from brokergw.ports.broker import BrokerAdapter
 from tests.conformance.adapter.bench import Bench
 from tests.conformance.adapter.card import card
-from tests.conformance.adapter.steps import PRICE, Listener, buy, market, new_id, place, reach, resting, show
+from tests.conformance.adapter.steps import (
+    PRICE,
+    Listener,
+    accepted,
+    buy,
+    market,
+    new_id,
+    place,
+    reach,
+    resting,
+    show,
+    told_as,
+)
 from tests.fixtures.permits import permit
 
 HOUR_NS = 3600 * 10**9
@@ -20,9 +32,11 @@ LIVE = (State.ACKED, State.WORKING)
 async def rests(bench: Bench, broker: BrokerAdapter, terms: OrderTerms) -> BrokerOrder:
     """Place an order that cannot trade, and insist that the broker tells it back as it was meant."""
     client_order_id = new_id()
-    await broker.submit_order(permit(client_order_id), terms)
+    placed = accepted(await broker.submit_order(permit(client_order_id), terms))
     assert bench.at_broker(client_order_id) == 1
-    (order,) = [each for each in await broker.get_open_orders() if each.client_order_id == client_order_id]
+    listed = await broker.get_open_orders()
+    (order,) = [each for each in listed if each.broker_order_id == placed.broker_order_id]
+    assert order.client_order_id == told_as(bench, client_order_id)
     assert order.terms == terms
     assert order.state in LIVE
     assert order.cum_quantity == 0

@@ -20,6 +20,7 @@ SECOND_NS = 10**9
 async def order_history(bench: Bench, broker: BrokerAdapter) -> None:
     """The history of a span has the orders submitted in it, in any state, oldest first, and no others."""
     await buy(bench, broker, "1")
+    await bench.clock.sleep(bench.entry_step_s)
     between_ns = bench.clock.now_ns()
     await bench.clock.sleep(0.002)
     filled = await buy(bench, broker, "2")
@@ -61,7 +62,7 @@ async def fills_of_an_unfilled_order(bench: Bench, broker: BrokerAdapter) -> Non
 async def transactions(bench: Bench, broker: BrokerAdapter) -> None:
     """The account's history has each trade with its sign and order, newest first, and the money it began with."""
     bought = await buy(bench, broker)
-    await bench.clock.sleep(0.002)
+    await bench.clock.sleep(bench.entry_step_s)
     sold = await place(broker, market(bench.stock, Side.SELL, "4"))
     await reach(bench, broker, sold.broker_order_id, State.FILLED)
     lines = await broker.transactions(bench.clock.now_ns() - 3600 * SECOND_NS, bench.clock.now_ns() + SECOND_NS)

@@ -8,7 +8,7 @@ from brokergw.model.terms import OrderTerms, Side
 from brokergw.ports.broker import BrokerAdapter
 from tests.conformance.adapter.bench import Bench
 from tests.conformance.adapter.card import card
-from tests.conformance.adapter.steps import market, new_id, rejected, resting
+from tests.conformance.adapter.steps import look_for, market, new_id, rejected, resting
 from tests.fixtures.permits import permit
 
 
@@ -17,7 +17,7 @@ async def refuses(bench: Bench, broker: BrokerAdapter, terms: OrderTerms, reason
     client_order_id = new_id()
     rejected(await broker.submit_order(permit(client_order_id), terms), reason)
     assert bench.at_broker(client_order_id) == 0
-    assert await broker.find_order(client_order_id) == Absent()
+    assert await look_for(bench, broker, client_order_id, terms) == Absent()
 
 
 @card("C35")

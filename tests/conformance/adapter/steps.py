@@ -9,8 +9,10 @@ from decimal import Decimal
 from itertools import count
 from typing import Any, Self, TypeVar
 
+from brokergw.model.capability import Feature
 from brokergw.model.lifecycle import State
 from brokergw.model.outcome import (
+    Absent,
     Accepted,
     BrokerEvent,
     BrokerFill,
@@ -18,6 +20,7 @@ from brokergw.model.outcome import (
     FeedDown,
     FeedUp,
     Found,
+    Lookup,
     OrderReport,
     Outcome,
     Rejected,
@@ -89,6 +92,26 @@ async def show(broker: BrokerAdapter, order_id: str) -> BrokerOrder:
     lookup = await broker.get_order(order_id)
     assert isinstance(lookup, Found), lookup
     return lookup.order
+
+
+async def look_for(bench: Bench, broker: BrokerAdapter, client_order_id: str, terms: OrderTerms) -> Lookup:
+    """Look one of our orders up as its broker allows: by our id, or by its content in the lists.
+
+    A record of an order that the broker refused is no order.
+    """
+    if Feature.FIND_BY_CLIENT_ORDER_ID in bench.capabilities.features:
+        return await broker.find_order(client_order_id)
+    now_ns = bench.clock.now_ns()
+    history = await broker.order_history(now_ns - 3600 * 10**9, now_ns + 60 * 10**9)
+    seen = {order.broker_order_id: order for order in (*await broker.get_open_orders(), *history)}
+    alike = [o for o in seen.values() if o.terms == terms and o.state is not State.REJECTED_BY_BROKER]
+    assert len(alike) <= 1
+    return Found(alike[0]) if alike else Absent()
+
+
+def told_as(bench: Bench, client_order_id: str) -> str:
+    """Give the client order id that a broker tells back: none where it never hears of ours."""
+    return client_order_id if Feature.FIND_BY_CLIENT_ORDER_ID in bench.capabilities.features else ""
 
 
 async def reach(bench: Bench, broker: BrokerAdapter, order_id: str, *states: State) -> BrokerOrder:

@@ -21,6 +21,7 @@ from tests.conformance.adapter.bench_alpaca import alpaca_bench
 from tests.conformance.adapter.bench_ctrader import ctrader_bench
 from tests.conformance.adapter.bench_ibkr import ibkr_bench
 from tests.conformance.adapter.bench_mock import mock_bench
+from tests.conformance.adapter.bench_schwab import schwab_bench
 from tests.conformance.adapter.card import CARDS
 from tests.conformance.adapter.steps import PRICE, market_time
 from tests.reasons import SkipReason, skip
@@ -30,6 +31,7 @@ BENCHES: dict[str, Callable[[], AbstractAsyncContextManager[Bench]]] = {
     "alpaca": alpaca_bench,
     "ctrader": ctrader_bench,
     "ibkr": ibkr_bench,
+    "schwab": schwab_bench,
 }
 
 

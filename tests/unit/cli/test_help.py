@@ -31,6 +31,7 @@ def test_the_verbs_of_the_product_are_there() -> None:
             "sim alpaca",
             "sim ctrader",
             "sim ibkr",
+            "sim schwab",
             "db upgrade",
             "db restored",
             "brokers",

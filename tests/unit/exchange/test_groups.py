@@ -172,3 +172,12 @@ def test_a_group_that_makes_no_sense_is_refused(trader: Trader, terms: dict[str,
     """A group with an exit missing, too many, on the wrong side or unable to rest is refused by its field."""
     refused = trader.refusal(trader.buy, 10, **(BRACKET | terms))
     assert (refused.code, refused.facts["field"]) == (RefusalCode.INVALID_TERMS, field)
+
+
+@pytest.mark.parametrize("status", ["NEW", "CANCELED"])
+def test_a_cancelled_exit_may_leave_its_entry(trader: Trader, status: str) -> None:
+    """Where a broker has it so, the cancel of an exit ends its partner and not the entry."""
+    entry = trader.buy(10, limit_price="190", **BRACKET)
+    profit, loss = trader.legs(entry)
+    trader.exchange.cancel(entry.account_id, profit.order_id, keep_entry=status == "NEW")
+    assert statuses(trader, entry, profit, loss) == [status, "CANCELED", "CANCELED"]

@@ -22,6 +22,24 @@ def test_a_process_prints_its_urls_and_ends_on_sigterm() -> None:
         assert sim.control("GET", "state")["ticking"] is True
 
 
+def test_a_schwab_process_serves_its_accounts() -> None:
+    """`python -m brokergw.sim schwab` takes account numbers with their tokens, and an application that may log in."""
+    application = "app:secret:https://127.0.0.1"
+    with sim_in_process("--key", "11112222:I0.one", "--oauth-client", application, dialect="schwab") as sim:
+        request = urllib.request.Request(  # noqa: S310 - loopback
+            f"{sim.url}/trader/v1/accounts/accountNumbers", headers={"Authorization": "Bearer I0.one"}
+        )
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - loopback
+            assert [row["accountNumber"] for row in json.load(answer)] == ["11112222"]
+        assert sim.control("GET", "state")["dialect"] == "schwab"
+
+
+def test_a_malformed_application_ends_the_program_with_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2 and one line that says what is wrong."""
+    assert main(["schwab", "--oauth-client", "app:secret"]) == 2
+    assert "REDIRECT_URI" in capsys.readouterr().err
+
+
 def test_a_malformed_key_ends_the_program_with_words(capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 2 and one line that says what is wrong."""
     assert main(["alpaca", "--key", "nosecret"]) == 2

@@ -265,3 +265,18 @@ async def test_a_reader_that_falls_behind_loses_the_link() -> None:
                 if isinstance(event, LinkLost):
                     break
     assert events[1:] == [*(Frame(str(number)) for number in range(10)), LinkLost("the reader fell behind")]
+
+
+async def test_an_address_may_be_asked_for_anew() -> None:
+    """Where the server is may change with each connect; while nobody can tell, the link is lost and tried again."""
+    told: list[str | None] = [None]
+
+    async def where() -> str:
+        if (address := told.pop()) is None:
+            raise LinkError("nobody knows where")
+        return address
+
+    async with speaking(idle) as url:
+        told.insert(0, url)
+        events = await collect(SupervisedLink(where, clock=HastyClock(20), greet=no_greeting), 2)
+    assert events == [LinkLost("nobody knows where"), LinkOpened()]

@@ -3,7 +3,6 @@
 from brokergw.adapters.oauth.akoya import AKOYA
 from brokergw.adapters.oauth.coinbase import COINBASE
 from brokergw.adapters.oauth.ctrader import CTRADER
-from brokergw.adapters.oauth.schwab import SCHWAB
 from brokergw.adapters.oauth.tastytrade import TASTYTRADE
 
-__all__ = ["AKOYA", "COINBASE", "CTRADER", "SCHWAB", "TASTYTRADE"]
+__all__ = ["AKOYA", "COINBASE", "CTRADER", "TASTYTRADE"]

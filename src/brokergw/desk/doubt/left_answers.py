@@ -13,10 +13,12 @@ import structlog
 
 from brokergw.desk.record import decisions
 from brokergw.desk.record.endings import submit_scope
+from brokergw.desk.record.matching import contradictions
 from brokergw.desk.record.recorder import Recorder, Step
 from brokergw.desk.record.transitions import leg_orders, merge
-from brokergw.desk.sessions import Sessions
+from brokergw.desk.sessions import Session, Sessions
 from brokergw.desk.telling import own_audit
+from brokergw.model.capability import ResolutionClass
 from brokergw.model.errors import GatewayError
 from brokergw.model.events import AuditRow
 from brokergw.model.lifecycle import UNRESOLVED, State
@@ -79,7 +81,7 @@ class LeftAnswers:
         lookup = await session.adapter.get_order(broker_order_id)
         if isinstance(lookup, Inconclusive):
             return False
-        if isinstance(lookup, Found) and lookup.order.client_order_id == order.broker_client_order_id:
+        if isinstance(lookup, Found) and _is_ours(session, order, lookup.order):
             await self._recorder.write(order, partial(self._merged, seen=lookup.order, evidence=evidence))
             log.info("an order was found by the answer left over", order_id=order.order_id)
         else:
@@ -101,6 +103,13 @@ class LeftAnswers:
 
     def _noted(self, order: Order, *, evidence: Evidence) -> Step:
         return Step(order=None, audit=(_audit(order, evidence, self._clock.now_ns()),))
+
+
+def _is_ours(session: Session, order: Order, seen: BrokerOrder) -> bool:
+    """Tell whether what the broker has under the id that it answered with is the order, by its id or by its terms."""
+    if session.capabilities.resolution is ResolutionClass.BY_CONTENT:
+        return not contradictions(order, seen)
+    return seen.client_order_id == order.broker_client_order_id
 
 
 def _accepted_as(evidence: Evidence) -> str:

@@ -21,6 +21,7 @@ from brokergw.ports.clock import Clock
 
 _AT_ONCE_MAX: Final = 4
 _LIST_EVERY_S: Final = 1.0
+_SECOND_NS: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,9 @@ class Search:
 
     async def _by_content(self, order: Order) -> Sighting:
         """Find an order with our terms, entered when ours may have been, and not on record as another one."""
-        seen = await self._everything_since(permit_ns(order) - EARLY_NS)
-        alike = [each for each in seen if same_content(order, each)]
+        early_ns = EARLY_NS + round(self._session.capabilities.entry_early_s * _SECOND_NS)
+        seen = await self._everything_since(permit_ns(order) - early_ns)
+        alike = [each for each in seen if same_content(order, each, early_ns=early_ns)]
         sighting = _one_of([each for each in alike if await self._is_free(order, each)])
         if isinstance(sighting, Found) and self._clock.now_ns() < permit_ns(order) + LATE_NS:
             # A second one may still be entered; a match by content is believed once none can be.

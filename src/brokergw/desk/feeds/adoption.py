@@ -32,7 +32,7 @@ from brokergw.ports.notifier import Notifier
 _SENDS_WAIT_S: Final = 30.0
 _OTHERS_WAIT_S: Final = 5.0
 _OTHERS_POLL_S: Final = 0.1
-_MAY_BE_OURS: Final = UNRESOLVED | {State.SENDING, State.CONFIRM_PENDING}
+_MAY_BE_OURS: Final = UNRESOLVED | {State.SENDING, State.CONFIRM_PENDING, State.PENDING_MODIFY}
 _SENDING: Final = frozenset({State.SENDING})
 
 log = structlog.get_logger(__name__)
@@ -85,7 +85,9 @@ class Adoption:
         return order if order is not None else await self.adopt(session, seen, event_time_ns)
 
     async def maybe_ours(self, session: Session, seen: BrokerOrder) -> bool:
-        """Tell whether an order in doubt could be this one, at a broker that does not repeat our ids."""
+        """Tell whether an order in doubt could be this one, or one that is being changed become it, at a broker that
+        does not repeat our ids.
+        """
         if session.capabilities.resolution is ResolutionClass.BY_CLIENT_ID:
             return False
         own = session.connection

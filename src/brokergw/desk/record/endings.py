@@ -1,15 +1,16 @@
-"""How a doubt ends: the next version of the order, and what goes on the record with it."""
+"""How an order ends by a refusal, and a doubt: the next version of the order, and what goes on the record with it."""
 
 from dataclasses import dataclass
 from typing import Final
 
 from brokergw.desk.record import decisions
 from brokergw.desk.record.transitions import move
-from brokergw.desk.telling import not_placed, own_audit
+from brokergw.desk.telling import BROKER_MESSAGE_LENGTH_MAX, not_placed, own_audit
 from brokergw.model.errors import Reason
 from brokergw.model.events import AuditRow
 from brokergw.model.lifecycle import BROKER_TRUTH, UNRESOLVED, State, is_terminal
 from brokergw.model.order import Order
+from brokergw.model.outcome import Rejected
 from brokergw.ports.journal import Decision, KeyScope
 
 EVIDENCE_LENGTH_MAX: Final = 1_000
@@ -20,6 +21,23 @@ _DOUBTED: Final = UNRESOLVED | _BELIEVED_ABSENT
 def submit_scope(order: Order) -> KeyScope:
     """Name the key under which an order was submitted."""
     return KeyScope(order.user_id, "SubmitOrder", order.idempotency_key.lower())
+
+
+def refused(order: Order, outcome: Rejected, now_ns: int) -> Order:
+    """Give the order once its broker has refused it, under the id that the broker keeps it by, where it does."""
+    known, ids = outcome.order, order.broker_order_ids
+    if known is not None and known.broker_order_id not in ids:
+        # Or the broker's record of it would be taken for a stranger's order.
+        ids = (*ids, known.broker_order_id)
+    return move(
+        order,
+        State.REJECTED_BY_BROKER,
+        now_ns,
+        rejected_by="BROKER",
+        reject_reason=outcome.reason,
+        broker_message=outcome.broker_message[:BROKER_MESSAGE_LENGTH_MAX],
+        broker_order_ids=ids,
+    )
 
 
 def absent(order: Order, state: State, now_ns: int) -> tuple[Order, Decision, AuditRow]:

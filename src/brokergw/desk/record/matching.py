@@ -59,10 +59,11 @@ def may_take(order: Order, seen: BrokerOrder) -> bool:
     return order.state is not State.MANUAL and not contradictions(order, seen)
 
 
-def same_content(order: Order, seen: BrokerOrder) -> bool:
+def same_content(order: Order, seen: BrokerOrder, *, early_ns: int = EARLY_NS) -> bool:
     """Tell whether an order at the broker has the terms of ours, and was entered when ours may have been.
 
-    For brokers that carry no id of ours. The times are the broker's own entry time and our permit.
+    For brokers that carry no id of ours. The times are the broker's own entry time, which may lie `early_ns` before
+    our permit, and our permit.
     """
     ours, told = order.terms, seen.terms
     permitted = permit_ns(order)
@@ -71,7 +72,7 @@ def same_content(order: Order, seen: BrokerOrder) -> bool:
         and (ours.quantity, ours.notional) == (told.quantity, told.notional)
         and (ours.limit_price, ours.stop_price) == (told.limit_price, told.stop_price)
         and ours.time_in_force is told.time_in_force
-        and permitted - EARLY_NS <= seen.submit_time_ns <= permitted + LATE_NS
+        and permitted - early_ns <= seen.submit_time_ns <= permitted + LATE_NS
     )
 
 

@@ -10,6 +10,7 @@ from brokergw.desk.keys.recall import ATTEMPTS_MAX, in_progress, key_expired, sc
 from brokergw.desk.keys.sends import sent
 from brokergw.desk.record import decisions
 from brokergw.desk.record.admission import nothing_to_undo
+from brokergw.desk.record.endings import refused
 from brokergw.desk.record.matching import may_take
 from brokergw.desk.record.recorder import Step
 from brokergw.desk.record.refused import denial_of
@@ -17,7 +18,6 @@ from brokergw.desk.record.transitions import adopt, leg_orders, move, order_even
 from brokergw.desk.results import Cleared, OrderResult, Result
 from brokergw.desk.sessions import Session
 from brokergw.desk.telling import (
-    BROKER_MESSAGE_LENGTH_MAX,
     broker_refusal,
     denial_in_words,
     judged_by,
@@ -364,14 +364,7 @@ def answered(order: Order, attempt: int, outcome: Outcome, now_ns: int) -> Order
         return None
     match outcome:
         case Rejected() if order.state is State.SENDING or order.state in UNRESOLVED - {State.MANUAL}:
-            return move(
-                order,
-                State.REJECTED_BY_BROKER,
-                now_ns,
-                rejected_by="BROKER",
-                reject_reason=outcome.reason,
-                broker_message=outcome.broker_message[:BROKER_MESSAGE_LENGTH_MAX],
-            )
+            return refused(order, outcome, now_ns)
         case NotSent() if order.state is State.SENDING:
             return move(order, State.NOT_SENT, now_ns)
         case Unknown() if order.state is State.SENDING:

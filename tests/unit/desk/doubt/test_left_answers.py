@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from brokergw.desk.desk import Desk
+from brokergw.model.capability import ResolutionClass
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Order
@@ -191,3 +194,19 @@ async def test_an_answer_that_reached_the_record_is_forgotten_beside_it(
         assert (await call).order.state is State.WORKING
     assert shelf.kept == []
     assert len(shelf.seen) == (0 if broken else 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"), [({}, State.WORKING), ({"quantity": Decimal(9)}, State.IN_DOUBT)], ids=str
+)
+async def test_an_answer_left_over_is_confirmed_by_content_where_no_id_of_ours_is_kept(
+    bench: Bench, shelf: Shelf, changes: dict[str, Any], state: State
+) -> None:
+    """C13, class C: what the broker has under the id of its answer is ours by its terms, and by nothing else."""
+    bench.broker.capabilities = replace(bench.broker.capabilities, resolution=ResolutionClass.BY_CONTENT)
+    order = await answered_while_away(bench, shelf, accepted)
+    _, terms = bench.broker.sent[0]
+    bench.broker.get = lambda name: Found(broker_order("", replace(terms, **changes), broker_order_id=name))
+    async with next_process(bench, shelf):
+        await bench.clock.pass_time(0.1)
+        assert bench.journal.by_id[order.order_id].state is state

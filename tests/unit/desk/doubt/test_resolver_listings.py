@@ -147,3 +147,15 @@ async def test_what_may_be_the_order_in_doubt_is_not_taken_for_a_stranger(bench:
     await bench.clock.pass_time(160)
     assert set(bench.journal.by_id) == {order.order_id}
     assert stands(bench, order).broker_order_id == "b-1"
+
+
+@pytest.mark.parametrize(("early_s", "state"), [(4, State.WORKING), (5, State.WORKING), (6, State.RESOLVED_ABSENT)])
+async def test_a_broker_may_tell_entries_too_early(bench: Bench, early_s: int, state: State) -> None:
+    """Class C: an entry up to `entry_early_s` before all other tolerance is ours, one before that is not."""
+    bench.broker.capabilities = replace(bench.broker.capabilities, entry_early_s=2)
+    order = await doubtful(bench, ResolutionClass.BY_CONTENT)
+    told = seen(bench, order)
+    told = replace(told, submit_time_ns=told.submit_time_ns - early_s * SECOND)
+    bench.broker.open_now = lambda: [told]
+    await bench.clock.pass_time(240)
+    assert stands(bench, order).state is state

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from brokergw.model.capability import ResolutionClass
 from brokergw.model.errors import Reason
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Order, Origin
@@ -262,3 +263,16 @@ async def test_two_sweeps_side_by_side_write_once(bench: Bench, world: World) ->
     await asyncio.gather(bench.clock.pass_time(SWEEP_S), bench.tell(report(half, fill), report(half, fill)))
     assert bench.journal.by_id[order.order_id].cum_quantity == D(4)
     assert len(bench.journal.by_fill_id) == 1
+
+
+@pytest.mark.parametrize(("way", "strangers"), [(ResolutionClass.BY_CONTENT, 0), (ResolutionClass.BY_CLIENT_ID, 1)])
+async def test_what_may_be_a_new_generation_is_not_adopted(
+    bench: Bench, world: World, way: ResolutionClass, strangers: int
+) -> None:
+    """Class C: while a change is on its way, an unknown order of the same symbol and side may be what it made."""
+    order, seen = await working(bench, world)
+    bench.broker.capabilities = replace(bench.broker.capabilities, resolution=way)
+    bench.journal.by_id[order.order_id] = replace(order, state=State.PENDING_MODIFY)
+    await bench.tell(report(replace(seen, broker_order_id="b-9", client_order_id="")))
+    await bench.clock.pass_time(1)
+    assert sum(each.external for each in bench.journal.by_id.values()) == strangers

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from brokergw.adapters.oauth import CTRADER, SCHWAB, TASTYTRADE
+from brokergw.adapters.oauth import CTRADER, TASTYTRADE
+from brokergw.adapters.schwab import SCHWAB_OAUTH
 from brokergw.desk.oauth.redirect import Redirects, is_issuer
 from brokergw.desk.oauth.schedule import claim_life_s, due_ns, end_ahead, granted, send_within_s, tried_in_vain
 from brokergw.model.account import Environment
@@ -17,8 +18,8 @@ BARE = Grant(connection_id="con_1", user_id="usr_1", version=1, authorize_time_n
 
 def test_a_token_is_renewed_at_four_fifths_of_its_life() -> None:
     """At 80 % at the latest, at 78 % at the earliest; of cTrader's four days before the end, at most 4.4."""
-    assert due_ns(SCHWAB, 1_800, 0.0) == 1_440 * NS
-    assert due_ns(SCHWAB, 1_800, 1.0) == 1_404 * NS
+    assert due_ns(SCHWAB_OAUTH, 1_800, 0.0) == 1_440 * NS
+    assert due_ns(SCHWAB_OAUTH, 1_800, 1.0) == 1_404 * NS
     assert due_ns(CTRADER, 2_628_000, 0.0) == (2_628_000 - 4 * DAY_S) * NS
     assert due_ns(CTRADER, 2_628_000, 1.0) == round((2_628_000 - 4.4 * DAY_S) * NS)
     assert due_ns(CTRADER, 3_600, 0.0) == 1_800 * NS
@@ -27,7 +28,7 @@ def test_a_token_is_renewed_at_four_fifths_of_its_life() -> None:
 def test_schwabs_seven_days_count_from_the_login() -> None:
     """A refresh on the sixth day moves the token's end, and not the grant's."""
     later = NOW + 6 * DAY_S * NS
-    grant = granted(BARE, SCHWAB, IssuedTokens(access_token="a", life_s=1_800), later, 0.0)
+    grant = granted(BARE, SCHWAB_OAUTH, IssuedTokens(access_token="a", life_s=1_800), later, 0.0)
     assert grant.access_end_time_ns == later + 1_800 * NS
     assert grant.end_time_ns == NOW + 7 * DAY_S * NS
 
@@ -37,13 +38,13 @@ def test_schwabs_seven_days_count_from_the_login() -> None:
 )
 def test_a_person_hears_a_day_before_schwab_ends(before_ns: int, *, told: bool) -> None:
     """Just above 24 hours nothing, at 24 hours and below a warning in words."""
-    grant = granted(BARE, SCHWAB, IssuedTokens(access_token="a", life_s=1_800), NOW, 0.0)
+    grant = granted(BARE, SCHWAB_OAUTH, IssuedTokens(access_token="a", life_s=1_800), NOW, 0.0)
     assert grant.end_time_ns is not None
-    end = end_ahead(grant, SCHWAB, grant.end_time_ns - before_ns)
+    end = end_ahead(grant, SCHWAB_OAUTH, grant.end_time_ns - before_ns)
     words = "Schwab ends this authorization on 2027-01-22 at 08:00:00 UTC: authorize again"
     assert end == (EndAhead(grant.end_time_ns, words) if told else None)
     ended = replace(grant, state=GrantState.REAUTHORIZATION_REQUIRED)
-    assert end_ahead(ended, SCHWAB, grant.end_time_ns) is None
+    assert end_ahead(ended, SCHWAB_OAUTH, grant.end_time_ns) is None
 
 
 @pytest.mark.parametrize(
@@ -103,11 +104,11 @@ def test_codes_come_by_a_way_that_is_safe(base: str, *, good: bool) -> None:
 
 def test_who_issued_is_who_was_asked() -> None:
     """The name to the letter where it is known, at least the same host where it is not."""
-    assert is_issuer(SCHWAB, Environment.LIVE, "https://api.schwabapi.com/anything")
-    assert not is_issuer(SCHWAB, Environment.LIVE, "http://api.schwabapi.com")
-    assert not is_issuer(SCHWAB, Environment.LIVE, "https://api.schwabapi.com.attacker.test")
+    assert is_issuer(SCHWAB_OAUTH, Environment.LIVE, "https://api.schwabapi.com/anything")
+    assert not is_issuer(SCHWAB_OAUTH, Environment.LIVE, "http://api.schwabapi.com")
+    assert not is_issuer(SCHWAB_OAUTH, Environment.LIVE, "https://api.schwabapi.com.attacker.test")
     named = replace(
-        SCHWAB,
+        SCHWAB_OAUTH,
         endpoints={Environment.LIVE: Endpoints(authorize_url="https://a.test", token_url="x", issuer="https://b.test")},
     )
     assert is_issuer(named, Environment.LIVE, "https://b.test")
@@ -120,7 +121,7 @@ def test_who_issued_is_who_was_asked() -> None:
 )
 def test_whoever_comes_next_is_there_before_a_repeat_is_no_longer_forgiven(grace_s: int, life_s: int) -> None:
     """A claim ends within a broker's grace, never before its own refresh has, and never later than any other."""
-    life = claim_life_s(replace(SCHWAB, reuse_grace_s=grace_s))
+    life = claim_life_s(replace(SCHWAB_OAUTH, reuse_grace_s=grace_s))
     assert life == life_s
     assert 0 < send_within_s(life) <= 10
     assert send_within_s(life) + 13 <= life

@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from brokergw.adapters.oauth import AKOYA, CTRADER, SCHWAB
+from brokergw.adapters.oauth import AKOYA, CTRADER
+from brokergw.adapters.schwab import SCHWAB_OAUTH
 from brokergw.model.oauth import OAuthProfile
 from brokergw.ports.oauth import TokenRefused, TokenUnknown
 from brokergw.transport.http import Reply
@@ -23,7 +24,7 @@ def reply(document: Any, status: int = 200) -> Reply:
 
 def test_tokens_are_read() -> None:
     """The standard's names, and nothing of them in a repr."""
-    tokens = read_tokens(reply(GIVEN), SCHWAB)
+    tokens = read_tokens(reply(GIVEN), SCHWAB_OAUTH)
     assert (tokens.access_token, tokens.refresh_token, tokens.life_s, tokens.scope) == ("at-1", "rt-1", 1800, "api")
     assert "at-1" not in repr(tokens)
     assert "rt-1" not in repr(tokens)
@@ -39,14 +40,14 @@ def test_other_names_are_read() -> None:
 @pytest.mark.parametrize(
     ("document", "status", "profile", "code"),
     [
-        ({"error": "invalid_grant"}, 400, SCHWAB, "invalid_grant"),
-        ({"error": "invalid_client"}, 401, SCHWAB, "invalid_client"),
-        ({"error": "unsupported_token_type", "error_description": "rt-1"}, 400, SCHWAB, "unsupported_token_type"),
+        ({"error": "invalid_grant"}, 400, SCHWAB_OAUTH, "invalid_grant"),
+        ({"error": "invalid_client"}, 401, SCHWAB_OAUTH, "invalid_client"),
+        ({"error": "unsupported_token_type", "error_description": "rt-1"}, 400, SCHWAB_OAUTH, "unsupported_token_type"),
         ({"errorCode": "ACCESS_DENIED", "description": "rt-1"}, 200, CTRADER, "ACCESS_DENIED"),
-        ({"error": "token rt-1 is bad"}, 400, SCHWAB, "unreadable"),
-        ({"error": {"code": 7}}, 400, SCHWAB, "unreadable"),
-        ({"error": "x" * 64}, 400, SCHWAB, "x" * 64),
-        ({"error": "x" * 65}, 400, SCHWAB, "unreadable"),
+        ({"error": "token rt-1 is bad"}, 400, SCHWAB_OAUTH, "unreadable"),
+        ({"error": {"code": 7}}, 400, SCHWAB_OAUTH, "unreadable"),
+        ({"error": "x" * 64}, 400, SCHWAB_OAUTH, "x" * 64),
+        ({"error": "x" * 65}, 400, SCHWAB_OAUTH, "unreadable"),
     ],
 )
 def test_a_refusal_tells_its_code_alone(document: Any, status: int, profile: OAuthProfile, code: str) -> None:
@@ -79,12 +80,12 @@ def test_a_refusal_tells_its_code_alone(document: Any, status: int, profile: OAu
 def test_what_is_not_certain_is_unknown(document: Any, status: int) -> None:
     """Failures of the server, pages, and tokens that are none: nobody knows what has happened there."""
     with pytest.raises(TokenUnknown):
-        read_tokens(reply(document, status), SCHWAB)
+        read_tokens(reply(document, status), SCHWAB_OAUTH)
 
 
 def test_the_longest_token_is_taken() -> None:
     """A token of exactly the bound is one."""
-    assert len(read_tokens(reply({**GIVEN, "access_token": "a" * 8192}), SCHWAB).access_token) == 8192
+    assert len(read_tokens(reply({**GIVEN, "access_token": "a" * 8192}), SCHWAB_OAUTH).access_token) == 8192
 
 
 @pytest.mark.parametrize(
@@ -105,4 +106,4 @@ def test_the_longest_token_is_taken() -> None:
 )
 def test_a_life_makes_sense_or_is_not_there(told: Any, life: int | None) -> None:
     """From one second to ten years; anything else is as if it had not been told."""
-    assert read_tokens(reply({**GIVEN, "expires_in": told}), SCHWAB).life_s == life
+    assert read_tokens(reply({**GIVEN, "expires_in": told}), SCHWAB_OAUTH).life_s == life

@@ -90,13 +90,13 @@ class Hours(Sessions):
 class Venue(Exchange):
     """An exchange whose hours can be switched and where trades can be made by hand."""
 
-    def __init__(self, *, seed: int, now_ns: Callable[[], int], doors: Doors) -> None:
+    def __init__(self, *, seed: int, now_ns: Callable[[], int], doors: Doors, refuse_wash_trades: bool = True) -> None:
         # Each life forgets the one before, so no id may come back: whoever trades here keeps a record of them.
         super().__init__(
             seed=seed,
             now_ns=now_ns,
             always_open=doors is Doors.OPEN,
-            refuse_wash_trades=True,
+            refuse_wash_trades=refuse_wash_trades,
             id_salt=str(now_ns()),
         )
         self.hours = self._floor.sessions = Hours(doors)

@@ -10,7 +10,7 @@ from typing import Final
 from brokergw.model.account import Environment
 from brokergw.model.oauth import DAY_S, ClientProof, Endpoints, OAuthProfile
 
-SCHWAB: Final = OAuthProfile(
+SCHWAB_OAUTH: Final = OAuthProfile(
     broker="schwab",
     name="Schwab",
     endpoints={

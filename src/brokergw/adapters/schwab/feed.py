@@ -1,0 +1,179 @@
+"""What happens to one account's orders: rung by the streamer, read from the records.
+
+Theory of operation: the streamer's messages lack executions now and then, and repeat others, so they only ring. Each
+time it rings, and every `poll_s` anyhow, the list of orders that may be open is read, and what stands otherwise than it
+was last told is told: executions once, by the names that the records give them. So what the stream tells and what a
+back-fill tells are the same words about the same thing. When the link opens the list is read before FeedUp; while it is
+down the list is read all the same, but the feed counts as down, since bells may be missing. When the records cannot be
+read for long, the link is given up too: a feed is up only when it is whole.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Final
+
+from brokergw.adapters.schwab.config import SchwabConfig
+from brokergw.adapters.schwab.listing import Listing
+from brokergw.adapters.schwab.mapping import Reading, readings
+from brokergw.adapters.schwab.memory import Told
+from brokergw.adapters.schwab.payloads import Row, Unusable
+from brokergw.adapters.schwab.streamer import Streamer
+from brokergw.model.errors import GatewayError
+from brokergw.model.outcome import BrokerEvent, FeedDown, FeedUp, OrderReport
+from brokergw.ports.clock import Clock
+from brokergw.transport.websocket import Frame, LinkEvent, LinkLost, LinkOpened, SupervisedLink
+
+logger = logging.getLogger(__name__)
+
+_NS: Final = 1_000_000_000
+_FAILURES_MAX: Final = 3
+
+
+class _Tick:
+    """The records are due to be read."""
+
+
+class OrderFeed:
+    """The subscriptions of one connection."""
+
+    def __init__(self, listing: Listing, streamer: Streamer, config: SchwabConfig, clock: Clock) -> None:
+        self._listing = listing
+        self._streamer = streamer
+        self._config = config
+        self._clock = clock
+        self._links: set[SupervisedLink] = set()
+
+    def close(self) -> None:
+        """End every subscription, each of which hears FeedDown and no more."""
+        for link in self._links:
+            link.close()
+
+    async def events(self, since_ns: int) -> AsyncGenerator[BrokerEvent, None]:
+        """Yield reports, FeedUp and FeedDown until `close`."""
+        link = SupervisedLink(
+            self._streamer.locate, clock=self._clock, greet=self._streamer.greet, policy=self._config.link
+        )
+        subscription = _Subscription(link, self._listing, self._streamer, self._clock, self._config, since_ns)
+        happenings: asyncio.Queue[LinkEvent | _Tick | None] = asyncio.Queue()
+        tasks = [asyncio.create_task(self._listen(link, happenings)), asyncio.create_task(self._tick(happenings))]
+        self._links.add(link)
+        try:
+            while (happening := await happenings.get()) is not None:
+                rung: list[LinkEvent | _Tick | None] = [happening]
+                # A trade rings several times, and one look answers them all.
+                while not happenings.empty() and isinstance(rung[-1], Frame | _Tick):
+                    rung.append(happenings.get_nowait())
+                ended = rung[-1] is None
+                for event in await subscription.on([each for each in rung if each is not None]):
+                    yield event
+                if ended:
+                    break
+            tasks[0].result()
+        finally:
+            self._links.discard(link)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _listen(self, link: SupervisedLink, happenings: "asyncio.Queue[LinkEvent | _Tick | None]") -> None:
+        try:
+            async with aclosing(link.listen()) as heard:
+                async for each in heard:
+                    happenings.put_nowait(each)
+        finally:
+            happenings.put_nowait(None)
+
+    async def _tick(self, happenings: "asyncio.Queue[LinkEvent | _Tick | None]") -> None:
+        while True:
+            await self._clock.sleep(self._config.poll_s)
+            if happenings.empty():
+                happenings.put_nowait(_Tick())
+
+
+class _Subscription:
+    """One listener's view of the feed; `_whole_ns` is the time until which it has been told everything."""
+
+    def __init__(
+        self,
+        link: SupervisedLink,
+        listing: Listing,
+        streamer: Streamer,
+        clock: Clock,
+        config: SchwabConfig,
+        since_ns: int,
+    ) -> None:
+        self._link = link
+        self._listing = listing
+        self._streamer = streamer
+        self._clock = clock
+        self._overlap_ns = config.overlap_s * _NS
+        self._whole_ns = since_ns
+        self._told = Told(listing.generations)
+        self._begun = False
+        self._up = False
+        self._why = ""
+        self._failures = 0
+
+    async def on(self, happenings: "list[LinkEvent | _Tick]") -> list[BrokerEvent]:
+        """Turn what happened into what the listener is told."""
+        events: list[BrokerEvent] = []
+        look = False
+        for happening in happenings:
+            match happening:
+                case LinkOpened():
+                    events += await self._opened()
+                case LinkLost(why):
+                    events += self._lost(why)
+                case Frame(data):
+                    heard = self._streamer.read(data)
+                    if heard.ended:
+                        self._link.drop(heard.ended)
+                    look = look or heard.activity
+                case _:
+                    look = True
+        return [*events, *(await self._looked() if look else [])]
+
+    async def _opened(self) -> list[BrokerEvent]:
+        try:
+            missed = await self._look(replayed=True)
+        except GatewayError as error:
+            self._link.drop(f"the back-fill failed: {error.message}")
+            return []
+        up = FeedUp(self._whole_ns)
+        self._up, self._why = True, ""
+        return [*missed, up]
+
+    async def _looked(self) -> list[BrokerEvent]:
+        try:
+            return list(await self._look(replayed=not self._up))
+        except GatewayError as error:
+            self._failures += 1
+            if self._up and self._failures >= _FAILURES_MAX:
+                self._link.drop(f"the records cannot be read: {error.message}")
+            return []
+
+    async def _look(self, *, replayed: bool) -> list[OrderReport]:
+        """Read the records, and give what is new in them, oldest first; raises GatewayError."""
+        began = self._clock.now_ns()
+        since_ns = None if self._begun else max(0, self._whole_ns - self._overlap_ns)
+        rows = await self._listing.recent(since_ns)
+        found = [report for row in rows for reading in self._read(row) for report in self._told.news(reading, since_ns)]
+        self._begun, self._failures, self._whole_ns = True, 0, began
+        found.sort(key=lambda report: report.event_time_ns)
+        return [replace(report, replayed=replayed) for report in found]
+
+    def _read(self, row: Row) -> list[Reading]:
+        """Read a row; one with an undocumented word is left out and logged, so that it cannot silence all others."""
+        try:
+            return readings(row, self._listing.generations)
+        except Unusable as error:
+            logger.warning("order %s cannot be told: %s", row.get("orderId"), error)
+            return []
+
+    def _lost(self, why: str) -> list[BrokerEvent]:
+        known = not self._up and why == self._why
+        self._up, self._why = False, why
+        return [] if known else [FeedDown(why)]

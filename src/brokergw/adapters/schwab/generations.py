@@ -1,0 +1,124 @@
+"""Which order took which one's place.
+
+A change answers with the new order's id, and no row says afterwards which order it replaced. So what our own changes
+told is remembered, and for the rest (changes whose answer was lost, or that an earlier process made) a successor is
+found by content: the one order of the same legs that was entered when the replaced one closed. With two of them, none
+is: an order that lives on under an unknown id is better than one that lives on under a wrong one.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+
+from brokergw.adapters.schwab.executions import executed
+from brokergw.adapters.schwab.mapping import Carried
+from brokergw.adapters.schwab.payloads import Row, as_row, optional_text, rows_in, text, time_ns, whole
+from brokergw.model.order import ZERO
+
+_NS: Final = 1_000_000_000
+_KEPT: Final = 20_000
+_APART_NS: Final = _NS
+"""How far the end of an order and the entry of its successor, one act and two whole seconds, may lie apart."""
+
+
+@dataclass(slots=True)
+class Generations:
+    """The links between orders of one account, as far as they are known."""
+
+    _before: dict[str, str] = field(default_factory=dict)
+    _after: dict[str, str] = field(default_factory=dict)
+    _filled: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    _placed: dict[str, None] = field(default_factory=dict)
+
+    def placed(self, order_id: str) -> None:
+        """Note that an order was placed as a new one: it took nobody's place."""
+        self._placed[order_id] = None
+        if len(self._placed) > _KEPT:
+            del self._placed[next(iter(self._placed))]
+
+    def link(self, before: str, after: str) -> None:
+        """Note that one order took another one's place."""
+        self._before[after], self._after[before] = before, after
+
+    def carried(self, order_id: str) -> Carried:
+        """Give what an order carries over from all generations before it."""
+        quantity, value = ZERO, ZERO
+        name = self._before.get(order_id, "")
+        replaces, seen = name, {order_id}
+        while name and name not in seen:
+            seen.add(name)
+            filled = self._filled.get(name, (ZERO, ZERO))
+            quantity, value = quantity + filled[0], value + filled[1]
+            name = self._before.get(name, "")
+        return Carried(quantity, value, replaces)
+
+    def successor(self, order_id: str) -> str:
+        """Give the order that took an order's place; empty where none is known."""
+        return self._after.get(order_id, "")
+
+    def chain(self, order_id: str) -> list[str]:
+        """Give an order's generations, oldest first, itself last."""
+        names = [order_id]
+        while (before := self._before.get(names[0], "")) and before not in names:
+            names.insert(0, before)
+        return names
+
+    def learn(self, rows: Iterable[Row]) -> None:
+        """Take in what rows tell: what replaced orders had filled, and who took their places."""
+        singles = [single for row in rows for single in singles_in(row)]
+        replaced = [row for row in singles if row.get("status") == "REPLACED"]
+        for row in replaced:
+            self.settle(row)
+        for row in replaced:
+            order_id = whole(row, "orderId")
+            if order_id not in self._after:
+                found = self._named(row) or self._alike(row, singles)
+                if found:
+                    self.link(order_id, found)
+
+    def settle(self, row: Row) -> None:
+        """Note what an order that was replaced had filled."""
+        order_id = whole(row, "orderId")
+        fills = executed(row, order_id).fills
+        quantity = sum((fill.quantity for fill in fills), ZERO)
+        self._filled[order_id] = (quantity, sum((fill.quantity * fill.price for fill in fills), ZERO))
+
+    def _named(self, row: Row) -> str:
+        """Read the successor where the row names one, as the schema lets it."""
+        named = row.get("replacingOrderCollection")
+        orders = [each for each in named if isinstance(each, dict)] if isinstance(named, list) else []
+        return whole(orders[0], "orderId") if len(orders) == 1 else ""
+
+    def _alike(self, old: Row, rows: Sequence[Row]) -> str:
+        if not optional_text(old, "closeTime"):
+            return ""
+        closed = time_ns(old, "closeTime")
+        found = [
+            whole(row, "orderId")
+            for row in rows
+            if int(whole(row, "orderId")) > int(whole(old, "orderId"))
+            and whole(row, "orderId") not in self._before
+            and whole(row, "orderId") not in self._placed
+            and abs(time_ns(row, "enteredTime") - closed) <= _APART_NS
+            and _content(row) == _content(old)
+        ]
+        return found[0] if len(found) == 1 else ""
+
+
+def singles_in(row: Row) -> list[Row]:
+    """Give the orders in a row that have legs: itself, and its children."""
+    own = [row] if row.get("orderLegCollection") else []
+    return own + [single for child in rows_in(row, "childOrderStrategies") for single in singles_in(child)]
+
+
+_SAME: Final = ("duration", "session", "orderType", "orderStrategyType")
+"""What a change leaves as it is."""
+
+
+def _content(row: Row) -> tuple[object, ...]:
+    legs = [
+        (text(as_row(leg.get("instrument")), "symbol"), text(leg, "instruction"))
+        for leg in rows_in(row, "orderLegCollection")
+    ]
+    return (*sorted(legs), *(optional_text(row, name) for name in _SAME))

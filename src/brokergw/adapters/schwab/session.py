@@ -1,0 +1,163 @@
+"""One connection's way to Schwab: bearer tokens, request budgets, and the two kinds of attempt.
+
+An access token lives for half an hour and is renewed behind `AccessTokens`; the login behind it ends after seven days
+whatever is done, and then a person must log in. Orders have a budget of their own beside everything else's.
+"""
+
+from typing import Final
+
+from brokergw.adapters.schwab.config import SchwabConfig
+from brokergw.adapters.schwab.errors import CREDENTIALS, Refusal, Verdict, read_refusal
+from brokergw.model.errors import GatewayError, Reason, Throttled
+from brokergw.model.outcome import Budget, NotSent, Unknown
+from brokergw.ports.broker import BrokerLink, BrokerUnavailable
+from brokergw.ports.clock import Clock
+from brokergw.ports.permit import Permit
+from brokergw.transport.http import Http, NotSentError, Reply, UnknownError
+from brokergw.transport.throttle import Spent, Throttle, retry_after_s, tells_when
+
+BROKER: Final = "schwab"
+_RETRY_S: Final = 1.0
+_REQUESTS_OF_AN_ORDER: Final = 4
+"""What an order asks beside itself: the account, the positions twice, and the order's row."""
+
+
+class Session:
+    """Sends requests as one account."""
+
+    def __init__(self, link: BrokerLink, config: SchwabConfig, http: Http, clock: Clock) -> None:
+        static = "" if link.credentials is None else link.credentials.get("access_token", "")
+        if link.tokens is None and not static:
+            raise GatewayError(
+                Reason.CONNECTION_NOT_USABLE, "a Schwab connection needs a login", metadata={"broker": BROKER}
+            )
+        self._tokens = link.tokens
+        self._static = static
+        self._http = http
+        self._clock = clock
+        self._open = True
+        http.retain()
+        self._base = config.url.rstrip("/")
+        self._data_base = config.data_url.rstrip("/")
+        self._queries = Throttle(
+            config.queries_per_minute, monotonic=clock.monotonic, pace=link.pace, together=_REQUESTS_OF_AN_ORDER
+        )
+        self._orders = Throttle(config.orders_per_minute, monotonic=clock.monotonic, pace=link.pace)
+
+    async def token(self) -> str:
+        """Give the token of the moment; raises as `AccessTokens` does, or CONNECTION_NOT_USABLE once closed."""
+        if not self._open:
+            raise GatewayError(Reason.CONNECTION_NOT_USABLE, "the connection is closed")
+        return self._static if self._tokens is None else await self._tokens.current()
+
+    async def has_another(self, refused: str) -> bool:
+        """Tell whether there is another token than one that was refused."""
+        if self._tokens is None:
+            return False
+        try:
+            return await self._tokens.after(refused) != refused
+        except GatewayError:
+            # What was refused tells the caller enough; the grant's own state tells the rest.
+            return False
+
+    async def close(self) -> None:
+        """Send nothing any more, forget the tokens, and give up the shared pool; may be called again."""
+        if self._open:
+            self._open = False
+            self._tokens, self._static = None, ""
+            await self._http.release()
+
+    def budget(self) -> Budget:
+        """Tell that Schwab tells nothing of its budgets."""
+        return Budget(None, None, None)
+
+    async def command(
+        self, method: str, path: str, content: bytes | None = None, permit: Permit | None = None
+    ) -> Reply | NotSent | Unknown:
+        """Make one attempt at something that changes the account; never repeats it."""
+        try:
+            token = await self._sendable()
+            self._orders.take(cancel=method == "DELETE")
+            reply = await self._http.send(method, self._base + path, _headers(token), content, permit)
+        except (NotSentError, Spent) as error:
+            return NotSent(str(error), error.retry_after_s if isinstance(error, Spent) else None)
+        except UnknownError as error:
+            return Unknown(str(error))
+        except GatewayError as error:
+            return NotSent(error.message)
+        await self._heed(reply, token, self._orders)
+        return reply
+
+    async def query(self, path: str, *, data: bool = False) -> Reply:
+        """Ask for something; gives the answer when its status is 200 or 404.
+
+        A kept-alive connection that had died is tried once more, and so is a token that was refused while there is
+        another one. Raises Throttled, BROKER_CREDENTIALS_REFUSED or BrokerUnavailable.
+        """
+        url = (self._data_base if data else self._base) + path
+        try:
+            reply, token = await self._ask(url)
+            if reply.status == 401 and await self.has_another(token):
+                reply, token = await self._ask(url)
+        except Spent as error:
+            raise Throttled(Reason.BROKER_RATE_LIMITED, BROKER, error.retry_after_s) from error
+        except (NotSentError, UnknownError) as error:
+            raise unavailable(Reason.BROKER_UNREACHABLE, str(error)) from error
+        await self._heed(reply, "", self._queries)
+        if reply.status in {200, 404}:
+            return reply
+        raise self._failed(reply)
+
+    def retry_after(self, reply: Reply) -> float:
+        """Tell how long Schwab wants to be left alone after a 429."""
+        return retry_after_s(reply.headers, self._clock.now_ns(), default=_RETRY_S)
+
+    async def _ask(self, url: str) -> tuple[Reply, str]:
+        token = await self._sendable()
+        self._queries.take()
+        try:
+            return await self._http.send("GET", url, _headers(token)), token
+        except UnknownError as error:
+            if not error.stale:
+                raise
+        return await self._http.send("GET", url, _headers(token)), token
+
+    async def _sendable(self) -> str:
+        if not self._open:
+            raise NotSentError("the connection is closed")
+        return await self.token()
+
+    async def _heed(self, reply: Reply, token: str, throttle: Throttle) -> None:
+        if reply.status == 401 and token:
+            # What is sent next goes out under another token, where there is one.
+            await self.has_another(token)
+        if reply.status == 429:
+            throttle.ban(self.retry_after(reply), cancels=tells_when(reply.headers))
+
+    def _failed(self, reply: Reply) -> GatewayError:
+        refusal = read_refusal(reply, "GET")
+        if reply.status == 429:
+            return Throttled(Reason.BROKER_RATE_LIMITED, BROKER, self.retry_after(reply))
+        if refusal.reason == CREDENTIALS and refusal.verdict is Verdict.NOT_TAKEN:
+            return credentials_refused(refusal)
+        if reply.status >= 500:
+            return unavailable(Reason.BROKER_UNREACHABLE, f"HTTP {reply.status}")
+        return unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"HTTP {reply.status} {refusal.message}".rstrip())
+
+
+def _headers(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+
+def unavailable(reason: Reason, why: str) -> BrokerUnavailable:
+    """Make the error of a query that failed; `why` holds no secret."""
+    return BrokerUnavailable(reason, f"Schwab: {why}", metadata={"broker": BROKER})
+
+
+def credentials_refused(refusal: Refusal) -> GatewayError:
+    """Make the error of a refused token."""
+    return GatewayError(
+        Reason.BROKER_CREDENTIALS_REFUSED,
+        "Schwab refused the access token",
+        metadata={"broker": BROKER, "broker_code": refusal.code, "broker_message": refusal.message},
+    )
