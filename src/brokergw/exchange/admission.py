@@ -68,6 +68,11 @@ def fund(floor: Floor, order: WorkingOrder, depth: Depth) -> None:
     """Decide whether an order closes or opens, and check that the account has what it needs; raises Refused."""
     position = order.position
     leaves = order.quantity - order.filled
+    if order.listing.netted:
+        order.closing = False
+        against = abs(position.quantity) if position.quantity and (position.quantity < 0) == order.buys else ZERO
+        _reserve(floor, order, depth, leaves, opening=max(ZERO, leaves - against))
+        return
     if position.quantity and (position.quantity < 0) == order.buys:
         order.closing = True
         available = position.available
@@ -82,7 +87,14 @@ def fund(floor: Floor, order: WorkingOrder, depth: Depth) -> None:
     else:
         _check_short(order, leaves)
         _refuse_beside(floor, order, position.opening_buys)
+    _reserve(floor, order, depth, leaves, opening=leaves)
+
+
+def _reserve(floor: Floor, order: WorkingOrder, depth: Depth, leaves: Decimal, *, opening: Decimal) -> None:
+    """Settle what an order reserves for the part of it that opens; raises INSUFFICIENT_BUYING_POWER."""
     order.reserve_price = unit_cost(order.listing, _worst_price(order, depth), floor.rules.fee_rate)
+    if opening != leaves:
+        order.reserve_price *= opening / leaves
     cost = leaves * order.reserve_price
     buying_power = order.account.buying_power(floor.market, order.listing)
     if cost > buying_power:
