@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from brokergw.model.account import Environment
 from brokergw.model.capability import Capabilities
+from brokergw.model.instrument import AssetClass
+from brokergw.model.terms import TimeInForce
 from brokergw.ports.broker import AdapterFactory, BrokerAdapter
 from tests.fixtures.hasty import HastyClock
 
@@ -23,6 +25,16 @@ class Ability(Enum):
     """The order stream can be cut."""
     BUDGET = auto()
     """The broker tells its request budget."""
+    CASH = auto()
+    """What is bought is paid for from the cash."""
+    COST = auto()
+    """Positions tell what they cost."""
+    HOLDS = auto()
+    """Open orders that close a position hold a part of it."""
+    LENDING = auto()
+    """What cannot be lent cannot be sold short."""
+    TRAIL_BY_AMOUNT = auto()
+    """Trails may be an amount of money."""
 
 
 @unique
@@ -64,6 +76,25 @@ class Bench(ABC):
     unknown = "ZZZZ"
     option = "AAPL270115C00230000"
     spread = ("AAPL270115C00230000", "AAPL270115P00230000")
+    main = AssetClass.STOCK
+    """The class of `stock`, `deep`, `whole_only` and `halted`."""
+    market_time = TimeInForce.DAY
+    """The time in force that market orders are told back with."""
+    money = Decimal(100_000)
+    currency = "USD"
+    fraction = "0.123456789"
+    ticks: ClassVar[dict[str, str]] = {"100": "0.01", "0.5": "0.0001"}
+    """The ticks of `stock` by price."""
+    step = "0.000000001"
+    """The quantity step of `stock`."""
+    indivisible = "NOT_FRACTIONABLE"
+    """Why a fraction of `whole_only` is refused."""
+    closed = "NOT_TRADABLE"
+    """Why an order for `halted` is refused."""
+    closing_method = "DELETE"
+    """The HTTP method that closes a position (NETWORK)."""
+    account_weight = 1
+    """What asking for the account takes of the budget (BUDGET)."""
     secrets: tuple[str, ...] = ()
     refusing: frozenset[int] = frozenset()
     """The statuses that are a refusal by themselves, whatever comes with them (NETWORK)."""
@@ -129,6 +160,9 @@ class Bench(ABC):
     def hold_stream(self, held: bool) -> None:  # noqa: FBT001 - a switch reads best so
         """Refuse new streams for as long as it is held (STREAM_LOSS)."""
         raise NotImplementedError
+
+    def forgive(self) -> None:  # noqa: B027 - most brokers leave nothing to forgive
+        """Let a broker that threw a command away be asked again at once (NETWORK)."""
 
     def repeat_events(self) -> None:
         """Tell every stream event twice from now on (STREAM_LOSS)."""

@@ -17,7 +17,7 @@ class MockBench(Bench):
     """Ticks only when a card says so."""
 
     name = "mock"
-    abilities = frozenset[Ability]()
+    abilities = frozenset({Ability.CASH, Ability.COST, Ability.HOLDS, Ability.LENDING, Ability.TRAIL_BY_AMOUNT})
     environment = Environment.MOCK
 
     def __init__(self) -> None:

@@ -46,9 +46,9 @@ def _claimed(need: Need, bench: Bench, can: Capabilities) -> bool:
         case Feature():
             return need in can.features
         case OrderType():
-            return need in can.order_types[AssetClass.STOCK]
+            return need in can.order_types[bench.main]
         case TimeInForce():
-            return need in can.times_in_force[AssetClass.STOCK]
+            return need in can.times_in_force[bench.main]
         case OrderClass():
             return need in can.order_classes
         case AssetClass():

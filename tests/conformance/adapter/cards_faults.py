@@ -138,7 +138,7 @@ async def closing_with_a_lost_reply(bench: Bench, broker: BrokerAdapter) -> None
     order = await place(broker, resting(bench.stock, price="110"))
     await reach(bench, broker, order.broker_order_id, State.FILLED)
     before = bench.orders_at_broker()
-    bench.mishap(Mishap.LOST_REPLY, method="DELETE")
+    bench.mishap(Mishap.LOST_REPLY, method=bench.closing_method)
     assert isinstance(await broker.flatten(bench.stock), Unknown)
     assert bench.orders_at_broker() == before + 1
 

@@ -8,12 +8,12 @@ from brokergw.model.lifecycle import State
 from brokergw.model.outcome import BrokerOrder
 from brokergw.model.terms import Leg, OrderClass, OrderTerms, OrderType, PositionEffect, Side, TimeInForce
 from brokergw.ports.broker import BrokerAdapter
-from tests.conformance.adapter.bench import Bench
+from tests.conformance.adapter.bench import Ability, Bench
 from tests.conformance.adapter.card import card
 from tests.conformance.adapter.steps import PRICE, Listener, buy, market, new_id, place, reach, resting, show
 from tests.fixtures.permits import permit
 
-HOUR_NS = 3600 * 10**9
+SECOND_NS = 10**9
 LIVE = (State.ACKED, State.WORKING)
 
 
@@ -75,7 +75,7 @@ async def stop_limit_order(bench: Bench, broker: BrokerAdapter) -> None:
     assert filled.average_price <= 112
 
 
-@card("C15", OrderType.TRAILING_STOP)
+@card("C15", OrderType.TRAILING_STOP, Ability.TRAIL_BY_AMOUNT)
 async def trailing_stop_by_amount(bench: Bench, broker: BrokerAdapter) -> None:
     """A stop that trails by an amount follows the price up and fires on the way down."""
     await buy(bench, broker)
@@ -111,7 +111,7 @@ async def day_order(bench: Bench, broker: BrokerAdapter) -> None:
 @card("C18", TimeInForce.GTD)
 async def good_till_date_order(bench: Bench, broker: BrokerAdapter) -> None:
     """An order with an end is told back with it."""
-    expire_ns = bench.clock.now_ns() + 24 * HOUR_NS
+    expire_ns = (bench.clock.now_ns() // SECOND_NS + 24 * 3600) * SECOND_NS
     await rests(bench, broker, resting(bench.stock, time_in_force=TimeInForce.GTD, expire_time_ns=expire_ns))
 
 
@@ -159,11 +159,11 @@ async def notional_order(bench: Bench, broker: BrokerAdapter) -> None:
 @card("C24", Feature.FRACTIONAL)
 async def fractional_order(bench: Bench, broker: BrokerAdapter) -> None:
     """A fraction of a unit trades to the last decimal."""
-    filled = await buy(bench, broker, "0.123456789")
-    assert filled.cum_quantity == Decimal("0.123456789")
+    filled = await buy(bench, broker, bench.fraction)
+    assert filled.cum_quantity == Decimal(bench.fraction)
     position = await broker.get_position(bench.stock)
     assert position is not None
-    assert position.quantity == Decimal("0.123456789")
+    assert position.quantity == Decimal(bench.fraction)
 
 
 @card("C25", Feature.EXTENDED_HOURS)

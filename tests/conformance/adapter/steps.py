@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
@@ -31,6 +32,9 @@ _Seen = TypeVar("_Seen")
 PRICE = Decimal(100)
 """What the bench's stock costs in every card."""
 
+MARKET_TIME: ContextVar[TimeInForce] = ContextVar("market_time", default=TimeInForce.DAY)
+"""The time in force of market orders, which the exam sets to the bench's."""
+
 _ids = count(1)
 
 
@@ -40,12 +44,12 @@ def new_id() -> str:
 
 
 def market(symbol: str, side: Side = Side.BUY, quantity: str | None = "10", **changes: Any) -> OrderTerms:
-    """Make a market order for the day."""
+    """Make a market order."""
     base: dict[str, Any] = {
         "symbol": symbol,
         "side": side,
         "type": OrderType.MARKET,
-        "time_in_force": TimeInForce.DAY,
+        "time_in_force": MARKET_TIME.get(),
         "quantity": None if quantity is None else Decimal(quantity),
     }
     return OrderTerms(**(base | changes))

@@ -18,12 +18,18 @@ from tests.conformance.adapter import (  # noqa: F401 - importing them deals the
 )
 from tests.conformance.adapter.bench import Bench
 from tests.conformance.adapter.bench_alpaca import alpaca_bench
+from tests.conformance.adapter.bench_binance import futures_bench, spot_bench
 from tests.conformance.adapter.bench_mock import mock_bench
 from tests.conformance.adapter.card import CARDS
-from tests.conformance.adapter.steps import PRICE
+from tests.conformance.adapter.steps import MARKET_TIME, PRICE
 from tests.reasons import SkipReason, skip
 
-BENCHES: dict[str, Callable[[], AbstractAsyncContextManager[Bench]]] = {"mock": mock_bench, "alpaca": alpaca_bench}
+BENCHES: dict[str, Callable[[], AbstractAsyncContextManager[Bench]]] = {
+    "mock": mock_bench,
+    "alpaca": alpaca_bench,
+    "binance": spot_bench,
+    "binance-futures": futures_bench,
+}
 
 
 @pytest.mark.parametrize("bench_name", BENCHES)
@@ -34,6 +40,7 @@ async def test_exam(bench_name: str, card_id: str) -> None:
     async with BENCHES[bench_name]() as bench:
         if missing := card.missing(bench):
             skip(SkipReason.CAPABILITY_NOT_CLAIMED, f"{bench_name} lacks {', '.join(missing)}")
+        MARKET_TIME.set(bench.market_time)
         bench.pin(bench.stock, PRICE)
         broker = bench.open()
         try:

@@ -40,15 +40,20 @@ def refuse_open_name(call: Call, name: str) -> None:
 
 
 def check_limits(call: Call, listing: Listing, quantity: Decimal | None, price: Decimal | None) -> None:
-    """Check what the exchange does not know: least worth, and how many orders may be open."""
+    """Check the symbol's filters in Binance's order: price, lot, least worth, and how many orders may be open."""
+    spot = call.kind is Kind.SPOT
+    if price is not None and price % listing.tick_at(price):
+        raise filtered("PRICE_FILTER") if spot else ApiError(-4014, "Price not increased by tick size.")
+    if quantity is not None and quantity % listing.quantity_step:
+        raise filtered("LOT_SIZE") if spot else ApiError(-4023, "Qty not increased by step size.")
     worth = None if quantity is None else quantity * (price or call.brokerage.exchange.quote(listing.symbol).last)
     least = min_notional(listing)
     if worth is not None and worth < least and not call.flag("reduceOnly"):
-        if call.kind is Kind.SPOT:
+        if spot:
             raise filtered("NOTIONAL")
         raise ApiError(-4164, f"Order's notional must be no smaller than {least} (unless you choose reduce only).")
     if len(call.brokerage.open_numbers(call.room, listing.symbol)) >= call.brokerage.options.orders_open_max:
-        if call.kind is Kind.SPOT:
+        if spot:
             raise filtered("MAX_NUM_ORDERS")
         raise ApiError(-2025, "Reach max open order limit.")
 
