@@ -17,12 +17,12 @@ from typing import Final
 from rich.console import Console
 
 from brokergw.app.build import Gateway
+from brokergw.app.demo_scenery import SCENERIES, Scenery
 from brokergw.app.keys import add_key, request_of
 from brokergw.app.logs import configure_logs
 from brokergw.app.settings import Settings
 from brokergw.client import Client, GatewayCallError
 from brokergw.client.messages import FillEvent, Order, SubmitOrderResponse, Subscribed, words
-from brokergw.sim.dialects.alpaca import DEFAULT_KEY, DEFAULT_SECRET, AlpacaOptions, serve_alpaca
 
 _FILL_WAIT_S: Final = 10.0
 
@@ -37,6 +37,7 @@ class Stage:
 
     console: Console
     client: Client
+    scenery: Scenery
     fills: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     watching: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -65,12 +66,12 @@ class Stage:
                 pass
 
 
-def main() -> int:
-    """Run the demo; gives the exit code."""
+def main(broker: str = "alpaca") -> int:
+    """Run the demo at a broker's simulator; gives the exit code."""
     console = Console(highlight=False)
     configure_logs("ERROR")
     try:
-        asyncio.run(_run(console))
+        asyncio.run(_run(console, SCENERIES[broker]))
     except (DemoFailed, GatewayCallError, TimeoutError) as error:
         console.print(f"\n[bold red]The demo failed:[/] {error or type(error).__name__}")
         return 1
@@ -78,31 +79,31 @@ def main() -> int:
     return 0
 
 
-async def _run(console: Console) -> None:
+async def _run(console: Console, scenery: Scenery) -> None:
     with tempfile.TemporaryDirectory(prefix="brokergw-demo-") as directory:
-        _title(console, "Starting a simulated Alpaca and a gateway on free loopback ports")
+        _title(console, f"Starting a simulated {scenery.name} and a gateway on free loopback ports")
         async with (
-            await serve_alpaca("127.0.0.1", 0, AlpacaOptions()) as broker,
-            _gateway(Path(directory), broker.url) as (gateway, port),
+            await scenery.start() as broker,
+            _gateway(Path(directory), scenery, broker.url) as (gateway, port),
         ):
             _, key = await add_key(gateway.store, gateway.secrets, "demo", request_of("demo strategy", (), 1))
-            console.print(f"  Alpaca's protocol at {broker.url}, the gateway at 127.0.0.1:{port}, SQLite beside it")
+            console.print(
+                f"  {scenery.name}'s protocol at {broker.url}, the gateway at 127.0.0.1:{port}, SQLite beside it"
+            )
             console.print(f"  an API key for user demo: {key[:15]}…")
             async with Client(f"127.0.0.1:{port}", key) as client:
-                await _strategy(Stage(console, client))
+                await _strategy(Stage(console, client, scenery))
 
 
 @asynccontextmanager
-async def _gateway(directory: Path, alpaca_url: str) -> AsyncIterator[tuple[Gateway, int]]:
+async def _gateway(directory: Path, scenery: Scenery, url: str) -> AsyncIterator[tuple[Gateway, int]]:
     settings = Settings(
         listen="127.0.0.1:0",
         metrics_listen="",
         data_dir=directory,
         database_url="",
-        alpaca_paper_url=alpaca_url,
-        alpaca_data_url=alpaca_url,
-        alpaca_requests_per_minute=0,
         drain_grace_s=5.0,
+        **scenery.settings(url),
     )
     gateway = Gateway.build(settings)
     port = await gateway.start()
@@ -114,11 +115,12 @@ async def _gateway(directory: Path, alpaca_url: str) -> AsyncIterator[tuple[Gate
 
 
 async def _strategy(stage: Stage) -> None:
-    """Be a strategy with two accounts: the mock broker that every user has, and one at Alpaca."""
+    """Be a strategy with two accounts: the mock broker that every user has, and one at the broker of the scenery."""
     client = stage.client
-    _title(stage.console, "Opening a connection to Alpaca (paper)")
+    scenery = stage.scenery
+    _title(stage.console, f"Opening a connection to {scenery.name} (paper)")
     mock = (await client.list_accounts()).accounts[0]
-    connection = await client.create_connection("alpaca", "PAPER", key=DEFAULT_KEY, secret=DEFAULT_SECRET)
+    connection = await client.create_connection(scenery.broker, "PAPER", key=scenery.key, secret=scenery.secret)
     stage.say(f"{connection.account_label}, key ending in …{connection.key_last_four}; the secret stays in the gateway")
     stage.say(f"and the mock broker that every user starts with: {mock.label}")
 
@@ -127,7 +129,7 @@ async def _strategy(stage: Stage) -> None:
     try:
         await _trade_at_mock(stage, mock.account_id)
         await _promote(stage, connection.account_id)
-        await _trade_at_alpaca(stage, connection.account_id)
+        await _trade_at_broker(stage, connection.account_id)
         await _be_refused(stage, connection.account_id)
         await _work_a_limit(stage, connection.account_id)
         await _flatten(stage, connection.account_id)
@@ -165,7 +167,12 @@ async def _promote(stage: Stage, account_id: str) -> None:
     _title(stage.console, "From mock to paper: every user starts with the mock broker only")
     try:
         await stage.client.submit(
-            account_id, symbol="MSFT", side="BUY", quantity="5", type="MARKET", time_in_force="DAY"
+            account_id,
+            symbol=stage.scenery.symbol,
+            side="BUY",
+            quantity=stage.scenery.quantity,
+            type="MARKET",
+            time_in_force=stage.scenery.market_time,
         )
     except GatewayCallError as refusal:
         stage.check(refusal.reason == "ENVIRONMENT_MISMATCH", f"the first gate said {refusal.reason}")
@@ -176,18 +183,18 @@ async def _promote(stage: Stage, account_id: str) -> None:
     stage.say(f"promoted itself to [bold]{words(modes, 'mode')}[/]; open steps to live: {words(modes, 'missing')}")
 
 
-async def _trade_at_alpaca(stage: Stage, account_id: str) -> None:
-    _title(stage.console, "The same through Alpaca's wire protocol, and the same key again")
+async def _trade_at_broker(stage: Stage, account_id: str) -> None:
+    _title(stage.console, f"The same through the wire protocol of {stage.scenery.name}, and the same key again")
     key = str(uuid.uuid4())
 
     async def submit() -> SubmitOrderResponse:
         return await stage.client.submit(
             account_id,
-            symbol="MSFT",
+            symbol=stage.scenery.symbol,
             side="BUY",
-            quantity="5",
+            quantity=stage.scenery.quantity,
             type="MARKET",
-            time_in_force="DAY",
+            time_in_force=stage.scenery.market_time,
             idempotency_key=key,
         )
 
@@ -204,12 +211,12 @@ async def _be_refused(stage: Stage, account_id: str) -> None:
     try:
         await stage.client.submit(
             account_id,
-            symbol="AAPL",
+            symbol=stage.scenery.symbol,
             side="BUY",
-            quantity="100000",
+            quantity=stage.scenery.too_much,
             type="LIMIT",
-            limit_price="220",
-            time_in_force="DAY",
+            limit_price=stage.scenery.too_much_price,
+            time_in_force="GTC",
         )
     except GatewayCallError as refusal:
         stage.say(f"[yellow]{refusal.reason}[/] order_effect={refusal.order_effect}: {refusal.message}")
@@ -218,24 +225,33 @@ async def _be_refused(stage: Stage, account_id: str) -> None:
 
 
 async def _work_a_limit(stage: Stage, account_id: str) -> None:
-    _title(stage.console, "A limit order that rests, is modified, and is cancelled")
-    bid = await _bid(stage, account_id, "KO")
-    low, lower = (str((bid * part).quantize(Decimal("0.01"))) for part in (Decimal("0.90"), Decimal("0.85")))
+    scenery = stage.scenery
+    changes = "is modified, and " if scenery.changes else "and "
+    _title(stage.console, f"A limit order that rests, {changes}is cancelled")
+    bid = await _bid(stage, account_id, scenery.limit_symbol)
+    low, lower = (str((bid * part).quantize(Decimal(scenery.places))) for part in (Decimal("0.96"), Decimal("0.95")))
     resting = await stage.client.submit(
-        account_id, symbol="KO", side="BUY", quantity="3", type="LIMIT", limit_price=low, time_in_force="GTC"
+        account_id,
+        symbol=scenery.limit_symbol,
+        side="BUY",
+        quantity=scenery.limit_quantity,
+        type="LIMIT",
+        limit_price=low,
+        time_in_force="GTC",
     )
     stage.show("submitted", resting.order)
     order = await _settled(stage, resting.order.order_id, "WORKING")
-    changed = await stage.client.modify(order.order_id, limit_price=lower)
-    stage.show("modified", changed.order)
-    stage.check(changed.order.spec.limit_price.rstrip("0") == lower.rstrip("0"), "the new price did not hold")
-    await _settled(stage, order.order_id, "WORKING")
+    if scenery.changes:
+        changed = await stage.client.modify(order.order_id, limit_price=lower)
+        stage.show("modified", changed.order)
+        stage.check(Decimal(changed.order.spec.limit_price) == Decimal(lower), "the new price did not hold")
+        await _settled(stage, order.order_id, "WORKING")
     await stage.client.cancel(order.order_id)
     stage.show("cancelled", await _settled(stage, order.order_id, "CANCELED"))
 
 
 async def _flatten(stage: Stage, account_id: str) -> None:
-    _title(stage.console, "Flattening the Alpaca account")
+    _title(stage.console, f"Flattening the account at {stage.scenery.name}")
     answer = await stage.client.flatten(account_id)
     stage.check(len(answer.orders) == 1 and not answer.residuals, "the account was not flattened")
     for order in answer.orders:

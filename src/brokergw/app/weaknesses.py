@@ -70,8 +70,19 @@ def _surroundings(settings: Settings) -> Iterator[Finding]:
         yield Finding("chaos", False, "this gateway is told to crash on purpose", "unset BROKERGW_CHAOS")
 
 
+_BROKER_ADDRESSES: Final = (
+    "alpaca_paper_url",
+    "alpaca_live_url",
+    "alpaca_data_url",
+    "binance_paper_url",
+    "binance_live_url",
+    "binance_futures_paper_url",
+    "binance_futures_live_url",
+)
+
+
 def _addresses(settings: Settings) -> Iterator[Finding]:
-    for name in ("alpaca_paper_url", "alpaca_live_url", "alpaca_data_url"):
+    for name in _BROKER_ADDRESSES:
         yield from _http("broker address", f"BROKERGW_{name.upper()}", getattr(settings, name), wrong=True)
     if settings.otlp_endpoint:
         yield from _http("traces", "OTEL_EXPORTER_OTLP_ENDPOINT", settings.otlp_endpoint, wrong=False)

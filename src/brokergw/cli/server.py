@@ -56,11 +56,18 @@ def serve(
     raise typer.Exit(run(settings))
 
 
-def demo() -> None:
+def demo(
+    broker: Annotated[
+        str, typer.Option(help="Whose protocol is spoken: alpaca, binance or binance-futures.")
+    ] = "alpaca",
+) -> None:
     """Show the whole main job on this machine: simulator, gateway, orders, fills, replays, a refusal, a clean end."""
     from brokergw.app.demo import main
+    from brokergw.app.demo_scenery import SCENERIES
 
-    raise typer.Exit(main())
+    if broker not in SCENERIES:
+        raise typer.BadParameter(f"it is one of {', '.join(SCENERIES)}", param_hint="--broker")
+    raise typer.Exit(main(broker))
 
 
 @sim.command(epilog="Example: brokergw sim alpaca --port 8000 --key PK1:secret --seed 7 --rate-limit 200")
@@ -86,6 +93,32 @@ def alpaca(
     given = {"key": key, "seed": seed, "rate-limit": rate_limit, "tick-interval": tick_interval, "journal": journal}
     options: dict[str, str | bool] = {name: str(value) for name, value in given.items() if value is not None}
     raise typer.Exit(run("alpaca", host, port, {**options, "market-hours": market_hours}))
+
+
+@sim.command(epilog="Example: brokergw sim binance --port 8001 --key mykey:secret --rate-limit 6000")
+def binance(
+    *,
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
+    key: Annotated[
+        str | None, typer.Option(metavar="KEY:SECRET", help="Its accounts; fixed ones when left out.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Brings the same prices back.")] = None,
+    rate_limit: Annotated[int | None, typer.Option(min=0, help="Request weight a minute; Binance allows 6000.")] = None,
+    tick_interval: Annotated[float | None, typer.Option(min=0, help="Seconds between price ticks.")] = None,
+    journal: Annotated[Path | None, typer.Option(help="Append what arrives on the wire to this file.")] = None,
+) -> None:
+    """Speak Binance's protocols: spot and USDⓈ-M futures, REST and user data, over a small exchange of its own.
+
+    Binance's SDKs, python-binance and the gateway work against it, unchanged but for their addresses. Prints one line
+    of JSON with its URLs.
+    """
+    from brokergw.app.simulators import run
+
+    given = {"key": key, "seed": seed, "rate-limit": rate_limit, "tick-interval": tick_interval, "journal": journal}
+    raise typer.Exit(
+        run("binance", host, port, {name: str(value) for name, value in given.items() if value is not None})
+    )
 
 
 @db.command(epilog="Example: brokergw db upgrade --database-url postgresql://brokergw@db/brokergw")

@@ -13,7 +13,15 @@ from brokergw.model.broker_config import BrokerConfig
 from brokergw.model.errors import GatewayError, NotFound, Reason
 from brokergw.model.principal import Caller
 from brokergw.model.whose import Whose, only
-from brokergw.ports.broker import AccessTokens, AdapterFactory, BrokerAdapter, BrokerLink, Credentials, Pace
+from brokergw.ports.broker import (
+    AccessTokens,
+    AdapterFactory,
+    BrokerAdapter,
+    BrokerLink,
+    Credentials,
+    OrderRecord,
+    Pace,
+)
 from brokergw.ports.clock import Clock
 from brokergw.ports.directory import ConnectionDirectory
 from brokergw.ports.vault import Purpose
@@ -45,10 +53,12 @@ class Sessions:
         brokers: Mapping[str, AdapterFactory],
         clock: Clock,
         config_of: Callable[[str], BrokerConfig] = lambda broker: BrokerConfig(broker=broker),
+        record_of: Callable[[Connection], OrderRecord | None] = lambda _: None,
     ) -> None:
         self.processes = 1
         self.tokens_of: Callable[[Connection, Credentials | None], AccessTokens | None] = lambda *_: None
         self._config_of = config_of
+        self._record_of = record_of
         self._directory = directory
         self._brokers = brokers
         self._clock = clock
@@ -188,6 +198,7 @@ class Sessions:
         link = self.link(
             connection.broker, connection.environment, credentials, connection.connection_id, connection.account_id
         )
+        link = replace(link, record=self._record_of(connection))
         tokens = self.tokens_of(connection, credentials)
         self._by_tokens.discard(connection.connection_id)
         if tokens is not None:
