@@ -168,6 +168,11 @@ def test_demo_ends_as_the_demo_does(stand_in: Any) -> None:
     assert type_command("demo").status == 3
 
 
+def test_demo_knows_its_brokers() -> None:
+    """Another name than those is refused before anything is started."""
+    assert type_command("demo", "--broker", "nobody").status == 2
+
+
 def test_the_simulator_gets_its_options(stand_in: Any) -> None:
     """What is given is passed on under the simulator's own names."""
     run = stand_in("simulators", "run")
