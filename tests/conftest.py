@@ -31,6 +31,7 @@ pytest.register_assert_rewrite("tests.fixtures")
 pytest_plugins = [
     "tests.fixtures.audit_log",
     "tests.fixtures.bare_client",
+    "tests.fixtures.binance",
     "tests.fixtures.books",
     "tests.fixtures.builds",
     "tests.fixtures.clock",

@@ -15,7 +15,7 @@ from tests.fixtures.sdk_environments import drive
 def told() -> Iterator[dict[str, Any]]:
     """What the SDK got, by step."""
     with ibkr_in_thread() as sim:
-        yield drive("ibind", f"{sim.url}/v1/api/", sim.stream_url, DEFAULT_ACCOUNT)
+        yield drive("ibind/requirements.txt", "ibind/drive.py", f"{sim.url}/v1/api/", sim.stream_url, DEFAULT_ACCOUNT)
 
 
 def test_nothing_is_listed_before_the_accounts_were_asked_for(told: dict[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """Schwab's dialect, driven by schwab-py and schwabdev: clients that we did not write judge its wire protocol."""
 
+import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from brokergw.sim.dialects.schwab import DEFAULT_LOGIN, DEFAULT_NUMBER, DEFAULT_
 from brokergw.sim.oauth import AuthorizationServer, Client
 from brokergw.sim.oauth.grants import Code
 from brokergw.sim.server import SimServer
-from tests.sdk.schwab_environment import drive
+from tests.fixtures.sdk_environments import drive
 
 KEY, SECRET = "simulated-application-key-000001", "simulated-secret"
 
@@ -50,9 +52,15 @@ async def world() -> AsyncIterator[World]:
         yield World(server, authorization)
 
 
+async def _driven(program: str, world: World) -> dict[str, Any]:
+    """Run a program beside the simulator, and give what it saw."""
+    told = (world.server.url, json.dumps(world.tokens()))
+    return await asyncio.to_thread(drive, "schwab/requirements.txt", f"schwab/{program}", *told)
+
+
 async def test_schwab_py_trades_reads_streams_and_renews(world: World) -> None:
     """schwab-py places, replaces, cancels, groups and lists orders, reads accounts, streams, and renews its token."""
-    seen = await drive("drive_schwab_py.py", world.server.url, world.tokens())
+    seen = await _driven("drive_schwab_py.py", world)
     _judge_account(seen["account"])
     _judge_singles(seen["singles"])
     _judge_groups(seen["groups"])
@@ -151,7 +159,7 @@ def _judge_stream(seen: dict[str, Any]) -> None:
 
 async def test_schwabdev_renews_trades_and_streams(world: World) -> None:
     """Schwabdev renews an ending token, places, lists and cancels an order, and hears of it with its bare login."""
-    seen = await drive("drive_schwabdev.py", world.server.url, world.tokens())
+    seen = await _driven("drive_schwabdev.py", world)
     assert (seen["placed"], seen["canceled"], seen["ended"]) == (201, 200, "CANCELED")
     assert (seen["shown"]["price"], seen["shown"]["quantity"]) == (10.5, 2)
     assert seen["listed"] == [int(seen["order_id"])]

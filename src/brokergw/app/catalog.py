@@ -1,8 +1,10 @@
 """The brokers of this gateway: a new one is one line here."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from brokergw.adapters.alpaca import AlpacaBroker, AlpacaConfig, stream_of
+from brokergw.adapters.binance import BinanceBroker, BinanceConfig
 from brokergw.adapters.ctrader import CtraderBroker, CtraderConfig
 from brokergw.adapters.ibkr import LIST_EVERY_S, IbkrBroker, IbkrConfig
 from brokergw.adapters.mock import MockBroker, MockConfig
@@ -16,6 +18,8 @@ def open_catalog(settings: Settings, clock: Clock) -> Mapping[str, AdapterFactor
     """Make every broker's factory; opens nothing at the brokers yet."""
     return {
         "alpaca": AlpacaBroker(clock=clock, config=_alpaca(settings)),
+        "binance": BinanceBroker(clock=clock, config=_binance(settings)),
+        "binance-futures": BinanceBroker(clock=clock, config=_binance_futures(settings)),
         "ctrader": CtraderBroker(clock=clock, config=_ctrader(settings)),
         "ibkr": IbkrBroker(clock=clock, config=_ibkr(settings)),
         "mock": MockBroker(clock=clock, config=_mock(settings)),
@@ -32,6 +36,26 @@ def _alpaca(settings: Settings) -> AlpacaConfig:
         live_stream_url=stream_of(settings.alpaca_live_url),
         requests_per_minute=settings.alpaca_requests_per_minute or None,
         data_requests_per_minute=settings.alpaca_requests_per_minute or None,
+    )
+
+
+def _binance(settings: Settings) -> BinanceConfig:
+    return replace(
+        BinanceConfig.spot(),
+        paper_url=settings.binance_paper_url,
+        live_url=settings.binance_live_url,
+        paper_stream_url=settings.binance_paper_stream_url,
+        live_stream_url=settings.binance_live_stream_url,
+    )
+
+
+def _binance_futures(settings: Settings) -> BinanceConfig:
+    return replace(
+        BinanceConfig.futures(),
+        paper_url=settings.binance_futures_paper_url,
+        live_url=settings.binance_futures_live_url,
+        paper_stream_url=settings.binance_futures_paper_stream_url,
+        live_stream_url=settings.binance_futures_live_stream_url,
     )
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from brokergw.app.demo import Script, Stage, demo_gateway, play, title
 from brokergw.app.keys import add_key, request_of
 from brokergw.client import Client
+from brokergw.sim.dialects import binance
 from brokergw.sim.dialects.alpaca import DEFAULT_KEY, DEFAULT_SECRET, AlpacaOptions, serve_alpaca
 from brokergw.sim.dialects.ibkr import DEFAULT_ACCOUNT, IbkrOptions, serve_ibkr
 from brokergw.sim.server import SimServer
@@ -59,6 +60,39 @@ def _alpaca(url: str) -> Mapping[str, Any]:
     return {"alpaca_paper_url": url, "alpaca_data_url": url, "alpaca_requests_per_minute": 0}
 
 
+def _binance(url: str) -> Mapping[str, Any]:
+    socket = url.replace("http", "ws", 1)
+    return {
+        "binance_paper_url": url,
+        "binance_futures_paper_url": url,
+        "binance_paper_stream_url": f"{socket}/ws-api/v3",
+        "binance_futures_paper_stream_url": f"{socket}/private/stream",
+    }
+
+
+def _at_binance(broker: str, name: str, kind: str, *, changes: bool) -> KeyedBroker:
+    """Give one of Binance's two products; `kind` is how its symbols end."""
+    script = Script(
+        name=name,
+        symbol=f"ETH/USDT{kind}",
+        quantity="0.5",
+        time_in_force="GTC",
+        dear=(f"ETH/USDT{kind}", "100000", "3200"),
+        resting=(f"BNB/USDT{kind}", "1"),
+        # Its band of prices is narrow.
+        bids=("0.96", "0.95"),
+        changes=changes,
+    )
+    return KeyedBroker(
+        broker=broker,
+        script=script,
+        serve=lambda: binance.serve_binance("127.0.0.1", 0, binance.BinanceOptions()),
+        settings=_binance,
+        key=binance.DEFAULT_KEY,
+        secret=binance.DEFAULT_SECRET,
+    )
+
+
 def _ibkr(url: str) -> Mapping[str, Any]:
     return {
         "ibkr_gateway_url": f"{url}/v1/api",
@@ -78,6 +112,8 @@ KEYED: Final = (
         key=DEFAULT_KEY,
         secret=DEFAULT_SECRET,
     ),
+    _at_binance("binance", "Binance Spot", "", changes=False),
+    _at_binance("binance-futures", "Binance USDⓈ-M Futures", ":PERP", changes=True),
     KeyedBroker(
         broker="ibkr",
         script=Script(name="Interactive Brokers"),

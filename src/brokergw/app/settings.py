@@ -263,6 +263,25 @@ class Settings(EdgeSettings, IdentitySettings):
         10.0, ge=0, description="The gateway's budget, for all of its accounts together; 0 does not count."
     )
 
+    binance_paper_url: str = Field("https://testnet.binance.vision", description="Binance's spot testnet.")
+    binance_live_url: str = Field("https://api.binance.com", description="Binance's spot API.")
+    binance_paper_stream_url: str = Field(
+        "wss://ws-api.testnet.binance.vision/ws-api/v3", description="Binance's WebSocket API of the spot testnet."
+    )
+    binance_live_stream_url: str = Field(
+        "wss://ws-api.binance.com:443/ws-api/v3", description="Binance's WebSocket API for spot."
+    )
+    binance_futures_paper_url: str = Field(
+        "https://demo-fapi.binance.com", description="Binance's testnet of USDⓈ-M futures."
+    )
+    binance_futures_live_url: str = Field("https://fapi.binance.com", description="Binance's USDⓈ-M futures API.")
+    binance_futures_paper_stream_url: str = Field(
+        "wss://fstream.binancefuture.com/private/stream", description="User data streams of the futures testnet."
+    )
+    binance_futures_live_stream_url: str = Field(
+        "wss://fstream.binance.com/private/stream", description="User data streams of USDⓈ-M futures."
+    )
+
     alert_webhook_url: SecretStr | None = Field(
         None, description="Where alerts are sent as signed JSON (HTTP POST), with whatever key the address holds."
     )

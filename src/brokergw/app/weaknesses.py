@@ -70,9 +70,23 @@ def _surroundings(settings: Settings) -> Iterator[Finding]:
         yield Finding("chaos", False, "this gateway is told to crash on purpose", "unset BROKERGW_CHAOS")
 
 
+_BROKER_ADDRESSES: Final = (
+    "alpaca_paper_url",
+    "alpaca_live_url",
+    "alpaca_data_url",
+    "binance_paper_url",
+    "binance_live_url",
+    "binance_futures_paper_url",
+    "binance_futures_live_url",
+    "ctrader_paper_url",
+    "ctrader_live_url",
+    "schwab_url",
+    "schwab_data_url",
+)
+
+
 def _addresses(settings: Settings) -> Iterator[Finding]:
-    names = ["alpaca_paper_url", "alpaca_live_url", "alpaca_data_url", "ctrader_paper_url", "ctrader_live_url"]
-    names += ["schwab_url", "schwab_data_url"]
+    names = list(_BROKER_ADDRESSES)
     if settings.ibkr_access_code is not None:
         names.append("ibkr_gateway_url")
     for name in names:

@@ -91,6 +91,32 @@ def alpaca(
     raise typer.Exit(run("alpaca", host, port, {**options, "market-hours": market_hours}))
 
 
+@sim.command(epilog="Example: brokergw sim binance --port 8001 --key mykey:secret --rate-limit 6000")
+def binance(
+    *,
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
+    key: Annotated[
+        str | None, typer.Option(metavar="KEY:SECRET", help="Its accounts; fixed ones when left out.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Brings the same prices back.")] = None,
+    rate_limit: Annotated[int | None, typer.Option(min=0, help="Request weight a minute; Binance allows 6000.")] = None,
+    tick_interval: Annotated[float | None, typer.Option(min=0, help="Seconds between price ticks.")] = None,
+    journal: Annotated[Path | None, typer.Option(help="Append what arrives on the wire to this file.")] = None,
+) -> None:
+    """Speak Binance's protocols: spot and USDⓈ-M futures, REST and user data, over a small exchange of its own.
+
+    Binance's SDKs, python-binance and the gateway work against it, unchanged but for their addresses. Prints one line
+    of JSON with its URLs.
+    """
+    from brokergw.app.simulators import run
+
+    given = {"key": key, "seed": seed, "rate-limit": rate_limit, "tick-interval": tick_interval, "journal": journal}
+    raise typer.Exit(
+        run("binance", host, port, {name: str(value) for name, value in given.items() if value is not None})
+    )
+
+
 @sim.command(epilog="Example: brokergw sim ctrader --port 8000 --seed 7")
 def ctrader(
     *,

@@ -121,7 +121,7 @@ class Desk:
         self._book, self._sends, self._tail = OrderBook(journal), Sends(), Tail(journal, clock)
         mandatory = Limits(order_notional_max=gate_settings.order_notional_max)
         self.limits = limits or LimitsDesk.of_settings(mandatory, clock)
-        self._sessions = Sessions(directory, catalog, clock, self.limits.book.broker)
+        self._sessions = Sessions(directory, catalog, clock, self.limits.book.broker, self._book.record_of)
         self._notifier = notifier or LoggedAlerts()
         recorder = Recorder(journal, self._book, clock, self._notifier)
         self._rules, self._gate_settings = rules or DeskRules(), gate_settings

@@ -19,6 +19,7 @@ from brokergw.ports.broker import (
     BrokerAdapter,
     BrokerLink,
     Credentials,
+    OrderRecord,
     Pace,
     application_of,
 )
@@ -53,10 +54,12 @@ class Sessions:
         brokers: Mapping[str, AdapterFactory],
         clock: Clock,
         config_of: Callable[[str], BrokerConfig] = lambda broker: BrokerConfig(broker=broker),
+        record_of: Callable[[Connection], OrderRecord | None] = lambda _: None,
     ) -> None:
         self.processes = 1
         self.tokens_of: Callable[[Connection, Credentials | None], AccessTokens | None] = lambda *_: None
         self._config_of = config_of
+        self._record_of = record_of
         self._directory = directory
         self._brokers = brokers
         self._clock = clock
@@ -196,6 +199,7 @@ class Sessions:
         link = self.link(
             connection.broker, connection.environment, credentials, connection.connection_id, connection.account_id
         )
+        link = replace(link, record=self._record_of(connection))
         tokens = self.tokens_of(connection, credentials)
         self._by_tokens.discard(connection.connection_id)
         if tokens is not None:

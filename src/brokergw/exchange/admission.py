@@ -71,6 +71,12 @@ def fund(floor: Floor, order: WorkingOrder, depth: Depth) -> None:
     if floor.rules.on_margin:
         _fund_on_margin(floor, order, depth)
         return
+    if order.listing.netted:
+        order.closing = False
+        against = abs(position.quantity) if position.quantity and (position.quantity < 0) == order.buys else ZERO
+        freed = min(leaves, against) * unit_cost(order.listing, depth.last, ZERO)
+        _reserve(floor, order, depth, leaves, opening=max(ZERO, leaves - against), freed=freed)
+        return
     if position.quantity and (position.quantity < 0) == order.buys:
         order.closing = True
         available = position.available
@@ -85,9 +91,21 @@ def fund(floor: Floor, order: WorkingOrder, depth: Depth) -> None:
     else:
         _check_short(order, leaves)
         _refuse_beside(floor, order, position.opening_buys)
+    _reserve(floor, order, depth, leaves, opening=leaves)
+
+
+def _reserve(
+    floor: Floor, order: WorkingOrder, depth: Depth, leaves: Decimal, *, opening: Decimal, freed: Decimal = ZERO
+) -> None:
+    """Settle what an order reserves for the part of it that opens; raises INSUFFICIENT_BUYING_POWER.
+
+    `freed` is the worth of the position that the rest of it closes, whose margin backs what opens.
+    """
     order.reserve_price = unit_cost(order.listing, _worst_price(order, depth), floor.rules.fee_rate)
+    if opening != leaves:
+        order.reserve_price *= opening / leaves
     cost = leaves * order.reserve_price
-    buying_power = order.account.buying_power(floor.market, order.listing)
+    buying_power = order.account.buying_power(floor.market, order.listing) + freed
     if cost > buying_power:
         raise _too_expensive(cost, buying_power)
 

@@ -198,6 +198,13 @@ class Exchange:
         """Give the top of a symbol's book now; raises UNKNOWN_SYMBOL."""
         return self._floor.market.quote(symbol)
 
+    def set_leverage(self, account_id: str, symbol: str, leverage: Decimal) -> None:
+        """Let an account trade a netted symbol at a leverage; raises UNKNOWN_SYMBOL or INVALID_TERMS, or as `order`."""
+        listing = self._floor.market.path(symbol).listing
+        if not listing.netted or leverage < 1:
+            raise Refused(RefusalCode.INVALID_TERMS, "leverage is for what is netted, and at least 1", field="leverage")
+        self._floor.account(account_id).leverage[symbol] = leverage
+
     def tick(self) -> None:
         """Work resting orders once against prices now: fire stops, move trails, trade, expire."""
         self._matcher.tick()

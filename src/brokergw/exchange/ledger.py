@@ -2,7 +2,8 @@
 
 Margin: a marginable position or reservation uses its value divided by the account's multiplier, anything else its
 whole value. What is left of the equity is the excess; buying power is the excess times the multiplier. With
-multiplier 1 buying power is therefore the free cash.
+multiplier 1 buying power is therefore the free cash. What is netted has a leverage of its own by symbol instead of the
+account's multiplier.
 """
 
 from collections.abc import Callable
@@ -22,6 +23,7 @@ _PLACES: Final = Decimal("0.000000001")
 _INITIAL: Final = Decimal("0.5")
 _MAINTENANCE_LONG: Final = Decimal("0.25")
 _MAINTENANCE_SHORT: Final = Decimal("0.3")
+_MAINTENANCE_NETTED: Final = Decimal("0.004")
 
 
 class Position:
@@ -90,6 +92,8 @@ class Account:
         self.create_time_ns = create_time_ns
         self.reserved_marginable = ZERO
         self.reserved_full = ZERO
+        self.reserved_netted: dict[str, Decimal] = {}
+        self.leverage: dict[str, Decimal] = {}
         self.positions: dict[str, Position] = {}
         self.orders: dict[str, WorkingOrder] = {}
         self.by_client_id: dict[str, WorkingOrder] = {}
@@ -115,14 +119,16 @@ class Account:
 
     def reserve(self, listing: Listing, amount: Decimal) -> None:
         """Reserve money for an open order; negative gives it back."""
-        if listing.marginable:
+        if listing.netted:
+            self.reserved_netted[listing.symbol] = self.reserved_netted.get(listing.symbol, ZERO) + amount
+        elif listing.marginable:
             self.reserved_marginable += amount
         else:
             self.reserved_full += amount
 
     def value(self, market: Market) -> Valuation:
         """Value the account at present prices."""
-        long, short, full, maintenance = ZERO, ZERO, ZERO, ZERO
+        long, short, full, maintenance, netted, netted_use = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
         for position in self.positions.values():
             quantity = position.quantity
             if not quantity:
@@ -133,28 +139,41 @@ class Account:
                 short += value
             else:
                 long += value
-            if not listing.marginable:
+            if listing.netted:
+                netted += abs(value)
+                netted_use += abs(value) / self.leverage_of(listing)
+                maintenance += abs(value) * _MAINTENANCE_NETTED
+            elif not listing.marginable:
                 full += value
                 maintenance += value
             else:
                 maintenance += value * _MAINTENANCE_LONG if quantity > 0 else -value * _MAINTENANCE_SHORT
-        borrowable = long - full - short
+        borrowable = long - full - short - netted
         return Valuation(
             self.cash + long + short,
             long,
             short,
-            borrowable / self.multiplier + full,
-            full + borrowable * (_INITIAL if self.multiplier > 1 else Decimal(1)),
+            borrowable / self.multiplier + full + netted_use,
+            full + netted_use + borrowable * (_INITIAL if self.multiplier > 1 else Decimal(1)),
             maintenance,
         )
 
     def excess(self, value: Valuation) -> Decimal:
         """Give the equity that neither positions nor open orders use."""
-        return value.equity - value.margin_use - self.reserved_marginable / self.multiplier - self.reserved_full
+        reserved = self.reserved_marginable / self.multiplier + self.reserved_full
+        for symbol, amount in self.reserved_netted.items():
+            reserved += amount / self.leverage.get(symbol, self.multiplier)
+        return value.equity - value.margin_use - reserved
+
+    def leverage_of(self, listing: Listing) -> Decimal:
+        """Give the leverage that a netted listing has here."""
+        return self.leverage.get(listing.symbol, self.multiplier)
 
     def buying_power(self, market: Market, listing: Listing) -> Decimal:
         """Give what may be spent on a listing now, never below zero."""
         excess = self.excess(self.value(market))
+        if listing.netted:
+            return max(ZERO, excess * self.leverage_of(listing))
         if listing.marginable:
             return max(ZERO, excess * self.multiplier)
         return max(ZERO, min(excess, self.cash - self.reserved_full))

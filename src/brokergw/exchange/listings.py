@@ -19,7 +19,8 @@ class Listing:
     `reference_price` is what its price path circles, `volatility_basis_points` how far (the sum of all its waves),
     `spread_basis_points` the distance of bid and ask (at least one tick). `top_size` is what stands at the best price
     on each side. `contract_size` is how many units of the underlying one unit trades. What is not `marginable`
-    must be paid in full from cash.
+    must be paid in full from cash. Of what is `netted` orders of both sides may stand beside one another and turn a
+    position over, against margin at the account's leverage for the symbol, as with perpetual futures.
     """
 
     symbol: str
@@ -39,6 +40,7 @@ class Listing:
     fractionable: bool = True
     shortable: bool = True
     marginable: bool = True
+    netted: bool = False
 
     def tick_at(self, price: Decimal) -> Decimal:
         """Give the price step that holds at a price."""

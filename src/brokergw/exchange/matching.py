@@ -115,7 +115,7 @@ class Matcher:
 
     def _affordable(self, order: WorkingOrder, price: Decimal, quantity: Decimal) -> bool:
         """Tell whether the account can pay what a trade costs above what the order reserved for it."""
-        if order.closing or not order.buys:
+        if order.closing or not order.buys or order.listing.netted:
             return True
         above = unit_cost(order.listing, price, self._floor.rules.fee_rate) - order.reserve_price
         if above <= 0:

@@ -112,6 +112,18 @@ class AccessTokens(Protocol):
         ...
 
 
+class OrderRecord(Protocol):
+    """What the gateway has on record of one account's orders, for brokers that find and list none without a symbol."""
+
+    async def symbol_of(self, client_order_id: str) -> str:
+        """Give the symbol of the order that was sent under a client order id; empty when there is no such order."""
+        ...
+
+    async def symbols(self) -> Sequence[str]:
+        """Give every symbol that the account has orders in."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerLink:
     """What an adapter needs to speak for one connection.
@@ -119,6 +131,7 @@ class BrokerLink:
     Addresses are those that the platform has set; empty leaves the adapter's own. `pace` is asked before each request,
     so that what it says holds at once. A connection that was authorised by OAuth has `tokens`; its `credentials` then
     are its application's own, and that only where the broker's capabilities say that the protocol asks for them.
+    `record` is asked where the broker wants to be told what an order is about.
     """
 
     connection_id: str
@@ -129,6 +142,7 @@ class BrokerLink:
     data_url: str = ""
     pace: Callable[[], Pace] = own_pace
     tokens: AccessTokens | None = None
+    record: OrderRecord | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from brokergw.sim.dialects import binance
 from brokergw.sim.dialects.alpaca import DEFAULT_KEY, DEFAULT_SECRET, AlpacaOptions, serve_alpaca
+from brokergw.sim.dialects.binance import BinanceOptions, serve_binance
 from brokergw.sim.dialects.ctrader import CtraderOptions, serve_ctrader
 from brokergw.sim.dialects.ibkr import DEFAULT_ACCOUNT, IbkrOptions, serve_ibkr
 from brokergw.sim.dialects.schwab import DEFAULT_NUMBER, DEFAULT_TOKEN, SchwabOptions, serve_schwab
@@ -63,6 +65,18 @@ def _options(chosen: argparse.Namespace) -> AlpacaOptions:
 def _alpaca(chosen: argparse.Namespace) -> Begin:
     options = _options(chosen)
     return lambda host, port: serve_alpaca(host, port, options)
+
+
+def _binance(chosen: argparse.Namespace) -> Begin:
+    options = BinanceOptions(
+        keys=dict(_pair(text) for text in chosen.key) or {binance.DEFAULT_KEY: binance.DEFAULT_SECRET},
+        seed=chosen.seed,
+        spot_weight=chosen.rate_limit or None,
+        futures_weight=chosen.rate_limit or None,
+        tick_interval_s=chosen.tick_interval or None,
+        journal_file=chosen.journal,
+    )
+    return lambda host, port: serve_binance(host, port, options)
 
 
 def _ctrader(chosen: argparse.Namespace) -> Begin:
@@ -156,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
 
 _OPENERS: Final[dict[str, Callable[[argparse.Namespace], Begin]]] = {
     "alpaca": _alpaca,
+    "binance": _binance,
     "ctrader": _ctrader,
     "ibkr": _ibkr,
     "schwab": _schwab,

@@ -13,6 +13,8 @@ _SECRET_NAMES: Final = frozenset(
         "secret",
         "key_id",
         "key",
+        "apiKey",
+        "listenKey",
         "token",
         "oauth_token",
         "access_token",

@@ -12,7 +12,7 @@ from aiohttp import web
 from brokergw.sim.control import PREFIX, Clockwork, Control
 from brokergw.sim.faults import AFTER, BEFORE, Fault, FaultName, Faults
 from brokergw.sim.journal import WireEntry, WireJournal
-from brokergw.sim.wire import Dialect, WireReply, WireRequest
+from brokergw.sim.wire import Dialect, ManyStreams, WireReply, WireRequest
 
 _log = logging.getLogger(__name__)
 _LINGER_NOT: Final = struct.pack("ii", 1, 0)
@@ -36,6 +36,7 @@ class SimServer:
         tick_interval_s: float | None = 0.1,
     ) -> None:
         self.dialect = dialect
+        self._streams = dialect if isinstance(dialect, ManyStreams) else None
         self.journal = journal
         self.faults = faults
         self.clockwork = Clockwork(ticks=tick_interval_s is not None)
@@ -114,8 +115,9 @@ class SimServer:
         query = _query(request) if request.query_string else {}
         entry = self.journal.open(request.method, path, query)
         wire = WireRequest(request.method, path, query, request.headers, faults=entry.faults)
+        wire.query_string = request.raw_path.partition("?")[2]
         try:
-            if path == self.dialect.stream_path:
+            if path == self.dialect.stream_path or (self._streams is not None and self._streams.takes_stream(path)):
                 return await self._stream(request, wire, entry)
             return await self._answer(request, wire, entry)
         finally:
@@ -193,7 +195,10 @@ class SimServer:
         await socket_.prepare(request)
         entry.status = 101
         entry.handled = True
-        await self.dialect.converse(socket_, wire.headers)
+        if self._streams is None:
+            await self.dialect.converse(socket_, wire.headers)
+        else:
+            await self._streams.converse_at(socket_, wire)
         return socket_
 
     async def _hold(self, seconds: float) -> None:

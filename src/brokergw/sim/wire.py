@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from aiohttp import web
 
@@ -21,7 +21,9 @@ def encode_json(document: Any) -> bytes:
 
 @dataclass(slots=True)
 class WireRequest:
-    """One HTTP request: `path` is still percent-encoded, `faults` collects the names of faults that touched it."""
+    """One HTTP request: `path` and `query_string` are still percent-encoded, as signatures need them; `faults` collects
+    the names of faults that touched it.
+    """
 
     method: str
     path: str
@@ -29,6 +31,7 @@ class WireRequest:
     headers: Mapping[str, str]
     body: bytes = b""
     faults: list[str] = field(default_factory=list)
+    query_string: str = ""
 
 
 @dataclass(slots=True)
@@ -117,4 +120,17 @@ class Dialect(Protocol):
 
     def state(self) -> dict[str, Any]:
         """Describe accounts, positions and orders for the control plane, in JSON types."""
+        ...
+
+
+@runtime_checkable
+class ManyStreams(Protocol):
+    """A dialect with more websockets than the one at its `stream_path`."""
+
+    def takes_stream(self, path: str) -> bool:
+        """Tell whether a websocket is at a path."""
+        ...
+
+    async def converse_at(self, socket: web.WebSocketResponse, request: WireRequest) -> None:
+        """Hold the conversation on one websocket, at the path it was asked for, until it ends."""
         ...

@@ -31,6 +31,16 @@ class Ability(Enum):
     """The broker refuses a client order id that was used before."""
     STATUSES = auto()
     """Answers carry an HTTP status."""
+    CASH = auto()
+    """What is bought is paid for from the cash; otherwise it uses margin."""
+    COST = auto()
+    """Positions tell what they cost."""
+    HOLDS = auto()
+    """Open orders that close a position hold a part of it."""
+    LENDING = auto()
+    """What cannot be lent cannot be sold short."""
+    TRAIL_BY_AMOUNT = auto()
+    """Trails may be an amount of money."""
 
 
 @unique
@@ -71,10 +81,6 @@ class Bench(ABC):
     fraction = "0.123456789"
     """A quantity of `stock` that is as fine as it trades."""
     quantity_step = Decimal("1e-9")
-    low_tick = Decimal("0.0001")
-    """The price step of `stock` below one."""
-    pays_in_full = True
-    """What a purchase costs is gone from the cash; otherwise it uses margin."""
     stock = "AAPL"
     deep = "F"
     crypto = "BTC/USD"
@@ -87,6 +93,16 @@ class Bench(ABC):
     """The id of an order that the broker never gave out, in the form of its ids."""
     entry_step_s = 0.002
     """How far apart orders must be entered for the broker's own times to tell them apart."""
+    money = Decimal(100_000)
+    currency = "USD"
+    indivisible = "NOT_FRACTIONABLE"
+    """Why a fraction of `whole_only` is refused."""
+    closed = "NOT_TRADABLE"
+    """Why an order for `halted` is refused."""
+    account_weight = 1
+    """What asking for the account takes of the budget (BUDGET)."""
+    ticks: ClassVar[dict[str, str]] = {"100": "0.01", "0.5": "0.0001"}
+    """The ticks of `stock` by price."""
     secrets: tuple[str, ...] = ()
     refusing: frozenset[int] = frozenset()
     """The statuses that are a refusal by themselves, whatever comes with them (NETWORK)."""
@@ -173,6 +189,9 @@ class Bench(ABC):
     def hold_stream(self, held: bool) -> None:  # noqa: FBT001 - a switch reads best so
         """Refuse new streams for as long as it is held (STREAM_LOSS)."""
         raise NotImplementedError
+
+    def forgive(self) -> None:  # noqa: B027 - most brokers leave nothing to forgive
+        """Let a broker that threw a command away be asked again at once (NETWORK)."""
 
     def repeat_events(self) -> None:
         """Tell every stream event twice from now on (STREAM_LOSS)."""

@@ -41,14 +41,15 @@ class CtraderBench(Bench):
     """One hedged account at a simulator that ticks only when a card says so."""
 
     name = "ctrader"
-    abilities = frozenset({Ability.CREDENTIALS, Ability.NETWORK, Ability.STREAM_LOSS})
+    abilities = frozenset(
+        {Ability.CREDENTIALS, Ability.NETWORK, Ability.STREAM_LOSS, Ability.COST, Ability.HOLDS, Ability.LENDING}
+    )
     environment = Environment.PAPER
     main = AssetClass.CFD
     market_time = TimeInForce.IOC
     fraction = "0.25"
     quantity_step = Decimal("0.01")
-    low_tick = Decimal("0.01")
-    pays_in_full = False
+    ticks = {"100": "0.01", "0.5": "0.01"}  # noqa: RUF012 - the base says it is the class's
     stock = "AAPL.US"
     deep = "F.US"
     whole_only = "OCGN.US"

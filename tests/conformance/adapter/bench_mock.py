@@ -17,7 +17,16 @@ class MockBench(Bench):
     """Ticks only when a card says so."""
 
     name = "mock"
-    abilities = frozenset({Ability.UNIQUE_IDS})
+    abilities = frozenset(
+        {
+            Ability.CASH,
+            Ability.COST,
+            Ability.HOLDS,
+            Ability.LENDING,
+            Ability.TRAIL_BY_AMOUNT,
+            Ability.UNIQUE_IDS,
+        }
+    )
     environment = Environment.MOCK
 
     def __init__(self) -> None:

@@ -61,7 +61,7 @@ class SchwabBench(Bench):
     """One account at a simulator that ticks only when a card says so."""
 
     name = "schwab"
-    abilities = frozenset(Ability) - {Ability.BUDGET}
+    abilities = frozenset(Ability) - {Ability.BUDGET, Ability.UNIQUE_IDS}
     environment = Environment.LIVE
     missing = "9999999999999"
     entry_step_s = 1.1

@@ -7,7 +7,7 @@ from brokergw.model.lifecycle import State
 from brokergw.model.outcome import Accepted, Rejected
 from brokergw.model.terms import Side
 from brokergw.ports.broker import BrokerAdapter, Change
-from tests.conformance.adapter.bench import Bench
+from tests.conformance.adapter.bench import Ability, Bench
 from tests.conformance.adapter.card import card
 from tests.conformance.adapter.steps import accepted, buy, eventually, new_id, place, reach, rejected, resting, show
 from tests.fixtures.permits import permit
@@ -140,7 +140,7 @@ async def flatten_of_nothing(bench: Bench, broker: BrokerAdapter) -> None:
     assert bench.orders_at_broker() == 0
 
 
-@card("C75", Feature.CLOSE_POSITION)
+@card("C75", Feature.CLOSE_POSITION, Ability.HOLDS)
 async def flatten_of_what_orders_hold(bench: Bench, broker: BrokerAdapter) -> None:
     """A position that an open order holds is not closed over it."""
     await buy(bench, broker)

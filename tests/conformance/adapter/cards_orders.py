@@ -8,7 +8,7 @@ from brokergw.model.lifecycle import State
 from brokergw.model.outcome import BrokerOrder
 from brokergw.model.terms import Leg, OrderClass, OrderTerms, OrderType, PositionEffect, Side, TimeInForce
 from brokergw.ports.broker import BrokerAdapter
-from tests.conformance.adapter.bench import Bench
+from tests.conformance.adapter.bench import Ability, Bench
 from tests.conformance.adapter.card import card
 from tests.conformance.adapter.steps import (
     PRICE,
@@ -25,7 +25,7 @@ from tests.conformance.adapter.steps import (
 )
 from tests.fixtures.permits import permit
 
-HOUR_NS = 3600 * 10**9
+SECOND_NS = 10**9
 LIVE = (State.ACKED, State.WORKING)
 
 
@@ -89,7 +89,7 @@ async def stop_limit_order(bench: Bench, broker: BrokerAdapter) -> None:
     assert filled.average_price <= 112
 
 
-@card("C15", OrderType.TRAILING_STOP)
+@card("C15", OrderType.TRAILING_STOP, Ability.TRAIL_BY_AMOUNT)
 async def trailing_stop_by_amount(bench: Bench, broker: BrokerAdapter) -> None:
     """A stop that trails by an amount follows the price up and fires on the way down."""
     await buy(bench, broker)
@@ -126,7 +126,7 @@ async def day_order(bench: Bench, broker: BrokerAdapter) -> None:
 async def good_till_date_order(bench: Bench, broker: BrokerAdapter) -> None:
     """An order with an end is told back with it."""
     # No broker keeps such a time finer than in milliseconds, and some only in seconds.
-    expire_ns = bench.clock.now_ns() // 10**9 * 10**9 + 24 * HOUR_NS
+    expire_ns = (bench.clock.now_ns() // SECOND_NS + 24 * 3600) * SECOND_NS
     await rests(bench, broker, resting(bench.stock, time_in_force=TimeInForce.GTD, expire_time_ns=expire_ns))
 
 

@@ -6,7 +6,7 @@ from brokergw.model.capability import Feature
 from brokergw.model.outcome import Absent
 from brokergw.model.terms import OrderTerms, Side
 from brokergw.ports.broker import BrokerAdapter
-from tests.conformance.adapter.bench import Bench
+from tests.conformance.adapter.bench import Ability, Bench
 from tests.conformance.adapter.card import card
 from tests.conformance.adapter.steps import look_for, market, new_id, rejected, resting
 from tests.fixtures.permits import permit
@@ -35,13 +35,13 @@ async def unknown_symbol(bench: Bench, broker: BrokerAdapter) -> None:
 @card("C37")
 async def halted_symbol(bench: Bench, broker: BrokerAdapter) -> None:
     """A symbol that does not trade is refused as such."""
-    await refuses(bench, broker, market(bench.halted), "NOT_TRADABLE")
+    await refuses(bench, broker, market(bench.halted), bench.closed)
 
 
 @card("C38", Feature.FRACTIONAL)
 async def fraction_of_the_indivisible(bench: Bench, broker: BrokerAdapter) -> None:
     """A fraction of what trades in whole units only is refused as such."""
-    await refuses(bench, broker, market(bench.whole_only, quantity="1.5"), "NOT_FRACTIONABLE")
+    await refuses(bench, broker, market(bench.whole_only, quantity="1.5"), bench.indivisible)
 
 
 @card("C39")
@@ -50,7 +50,7 @@ async def off_the_grid(bench: Bench, broker: BrokerAdapter) -> None:
     await refuses(bench, broker, resting(bench.stock, price="90.123"), "INVALID_PRICE")
 
 
-@card("C40", Feature.SHORT)
+@card("C40", Feature.SHORT, Ability.LENDING)
 async def short_sale_of_the_unshortable(bench: Bench, broker: BrokerAdapter) -> None:
     """What cannot be borrowed cannot be sold short."""
     await refuses(bench, broker, market(bench.whole_only, Side.SELL), "SHORT_NOT_ALLOWED")

@@ -18,6 +18,7 @@ from tests.conformance.adapter import (  # noqa: F401 - importing them deals the
 )
 from tests.conformance.adapter.bench import Bench
 from tests.conformance.adapter.bench_alpaca import alpaca_bench
+from tests.conformance.adapter.bench_binance import futures_bench, spot_bench
 from tests.conformance.adapter.bench_ctrader import ctrader_bench
 from tests.conformance.adapter.bench_ibkr import ibkr_bench
 from tests.conformance.adapter.bench_mock import mock_bench
@@ -29,6 +30,8 @@ from tests.reasons import SkipReason, skip
 BENCHES: dict[str, Callable[[], AbstractAsyncContextManager[Bench]]] = {
     "mock": mock_bench,
     "alpaca": alpaca_bench,
+    "binance": spot_bench,
+    "binance-futures": futures_bench,
     "ctrader": ctrader_bench,
     "ibkr": ibkr_bench,
     "schwab": schwab_bench,

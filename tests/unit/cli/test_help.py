@@ -29,6 +29,7 @@ def test_the_verbs_of_the_product_are_there() -> None:
             "demo",
             "doctor",
             "sim alpaca",
+            "sim binance",
             "sim ctrader",
             "sim ibkr",
             "sim schwab",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from brokergw.app.demos import DEMOS
 from brokergw.app.finding import Finding
 from brokergw.app.settings import Settings
 from brokergw.ports.audit import AuditQuery
@@ -172,7 +173,7 @@ def test_the_demo_trades_at_simulated_brokers_only(stand_in: Any) -> None:
     """A broker that is chosen is passed on, and one without a simulator is a misuse."""
     run = stand_in("demo", "main")
     assert type_command("demo", "--broker", "ibkr").status == 0
-    assert run.given == ("ibkr",)
+    assert run.given == (DEMOS["ibkr"],)
     assert type_command("demo", "--broker", "nobody").status == 2
 
 

@@ -16,7 +16,6 @@ from typing import Final
 
 from brokergw.adapters.alpaca import mapping, records
 from brokergw.adapters.alpaca.api import Api, understood
-from brokergw.adapters.alpaca.memory import Told
 from brokergw.adapters.alpaca.payloads import Row, Unusable, optional_text
 from brokergw.adapters.alpaca.records import FilledRow
 from brokergw.model.lifecycle import State, is_terminal
@@ -24,6 +23,7 @@ from brokergw.model.order import ZERO
 from brokergw.model.outcome import BrokerOrder, OrderReport
 from brokergw.model.terms import OrderClass, Side
 from brokergw.ports.clock import Clock
+from brokergw.transport.told import Told
 
 logger = logging.getLogger(__name__)
 

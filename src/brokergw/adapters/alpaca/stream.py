@@ -16,13 +16,13 @@ from brokergw.adapters.alpaca import mapping, payloads, records
 from brokergw.adapters.alpaca.api import Api
 from brokergw.adapters.alpaca.backfill import History
 from brokergw.adapters.alpaca.config import AlpacaConfig
-from brokergw.adapters.alpaca.memory import Told
 from brokergw.adapters.alpaca.payloads import Row, Unusable, as_row, optional_text
 from brokergw.adapters.alpaca.session import Session
 from brokergw.model.errors import GatewayError
 from brokergw.model.order import FillKind
 from brokergw.model.outcome import BrokerEvent, BrokerFill, BrokerOrder, FeedDown, FeedUp, OrderReport
 from brokergw.ports.clock import Clock
+from brokergw.transport.told import Told
 from brokergw.transport.websocket import Frame, LinkError, LinkEvent, LinkLost, LinkOpened, SupervisedLink, Wire
 
 logger = logging.getLogger(__name__)

@@ -15,6 +15,7 @@ from brokergw.desk.loss.history import History
 from brokergw.desk.results import BrokerState
 from brokergw.desk.sessions import Session
 from brokergw.model.account import Connection
+from brokergw.model.instrument import AssetClass
 from brokergw.model.loss import OpeningSource, RiskDay
 from brokergw.model.order import ZERO
 from brokergw.model.whose import only
@@ -206,6 +207,9 @@ class Looker:
         memory.kept = row
 
 
+_MARGINED: Final = frozenset({AssetClass.FUTURE, AssetClass.FOREX, AssetClass.CFD})
+
+
 def is_plausible(state: BrokerState) -> bool:
     """Tell whether equity is what cash and positions come to, within half a percent; where that can be told at all."""
     account = state.account
@@ -213,7 +217,8 @@ def is_plausible(state: BrokerState) -> bool:
         return False
     net, gross = account.cash, abs(account.cash)
     for position in state.positions:
-        worth = position.market_value
+        # A margined position was not paid for: the account has what it gained or lost, not what it is about.
+        worth = position.unrealized_profit if position.asset_class in _MARGINED else position.market_value
         if worth is None:
             return True
         net += worth

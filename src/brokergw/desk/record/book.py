@@ -3,6 +3,8 @@
 from collections import OrderedDict
 from typing import Final
 
+from brokergw.desk.record.of_account import AccountRecord
+from brokergw.model.account import Connection
 from brokergw.model.lifecycle import AT_BROKER
 from brokergw.model.order import Order
 from brokergw.model.whose import Whose
@@ -81,6 +83,10 @@ class OrderBook:
         if order is not None:
             return order
         return self._kept(await self._journal.order_by_broker_id(user_id, account_id, broker_order_id, client_order_id))
+
+    def record_of(self, connection: Connection) -> AccountRecord:
+        """Give what an adapter may ask of the orders of its own account."""
+        return AccountRecord(self._journal, self.by_broker, connection.user_id, connection.account_id)
 
     def _kept(self, order: Order | None) -> Order | None:
         if order is not None:

@@ -1,6 +1,7 @@
 """The order that closes a position: a market order for all of it, reserved at what the broker says it is worth."""
 
 from decimal import Decimal
+from typing import Final
 
 from brokergw.desk.results import Hold
 from brokergw.model.account import Position
@@ -9,10 +10,13 @@ from brokergw.model.order import ZERO
 from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
 from brokergw.ports.journal import Admission
 
+_WITHOUT_DAYS: Final = frozenset({AssetClass.CRYPTO, AssetClass.FUTURE})
+"""What trades where a day has no end, or where an order for the day is not known everywhere."""
+
 
 def closing_terms(position: Position) -> OrderTerms:
     """Give the terms that close a position."""
-    around_the_clock = position.asset_class is AssetClass.CRYPTO
+    around_the_clock = position.asset_class in _WITHOUT_DAYS
     return OrderTerms(
         symbol=position.symbol,
         side=Side.SELL if position.quantity > 0 else Side.BUY,

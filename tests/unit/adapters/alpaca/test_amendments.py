@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from brokergw.adapters.alpaca.memory import Told
 from brokergw.adapters.alpaca.payloads import Unusable
 from brokergw.adapters.alpaca.stream import report_of
 from brokergw.model.order import FillKind
+from brokergw.transport.told import Told
 from tests.fixtures.alpaca_wire import sample
 
 FILL = sample("ws_fill")["data"]

@@ -12,10 +12,10 @@ import pytest
 from aiohttp import web
 
 from brokergw.adapters.alpaca import AlpacaConfig, mapping
-from brokergw.adapters.alpaca.memory import Told
 from brokergw.adapters.alpaca.stream import _Subscription, report_of
 from brokergw.model.lifecycle import State
 from brokergw.model.outcome import BrokerEvent, FeedDown, FeedUp, OrderReport
+from brokergw.transport.told import Told
 from brokergw.transport.websocket import Frame, LinkOpened, LinkPolicy, SupervisedLink
 from tests.fixtures.alpaca_wire import KEY, NOW_NS, SECRET, ScriptedAlpaca, answer, sample
 from tests.fixtures.hasty import HastyClock

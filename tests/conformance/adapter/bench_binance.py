@@ -1,0 +1,233 @@
+"""Binance on the bench: spot and futures against the Binance simulator, over real sockets in this process."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from decimal import Decimal
+from typing import Final
+
+from brokergw.adapters.binance import BinanceBroker, BinanceConfig, BinanceConnection, Product
+from brokergw.model.account import Environment
+from brokergw.model.instrument import AssetClass
+from brokergw.model.terms import TimeInForce
+from brokergw.ports.broker import BrokerLink, Credentials
+from brokergw.sim.dialects.binance import BinanceDialect, BinanceOptions, serve_binance
+from brokergw.sim.dialects.binance.listings import Kind, listed_as
+from brokergw.sim.dialects.binance.room import Room
+from brokergw.sim.faults import Fault, FaultName
+from brokergw.sim.server import SimServer
+from brokergw.transport.http import Timeouts
+from brokergw.transport.websocket import LinkPolicy
+from tests.conformance.adapter.bench import Ability, Bench, Mishap
+from tests.fixtures.hasty import HastyClock
+
+KEY: Final = "BINANCEEXAMKEY0001"
+SECRET: Final = "exam-secret-never-shown"
+BUDGET: Final = 200
+_FAULTS: Final[dict[Mishap, FaultName]] = {
+    Mishap.RESET: FaultName.CONNECTION_RESET,
+    **{mishap: FaultName(mishap.name.lower()) for mishap in Mishap if mishap is not Mishap.RESET},
+}
+_LINK: Final = LinkPolicy(backoff_first_s=0.05, backoff_max_s=0.1, stable_s=1e6)
+_TIMEOUTS: Final = Timeouts(connect=1.0, pool=1.0, read=0.3, total=2.0)
+_WIRE: Final = frozenset(
+    {
+        Ability.CREDENTIALS,
+        Ability.NETWORK,
+        Ability.STREAM_LOSS,
+        Ability.BUDGET,
+        Ability.STATUSES,
+        Ability.UNIQUE_IDS,
+    }
+)
+
+
+class Memory:
+    """What a gateway has on record: the symbol of whatever was ever sent."""
+
+    def __init__(self, symbol: str) -> None:
+        self._symbol = symbol
+
+    async def symbol_of(self, client_order_id: str) -> str:
+        """Give the bench's main symbol, which every order that another process sent is about."""
+        return self._symbol
+
+    async def symbols(self) -> tuple[str, ...]:
+        """Give the symbols with orders."""
+        return (self._symbol,)
+
+
+class BinanceBench(Bench):
+    """One account at a simulator that ticks only when a card says so."""
+
+    environment = Environment.PAPER
+    secrets = (KEY, SECRET)
+    refusing = frozenset({401})
+    throwing_away = frozenset({418, 429})
+    money = Decimal(1_000_000)
+    currency = "USDT"
+    fraction = "0.123"
+    ticks = {"100": "0.01", "0.5": "0.01"}  # noqa: RUF012 - the base says it is the class's
+    quantity_step = Decimal("0.001")
+    indivisible = "INVALID_QUANTITY"
+    market_time = TimeInForce.GTC
+    closes_by = "POST"
+    account_weight = 20
+    product: Product
+    kind: Kind
+    order_path: str
+    stream_path: str
+
+    def __init__(self, server: SimServer, budgeted: SimServer) -> None:
+        assert isinstance(server.dialect, BinanceDialect)
+        self.clock = HastyClock()
+        self._server = server
+        self._dialect = server.dialect
+        self._held = ""
+        own = BinanceConfig.spot() if self.product is Product.SPOT else BinanceConfig.futures()
+        # A budget of its own would make cards with many orders wait; the broker's headers set it where it counts.
+        config = replace(own, weight_per_minute=None, orders_10s=None, orders_long=None)
+        self.factory = self._broker = BinanceBroker(self.clock, config.at(server.url, link=_LINK, timeouts=_TIMEOUTS))
+        self._budgeted = BinanceBroker(self.clock, replace(own, weight_per_minute=BUDGET).at(budgeted.url))
+        self._unreachable = BinanceBroker(self.clock, config.at("http://127.0.0.1:1", timeouts=_TIMEOUTS))
+
+    def open(self) -> BinanceConnection:
+        """Open the exam's account."""
+        return self._broker.open(self._link(SECRET))
+
+    def open_with_wrong_keys(self) -> BinanceConnection:
+        """Open a connection with a secret that is not the key's."""
+        return self._broker.open(self._link("exam-secret-that-is-wrong"))
+
+    def open_unreachable(self) -> BinanceConnection:
+        """Open a connection to a port where nobody listens."""
+        return self._unreachable.open(self._link(SECRET))
+
+    def open_with_budget(self) -> BinanceConnection:
+        """Open the account of a simulator that counts requests."""
+        return self._budgeted.open(self._link(SECRET))
+
+    def pin(self, symbol: str, price: Decimal) -> None:
+        """Hold a price."""
+        self._dialect.exchange.set_price(listed_as(self.kind, _wire(symbol)), price)
+
+    def tick(self) -> None:
+        """Let resting orders meet the market."""
+        self._dialect.tick()
+
+    def at_broker(self, client_order_id: str) -> int:
+        """Count the orders that were ever made under an id."""
+        return self._room.placed.get(client_order_id, 0)
+
+    def orders_at_broker(self) -> int:
+        """Count the account's orders."""
+        return len(self._room.generations)
+
+    def mishap(self, mishap: Mishap, *, method: str = "POST") -> None:
+        """Arm a fault for the next command."""
+        self._server.faults.arm(
+            Fault(name=_FAULTS[mishap], method=method, path=self.order_path.rpartition("/")[0] + "/*")
+        )
+
+    def answer_with(self, status: int, body: str) -> None:
+        """Arm a fault that answers the next order by itself."""
+        fault = Fault(name=FaultName.ERROR_BEFORE, method="POST", path=self.order_path, status=status, answer=body)
+        self._server.faults.arm(fault)
+
+    def sent(self) -> int:
+        """Count the POSTs in the wire journal."""
+        return len(self._server.journal.select(method="POST", path=self.order_path))
+
+    def forgive(self) -> None:
+        """Forget bans."""
+        self._broker.forgive()
+
+    async def cut_stream(self) -> None:
+        """Cut every websocket."""
+        await self._dialect.drop_streams()
+
+    def hold_stream(self, held: bool) -> None:  # noqa: FBT001 - a switch reads best so
+        """Answer websocket handshakes with an error for as long as it is held."""
+        if held:
+            fault = Fault(name=FaultName.ERROR_BEFORE, path=self.stream_path, count=None)
+            self._held = self._server.faults.arm(fault).fault_id
+        elif self._held:
+            self._server.faults.disarm(self._held)
+
+    def repeat_events(self) -> None:
+        """Send each event twice."""
+        self._server.faults.arm(Fault(name=FaultName.DUPLICATE_EVENTS, count=None))
+
+    @property
+    def _room(self) -> Room:
+        return self._dialect.brokerage.room(self.kind, KEY)
+
+    def _link(self, secret: str) -> BrokerLink:
+        return BrokerLink(
+            connection_id="con_exam",
+            account_id="acc_exam",
+            environment=Environment.PAPER,
+            credentials=Credentials(key=KEY, secret=secret),
+            record=Memory(self.stock),
+        )
+
+
+class SpotBench(BinanceBench):
+    """The spot account."""
+
+    name = "binance"
+    abilities = _WIRE | {Ability.CASH, Ability.HOLDS}
+    product = Product.SPOT
+    kind = Kind.SPOT
+    main = AssetClass.CRYPTO
+    stock = "BNB/USDT"
+    deep = "XRP/USDT"
+    whole_only = "DOGE/USDT"
+    halted = "HALT/USDT"
+    closed = "MARKET_CLOSED"
+    crypto = "BTC/USDT"
+    order_path = "/api/v3/order"
+    stream_path = "/ws-api/v3"
+
+
+class FuturesBench(BinanceBench):
+    """The futures account."""
+
+    name = "binance-futures"
+    abilities = _WIRE | {Ability.COST}
+    product = Product.FUTURES
+    kind = Kind.FUTURES
+    main = AssetClass.FUTURE
+    stock = "BNB/USDT:PERP"
+    deep = "XRP/USDT:PERP"
+    whole_only = "DOGE/USDT:PERP"
+    halted = "HALT/USDT:PERP"
+    order_path = "/fapi/v1/order"
+    stream_path = "/private/stream"
+
+
+@asynccontextmanager
+async def spot_bench() -> AsyncIterator[Bench]:
+    """Set spot up."""
+    async with _simulators() as servers:
+        yield SpotBench(*servers)
+
+
+@asynccontextmanager
+async def futures_bench() -> AsyncIterator[Bench]:
+    """Set futures up."""
+    async with _simulators() as servers:
+        yield FuturesBench(*servers)
+
+
+@asynccontextmanager
+async def _simulators() -> AsyncIterator[tuple[SimServer, SimServer]]:
+    """Start two simulators: one that counts no requests, and one that does."""
+    options = BinanceOptions(keys={KEY: SECRET}, cash=BinanceBench.money, tick_interval_s=None, orders_open_max=1000)
+    counting = replace(options, spot_weight=BUDGET, futures_weight=BUDGET)
+    async with await serve_binance(options=options) as server, await serve_binance(options=counting) as budgeted:
+        yield server, budgeted
+
+
+def _wire(symbol: str) -> str:
+    return symbol.removesuffix(":PERP").replace("/", "")
