@@ -33,8 +33,8 @@ class Script:
     """What the strategy trades at a broker.
 
     `dear` is a symbol, an order for too much of it, and its limit. `resting` is a symbol and what is bid for it below
-    the market, at prices of two places: first the one and then the other part of `bids` of the market's own bid, where the
-    broker `changes` orders.
+    the market, at prices of two places: first the one part of `bids` of the market's own bid, then, where the broker
+    `changes` orders, the other.
     """
 
     name: str

@@ -11,7 +11,7 @@ from brokergw.model.terms import OrderType, Side, TimeInForce
 from brokergw.sim.faults import Fault, FaultName
 from tests.conformance.adapter.bench import Bench
 from tests.conformance.adapter.bench_binance import FuturesBench, futures_bench
-from tests.conformance.adapter.steps import market_time, Listener, accepted, market, new_id, reach
+from tests.conformance.adapter.steps import Listener, accepted, market, market_time, new_id, reach
 from tests.fixtures.permits import permit
 
 
