@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from decimal import Decimal
 from enum import Enum, auto, unique
 from typing import ClassVar
+from uuid import uuid4
 
 from brokergw.model.account import Environment
 from brokergw.model.capability import Capabilities
@@ -180,7 +181,7 @@ class Bench(ABC):
             time_in_force=self.market_time,
             quantity=Decimal(quantity),
         )
-        outcome = await broker.submit_order(permit(f"meanwhile-{cancelled_id}"), terms)
+        outcome = await broker.submit_order(permit(f"meanwhile-{uuid4().hex[:12]}"), terms)
         assert isinstance(outcome, Accepted), outcome
         assert outcome.order is not None
         assert isinstance(await broker.cancel_order(cancelled_id), Accepted)
