@@ -1,15 +1,62 @@
 """Whatever is asked of the exchange, its books balance."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
-from brokergw.exchange import Execution, OrderStatus
+from brokergw.exchange import Execution, OrderStatus, Ticket
 from brokergw.exchange.resting import RestingBook
 from brokergw.model.order import ZERO
-from brokergw.model.terms import OrderClass, Side
-from tests.fixtures.exchange_acts import ACCOUNT, ACTS, CASH, MULTIPLIERS, SYMBOLS, Act, World, play
+from brokergw.model.terms import OrderClass, OrderType, Side, TimeInForce
+from tests.fixtures.exchange_acts import (
+    ACCOUNT,
+    ACTS,
+    AFTERNOON_NS,
+    CASH,
+    MULTIPLIERS,
+    SYMBOLS,
+    WAYS,
+    Act,
+    World,
+    play,
+    price,
+    submit,
+)
+
+EXITS_WAKE_BEHIND_ANOTHER_SYMBOL: tuple[Decimal, dict[str, Any], list[Act], list[Act]] = (
+    Decimal(2),
+    {},
+    [
+        price("OCGN", 100),
+        submit(
+            Ticket(
+                symbol="F",
+                side=Side.SELL,
+                type=OrderType.MARKET,
+                time_in_force=TimeInForce.DAY,
+                quantity=Decimal(7000),
+                order_class=OrderClass.BRACKET,
+                take_profit_limit_price=Decimal("8.80"),
+                stop_loss_stop_price=Decimal("8.81"),
+            )
+        ),
+        submit(
+            Ticket(
+                symbol="OCGN",
+                side=Side.BUY,
+                type=OrderType.STOP,
+                time_in_force=TimeInForce.DAY,
+                quantity=Decimal(1),
+                stop_price=Decimal("0.9945"),
+            )
+        ),
+        price("AAPL", None),
+    ],
+    [price("OCGN", 117)],
+)
+"""Exits of an entry older than an order of another symbol begin to wait after it; then one tick trades both."""
 
 
 def signed(execution: Execution) -> Decimal:
@@ -119,21 +166,29 @@ def test_passing_over_calm_books_changes_nothing(multiplier: Decimal, acts: list
 
 
 @settings(max_examples=150, deadline=None)
-@given(MULTIPLIERS, ACTS, ACTS)
+@example(*EXITS_WAKE_BEHIND_ANOTHER_SYMBOL)
+@given(MULTIPLIERS, WAYS, ACTS, ACTS)
 def test_a_recovered_exchange_goes_on_as_if_nothing_had_been(
-    multiplier: Decimal, before: list[Act], after: list[Act]
+    multiplier: Decimal, ways: dict[str, Any], before: list[Act], after: list[Act]
 ) -> None:
-    """An exchange made from another's state has the same state and money, and does the same from then on."""
-    world, other = play(multiplier, before), World(multiplier)
+    """An exchange made from another's state has the same state and money, and does, tells and refuses the same."""
+    world, other = (World(multiplier, now_ns=AFTERNOON_NS, ways=ways) for _ in range(2))
+    for act in before:
+        act(world)
     for each in SYMBOLS:
         world.exchange.clear_price(each)
     other.now_ns = world.now_ns
     other.exchange = other.empty()
     other.exchange.recover(world.exchange.state())
     assert other.exchange.state() == world.exchange.state()
+    world.events.clear()
+    world.refusals.clear()
+    other.exchange.listen(other.events.append, every_change=True)
     for act in after:
         act(world)
         act(other)
+    assert other.events == world.events
+    assert other.refusals == world.refusals
     assert other.exchange.state() == world.exchange.state()
     assert other.exchange.account(ACCOUNT) == world.exchange.account(ACCOUNT)
     assert other.exchange.positions(ACCOUNT) == world.exchange.positions(ACCOUNT)

@@ -126,14 +126,21 @@ def _fund_on_margin(floor: Floor, order: WorkingOrder, depth: Depth) -> None:
 
 def refuse_wash_trade(floor: Floor, order: WorkingOrder) -> None:
     """Refuse an order that could trade with another open order of its account; raises WASH_TRADE."""
-    for other in _own_opposite_orders(floor, order):
-        ours, theirs = order.ticket.limit_price, other.ticket.limit_price
-        if ours is None or theirs is None or (ours >= theirs if order.buys else ours <= theirs):
-            raise Refused(
-                RefusalCode.WASH_TRADE,
-                "the order could trade with another order of this account",
-                existing_order_id=other.order_id,
-            )
+    ours = order.ticket.limit_price
+
+    def meets(other: WorkingOrder) -> bool:
+        theirs = other.ticket.limit_price
+        return ours is None or theirs is None or (ours >= theirs if order.buys else ours <= theirs)
+
+    # The oldest is not always the book's first: exits come to rest later than they get their ids, except in a recovery.
+    meeting = filter(meets, _own_opposite_orders(floor, order))
+    existing = min(meeting, key=lambda other: other.sequence, default=None)
+    if existing is not None:
+        raise Refused(
+            RefusalCode.WASH_TRADE,
+            "the order could trade with another order of this account",
+            existing_order_id=existing.order_id,
+        )
 
 
 def _own_opposite_orders(floor: Floor, order: WorkingOrder) -> Iterator[WorkingOrder]:

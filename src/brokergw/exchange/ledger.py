@@ -6,7 +6,7 @@ multiplier 1 buying power is therefore the free cash. What is netted has a lever
 account's multiplier.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -15,6 +15,7 @@ from brokergw.exchange.listings import Listing
 from brokergw.exchange.prices import Market
 from brokergw.exchange.values import ZERO, AccountOpening, Execution, Holding, Ledger
 from brokergw.model.quick import quick
+from brokergw.model.terms import Side
 
 if TYPE_CHECKING:
     from brokergw.exchange.book import WorkingOrder
@@ -63,6 +64,13 @@ class Position:
             cost = self.average_price * before + price * change
             self.average_price = (cost / after).quantize(_PLACES).normalize()
         self.quantity = after
+
+    def take_anew(self, executions: Iterable[Execution]) -> None:
+        """Find quantity and average from an account's executions, oldest first; those of other symbols are left out."""
+        self.quantity = self.average_price = ZERO
+        for each in executions:
+            if each.symbol == self.listing.symbol:
+                self.apply(each.quantity if each.side is Side.BUY else -each.quantity, each.price)
 
 
 @quick

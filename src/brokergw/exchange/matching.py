@@ -40,7 +40,9 @@ class Matcher:
     def tick(self) -> None:
         """Work every resting order once against prices now; a book in which nothing can happen is passed over."""
         now = self._floor.now_ns()
-        for symbol, book in list(self._floor.resting.items()):
+        # By symbol, since when a book came to be is no part of the state: a recovered exchange would trade in another
+        # order, give other ids, and let another order have the last of the money.
+        for symbol, book in sorted(self._floor.resting.items()):
             depth = self._floor.market.quote(symbol)
             if book.is_calm(depth, now):
                 continue
