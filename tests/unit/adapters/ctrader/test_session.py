@@ -1,5 +1,6 @@
 """Signing in at cTrader, staying signed in, and what a connection does when it is told no."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,7 @@ from brokergw.model.errors import GatewayError, Reason, Throttled
 from brokergw.model.outcome import Accepted, NotSent, Rejected, Unknown
 from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
 from brokergw.ports.broker import BrokerLink, Credentials
-from tests.fixtures.ctrader_wire import CTID, CUT, Answer, Tokens, error, sample, scripted
+from tests.fixtures.ctrader_wire import CTID, CUT, Answer, ScriptedCtrader, Tokens, error, sample, scripted
 from tests.fixtures.hasty import HastyClock
 from tests.fixtures.permits import permit
 
@@ -24,6 +25,13 @@ TERMS = OrderTerms(
     quantity=Decimal(1000),
     limit_price=Decimal("1.08123"),
 )
+
+
+async def signed_in(broker: ScriptedCtrader, times: int) -> None:
+    """Wait until the application has signed in so often: a link may go and come between two looks at it."""
+    async with asyncio.timeout(60):
+        while broker.count(Kind.APPLICATION_AUTH_REQ) < times:
+            await asyncio.sleep(0.01)
 
 
 def accounts(*rows: tuple[int, int, bool]) -> Answer:
@@ -133,8 +141,7 @@ async def test_an_invalidated_token_signs_in_again_with_the_next_one() -> None:
         await opened.ping()
         await tokens.after("old")
         await broker.tell(Kind.TOKEN_INVALIDATED_EVENT, {"ctidTraderAccountIds": [CTID], "reason": "refreshed"})
-        while opened.up:
-            await HastyClock().sleep(0.01)
+        await signed_in(broker, 2)
         await opened.ping()
         used = [row["accessToken"] for kind, row in broker.arrived if kind == Kind.ACCOUNT_AUTH_REQ]
     assert used == ["old", "new"]
@@ -146,8 +153,7 @@ async def test_whoever_is_signed_out_signs_in_again(kind: Kind) -> None:
     async with scripted() as (broker, opened):
         await opened.ping()
         await broker.tell(kind, {"ctidTraderAccountId": CTID})
-        while opened.up:
-            await HastyClock().sleep(0.01)
+        await signed_in(broker, 2)
         await opened.ping()
         assert broker.count(Kind.APPLICATION_AUTH_REQ) == 2
 
@@ -210,8 +216,7 @@ async def test_a_lost_session_is_signed_in_again_and_the_order_was_not_taken() -
         await opened.get_instrument("EUR/USD")
         broker.on(Kind.NEW_ORDER_REQ, error("CH_CLIENT_NOT_AUTHENTICATED"), accepted("y"))
         assert isinstance(await opened.submit_order(permit("x"), TERMS), NotSent)
-        while opened.up:
-            await HastyClock().sleep(0.01)
+        await signed_in(broker, 2)
         assert isinstance(await opened.submit_order(permit("y"), TERMS), Accepted)
         assert broker.count(Kind.APPLICATION_AUTH_REQ) == 2
 
