@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from brokergw.model.lifecycle_page import page
 from tests.architecture.docs import missing_pages, unexplained_verbs, untold_commands
 from tests.architecture.sources import ROOT
@@ -42,12 +44,12 @@ def test_a_command_that_is_not_told_of_is_named(tmp_path: Path) -> None:
     assert untold_commands(tmp_path) == ["python -m tests.codes"]
 
 
-def test_the_settings_page_is_what_the_settings_generate() -> None:
-    """`docs/settings.md` is neither behind the code nor edited by hand."""
-    fresh = subprocess.run(
-        [sys.executable, "-m", "brokergw.app.settings_page"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert (ROOT / "docs/settings.md").read_text("utf-8") == fresh.stdout
+@pytest.mark.parametrize("name", ["brokers", "settings"])
+def test_a_page_that_is_written_from_the_code_is_what_the_code_writes(name: str) -> None:
+    """`docs/brokers.md` and `docs/settings.md` are neither behind the code nor edited by hand."""
+    command = [sys.executable, "-m", f"brokergw.app.{name}_page"]
+    fresh = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert (ROOT / f"docs/{name}.md").read_text("utf-8") == fresh.stdout
 
 
 def test_the_lifecycle_page_is_drawn_from_the_table() -> None:
