@@ -67,6 +67,22 @@ class Permit:
         """
         return self._spent and self._monotonic() <= self._expires_at and not self._stopped()
 
+    def further(self) -> "Permit":
+        """Give a permit for a further step of an attempt that has begun: what is left of this one's time, once.
+
+        For brokers that ask back before they take an order. Where nothing has begun it is never spent.
+        """
+        permit = Permit(
+            order_id=self.order_id,
+            attempt=self.attempt,
+            client_order_id=self.client_order_id,
+            granted_at=self._expires_at - VALID_S,
+            monotonic=self._monotonic,
+            stopped=self._stopped,
+        )
+        permit._withdrawn = not self._spent
+        return permit
+
     def spend(self) -> None:
         """Use the permit up, immediately before the first byte; raises PermitSpent or PermitExpired."""
         if self._spent:

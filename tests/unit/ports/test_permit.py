@@ -60,3 +60,31 @@ def test_a_spent_permit_cannot_be_withdrawn(permit: Permit) -> None:
     """Once bytes may have left there is no proof that they have not."""
     permit.spend()
     assert not permit.withdraw()
+
+
+def test_a_further_step_has_what_is_left_of_the_time_and_is_asked_again(still_clock: FakeClock) -> None:
+    """A yes to a broker's question leaves once, before the attempt's own time is over, and never after a halt."""
+    halts: list[str] = []
+    permit = Permit(
+        order_id="ord_1",
+        attempt=1,
+        client_order_id="ord-1",
+        granted_at=still_clock.monotonic(),
+        monotonic=still_clock.monotonic,
+        stopped=lambda: "".join(halts),
+    )
+    with pytest.raises(PermitExpired):
+        permit.further().spend()
+    permit.spend()
+    still_clock.advance(VALID_S)
+    first, late, halted = permit.further(), permit.further(), permit.further()
+    first.spend()
+    with pytest.raises(PermitSpent):
+        first.spend()
+    halts.append("halted")
+    with pytest.raises(PermitExpired, match="halted"):
+        halted.spend()
+    halts.clear()
+    still_clock.advance(0.001)
+    with pytest.raises(PermitExpired):
+        late.spend()

@@ -90,9 +90,12 @@ class Api:
         path = f"/iserver/account/{self._account}/order/{_segment(order_id)}"
         return await self.session.command("POST", path, ticket, permit)
 
-    async def reply(self, question_id: str, *, confirmed: bool) -> Reply | NotSent | Unknown:
-        """POST /iserver/reply/{id}."""
-        return await self.session.command("POST", f"/iserver/reply/{_segment(question_id)}", {"confirmed": confirmed})
+    async def reply(
+        self, question_id: str, *, confirmed: bool, permit: Permit | None = None
+    ) -> Reply | NotSent | Unknown:
+        """POST /iserver/reply/{id}; a yes comes under a permit of its own."""
+        path = f"/iserver/reply/{_segment(question_id)}"
+        return await self.session.command("POST", path, {"confirmed": confirmed}, permit)
 
     async def cancel(self, order_id: str, tags: Row) -> Reply | NotSent | Unknown:
         """DELETE /iserver/account/{account}/order/{id}."""

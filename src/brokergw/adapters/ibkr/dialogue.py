@@ -3,7 +3,7 @@
 An order with an open question is not live, so it is confirmed or declined right here, by the call that sent it, under
 the lock of its account: another order would make the question stale, and stale questions were seen to go live. A
 process that ends in between leaves the question to lapse; no other one answers it. A yes is a further step of the same
-attempt, so it only leaves while the attempt's permit still holds.
+attempt, so it only leaves while the attempt's permit still holds, which is asked again at its first byte.
 """
 
 from collections.abc import Awaitable, Callable
@@ -44,7 +44,8 @@ class Dialogue:
                 return answer
             if not answer.message_ids <= self._confirmed or (permit is not None and not permit.holds):
                 return await self._decline(answer)
-            replied = await self._api.reply(answer.reply_id, confirmed=True)
+            further = None if permit is None else permit.further()
+            replied = await self._api.reply(answer.reply_id, confirmed=True, permit=further)
             if isinstance(replied, NotSent):
                 return Unknown(f"a question stayed open: {replied.why}")
             answer = _after_a_yes(self._read(replied, reference, order_id))
