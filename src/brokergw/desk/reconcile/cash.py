@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import accumulate
+from operator import sub
 from typing import Final
 
 from brokergw.desk.reconcile.history import cash_of
@@ -33,14 +35,15 @@ class CashMove:
 async def cash_move(session: Session, baseline: Baseline, fills: Sequence[LogEvent]) -> CashMove | None:
     """Sum up what the fills since a baseline cost; None where that is not known here."""
     instruments = await _instruments(session, fills)
-    early = sum(1 for event in fills if event.receive_time_ns < baseline.as_of_ns + _EARLY_NS)
-    sums: list[Decimal] = []
-    for first in range(early + 1):
-        total = cash_of(fills[first:], instruments, baseline.currency)
-        if total is None:
+    costs: list[Decimal] = []
+    for event in fills:
+        cost = cash_of(event, instruments, baseline.currency)
+        if cost is None:
             return None
-        sums.append(total)
-    return CashMove(tuple(sums) or (ZERO,))
+        costs.append(cost)
+    early = sum(1 for event in fills if event.receive_time_ns < baseline.as_of_ns + _EARLY_NS)
+    # Each sum from the one before: in a storm there are a thousand early fills, and the event loop waits for this.
+    return CashMove(tuple(accumulate(costs[:early], sub, initial=sum(costs, ZERO))))
 
 
 async def _instruments(session: Session, fills: Sequence[LogEvent]) -> dict[str, Instrument | None]:

@@ -1,6 +1,6 @@
 """What the broker's own account history says about a difference, and about cash."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -65,19 +65,15 @@ def _same(told: str, symbol: str) -> bool:
     return told.replace("/", "") == symbol.replace("/", "")
 
 
-def cash_of(fills: Sequence[LogEvent], instruments: Mapping[str, Instrument | None], currency: str) -> Decimal | None:
-    """Give what fills come to in an account's cash; None when what a unit of one costs is not known here."""
-    total = ZERO
-    for event in fills:
-        fill = event.payload
-        if not isinstance(fill, Fill):
-            continue
-        instrument = instruments.get(fill.symbol)
-        if instrument is None or instrument.currency != currency:
-            return None
-        if instrument.asset_class not in _UNIT | {AssetClass.OPTION}:
-            return None
-        size = Decimal(1) if instrument.asset_class in _UNIT else _CONTRACT
-        total -= signed(fill) * fill.price * size
-        total -= sum((fee.amount for fee in fill.fees if fee.asset == currency), ZERO)
-    return total
+def cash_of(event: LogEvent, instruments: Mapping[str, Instrument | None], currency: str) -> Decimal | None:
+    """Give what an event comes to in an account's cash; None when what a unit of its fill costs is not known here."""
+    fill = event.payload
+    if not isinstance(fill, Fill):
+        return ZERO
+    instrument = instruments.get(fill.symbol)
+    if instrument is None or instrument.currency != currency:
+        return None
+    if instrument.asset_class not in _UNIT and instrument.asset_class is not AssetClass.OPTION:
+        return None
+    size = Decimal(1) if instrument.asset_class in _UNIT else _CONTRACT
+    return -signed(fill) * fill.price * size - sum((fee.amount for fee in fill.fees if fee.asset == currency), ZERO)

@@ -1,5 +1,7 @@
 """What counts as a difference, given what the record went through while the broker was asked."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -7,11 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brokergw.desk.reconcile.cash import cash_move
 from brokergw.desk.reconcile.compare import Passage, Suspect, holdings_of, passages, suspects_of
 from brokergw.model.events import EventKind, LogEvent
 from brokergw.model.order import Fill, FillKind, Origin
+from brokergw.model.reconciliation import Baseline
 from brokergw.model.terms import Side
 from tests.fixtures.books import a_position
+from tests.fixtures.questions import instrument
 
 D = Decimal
 
@@ -110,3 +115,45 @@ def test_every_moment_of_the_way_agrees(start: int, moves: list[int], data: st.D
     way = passages({"ACME": D(moments[-1])}, [a_fill(str(move)) for move in moves])
     shown = data.draw(st.sampled_from(moments))
     assert suspects_of(way, {"ACME": D(shown)} if shown else {}) == {}
+
+
+class AnyStock:
+    """Stands in for a session that knows every symbol."""
+
+    async def instrument(self, symbol: str) -> Any:
+        """Describe a share."""
+        return instrument(symbol=symbol)
+
+
+async def test_early_fills_may_have_been_in_the_cash_already() -> None:
+    """Each fill within five seconds of the baseline may or may not have been counted, in their order; later ones are."""
+    baseline = Baseline(as_of_ns=0, cash=D(0), currency="USD", sequence=0)
+    early, at_the_end = a_fill("2"), a_fill("-1")
+    late = replace(a_fill("4"), receive_time_ns=5_000_000_000)
+    move = await cash_move(AnyStock(), baseline, [early, at_the_end, late])  # type: ignore[arg-type]
+    assert move is not None
+    assert move.sums == (D(-250), D(-150), D(-200))
+
+
+async def test_a_storm_of_early_fills_is_looked_at_once_each() -> None:
+    """What a fill costs is worked out once, however many came right after the baseline: the event loop waits for it."""
+    counted: list[int] = []
+
+    class Noticed(tuple[LogEvent, ...]):
+        """Fills that tell how often somebody went through them, or took a part of them."""
+
+        def __iter__(self) -> Iterator[LogEvent]:
+            counted.append(len(self))
+            return super().__iter__()
+
+        def __getitem__(self, which: Any) -> Any:
+            part = super().__getitem__(which)
+            counted.append(len(part) if isinstance(which, slice) else 1)
+            return part
+
+    baseline = Baseline(as_of_ns=0, cash=D(0), currency="USD", sequence=0)
+    storm = Noticed([a_fill("1")] * 1_000)
+    move = await cash_move(AnyStock(), baseline, storm)  # type: ignore[arg-type]
+    assert move is not None
+    assert len(move.sums) == 1_001
+    assert sum(counted) <= 5_000
