@@ -126,7 +126,7 @@ class AnyStock:
 
 
 async def test_early_fills_may_have_been_in_the_cash_already() -> None:
-    """Each fill within five seconds of the baseline may or may not have been counted, in their order; later ones are."""
+    """Each fill within five seconds of the baseline may have been counted or not, in their order; later ones are."""
     baseline = Baseline(as_of_ns=0, cash=D(0), currency="USD", sequence=0)
     early, at_the_end = a_fill("2"), a_fill("-1")
     late = replace(a_fill("4"), receive_time_ns=5_000_000_000)
@@ -139,7 +139,7 @@ async def test_a_storm_of_early_fills_is_looked_at_once_each() -> None:
     """What a fill costs is worked out once, however many came right after the baseline: the event loop waits for it."""
     counted: list[int] = []
 
-    class Noticed(tuple[LogEvent, ...]):
+    class Noticed(list[LogEvent]):
         """Fills that tell how often somebody went through them, or took a part of them."""
 
         def __iter__(self) -> Iterator[LogEvent]:
