@@ -137,7 +137,7 @@ class Comparison:
         account = look.state.account
         if since.fills or baseline is None or baseline.cash is None or account.currency != baseline.currency:
             return ()
-        fills = await self._looker.fills(look, baseline.sequence)
+        fills = await self._looker.fills(look, baseline.sequence, _FILLS_COUNTED_MAX + 1)
         if len(fills) > _FILLS_COUNTED_MAX:
             return ()
         move = await cash_move(session, baseline, fills)

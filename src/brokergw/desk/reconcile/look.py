@@ -95,13 +95,13 @@ class Looker:
                 return RecordSince(passages(held, fills), fills)
         raise GatewayError(Reason.RISK_DATA_STALE, "the record did not rest for long enough to be read")
 
-    async def fills(self, look: Look, after: int) -> list[LogEvent]:
-        """Read the fills of the log of the account looked at, after a sequence, oldest first."""
+    async def fills(self, look: Look, after: int, enough: int | None = None) -> list[LogEvent]:
+        """Read the fills of the account looked at, after a sequence, oldest first; no page after there are `enough`."""
         found: list[LogEvent] = []
         while True:
             page = await self._journal.events(look.user_id, look.account_id, after, _PAGE, _FILLS)
             found.extend(page)
-            if len(page) < _PAGE:
+            if len(page) < _PAGE or (enough is not None and len(found) >= enough):
                 return found
             after = page[-1].sequence
 
