@@ -7,21 +7,13 @@ names is *unknown*: it is never taken for a refusal.
 
 import re
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Final
 
 from brokergw.adapters.alpaca.payloads import Row, Unusable, optional_text, read_row
+from brokergw.transport.answers import Verdict
 from brokergw.transport.http import Reply
 
 _MESSAGE_MAX: Final = 300
-
-
-class Verdict(Enum):
-    """What an answer proves about the command it answers."""
-
-    REFUSED = auto()
-    NOT_TAKEN = auto()
-    UNKNOWN = auto()
 
 
 @dataclass(frozen=True, slots=True)

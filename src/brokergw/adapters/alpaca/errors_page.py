@@ -4,13 +4,11 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from brokergw.adapters.alpaca.errors import RULES, Rule, Verdict
+from brokergw.adapters.alpaca.errors import RULES, Rule
+from brokergw.transport.answers import OUTCOMES, with_table, words_of
 
 PATH: Final = Path(__file__).with_name("README.md")
-BEGIN: Final = "<!-- table: written by `python -m brokergw.adapters.alpaca.errors_page` -->\n"
-END: Final = "<!-- end of table -->\n"
-
-_OUTCOMES: Final = {Verdict.REFUSED: "Rejected", Verdict.NOT_TAKEN: "NotSent", Verdict.UNKNOWN: "Unknown"}
+MODULE: Final = "brokergw.adapters.alpaca.errors_page"
 
 
 def table() -> str:
@@ -22,16 +20,12 @@ def table() -> str:
 
 def page(before: str) -> str:
     """Give the README with the table as it is now; raises ValueError where the marks are missing."""
-    head, _, tail = before.partition(BEGIN)
-    _, mark, foot = tail.partition(END)
-    if not mark:
-        raise ValueError("the README has lost the marks around its table")
-    return f"{head}{BEGIN}{table()}{END}{foot}"
+    return with_table(before, MODULE, table())
 
 
 def _line(rule: Rule) -> str:
-    words = f"`{rule.words.pattern}`".replace("|", "\\|") if rule.words.pattern else "any"
-    return f"| {rule.status} | {rule.code or 'any'} | {words} | {_OUTCOMES[rule.verdict]} | {rule.reason} |\n"
+    words = words_of(rule.words)
+    return f"| {rule.status} | {rule.code or 'any'} | {words} | {OUTCOMES[rule.verdict]} | {rule.reason} |\n"
 
 
 if __name__ == "__main__":

@@ -8,22 +8,14 @@ for a refusal.
 
 import re
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Final
 
 from brokergw.adapters.binance.config import Product
+from brokergw.transport.answers import Verdict
 from brokergw.transport.http import Reply
 from brokergw.transport.rows import Row, Unusable, optional_text, read_row
 
 _MESSAGE_MAX: Final = 300
-
-
-class Verdict(Enum):
-    """What an answer proves about the command it answers."""
-
-    REFUSED = auto()
-    NOT_TAKEN = auto()
-    UNKNOWN = auto()
 
 
 @dataclass(frozen=True, slots=True)

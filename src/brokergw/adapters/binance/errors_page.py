@@ -4,13 +4,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from brokergw.adapters.binance.errors import RULES, Rule, Verdict
+from brokergw.adapters.binance.errors import RULES, Rule
+from brokergw.transport.answers import OUTCOMES, Verdict, with_table, words_of
 
 PATH: Final = Path(__file__).with_name("README.md")
-BEGIN: Final = "<!-- table: written by `python -m brokergw.adapters.binance.errors_page` -->\n"
-END: Final = "<!-- end of table -->\n"
+MODULE: Final = "brokergw.adapters.binance.errors_page"
 
-_OUTCOMES: Final = {Verdict.REFUSED: "Rejected", Verdict.NOT_TAKEN: "NotSent", Verdict.UNKNOWN: "Unknown"}
 _EFFECTS: Final = {Verdict.REFUSED: "NONE", Verdict.NOT_TAKEN: "NONE", Verdict.UNKNOWN: "POSSIBLE"}
 _RETRIES: Final = {Verdict.REFUSED: "NEW_KEY", Verdict.NOT_TAKEN: "SAME_KEY", Verdict.UNKNOWN: "SAME_KEY"}
 
@@ -27,21 +26,17 @@ def table() -> str:
 
 def page(before: str) -> str:
     """Give the README with the table as it is now; raises ValueError where the marks are missing."""
-    head, _, tail = before.partition(BEGIN)
-    _, mark, foot = tail.partition(END)
-    if not mark:
-        raise ValueError("the README has lost the marks around its table")
-    return f"{head}{BEGIN}{table()}{END}{foot}"
+    return with_table(before, MODULE, table())
 
 
 def _line(rule: Rule) -> str:
-    words = f"`{rule.words.pattern}`".replace("|", "\\|") if rule.words.pattern else "any"
+    words = words_of(rule.words)
     cells = (
         rule.product.value.lower() if rule.product is not None else "any",
         str(rule.status or "any"),
         rule.code or "any",
         words,
-        _OUTCOMES[rule.verdict],
+        OUTCOMES[rule.verdict],
         rule.reason,
         _EFFECTS[rule.verdict],
         _RETRIES[rule.verdict],

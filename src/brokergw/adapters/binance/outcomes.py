@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from brokergw.adapters.binance.errors import NOTHING_TO_DO, Refusal, Verdict
+from brokergw.adapters.binance.errors import NOTHING_TO_DO, Refusal
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
+from brokergw.transport.answers import Verdict
 from brokergw.transport.http import Reply
 
 

@@ -17,7 +17,6 @@ from brokergw.adapters.binance.errors import (
     RATE,
     TOO_MANY_ORDERS,
     Refusal,
-    Verdict,
     read_refusal,
 )
 from brokergw.model.errors import GatewayError, Reason, Throttled
@@ -25,6 +24,7 @@ from brokergw.model.outcome import Budget, NotSent, Unknown
 from brokergw.ports.broker import BrokerLink, BrokerUnavailable
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
+from brokergw.transport.answers import Verdict
 from brokergw.transport.broker_clock import BrokerClock
 from brokergw.transport.http import Http, NotSentError, Reply, UnknownError
 from brokergw.transport.rows import Unusable, read_row, whole

@@ -7,20 +7,12 @@ taken for a refusal.
 
 import re
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Final
 
 from brokergw.adapters.ctrader.payloads import Row
+from brokergw.transport.answers import Verdict
 
 _MESSAGE_MAX: Final = 300
-
-
-class Verdict(Enum):
-    """What an answer proves about the request it answers."""
-
-    REFUSED = auto()
-    NOT_TAKEN = auto()
-    UNKNOWN = auto()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from brokergw.adapters.ctrader.errors import NOT_FOUND, SESSION, Refusal, Verdict, judge
+from brokergw.adapters.ctrader.errors import NOT_FOUND, SESSION, Refusal, judge
 from brokergw.adapters.ctrader.messages import ERRORS, Kind
 from brokergw.adapters.ctrader.payloads import Message, Row, Unusable, optional_text, optional_whole, whole
 from brokergw.adapters.ctrader.reader import Reader
@@ -10,6 +10,7 @@ from brokergw.model.errors import GatewayError
 from brokergw.model.lifecycle import State
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import Accepted, BrokerOrder, NotSent, Outcome, Rejected, Unknown
+from brokergw.transport.answers import Verdict
 
 _REJECTED, _CANCEL_REJECTED = 7, 8
 _ORDER_EVENTS = frozenset({2, 3, 4, 5, 6, 11})

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from brokergw.adapters.ctrader.config import CtraderConfig
-from brokergw.adapters.ctrader.errors import APPLICATION, AWAY, CREDENTIALS, SESSION, Refusal, Verdict, judge
+from brokergw.adapters.ctrader.errors import APPLICATION, AWAY, CREDENTIALS, SESSION, Refusal, judge
 from brokergw.adapters.ctrader.messages import ERRORS, Kind
 from brokergw.adapters.ctrader.pacing import Pacer
 from brokergw.adapters.ctrader.payloads import (
@@ -31,6 +31,7 @@ from brokergw.model.outcome import NotSent, Unknown
 from brokergw.ports.broker import AccessTokens, BrokerLink, BrokerUnavailable, Credentials
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
+from brokergw.transport.answers import Verdict
 from brokergw.transport.http import NotSentError, UnknownError
 from brokergw.transport.throttle import Spent, Throttle
 from brokergw.transport.websocket import LinkError, Wire

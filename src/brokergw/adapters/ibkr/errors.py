@@ -7,21 +7,13 @@ documentation, and the words of order rejections as users report them. Whatever 
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Final
 
 from brokergw.adapters.ibkr.payloads import Unusable, optional_text, read_json
+from brokergw.transport.answers import Verdict
 from brokergw.transport.http import Reply
 
 _MESSAGE_MAX: Final = 300
-
-
-class Verdict(Enum):
-    """What an answer proves about the command it answers."""
-
-    REFUSED = auto()
-    NOT_TAKEN = auto()
-    UNKNOWN = auto()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,14 @@ All of these come with status 200, and only the fields tell them apart (Client P
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from brokergw.adapters.ibkr.errors import Verdict, judge, read_refusal
+from brokergw.adapters.ibkr.errors import judge, read_refusal
 from brokergw.adapters.ibkr.mapping import STATES
 from brokergw.adapters.ibkr.payloads import Row, Unusable, optional_text, read_json, text
 from brokergw.model.lifecycle import State
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import Accepted, BrokerOrder, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.terms import OrderTerms
+from brokergw.transport.answers import Verdict
 from brokergw.transport.http import Reply
 
 _FRESH: Final = frozenset({State.ACKED, State.WORKING})

@@ -14,7 +14,7 @@ from brokergw.adapters.schwab import records
 from brokergw.adapters.schwab.api import Api, understood
 from brokergw.adapters.schwab.bodies import change_body, market_body, needs_positions, submit_body
 from brokergw.adapters.schwab.config import SchwabConfig
-from brokergw.adapters.schwab.errors import NOT_FOUND, NOT_OPEN, REJECTED_ORDER, Verdict, judge, read_refusal
+from brokergw.adapters.schwab.errors import NOT_FOUND, NOT_OPEN, REJECTED_ORDER, judge, read_refusal
 from brokergw.adapters.schwab.listing import Listing, held_by, is_open
 from brokergw.adapters.schwab.mapping import Reading, readings
 from brokergw.adapters.schwab.payloads import Unsupported
@@ -27,6 +27,7 @@ from brokergw.model.terms import OrderClass, OrderTerms
 from brokergw.ports.broker import Change
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
+from brokergw.transport.answers import Verdict
 from brokergw.transport.http import Reply
 
 _TAKEN: Final = frozenset({200, 201})

@@ -8,23 +8,15 @@ refusal. The names of rules are those that users have reported from live account
 
 import re
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Final
 
 from brokergw.adapters.schwab.payloads import Row, Unusable, as_row, optional_text, read_json
+from brokergw.transport.answers import Verdict
 from brokergw.transport.http import Reply
 
 _MESSAGE_MAX: Final = 300
 REJECTED_ORDER: Final = 0
 """What stands for a status in rows about an order that was numbered and then rejected."""
-
-
-class Verdict(Enum):
-    """What an answer proves about the command it answers."""
-
-    REFUSED = auto()
-    NOT_TAKEN = auto()
-    UNKNOWN = auto()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from brokergw.adapters.binance import errors_page
 from brokergw.adapters.binance.config import Product
-from brokergw.adapters.binance.errors import RULES, Verdict, judge, read_refusal
+from brokergw.adapters.binance.errors import RULES, judge, read_refusal
+from brokergw.transport.answers import Verdict
 from brokergw.transport.http import Reply
 
 REFUSED, NOT_TAKEN, UNKNOWN = Verdict.REFUSED, Verdict.NOT_TAKEN, Verdict.UNKNOWN

@@ -5,11 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brokergw.adapters.ctrader import errors_page
-from brokergw.adapters.ctrader.errors import RULES, SESSION, Verdict, judge
+from brokergw.adapters.ctrader.errors import RULES, SESSION, judge
 from brokergw.adapters.ctrader.messages import Kind
 from brokergw.adapters.ctrader.outcomes import of_refusal, refusal_of
 from brokergw.adapters.ctrader.payloads import Message
 from brokergw.model.outcome import NotSent, Rejected, Unknown
+from brokergw.transport.answers import Verdict
 from tests.fixtures.ctrader_wire import sample
 
 OUTCOMES = {"REFUSED": Rejected, "NOT_TAKEN": NotSent, "UNKNOWN": Unknown}

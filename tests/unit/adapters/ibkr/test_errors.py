@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from brokergw.adapters.ibkr import errors_page, outcomes
-from brokergw.adapters.ibkr.errors import RULES, Verdict, read_refusal
+from brokergw.adapters.ibkr.errors import RULES, read_refusal
 from brokergw.model.outcome import NotSent, Rejected, Unknown
+from brokergw.transport.answers import Verdict
 from brokergw.transport.http import Reply
 
 DATA: Final = Path(__file__).parents[3] / "data" / "ibkr"

@@ -5,7 +5,8 @@ import httpx
 import pytest
 
 from brokergw.adapters.schwab import errors_page
-from brokergw.adapters.schwab.errors import REJECTED_ORDER, RULES, Rule, Verdict, judge, read_refusal, words_of
+from brokergw.adapters.schwab.errors import REJECTED_ORDER, RULES, Rule, judge, read_refusal, words_of
+from brokergw.transport.answers import Verdict
 from brokergw.transport.http import Reply
 from tests.fixtures.schwab_wire import sample
 
