@@ -1,23 +1,42 @@
 """Brokers' JSON, read without losing a digit: what does not have the documented shape raises `Unusable`.
 
-Numbers are parsed as Decimal, so that no default ever stands in for a fact and no float comes near money.
+Numbers are parsed as Decimal and times as Unix nanoseconds, so that no default ever stands in for a fact and no float
+comes near money.
 """
 
 import json
+import re
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, TypeAlias
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
 
 Row: TypeAlias = dict[str, Any]
 
+_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:?\d\d)", re.ASCII)
+_WHOLE: Final = re.compile(r"-?\d{1,30}", re.ASCII)
+_NS: Final = 1_000_000_000
 
-class Unusable(Exception):
-    """An answer that does not have the documented shape; the words hold no secret."""
+
+class Unusable(ValueError):
+    """An answer that does not have the documented shape; the words name the field, never its content."""
+
+
+class Unsupported(Exception):
+    """An order, or a change of one, that the broker has no words for; the words say what it lacks."""
+
+
+def _no_number(written: str) -> Any:
+    raise ValueError(written)
+
+
+_DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_number)
 
 
 def read_json(body: bytes | str) -> Any:
-    """Parse JSON with every number exact."""
+    """Parse JSON, in UTF-8 where it comes as bytes, with every number exact."""
     try:
-        return json.loads(body, parse_float=Decimal, parse_constant=_no_constant)
+        return _DECODER.decode(body if isinstance(body, str) else body.decode())
     except (ValueError, RecursionError):
         raise Unusable("the answer is no JSON") from None
 
@@ -46,6 +65,12 @@ def as_rows(items: Any) -> list[Row]:
     return [as_row(item) for item in items]
 
 
+def rows_in(row: Row, name: str) -> list[Row]:
+    """Read an array of objects that may be absent or null."""
+    items = row.get(name)
+    return [] if items is None else as_rows(items)
+
+
 def text(row: Row, name: str) -> str:
     """Read a field that must be a non-empty text."""
     value = row.get(name)
@@ -68,9 +93,25 @@ def flag(row: Row, name: str) -> bool:
 def whole(row: Row, name: str) -> int:
     """Read a whole number that must be there."""
     value = row.get(name)
-    if not isinstance(value, int) or isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, int):
         raise Unusable(f"field {name} is no whole number")
     return value
+
+
+def int64(row: Row, name: str) -> int:
+    """Read a whole number that must be there, where a broker may write the long ones as text."""
+    value = optional_int64(row, name)
+    if value is None:
+        raise Unusable(f"field {name} is missing")
+    return value
+
+
+def optional_int64(row: Row, name: str) -> int | None:
+    """Read a whole number that may be absent or null, where a broker may write the long ones as text."""
+    value = row.get(name)
+    if value is None:
+        return None
+    return int(value) if isinstance(value, str) and _WHOLE.fullmatch(value) else whole(row, name)
 
 
 def decimal(row: Row, name: str) -> Decimal:
@@ -97,5 +138,20 @@ def optional_decimal(row: Row, name: str) -> Decimal | None:
     return number
 
 
-def _no_constant(_: str) -> Any:
-    raise ValueError("NaN and infinity are no JSON")
+def time_ns(row: Row, name: str) -> int:
+    """Read a time that must be there, as Unix nanoseconds."""
+    return parse_time(text(row, name))
+
+
+@lru_cache(maxsize=4096)
+def parse_time(written: str) -> int:
+    """Read RFC 3339 with up to nine digits of a second and any offset, its colon or none, as Unix nanoseconds."""
+    match = _TIME.fullmatch(written)
+    if match is None:
+        raise Unusable("a time is not RFC 3339")
+    day, second, fraction, offset = match.groups()
+    try:
+        moment = datetime.fromisoformat(f"{day}T{second}{'+00:00' if offset == 'Z' else offset}")
+    except ValueError:
+        raise Unusable("a time is not RFC 3339") from None
+    return int(moment.timestamp()) * _NS + (int(fraction.ljust(9, "0")) if fraction else 0)

@@ -10,7 +10,7 @@ from brokergw.adapters.alpaca.api import Api, understood
 from brokergw.adapters.alpaca.capabilities import ALPACA
 from brokergw.adapters.alpaca.config import AlpacaConfig
 from brokergw.adapters.alpaca.errors import DUPLICATE
-from brokergw.adapters.alpaca.payloads import Row, Unsupported, change_body, is_option, submit_body
+from brokergw.adapters.alpaca.payloads import change_body, is_option, submit_body
 from brokergw.adapters.alpaca.session import Session, unavailable
 from brokergw.adapters.alpaca.stream import OrderFeed
 from brokergw.model.account import AccountState, Position, Transaction
@@ -39,6 +39,7 @@ from brokergw.ports.broker import BrokerLink, Change
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport.http import Http, Reply
+from brokergw.transport.rows import Row, Unsupported
 
 _Reading: TypeAlias = tuple[object, ...]
 

@@ -13,13 +13,14 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from brokergw.adapters.alpaca.errors import NOT_FOUND, read_refusal
-from brokergw.adapters.alpaca.payloads import Row, Unusable, as_row, is_option, parse_time, read_row, read_rows, text
+from brokergw.adapters.alpaca.payloads import is_option
 from brokergw.adapters.alpaca.payloads import write_time as rfc3339
 from brokergw.adapters.alpaca.session import Session, unavailable
 from brokergw.model.errors import Reason
 from brokergw.model.outcome import NotSent, Unknown
 from brokergw.ports.permit import Permit
 from brokergw.transport.http import Reply
+from brokergw.transport.rows import Row, Unusable, as_row, parse_time, read_row, read_rows, text
 
 ORDERS_PAGE: Final = 500
 ACTIVITIES_PAGE: Final = 100

@@ -16,13 +16,13 @@ from typing import Final
 
 from brokergw.adapters.alpaca import mapping, records
 from brokergw.adapters.alpaca.api import Api, understood
-from brokergw.adapters.alpaca.payloads import Row, Unusable, optional_text
 from brokergw.adapters.alpaca.records import FilledRow
 from brokergw.model.lifecycle import State, is_terminal
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import BrokerOrder, OrderReport
 from brokergw.model.terms import OrderClass, Side
 from brokergw.ports.clock import Clock
+from brokergw.transport.rows import Row, Unusable, optional_text
 from brokergw.transport.told import Told
 
 logger = logging.getLogger(__name__)

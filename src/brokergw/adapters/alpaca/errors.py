@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from brokergw.adapters.alpaca.payloads import Row, Unusable, optional_text, read_row
 from brokergw.transport.answers import Verdict
 from brokergw.transport.http import Reply
+from brokergw.transport.rows import Row, Unusable, optional_text, read_row
 
 _MESSAGE_MAX: Final = 300
 

@@ -6,13 +6,23 @@ from decimal import Decimal
 from typing import Final, TypeVar
 
 from brokergw.adapters.alpaca import payloads
-from brokergw.adapters.alpaca.payloads import Row, Unusable, as_row, decimal, optional_decimal, optional_text, text
 from brokergw.model.account import AccountState, Position
 from brokergw.model.instrument import AssetClass
 from brokergw.model.lifecycle import State
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import BrokerOrder
 from brokergw.model.terms import Leg, OrderClass, OrderTerms, OrderType, PositionEffect, Side
+from brokergw.transport.rows import (
+    Row,
+    Unusable,
+    as_row,
+    decimal,
+    flag,
+    optional_decimal,
+    optional_text,
+    parse_time,
+    text,
+)
 
 _Word = TypeVar("_Word")
 
@@ -55,7 +65,7 @@ _CRYPTO_QUOTES: Final = ("USDT", "USDC", "USD", "BTC", "EUR")
 def order(row: Row) -> BrokerOrder:
     """Read an Order object with its nested legs."""
     cum = optional_decimal(row, "filled_qty") or ZERO
-    submitted_ns = payloads.parse_time(optional_text(row, "submitted_at") or text(row, "created_at"))
+    submitted_ns = parse_time(optional_text(row, "submitted_at") or text(row, "created_at"))
     updated = optional_text(row, "updated_at")
     legs = tuple(order(as_row(leg)) for leg in row.get("legs") or ())
     return BrokerOrder(
@@ -66,7 +76,7 @@ def order(row: Row) -> BrokerOrder:
         cum_quantity=cum,
         average_price=optional_decimal(row, "filled_avg_price"),
         submit_time_ns=submitted_ns,
-        update_time_ns=payloads.parse_time(updated) if updated else submitted_ns,
+        update_time_ns=parse_time(updated) if updated else submitted_ns,
         replaces=optional_text(row, "replaces"),
         replaced_by=optional_text(row, "replaced_by"),
         legs=legs,
@@ -81,9 +91,7 @@ def same_terms(ours: OrderTerms, found: BrokerOrder) -> bool:
 
 def account(row: Row, now_ns: int) -> AccountState:
     """Read the account; Alpaca keeps cash in one currency and crypto as positions, hence no balances."""
-    blocked = any(
-        payloads.flag(row, name) for name in ("trading_blocked", "account_blocked", "trade_suspended_by_user")
-    )
+    blocked = any(flag(row, name) for name in ("trading_blocked", "account_blocked", "trade_suspended_by_user"))
     return AccountState(
         masked_number=f"****{text(row, 'account_number')[-4:]}",
         currency=text(row, "currency"),
@@ -92,7 +100,7 @@ def account(row: Row, now_ns: int) -> AccountState:
         buying_power=decimal(row, "buying_power"),
         balances=(),
         trading_blocked=blocked or text(row, "status") != "ACTIVE",
-        shorting_enabled=payloads.flag(row, "shorting_enabled"),
+        shorting_enabled=flag(row, "shorting_enabled"),
         multiplier=decimal(row, "multiplier"),
         as_of_ns=now_ns,
         last_close_equity=optional_decimal(row, "last_equity"),
@@ -168,7 +176,7 @@ def _terms(row: Row, legs: tuple[BrokerOrder, ...]) -> OrderTerms:
         stop_price=None if _type(row) is OrderType.TRAILING_STOP else optional_decimal(row, "stop_price"),
         trail_amount=optional_decimal(row, "trail_price"),
         trail_percent=optional_decimal(row, "trail_percent"),
-        extended_hours=payloads.flag(row, "extended_hours"),
+        extended_hours=flag(row, "extended_hours"),
         position_effect=PositionEffect.AUTO,
         order_class=order_class,
         take_profit_limit_price=exits[0],

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from brokergw.adapters.alpaca import mapping
 from brokergw.adapters.alpaca.errors import NOT_FOUND, NOT_OPEN, Refusal, judge, read_refusal
-from brokergw.adapters.alpaca.payloads import Row, Unusable, as_row, read_row, read_rows
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.transport.answers import Verdict
 from brokergw.transport.http import Reply
+from brokergw.transport.rows import Row, Unusable, as_row, read_row, read_rows
 
 
 def of_refusal(reply: Reply, retry_after_s: float) -> Outcome:

@@ -1,24 +1,15 @@
-"""Alpaca's JSON: how a body is read without losing a digit, and the bodies that requests carry.
+"""Alpaca's words for an order's terms, and the bodies that requests carry."""
 
-Numbers are parsed as Decimal, times as integer nanoseconds; anything that does not have the documented shape raises
-`Unusable`, so that no default ever stands in for a fact.
-"""
-
-import json
 import re
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
-from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from decimal import Decimal
+from typing import Final
 
 from brokergw.model.money import format_decimal
 from brokergw.model.terms import Leg, OrderClass, OrderTerms, OrderType, PositionEffect, Side, TimeInForce
 from brokergw.ports.broker import Change
+from brokergw.transport.rows import Row, Unsupported
 
-Row: TypeAlias = dict[str, Any]
-
-_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)", re.ASCII)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
 _NS: Final = 1_000_000_000
 _OPTION_SYMBOL: Final = re.compile(r"[A-Z]{1,6}\d{6}[CP]\d{8}", re.ASCII)
 
@@ -45,121 +36,6 @@ CLASSES: Final = {
     OrderClass.MULTI_LEG: "mleg",
 }
 SIDES: Final = {Side.BUY: "buy", Side.SELL: "sell"}
-
-
-def _no_number(written: str) -> Any:
-    raise ValueError(written)
-
-
-_DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_number)
-
-
-class Unusable(Exception):
-    """An answer does not have the documented shape; `why` names the field, never its content."""
-
-
-class Unsupported(Exception):
-    """Terms that Alpaca has no words for."""
-
-
-def read_json(body: bytes) -> Any:
-    """Parse a body with every number exact."""
-    try:
-        return _DECODER.decode(body.decode())
-    except (ValueError, RecursionError):
-        raise Unusable("the answer is not JSON") from None
-
-
-def read_row(body: bytes) -> Row:
-    """Parse a body that must be an object."""
-    return as_row(read_json(body))
-
-
-def read_rows(body: bytes) -> list[Row]:
-    """Parse a body that must be an array of objects."""
-    parsed = read_json(body)
-    if not isinstance(parsed, list):
-        raise Unusable("the answer is no array")
-    return [as_row(item) for item in parsed]
-
-
-def as_row(item: Any) -> Row:
-    """Insist on an object."""
-    if not isinstance(item, dict):
-        raise Unusable("an item is no object")
-    return item
-
-
-def text(row: Row, name: str) -> str:
-    """Read a field that must be a non-empty text."""
-    value = row.get(name)
-    if not isinstance(value, str) or not value:
-        raise Unusable(f"field {name} is missing")
-    return value
-
-
-def optional_text(row: Row, name: str) -> str:
-    """Read a text that may be absent, null or empty."""
-    value = row.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def flag(row: Row, name: str) -> bool:
-    """Read a boolean; absent is False."""
-    return row.get(name) is True
-
-
-def decimal(row: Row, name: str) -> Decimal:
-    """Read a number that must be there, as text or as a JSON number."""
-    value = optional_decimal(row, name)
-    if value is None:
-        raise Unusable(f"field {name} is missing")
-    return value
-
-
-def optional_decimal(row: Row, name: str) -> Decimal | None:
-    """Read a number that may be absent, null or empty."""
-    value = row.get(name)
-    if value is None or value == "":
-        return None
-    number: Decimal
-    if isinstance(value, Decimal):
-        number = value
-    elif isinstance(value, int) and not isinstance(value, bool):
-        number = Decimal(value)
-    elif isinstance(value, str):
-        try:
-            number = Decimal(value)
-        except InvalidOperation:
-            raise Unusable(f"field {name} is no number") from None
-    else:
-        raise Unusable(f"field {name} is no number")
-    if not number.is_finite():
-        raise Unusable(f"field {name} is no finite number")
-    return number
-
-
-def time_ns(row: Row, name: str) -> int:
-    """Read a time that must be there, as Unix nanoseconds."""
-    return parse_time(text(row, name))
-
-
-@lru_cache(maxsize=1024)
-def parse_time(written: str) -> int:
-    """Read RFC 3339 with up to nine fractional digits and any offset, as Unix nanoseconds."""
-    match = _TIME.fullmatch(written)
-    if match is None:
-        raise Unusable("a time is not RFC 3339")
-    day, hour, minute, second, fraction, offset = match.groups()
-    try:
-        days = datetime.fromisoformat(day).toordinal() - _EPOCH
-    except ValueError:
-        raise Unusable("a time is not RFC 3339") from None
-    seconds = days * 86_400 + int(hour) * 3600 + int(minute) * 60 + int(second)
-    if offset != "Z":
-        sign = -1 if offset[0] == "-" else 1
-        seconds -= sign * (int(offset[1:3]) * 3600 + int(offset[4:6]) * 60)
-    return seconds * _NS + (int(fraction.ljust(9, "0")) if fraction else 0)
 
 
 def write_time(moment_ns: int) -> str:

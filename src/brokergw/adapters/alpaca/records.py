@@ -6,15 +6,24 @@ from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from brokergw.adapters.alpaca import payloads
 from brokergw.adapters.alpaca.mapping import asset_class_of, canonical_symbol, side_of
-from brokergw.adapters.alpaca.payloads import Row, decimal, flag, optional_decimal, optional_text, text
 from brokergw.model.account import Transaction
 from brokergw.model.instrument import AssetClass, Instrument, Quote, TickBand
 from brokergw.model.money import format_decimal
 from brokergw.model.outcome import BrokerFill
 from brokergw.model.sessions import MarketClock, MarketDay, SessionKind, Span, local_ns
 from brokergw.model.terms import Side
+from brokergw.transport.rows import (
+    Row,
+    Unusable,
+    decimal,
+    flag,
+    optional_decimal,
+    optional_text,
+    parse_time,
+    text,
+    time_ns,
+)
 
 KINDS: Final = {
     "FILL": "FILL",
@@ -84,7 +93,7 @@ def filled_row(row: Row) -> FilledRow:
         execution_id=execution_id(order_id, cum),
         quantity=decimal(row, "qty"),
         price=decimal(row, "price"),
-        trade_time_ns=payloads.time_ns(row, "transaction_time"),
+        trade_time_ns=time_ns(row, "transaction_time"),
         synthetic_id=True,
     )
     return FilledRow(order_id, cum, decimal(row, "leaves_qty"), fill)
@@ -168,20 +177,20 @@ def quote(symbol: str, row: Row) -> Quote:
         ask=ask or None,
         bid_size=optional_decimal(row, "bs") if bid else None,
         ask_size=optional_decimal(row, "as") if ask else None,
-        time_ns=payloads.time_ns(row, "t"),
+        time_ns=time_ns(row, "t"),
     )
 
 
 def market_clock(row: Row) -> MarketClock:
     """Read the market clock; its times carry New York's offset."""
     clock = MarketClock(
-        time_ns=payloads.time_ns(row, "timestamp"),
+        time_ns=time_ns(row, "timestamp"),
         is_open=flag(row, "is_open"),
-        next_open_ns=payloads.time_ns(row, "next_open"),
-        next_close_ns=payloads.time_ns(row, "next_close"),
+        next_open_ns=time_ns(row, "next_open"),
+        next_close_ns=time_ns(row, "next_close"),
     )
     if (clock.next_close_ns if clock.is_open else clock.next_open_ns) <= clock.time_ns:
-        raise payloads.Unusable("the market clock tells a change that is over")
+        raise Unusable("the market clock tells a change that is over")
     return clock
 
 
@@ -190,10 +199,10 @@ def market_day(row: Row) -> MarketDay:
     try:
         day = date.fromisoformat(text(row, "date"))
     except ValueError:
-        raise payloads.Unusable("field date is no date") from None
+        raise Unusable("field date is no date") from None
     bounds = [_minute(row, name) for name in ("session_open", "open", "close", "session_close")]
     if bounds != sorted(bounds):
-        raise payloads.Unusable("the sessions of a calendar day are out of order")
+        raise Unusable("the sessions of a calendar day are out of order")
     times = [local_ns(_NEW_YORK, day, minute) for minute in bounds]
     kinds = (SessionKind.PRE, SessionKind.REGULAR, SessionKind.POST)
     spans = (Span(kind, start, end) for kind, start, end in zip(kinds, times, times[1:], strict=False))
@@ -203,7 +212,7 @@ def market_day(row: Row) -> MarketDay:
 def _minute(row: Row, name: str) -> int:
     digits = text(row, name).replace(":", "")
     if len(digits) != 4 or not digits.isascii() or not digits.isdecimal() or digits > "2400" or digits[2:] > "59":
-        raise payloads.Unusable(f"field {name} is no time of day")
+        raise Unusable(f"field {name} is no time of day")
     return int(digits[:2]) * 60 + int(digits[2:])
 
 
@@ -229,7 +238,7 @@ def _crypto(row: Row) -> Instrument:
 
 def _activity_time(row: Row, *, filled: bool) -> int:
     if filled:
-        return payloads.time_ns(row, "transaction_time")
+        return time_ns(row, "transaction_time")
     created = optional_text(row, "created_at")
     # The row's id starts with New York local time, which is no instant; the date is the only other time it has.
-    return payloads.parse_time(created or f"{text(row, 'date')}T00:00:00Z")
+    return parse_time(created or f"{text(row, 'date')}T00:00:00Z")

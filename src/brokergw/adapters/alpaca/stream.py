@@ -12,16 +12,26 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import Any, Final
 
-from brokergw.adapters.alpaca import mapping, payloads, records
+from brokergw.adapters.alpaca import mapping, records
 from brokergw.adapters.alpaca.api import Api
 from brokergw.adapters.alpaca.backfill import History
 from brokergw.adapters.alpaca.config import AlpacaConfig
-from brokergw.adapters.alpaca.payloads import Row, Unusable, as_row, optional_text
 from brokergw.adapters.alpaca.session import Session
 from brokergw.model.errors import GatewayError
 from brokergw.model.order import FillKind
 from brokergw.model.outcome import BrokerEvent, BrokerFill, BrokerOrder, FeedDown, FeedUp, OrderReport
 from brokergw.ports.clock import Clock
+from brokergw.transport.rows import (
+    Row,
+    Unusable,
+    as_row,
+    decimal,
+    optional_decimal,
+    optional_text,
+    parse_time,
+    read_row,
+    text,
+)
 from brokergw.transport.told import Told
 from brokergw.transport.websocket import Frame, LinkError, LinkEvent, LinkLost, LinkOpened, SupervisedLink, Wire
 
@@ -163,7 +173,7 @@ def report_of(event: Row, told: Told | None = None) -> OrderReport:
     """
     order = mapping.order(as_row(event.get("order")))
     stamp = optional_text(event, "timestamp") or optional_text(event, "at")
-    time_ns = payloads.parse_time(stamp) if stamp else order.update_time_ns
+    time_ns = parse_time(stamp) if stamp else order.update_time_ns
     kind = _KINDS.get(optional_text(event, "event"))
     if kind is None:
         return OrderReport(order, time_ns)
@@ -176,11 +186,11 @@ def report_of(event: Row, told: Told | None = None) -> OrderReport:
 def _fill(event: Row, order: BrokerOrder, time_ns: int) -> BrokerFill:
     return BrokerFill(
         execution_id=records.execution_id(order.broker_order_id, order.cum_quantity),
-        quantity=payloads.decimal(event, "qty"),
-        price=payloads.decimal(event, "price"),
+        quantity=decimal(event, "qty"),
+        price=decimal(event, "price"),
         trade_time_ns=time_ns,
         synthetic_id=True,
-        position_quantity=payloads.optional_decimal(event, "position_qty"),
+        position_quantity=optional_decimal(event, "position_qty"),
     )
 
 
@@ -189,20 +199,20 @@ def _amendment(event: Row, kind: FillKind, time_ns: int, told: Told) -> BrokerFi
     name it is left to the order's record to find the one that it is about.
     """
     about = told.execution(optional_text(event, "previous_execution_id"))
-    quantity = payloads.optional_decimal(event, "qty") or (about.quantity if about is not None else None)
-    price = payloads.optional_decimal(event, "price") or (about.price if about is not None else None)
+    quantity = optional_decimal(event, "qty") or (about.quantity if about is not None else None)
+    price = optional_decimal(event, "price") or (about.price if about is not None else None)
     if quantity is None or price is None:
         raise Unusable("an amended execution has neither a known name nor its size")
     return BrokerFill(
-        execution_id=payloads.text(event, "execution_id"),
+        execution_id=text(event, "execution_id"),
         quantity=quantity,
         price=price,
         trade_time_ns=time_ns,
         kind=kind,
         refers_to_execution_id=about.execution_id if about is not None else "",
-        position_quantity=payloads.optional_decimal(event, "position_qty"),
+        position_quantity=optional_decimal(event, "position_qty"),
     )
 
 
 def _message(data: str | bytes) -> dict[str, Any]:
-    return payloads.read_row(data.encode() if isinstance(data, str) else data)
+    return read_row(data.encode() if isinstance(data, str) else data)

@@ -17,7 +17,7 @@ from brokergw.adapters.binance.orders import Orders
 from brokergw.adapters.binance.session import Request, Session
 from brokergw.adapters.binance.settings import TradingSettings
 from brokergw.adapters.binance.symbols import OrderId, outward, read_id
-from brokergw.adapters.binance.terms import Unsupported, essence
+from brokergw.adapters.binance.terms import essence
 from brokergw.model.errors import GatewayError
 from brokergw.model.lifecycle import State, is_terminal
 from brokergw.model.order import ZERO
@@ -37,7 +37,7 @@ from brokergw.model.terms import OrderTerms
 from brokergw.ports.broker import Change
 from brokergw.ports.permit import Permit
 from brokergw.transport.http import Reply
-from brokergw.transport.rows import Row, Unusable, as_rows, read_row
+from brokergw.transport.rows import Row, Unsupported, Unusable, as_rows, read_row
 
 _POSITION_MODE: Final = "POSITION_MODE"
 

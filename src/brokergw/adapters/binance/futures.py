@@ -13,14 +13,14 @@ from brokergw.adapters.binance import terms as words
 from brokergw.adapters.binance.session import Request
 from brokergw.adapters.binance.spot import execution_id
 from brokergw.adapters.binance.symbols import OrderId, outward
-from brokergw.adapters.binance.terms import SIDES, Unsupported
+from brokergw.adapters.binance.terms import SIDES
 from brokergw.model.lifecycle import State, is_terminal
 from brokergw.model.money import format_decimal
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import BrokerFill, BrokerOrder, OrderReport
 from brokergw.model.terms import OrderTerms, OrderType, PositionEffect, Side, TimeInForce
 from brokergw.ports.broker import Change
-from brokergw.transport.rows import Row, decimal, flag, optional_text, text, whole
+from brokergw.transport.rows import Row, Unsupported, decimal, flag, optional_text, text, whole
 
 _MS: Final = 1_000_000
 _TYPES: Final = {

@@ -8,13 +8,13 @@ from typing import Final
 from brokergw.adapters.binance import terms as words
 from brokergw.adapters.binance.session import Request
 from brokergw.adapters.binance.symbols import OrderId, outward
-from brokergw.adapters.binance.terms import SIDES, Unsupported
+from brokergw.adapters.binance.terms import SIDES
 from brokergw.model.money import format_decimal
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import BrokerFill, BrokerOrder, OrderReport
 from brokergw.model.terms import OrderTerms, OrderType, TimeInForce
 from brokergw.ports.broker import Change
-from brokergw.transport.rows import Row, decimal, optional_decimal, optional_text, text, whole
+from brokergw.transport.rows import Row, Unsupported, decimal, optional_decimal, optional_text, text, whole
 
 _TYPES: Final = {
     "LIMIT": OrderType.LIMIT,

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from brokergw.model.lifecycle import State
 from brokergw.model.order import ZERO, Fee, Liquidity
 from brokergw.model.terms import OrderClass, OrderTerms, OrderType, PositionEffect, Side, TimeInForce
-from brokergw.transport.rows import Row, Unusable, decimal, optional_decimal, optional_text
+from brokergw.transport.rows import Row, Unsupported, Unusable, decimal, optional_decimal, optional_text
 
 _Word = TypeVar("_Word")
 _MS: Final = 1_000_000
@@ -29,10 +29,6 @@ STATES: Final = {
     "EXPIRED_IN_MATCH": State.EXPIRED,
 }
 """Binance's order statuses (enums.md). NEW_INSURANCE and NEW_ADL of futures are Binance's own orders: never guessed."""
-
-
-class Unsupported(Exception):
-    """Binance has no such order; the words say what it lacks."""
 
 
 def word(table: Mapping[str, _Word], name: str, field: str) -> _Word:

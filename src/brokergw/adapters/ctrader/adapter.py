@@ -12,9 +12,8 @@ from brokergw.adapters.ctrader.capabilities import CTRADER
 from brokergw.adapters.ctrader.closing import Closing
 from brokergw.adapters.ctrader.config import CtraderConfig
 from brokergw.adapters.ctrader.errors import NOT_FOUND, NOT_OPEN
-from brokergw.adapters.ctrader.mapping import Unsupported
 from brokergw.adapters.ctrader.messages import Kind
-from brokergw.adapters.ctrader.payloads import MS, Message, Row, optional_whole, whole
+from brokergw.adapters.ctrader.payloads import MS, Message
 from brokergw.adapters.ctrader.reader import Reader
 from brokergw.adapters.ctrader.session import BROKER, Session, unavailable
 from brokergw.adapters.ctrader.spots import Spots
@@ -42,6 +41,7 @@ from brokergw.model.terms import OrderTerms
 from brokergw.ports.broker import BrokerLink, Change
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
+from brokergw.transport.rows import Row, Unsupported, int64, optional_int64
 
 _ORDER_LIFE_NS = 7 * 86_400_000_000_000
 """How far back an order is looked for by its client order id, where it is not open any more."""
@@ -213,7 +213,7 @@ class CtraderConnection:
             row, order = found[0], await self._reader.order(found[0])
             if mapping.is_over(order):
                 return Rejected(NOT_OPEN, broker_message=f"the order is {order.state}")
-            details = self._symbols.details_of(whole(row["tradeData"], "symbolId"))
+            details = self._symbols.details_of(int64(row["tradeData"], "symbolId"))
             body = mapping.change_body(order, row, asdict(change), details)
         except Unsupported as error:
             return Rejected("INVALID_TERMS", broker_message=f"cTrader has no {error}")
@@ -255,7 +255,7 @@ class CtraderConnection:
         listed = await self._api.orders_since(since_ns, now_ns)
         _, pending = await self._api.open_things()
         with understood():
-            rows = {whole(row, "orderId"): row for row in (*pending, *listed)}
+            rows = {int64(row, "orderId"): row for row in (*pending, *listed)}
         found = await self._reader.orders(list(rows.values()))
         return sorted((order for order in found if since_ns <= order.submit_time_ns < until_ns), key=_entered)
 
@@ -267,7 +267,7 @@ class CtraderConnection:
         """Give trades and money in and out in a span of time, newest first; a sold quantity is negative."""
         trader = await self._api.trader()
         with understood():
-            began_ns = (optional_whole(trader, "registrationTimestamp") or 0) * MS
+            began_ns = (optional_int64(trader, "registrationTimestamp") or 0) * MS
         currency, since_ns = await self._reader.currency(), max(since_ns, began_ns)
         flows = await self._api.cash_flow(since_ns, until_ns)
         deals: list[Row] = await self._api.deals_since(since_ns, until_ns) if trades else []

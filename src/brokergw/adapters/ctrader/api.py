@@ -11,10 +11,11 @@ from typing import Final
 
 from brokergw.adapters.ctrader.errors import NOT_FOUND, Refusal
 from brokergw.adapters.ctrader.messages import Kind
-from brokergw.adapters.ctrader.payloads import MS, Row, Unusable, flag, milliseconds, money, money_digits, rows, whole
+from brokergw.adapters.ctrader.payloads import MS, flag, milliseconds, money, money_digits
 from brokergw.adapters.ctrader.session import Session, unavailable
 from brokergw.adapters.ctrader.symbols import required
 from brokergw.model.errors import Reason
+from brokergw.transport.rows import Row, Unusable, int64, rows_in
 
 _WEEK_MS: Final = 604_800_000
 _ROWS_MAX: Final = 1_000
@@ -48,7 +49,7 @@ class Api:
         """Ask for every open position and every pending order."""
         answer = required(await self._session.query(Kind.RECONCILE_REQ, Kind.RECONCILE_RES))
         with understood():
-            return rows(answer, "position"), rows(answer, "order")
+            return rows_in(answer, "position"), rows_in(answer, "order")
 
     async def unrealized(self) -> dict[int, Decimal]:
         """Ask for the net profit of every open position, by its id."""
@@ -56,8 +57,8 @@ class Api:
         with understood():
             digits = money_digits(answer)
             return {
-                whole(row, "positionId"): money(row, "netUnrealizedPnL", digits)
-                for row in rows(answer, "positionUnrealizedPnL")
+                int64(row, "positionId"): money(row, "netUnrealizedPnL", digits)
+                for row in rows_in(answer, "positionUnrealizedPnL")
             }
 
     async def order(self, order_id: int) -> tuple[Row, list[Row]] | None:
@@ -69,9 +70,9 @@ class Api:
             raise unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"{answer.code} {answer.message}")
         with understood():
             found = answer.get("order")
-            if not isinstance(found, dict) or whole(found, "orderId") != order_id:
+            if not isinstance(found, dict) or int64(found, "orderId") != order_id:
                 raise Unusable("the answer is about another order")
-            return found, rows(answer, "deal")
+            return found, rows_in(answer, "deal")
 
     async def orders_since(self, since_ns: int, until_ns: int) -> list[Row]:
         """Ask for orders of any state in a span, oldest first; what lies outside of it may come too."""
@@ -100,7 +101,7 @@ class Api:
                 )
             )
             with understood():
-                found += rows(answer, "depositWithdraw")
+                found += rows_in(answer, "depositWithdraw")
             start = stop + 1
         return found
 
@@ -114,7 +115,7 @@ class Api:
             stop = min(end, start + _WEEK_MS)
             await self._part(found, kinds, name, key, (start, stop), time_ms)
             start = stop + 1
-        return sorted(found.values(), key=lambda row: (time_ms(row), whole(row, key)))
+        return sorted(found.values(), key=lambda row: (time_ms(row), int64(row, key)))
 
     async def _part(
         self,
@@ -132,9 +133,9 @@ class Api:
                 payload["maxRows"] = _ROWS_MAX
             answer = required(await self._session.query(*kinds, payload, history=True))
             with understood():
-                page = rows(answer, name)
+                page = rows_in(answer, name)
                 before = len(found)
-                found |= {whole(row, key): row for row in page}
+                found |= {int64(row, key): row for row in page}
                 if not flag(answer, "hasMore"):
                     return
                 oldest = min((time_ms(row) for row in page), default=stop)
@@ -158,7 +159,7 @@ class TimeOf:
             if not isinstance(part, dict):
                 raise Unusable(f"field {name} is missing")
             inner = part
-        return whole(inner, self._path[-1])
+        return int64(inner, self._path[-1])
 
 
 _entered_ms: Final = TimeOf("tradeData", "openTimestamp")
@@ -170,5 +171,5 @@ def symbol_ids(found: Sequence[Row]) -> set[int]:
     ids: set[int] = set()
     for row in found:
         data = row.get("tradeData")
-        ids.add(whole(data if isinstance(data, dict) else row, "symbolId"))
+        ids.add(int64(data if isinstance(data, dict) else row, "symbolId"))
     return ids

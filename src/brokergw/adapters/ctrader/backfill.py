@@ -13,12 +13,12 @@ from decimal import Decimal
 from typing import Final
 
 from brokergw.adapters.ctrader.api import Api, understood
-from brokergw.adapters.ctrader.payloads import Row, whole
 from brokergw.adapters.ctrader.reader import Reader, fill_reports
 from brokergw.adapters.ctrader.told import Told
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import BrokerFill, BrokerOrder, OrderReport
 from brokergw.ports.clock import Clock
+from brokergw.transport.rows import Row, int64
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class History:
         by_order: dict[str, list[Row]] = {}
         with understood():
             for deal in deals:
-                by_order.setdefault(str(whole(deal, "orderId")), []).append(deal)
+                by_order.setdefault(str(int64(deal, "orderId")), []).append(deal)
         orders = await self._orders(start_ns, told.open_ids | by_order.keys())
         reports: list[OrderReport] = []
         for order in orders:
@@ -63,7 +63,7 @@ class History:
         entered = await self._api.orders_since(max(0, start_ns - self._look_back_ns), self._later())
         _, pending = await self._api.open_things()
         with understood():
-            found = {str(whole(row, "orderId")): row for row in (*entered, *pending)}
+            found = {str(int64(row, "orderId")): row for row in (*entered, *pending)}
         for order_id in named - found.keys():
             single = await self._api.order(int(order_id))
             if single is not None:

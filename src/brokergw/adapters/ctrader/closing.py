@@ -11,13 +11,14 @@ from brokergw.adapters.ctrader.api import Api, understood
 from brokergw.adapters.ctrader.errors import NOT_FOUND
 from brokergw.adapters.ctrader.mapping import Held
 from brokergw.adapters.ctrader.messages import Kind
-from brokergw.adapters.ctrader.payloads import Message, Row
+from brokergw.adapters.ctrader.payloads import Message
 from brokergw.adapters.ctrader.reader import Reader
 from brokergw.adapters.ctrader.session import Session
 from brokergw.adapters.ctrader.symbols import SymbolBook
 from brokergw.model.errors import GatewayError
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import Accepted, BrokerOrder, NotSent, Outcome, Rejected, Unknown
+from brokergw.transport.rows import Row, int64
 
 
 class Closing:
@@ -42,7 +43,7 @@ class Closing:
         try:
             _, orders = await self._api.open_things()
             with understood():
-                ids = [payloads.whole(row, "orderId") for row in orders if not mapping.is_protection(row)]
+                ids = [int64(row, "orderId") for row in orders if not mapping.is_protection(row)]
         except GatewayError as error:
             return NotSent(error.message)
         return _together([await self.cancel(order_id) for order_id in ids])

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from brokergw.adapters.ctrader.payloads import Row
 from brokergw.transport.answers import Verdict
+from brokergw.transport.rows import Row
 
 _MESSAGE_MAX: Final = 300
 

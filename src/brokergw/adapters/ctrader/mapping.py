@@ -6,24 +6,14 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from brokergw.adapters.ctrader import payloads
-from brokergw.adapters.ctrader.payloads import (
-    MS,
-    Row,
-    Unusable,
-    as_row,
-    money,
-    optional_number,
-    optional_text,
-    optional_whole,
-    units,
-    whole,
-)
+from brokergw.adapters.ctrader.payloads import MS, money, optional_text, units
 from brokergw.adapters.ctrader.symbols import Details, SymbolBook
 from brokergw.model.account import Position
 from brokergw.model.lifecycle import State, is_terminal
 from brokergw.model.order import ZERO, Fee
 from brokergw.model.outcome import BrokerFill, BrokerOrder
 from brokergw.model.terms import OrderClass, OrderTerms, OrderType, Side, TimeInForce
+from brokergw.transport.rows import Row, Unsupported, Unusable, as_row, decimal, int64, optional_decimal, optional_int64
 
 _Word = TypeVar("_Word")
 
@@ -55,23 +45,19 @@ DEALT: Final = frozenset({2, 3})
 """ProtoOADealStatus FILLED and PARTIALLY_FILLED: a trade; all others are none."""
 
 
-class Unsupported(Exception):
-    """Terms that cTrader has no words for, in words."""
-
-
 def order(row: Row, symbols: SymbolBook) -> BrokerOrder:
     """Read a ProtoOAOrder; its symbol must be known to the book."""
     data = as_row(row.get("tradeData"))
     cum = units(row, "executedVolume")
     submitted_ns = payloads.time_ns(data, "openTimestamp")
-    updated_ms = optional_whole(row, "utcLastUpdateTimestamp")
+    updated_ms = optional_int64(row, "utcLastUpdateTimestamp")
     return BrokerOrder(
-        broker_order_id=str(whole(row, "orderId")),
+        broker_order_id=str(int64(row, "orderId")),
         client_order_id=optional_text(row, "clientOrderId"),
         terms=_terms(row, data, symbols),
         state=_state(row, cum),
         cum_quantity=cum,
-        average_price=optional_number(row, "executionPrice") if cum else None,
+        average_price=optional_decimal(row, "executionPrice") if cum else None,
         submit_time_ns=submitted_ns,
         update_time_ns=updated_ms * MS if updated_ms else submitted_ns,
     )
@@ -79,13 +65,13 @@ def order(row: Row, symbols: SymbolBook) -> BrokerOrder:
 
 def fill(row: Row, currency: str) -> BrokerFill | None:
     """Read a ProtoOADeal; None for one that came to nothing. The account's currency is what commissions are in."""
-    if whole(row, "dealStatus") not in DEALT:
+    if int64(row, "dealStatus") not in DEALT:
         return None
     commission = money(row, "commission")
     return BrokerFill(
-        execution_id=str(whole(row, "dealId")),
+        execution_id=str(int64(row, "dealId")),
         quantity=units(row, "filledVolume"),
-        price=payloads.number(row, "executionPrice"),
+        price=decimal(row, "executionPrice"),
         trade_time_ns=payloads.time_ns(row, "executionTimestamp"),
         # Commissions are told as what they do to the balance.
         fees=(Fee(-commission, currency, "COMMISSION"),) if commission else (),
@@ -94,7 +80,7 @@ def fill(row: Row, currency: str) -> BrokerFill | None:
 
 def is_protection(row: Row) -> bool:
     """Tell whether an order is a stop-loss or take-profit that the server keeps with a position."""
-    return optional_whole(row, "orderType") == PROTECTION
+    return optional_int64(row, "orderType") == PROTECTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +99,10 @@ def held(row: Row) -> Held:
     data = as_row(row.get("tradeData"))
     size = units(data, "volume")
     return Held(
-        position_id=whole(row, "positionId"),
-        symbol_id=whole(data, "symbolId"),
+        position_id=int64(row, "positionId"),
+        symbol_id=int64(data, "symbolId"),
         quantity=size if side_of(data) is Side.BUY else -size,
-        price=payloads.number(row, "price"),
+        price=decimal(row, "price"),
         margin=money(row, "usedMargin"),
     )
 
@@ -188,7 +174,7 @@ def to_reduce(parts: Iterable[Held], symbol_id: int, terms: OrderTerms) -> int |
 
 def side_of(row: Row) -> Side:
     """Read a trade side."""
-    return _word(SIDES, whole(row, "tradeSide"), "tradeSide")
+    return _word(SIDES, int64(row, "tradeSide"), "tradeSide")
 
 
 def order_body(client_order_id: str, terms: OrderTerms, symbol_id: int, details: Details) -> dict[str, Any]:
@@ -222,7 +208,7 @@ def change_body(found: BrokerOrder, row: Row, change: Mapping[str, Decimal | Non
     volume = payloads.volume_of(quantity)
     if volume is None:
         raise Unsupported("quantities finer than a hundredth")
-    body: dict[str, Any] = {"orderId": whole(row, "orderId"), "volume": volume}
+    body: dict[str, Any] = {"orderId": int64(row, "orderId"), "volume": volume}
     for name in ("expirationTimestamp", "stopLoss", "takeProfit", "relativeStopLoss", "relativeTakeProfit",
                  "guaranteedStopLoss", "trailingStopLoss", "stopTriggerMethod"):  # fmt: skip
         if row.get(name) is not None:
@@ -267,10 +253,10 @@ def _expiry(terms: OrderTerms) -> int:
 
 
 def _terms(row: Row, data: Row, symbols: SymbolBook) -> OrderTerms:
-    symbol_id = whole(data, "symbolId")
+    symbol_id = int64(data, "symbolId")
     side = side_of(data)
     kind, limit, stop = _type(row, side, symbol_id, symbols)
-    life = _word(LIVES, optional_whole(row, "timeInForce") or IOC, "timeInForce")
+    life = _word(LIVES, optional_int64(row, "timeInForce") or IOC, "timeInForce")
     return OrderTerms(
         symbol=symbols.of(symbol_id).canonical,
         side=side,
@@ -286,20 +272,20 @@ def _terms(row: Row, data: Row, symbols: SymbolBook) -> OrderTerms:
 def _type(
     row: Row, side: Side, symbol_id: int, symbols: SymbolBook
 ) -> tuple[OrderType, Decimal | None, Decimal | None]:
-    number = whole(row, "orderType")
-    limit, stop = optional_number(row, "limitPrice"), optional_number(row, "stopPrice")
+    number = int64(row, "orderType")
+    limit, stop = optional_decimal(row, "limitPrice"), optional_decimal(row, "stopPrice")
     if number == PROTECTION:
         # A stop-loss has a stop, a take-profit a limit; what has neither has traded at the market.
         return (OrderType.STOP if stop else OrderType.LIMIT if limit else OrderType.MARKET), limit, stop
     kind = _word(_TYPES, number, "orderType")
     match number:
         case 2:
-            return kind, payloads.number(row, "limitPrice"), None
+            return kind, decimal(row, "limitPrice"), None
         case 3:
-            return kind, None, payloads.number(row, "stopPrice")
+            return kind, None, decimal(row, "stopPrice")
         case 5 | 6:
-            base = payloads.number(row, "stopPrice" if number == STOP_LIMIT else "baseSlippagePrice")
-            away = (optional_whole(row, "slippageInPoints") or 0) * symbols.details_of(symbol_id).point
+            base = decimal(row, "stopPrice" if number == STOP_LIMIT else "baseSlippagePrice")
+            away = (optional_int64(row, "slippageInPoints") or 0) * symbols.details_of(symbol_id).point
             limit = base + away if side is Side.BUY else base - away
             return kind, limit, base if number == STOP_LIMIT else None
         case _:
@@ -307,7 +293,7 @@ def _type(
 
 
 def _state(row: Row, cum: Decimal) -> State:
-    status = whole(row, "orderStatus")
+    status = int64(row, "orderStatus")
     if status == _ACCEPTED:
         return State.PARTIAL if cum else State.WORKING
     return _word(_ENDED, status, "orderStatus")

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 from brokergw.adapters.ctrader.errors import NOT_FOUND, SESSION, Refusal, judge
 from brokergw.adapters.ctrader.messages import ERRORS, Kind
-from brokergw.adapters.ctrader.payloads import Message, Row, Unusable, optional_text, optional_whole, whole
+from brokergw.adapters.ctrader.payloads import Message, optional_text
 from brokergw.adapters.ctrader.reader import Reader
 from brokergw.model.errors import GatewayError
 from brokergw.model.lifecycle import State
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import Accepted, BrokerOrder, NotSent, Outcome, Rejected, Unknown
 from brokergw.transport.answers import Verdict
+from brokergw.transport.rows import Row, Unusable, int64, optional_int64
 
 _REJECTED, _CANCEL_REJECTED = 7, 8
 _ORDER_EVENTS = frozenset({2, 3, 4, 5, 6, 11})
@@ -36,7 +37,7 @@ def refusal_of(message: Message) -> Refusal | None:
     if message.kind != Kind.EXECUTION_EVENT:
         return None
     code = optional_text(message.payload, "errorCode")
-    happened = optional_whole(message.payload, "executionType")
+    happened = optional_int64(message.payload, "executionType")
     if not code and happened not in {_REJECTED, _CANCEL_REJECTED}:
         return None
     refusal = judge(message.payload)
@@ -49,7 +50,7 @@ def event_order(message: Message) -> Row:
     """Give the order that an execution event tells of; raises Unusable."""
     if message.kind != Kind.EXECUTION_EVENT:
         raise Unusable(f"message {message.kind} is no execution event")
-    if whole(message.payload, "executionType") not in _ORDER_EVENTS:
+    if int64(message.payload, "executionType") not in _ORDER_EVENTS:
         raise Unusable("field executionType tells of no order")
     order = message.payload.get("order")
     if not isinstance(order, dict):

@@ -1,27 +1,21 @@
-"""cTrader's JSON: how a frame is read without losing a digit, how one is written, and the readers of single fields.
+"""cTrader's JSON: how a frame is read and written, and the readers of fields that only it has.
 
-Numbers are parsed as Decimal or int. Anything that does not have the documented shape raises `Unusable`, so that no
-default ever stands in for a fact; fields that the protocol leaves out when they are zero have their own readers.
+Fields that the protocol leaves out when they have their default have readers of their own.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from brokergw.model.money import format_decimal
-
-Row: TypeAlias = dict[str, Any]
+from brokergw.transport.rows import Row, Unusable, as_row, int64, optional_int64, read_row
 
 MS: Final = 1_000_000
 """Nanoseconds in one of cTrader's milliseconds."""
 _POINTS: Final = Decimal(100_000)
 _CENTS: Final = Decimal(100)
-
-
-class Unusable(ValueError):
-    """A message does not have the documented shape; the words name the field, never its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +27,10 @@ class Message:
     answers: str = ""
 
 
-def _no_number(written: str) -> Any:
-    raise ValueError(written)
-
-
-_DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_number)
-
-
 def read_frame(data: str | bytes) -> Message:
     """Read a frame with every number exact; raises Unusable."""
-    try:
-        frame = _DECODER.decode(data.decode() if isinstance(data, bytes) else data)
-    except (ValueError, RecursionError):
-        raise Unusable("the frame is not JSON") from None
-    row = as_row(frame)
-    return Message(whole(row, "payloadType"), as_row(row.get("payload") or {}), optional_text(row, "clientMsgId"))
+    row = read_row(data)
+    return Message(int64(row, "payloadType"), as_row(row.get("payload") or {}), optional_text(row, "clientMsgId"))
 
 
 def write_frame(kind: int, payload: Mapping[str, Any], message_id: str) -> str:
@@ -65,69 +48,6 @@ def _written(value: Any) -> str:
             return "[" + ",".join(map(_written, value)) + "]"
         case _:
             return json.dumps(value)
-
-
-def as_row(value: Any) -> Row:
-    """Insist on an object."""
-    if not isinstance(value, dict):
-        raise Unusable("an object was expected")
-    return value
-
-
-def rows(row: Row, name: str) -> list[Row]:
-    """Read a repeated field; one that is left out is empty."""
-    value = row.get(name)
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise Unusable(f"field {name} is no list")
-    return [as_row(each) for each in value]
-
-
-def whole(row: Row, name: str) -> int:
-    """Read a whole number that must be there."""
-    value = optional_whole(row, name)
-    if value is None:
-        raise Unusable(f"field {name} is missing")
-    return value
-
-
-def optional_whole(row: Row, name: str) -> int | None:
-    """Read a whole number; some servers write 64 bits as text."""
-    value = row.get(name)
-    if value is None:
-        return None
-    if isinstance(value, str) and value.removeprefix("-").isascii() and value.removeprefix("-").isdecimal():
-        return int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise Unusable(f"field {name} is no whole number")
-    return value
-
-
-def optional_number(row: Row, name: str) -> Decimal | None:
-    """Read a double."""
-    value = row.get(name)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise Unusable(f"field {name} is no number")
-    return Decimal(value)
-
-
-def number(row: Row, name: str) -> Decimal:
-    """Read a double that must be there."""
-    value = optional_number(row, name)
-    if value is None:
-        raise Unusable(f"field {name} is missing")
-    return value
-
-
-def text(row: Row, name: str) -> str:
-    """Read a text that must be there."""
-    value = optional_text(row, name)
-    if not value:
-        raise Unusable(f"field {name} is missing")
-    return value
 
 
 def optional_text(row: Row, name: str) -> str:
@@ -150,29 +70,29 @@ def flag(row: Row, name: str, *, default: bool = False) -> bool:
 
 def time_ns(row: Row, name: str) -> int:
     """Read a time in milliseconds as Unix nanoseconds."""
-    return whole(row, name) * MS
+    return int64(row, name) * MS
 
 
 def units(row: Row, name: str) -> Decimal:
     """Read a volume, which counts hundredths, in units."""
-    return (optional_whole(row, name) or 0) / _CENTS
+    return (optional_int64(row, name) or 0) / _CENTS
 
 
 def money(row: Row, name: str, digits: int | None = None) -> Decimal:
     """Read money by the digits of its message, two where it tells none; what is left out is zero."""
     places = digits if digits is not None else money_digits(row)
-    return Decimal(optional_whole(row, name) or 0).scaleb(-places)
+    return Decimal(optional_int64(row, name) or 0).scaleb(-places)
 
 
 def money_digits(row: Row) -> int:
     """Tell how many digits the money of a message has."""
-    digits = optional_whole(row, "moneyDigits")
+    digits = optional_int64(row, "moneyDigits")
     return 2 if digits is None else digits
 
 
 def spot(row: Row, name: str) -> Decimal | None:
     """Read a price that is written in hundred-thousandths."""
-    value = optional_whole(row, name)
+    value = optional_int64(row, name)
     return None if not value else value / _POINTS
 
 

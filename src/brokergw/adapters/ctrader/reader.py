@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from brokergw.adapters.ctrader import mapping
 from brokergw.adapters.ctrader.api import Api, symbol_ids, understood
-from brokergw.adapters.ctrader.payloads import Row, Unusable, whole
 from brokergw.adapters.ctrader.symbols import SymbolBook
 from brokergw.model.lifecycle import State
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import BrokerFill, BrokerOrder, OrderReport
+from brokergw.transport.rows import Row, Unusable, int64
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class Reader:
         if not self._currency:
             trader = await self._api.trader()
             with understood():
-                asset_id = whole(trader, "depositAssetId")
+                asset_id = int64(trader, "depositAssetId")
             self._currency = await self._symbols.asset(asset_id)
         return self._currency
 

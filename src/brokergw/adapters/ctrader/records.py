@@ -6,11 +6,12 @@ from typing import Final
 
 from brokergw.adapters.ctrader import mapping, payloads
 from brokergw.adapters.ctrader.mapping import DEALT, Held
-from brokergw.adapters.ctrader.payloads import Row, as_row, money, money_digits, optional_text, optional_whole, whole
+from brokergw.adapters.ctrader.payloads import money, money_digits, optional_text
 from brokergw.adapters.ctrader.symbols import SymbolBook
 from brokergw.model.account import AccountState, Transaction
 from brokergw.model.order import ZERO
 from brokergw.model.terms import Side
+from brokergw.transport.rows import Row, Unusable, as_row, decimal, int64, optional_int64
 
 _CENTS: Final = Decimal(100)
 _CLOSE_ONLY: Final = 1
@@ -52,12 +53,12 @@ def account(
     unusable, because its loss would be missing.
     """
     if missing := [part.position_id for part in parts if part.position_id not in profits]:
-        raise payloads.Unusable(f"the profit of {len(missing)} positions is missing")
+        raise Unusable(f"the profit of {len(missing)} positions is missing")
     balance = money(row, "balance")
     equity = balance + sum((profits[part.position_id] for part in parts), ZERO)
-    leverage = max(Decimal(1), (optional_whole(row, "leverageInCents") or 100) / _CENTS)
+    leverage = max(Decimal(1), (optional_int64(row, "leverageInCents") or 100) / _CENTS)
     free = equity - sum((part.margin for part in parts), ZERO)
-    rights = optional_whole(row, "accessRights") or 0
+    rights = optional_int64(row, "accessRights") or 0
     return AccountState(
         masked_number=f"****{login[-4:]}",
         currency=currency,
@@ -75,16 +76,16 @@ def account(
 
 def trades(deals: Iterable[Row], symbols: SymbolBook, currency: str) -> list[Transaction]:
     """Read executions as lines of the account's history; a sold quantity is negative."""
-    return [_trade(row, symbols, currency) for row in deals if whole(row, "dealStatus") in DEALT]
+    return [_trade(row, symbols, currency) for row in deals if int64(row, "dealStatus") in DEALT]
 
 
 def flow(row: Row, currency: str) -> Transaction:
     """Read money in or out; a kind that is not described is told as OTHER, by its balance change alone."""
-    number = whole(row, "operationType")
+    number = int64(row, "operationType")
     kind, word = _KINDS.get(number, ("OTHER", f"BALANCE_CHANGE_{number}"))
     amount = money(row, "delta")
     return Transaction(
-        transaction_id=f"flow-{whole(row, 'balanceHistoryId')}",
+        transaction_id=f"flow-{int64(row, 'balanceHistoryId')}",
         kind=kind,
         broker_kind=word,
         time_ns=payloads.time_ns(row, "changeBalanceTimestamp"),
@@ -98,16 +99,16 @@ def _trade(row: Row, symbols: SymbolBook, currency: str) -> Transaction:
     quantity = payloads.units(row, "filledVolume")
     sold = mapping.side_of(row) is Side.SELL
     return Transaction(
-        transaction_id=f"deal-{whole(row, 'dealId')}",
+        transaction_id=f"deal-{int64(row, 'dealId')}",
         kind="FILL",
         broker_kind="DEAL",
         time_ns=payloads.time_ns(row, "executionTimestamp"),
-        symbol=symbols.of(whole(row, "symbolId")).canonical,
+        symbol=symbols.of(int64(row, "symbolId")).canonical,
         quantity=-quantity if sold else quantity,
-        price=payloads.number(row, "executionPrice"),
+        price=decimal(row, "executionPrice"),
         net_amount=_brought(row),
         currency=currency,
-        broker_order_id=str(whole(row, "orderId")),
+        broker_order_id=str(int64(row, "orderId")),
     )
 
 

@@ -13,18 +13,7 @@ from brokergw.adapters.ctrader.config import CtraderConfig
 from brokergw.adapters.ctrader.errors import APPLICATION, AWAY, CREDENTIALS, SESSION, Refusal, judge
 from brokergw.adapters.ctrader.messages import ERRORS, Kind
 from brokergw.adapters.ctrader.pacing import Pacer
-from brokergw.adapters.ctrader.payloads import (
-    Message,
-    Row,
-    Unusable,
-    flag,
-    optional_text,
-    optional_whole,
-    read_frame,
-    rows,
-    whole,
-    write_frame,
-)
+from brokergw.adapters.ctrader.payloads import Message, flag, optional_text, read_frame, write_frame
 from brokergw.model.account import Environment
 from brokergw.model.errors import GatewayError, Reason, Throttled
 from brokergw.model.outcome import NotSent, Unknown
@@ -33,6 +22,7 @@ from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport.answers import Verdict
 from brokergw.transport.http import NotSentError, UnknownError
+from brokergw.transport.rows import Row, Unusable, int64, optional_int64, rows_in
 from brokergw.transport.throttle import Spent, Throttle
 from brokergw.transport.websocket import LinkError, Wire
 from brokergw.transport.ws_calls import CallEvent, CallLink, ask_on
@@ -81,12 +71,12 @@ class Session:
     @property
     def account_id(self) -> int:
         """The account's id, known once the link was up."""
-        return whole(self._account, "ctidTraderAccountId")
+        return int64(self._account, "ctidTraderAccountId")
 
     @property
     def login(self) -> str:
         """The account's number at the broker."""
-        return str(optional_whole(self._account, "traderLogin") or self.account_id)
+        return str(optional_int64(self._account, "traderLogin") or self.account_id)
 
     def hear(self, hearer: Callable[[Message], None]) -> None:
         """Let a part of this room take notice of every message."""
@@ -217,8 +207,8 @@ class Session:
             answer = await self._greeted(
                 wire, Kind.ACCOUNTS_OF_TOKEN_REQ, Kind.ACCOUNTS_OF_TOKEN_RES, {"accessToken": token}
             )
-            self._account = self._chosen(rows(answer, "ctidTraderAccount"))
-            scope = optional_whole(answer, "permissionScope")
+            self._account = self._chosen(rows_in(answer, "ctidTraderAccount"))
+            scope = optional_int64(answer, "permissionScope")
             self.view_only = scope == _VIEW_ONLY and scope is not None
         await self._greeted(
             wire,

@@ -9,11 +9,12 @@ from collections.abc import Set as AbstractSet
 
 from brokergw.adapters.ctrader.errors import ALREADY, Refusal
 from brokergw.adapters.ctrader.messages import Kind
-from brokergw.adapters.ctrader.payloads import MS, Message, Unusable, optional_whole, spot
+from brokergw.adapters.ctrader.payloads import MS, Message, spot
 from brokergw.adapters.ctrader.session import Session
 from brokergw.adapters.ctrader.symbols import Symbol
 from brokergw.model.instrument import Quote
 from brokergw.ports.clock import Clock
+from brokergw.transport.rows import Unusable, optional_int64
 
 
 class Spots:
@@ -78,8 +79,8 @@ class Spots:
             return
         row = message.payload
         try:
-            symbol_id, bid, ask = optional_whole(row, "symbolId") or 0, spot(row, "bid"), spot(row, "ask")
-            time_ms = optional_whole(row, "timestamp")
+            symbol_id, bid, ask = optional_int64(row, "symbolId") or 0, spot(row, "bid"), spot(row, "ask")
+            time_ms = optional_int64(row, "timestamp")
         except Unusable:
             return
         before = self._quotes.get(symbol_id)

@@ -11,13 +11,14 @@ from contextlib import aclosing
 
 from brokergw.adapters.ctrader.backfill import History
 from brokergw.adapters.ctrader.messages import Kind
-from brokergw.adapters.ctrader.payloads import Message, Row, Unusable, optional_whole
+from brokergw.adapters.ctrader.payloads import Message
 from brokergw.adapters.ctrader.reader import Reader
 from brokergw.adapters.ctrader.session import Session
 from brokergw.adapters.ctrader.told import Told
 from brokergw.model.errors import GatewayError
 from brokergw.model.outcome import BrokerEvent, FeedDown, FeedUp, OrderReport
 from brokergw.ports.clock import Clock
+from brokergw.transport.rows import Row, Unusable, optional_int64
 from brokergw.transport.websocket import LinkLost, LinkOpened
 from brokergw.transport.ws_calls import CallEvent
 from brokergw.transport.ws_calls import Told as Heard
@@ -98,7 +99,7 @@ class _Subscription:
 
     async def _report(self, row: Row) -> OrderReport | None:
         order_row, deal = row.get("order"), row.get("deal")
-        if optional_whole(row, "executionType") in _NO_ORDER or not isinstance(order_row, dict):
+        if optional_int64(row, "executionType") in _NO_ORDER or not isinstance(order_row, dict):
             return None
         order = await self._reader.order(order_row)
         fills = await self._reader.fills([deal]) if isinstance(deal, dict) else []

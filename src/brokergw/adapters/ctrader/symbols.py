@@ -12,22 +12,12 @@ from typing import Final
 
 from brokergw.adapters.ctrader.errors import Refusal
 from brokergw.adapters.ctrader.messages import Kind
-from brokergw.adapters.ctrader.payloads import (
-    Message,
-    Row,
-    Unusable,
-    flag,
-    optional_text,
-    optional_whole,
-    rows,
-    text,
-    units,
-    whole,
-)
+from brokergw.adapters.ctrader.payloads import Message, flag, optional_text, units
 from brokergw.adapters.ctrader.session import Session, unavailable
 from brokergw.model.errors import Reason
 from brokergw.model.instrument import AssetClass, Instrument, TickBand
 from brokergw.ports.clock import Clock
+from brokergw.transport.rows import Row, Unusable, int64, optional_int64, rows_in, text
 
 _FOREX: Final = "forex"
 _ENABLED: Final = 0
@@ -154,12 +144,12 @@ class SymbolBook:
         )
         assets, classes, categories, symbols = (required(answer) for answer in answers)
         try:
-            self._assets = {whole(row, "assetId"): text(row, "name") for row in rows(assets, "asset")}
-            forex = {whole(row, "id") for row in rows(classes, "assetClass") if text(row, "name").lower() == _FOREX}
+            self._assets = {int64(row, "assetId"): text(row, "name") for row in rows_in(assets, "asset")}
+            forex = {int64(row, "id") for row in rows_in(classes, "assetClass") if text(row, "name").lower() == _FOREX}
             pairs = {
-                whole(row, "id") for row in rows(categories, "symbolCategory") if whole(row, "assetClassId") in forex
+                int64(row, "id") for row in rows_in(categories, "symbolCategory") if int64(row, "assetClassId") in forex
             }
-            found = [self._symbol(row, pairs) for row in rows(symbols, "symbol")]
+            found = [self._symbol(row, pairs) for row in rows_in(symbols, "symbol")]
         except Unusable as error:
             raise unavailable(Reason.BROKER_ANSWER_UNUSABLE, str(error)) from error
         self._by_id = {symbol.symbol_id: symbol for symbol in found}
@@ -168,11 +158,11 @@ class SymbolBook:
 
     def _symbol(self, row: Row, pairs: set[int]) -> Symbol:
         name = text(row, "symbolName")
-        base = self._assets.get(optional_whole(row, "baseAssetId") or 0, "")
-        quote = self._assets.get(optional_whole(row, "quoteAssetId") or 0, "")
-        pair = optional_whole(row, "symbolCategoryId") in pairs and base and quote
+        base = self._assets.get(optional_int64(row, "baseAssetId") or 0, "")
+        quote = self._assets.get(optional_int64(row, "quoteAssetId") or 0, "")
+        pair = optional_int64(row, "symbolCategoryId") in pairs and base and quote
         return Symbol(
-            symbol_id=whole(row, "symbolId"),
+            symbol_id=int64(row, "symbolId"),
             name=name,
             canonical=f"{base}/{quote}" if pair else name,
             asset_class=AssetClass.FOREX if pair else AssetClass.CFD,
@@ -187,7 +177,7 @@ class SymbolBook:
         )
         now = self._clock.monotonic()
         try:
-            self._details |= {whole(row, "symbolId"): (now, _details(row)) for row in rows(answer, "symbol")}
+            self._details |= {int64(row, "symbolId"): (now, _details(row)) for row in rows_in(answer, "symbol")}
         except Unusable as error:
             raise unavailable(Reason.BROKER_ANSWER_UNUSABLE, str(error)) from error
 
@@ -205,11 +195,11 @@ def _details(row: Row) -> Details:
     if step <= 0:
         raise Unusable("field stepVolume is missing")
     return Details(
-        digits=whole(row, "digits"),
+        digits=int64(row, "digits"),
         step=step,
         least=units(row, "minVolume") or step,
         shortable=flag(row, "enableShortSelling"),
-        tradable=(optional_whole(row, "tradingMode") or _ENABLED) == _ENABLED,
+        tradable=(optional_int64(row, "tradingMode") or _ENABLED) == _ENABLED,
     )
 
 

@@ -18,7 +18,6 @@ from brokergw.adapters.ibkr.gateway import Gateway
 from brokergw.adapters.ibkr.holdings import Holdings
 from brokergw.adapters.ibkr.orders import Orders
 from brokergw.adapters.ibkr.outcomes import Taken
-from brokergw.adapters.ibkr.payloads import Row, Unsupported, optional_text, whole
 from brokergw.adapters.ibkr.session import Session
 from brokergw.adapters.ibkr.stream import OrderFeed
 from brokergw.model.account import AccountState, Position, Transaction
@@ -48,6 +47,7 @@ from brokergw.ports.broker import BrokerLink, Change
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport.http import Http, Reply
+from brokergw.transport.rows import Row, Unsupported, int64, optional_text
 
 _NO_BUDGET: Final = Budget(None, None, None)
 
@@ -174,7 +174,7 @@ class IbkrConnection:
             if lookup is None:
                 return Rejected(NOT_FOUND, broker_message="no such order is listed")
             row, order = lookup
-            contract = await self._contracts.of_conid(whole(row, "conid"))
+            contract = await self._contracts.of_conid(int64(row, "conid"))
             terms = tickets.changed(order.terms, change)
             body = self._ticket(contract, terms, order.client_order_id)
         except Unsupported as error:
@@ -241,7 +241,7 @@ class IbkrConnection:
         lines = []
         with faults.understood():
             for row in await self._api.trades():
-                contract = await self._contracts.of_conid(whole(row, "conid"))
+                contract = await self._contracts.of_conid(int64(row, "conid"))
                 lines.append(records.transaction(row, contract, numbers.get(optional_text(row, "order_ref"), "")))
         lines.sort(key=lambda line: line.time_ns, reverse=True)
         return [line for line in lines if since_ns <= line.time_ns < until_ns]

@@ -11,13 +11,13 @@ from urllib.parse import quote, urlencode
 from brokergw.adapters.ibkr import faults
 from brokergw.adapters.ibkr.config import IbkrConfig
 from brokergw.adapters.ibkr.pacing import Reading, list_turn
-from brokergw.adapters.ibkr.payloads import Row, Unusable, as_row, as_rows, flag, read_json
 from brokergw.adapters.ibkr.session import Session
 from brokergw.model.errors import Reason
 from brokergw.model.outcome import NotSent, Unknown
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport.http import Reply
+from brokergw.transport.rows import Row, Unusable, as_row, as_rows, flag, read_json
 
 ROWS_MAX: Final = 1000
 TRADE_DAYS_MAX: Final = 7

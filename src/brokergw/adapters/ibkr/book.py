@@ -12,12 +12,13 @@ from dataclasses import replace
 from typing import Final
 
 from brokergw.adapters.ibkr.mapping import side_of
-from brokergw.adapters.ibkr.payloads import Row, Unusable, decimal, milliseconds_ns, optional_decimal, optional_text
+from brokergw.adapters.ibkr.payloads import decimal, milliseconds_ns, optional_decimal
 from brokergw.adapters.ibkr.records import Trade, trade
 from brokergw.model.lifecycle import State, is_terminal
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import BrokerOrder, OrderReport
 from brokergw.model.terms import OrderTerms
+from brokergw.transport.rows import Row, Unusable, optional_text
 
 logger = logging.getLogger(__name__)
 

@@ -10,23 +10,12 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from brokergw.adapters.ibkr import faults, symbols
-from brokergw.adapters.ibkr.payloads import (
-    Row,
-    Unusable,
-    as_row,
-    as_rows,
-    decimal,
-    flag,
-    optional_decimal,
-    optional_text,
-    read_json,
-    text,
-    whole,
-)
+from brokergw.adapters.ibkr.payloads import decimal, optional_decimal, text
 from brokergw.adapters.ibkr.session import Session
 from brokergw.model.errors import Reason
 from brokergw.model.instrument import AssetClass, TickBand
 from brokergw.model.money import format_decimal
+from brokergw.transport.rows import Row, Unusable, as_row, as_rows, flag, int64, optional_text, read_json
 
 _ONE: Final = Decimal(1)
 _AHEAD_MONTHS: Final = 2
@@ -128,7 +117,7 @@ class Contracts:
             for contract in as_rows(row.get("contracts"))
             if flag(contract, "isUS")
         ]
-        return whole(listed[0], "conid") if len(listed) == 1 else None
+        return int64(listed[0], "conid") if len(listed) == 1 else None
 
     async def _option(self, wanted: symbols.Option) -> int | None:
         underlying = await self._share(wanted.ticker)
@@ -152,7 +141,7 @@ class Contracts:
             and decimal(row, "strike") == wanted.strike
             and optional_text(row, "tradingClass") in {"", wanted.ticker.replace(" ", "")}
         ]
-        return whole(fitting[0], "conid") if len(fitting) == 1 else None
+        return int64(fitting[0], "conid") if len(fitting) == 1 else None
 
     async def _future(self, wanted: symbols.Future) -> Contract | None:
         """Find the contract of a month, which for some is not the month in which it ends."""
@@ -162,7 +151,7 @@ class Contracts:
             ends = _months(text(row, "expirationDate"))
             if abs(month - ends) > _AHEAD_MONTHS:
                 continue
-            contract = await self._described(whole(row, "conid"))
+            contract = await self._described(int64(row, "conid"))
             if contract is not None and symbols.parse(contract.symbol) == wanted:
                 return contract
         return None
@@ -171,7 +160,7 @@ class Contracts:
         found = as_row(await self._asked("/iserver/currency/pairs", currency=wanted.quote))
         name = f"{wanted.base}.{wanted.quote}"
         rows = as_rows(found.get(wanted.quote) or [])
-        return next((whole(row, "conid") for row in rows if optional_text(row, "symbol") == name), None)
+        return next((int64(row, "conid") for row in rows if optional_text(row, "symbol") == name), None)
 
     async def _described(self, conid: int) -> Contract | None:
         reply = await self._session.query("GET", f"/iserver/contract/{conid}/info")
@@ -204,7 +193,7 @@ class Cache:
 
 def _contract(row: Row) -> Contract:
     kind, ticker = text(row, "instrument_type"), text(row, "symbol")
-    conid = whole(row, "con_id")
+    conid = int64(row, "con_id")
     local, month = optional_text(row, "local_symbol"), optional_text(row, "contract_month")
     return Contract(
         conid=conid,

@@ -9,9 +9,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from brokergw.adapters.ibkr.payloads import Unusable, optional_text, read_json
 from brokergw.transport.answers import Verdict
 from brokergw.transport.http import Reply
+from brokergw.transport.rows import Unusable, optional_text, read_json
 
 _MESSAGE_MAX: Final = 300
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from brokergw.adapters.ibkr.payloads import Unusable
 from brokergw.model.errors import GatewayError, Reason, Throttled
 from brokergw.ports.broker import BrokerUnavailable
+from brokergw.transport.rows import Unusable
 
 BROKER: Final = "ibkr"
 _ABOUT: Final = {"broker": BROKER}

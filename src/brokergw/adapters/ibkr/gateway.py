@@ -23,12 +23,13 @@ from brokergw.adapters.ibkr import faults
 from brokergw.adapters.ibkr.config import IbkrConfig
 from brokergw.adapters.ibkr.errors import NO_LOGIN, NO_SESSION, RATE_LIMITED, read_refusal
 from brokergw.adapters.ibkr.pacing import Lane, Pacer, seen
-from brokergw.adapters.ibkr.payloads import Row, Unusable, as_row, as_rows, flag, optional_text, read_json, text
+from brokergw.adapters.ibkr.payloads import text
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.ports.broker import Pace, own_pace
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport.http import Http, NotSentError, Reply, UnknownError
+from brokergw.transport.rows import Row, Unusable, as_row, as_rows, flag, optional_text, read_json
 from brokergw.transport.throttle import Spent, Throttle, retry_after_s
 
 logger = logging.getLogger(__name__)

@@ -9,12 +9,13 @@ from typing import Final
 from brokergw.adapters.ibkr import faults, mapping
 from brokergw.adapters.ibkr.api import Api
 from brokergw.adapters.ibkr.contracts import Contracts
-from brokergw.adapters.ibkr.payloads import Row, decimal, optional_text, whole
+from brokergw.adapters.ibkr.payloads import decimal
 from brokergw.model.account import Position
 from brokergw.model.lifecycle import is_terminal
 from brokergw.model.order import ZERO
 from brokergw.model.terms import Side
 from brokergw.ports.clock import Clock
+from brokergw.transport.rows import Row, int64, optional_text
 
 _SENT_MAX: Final = 1_000
 
@@ -51,7 +52,7 @@ class Holdings:
             return [await self._read(row, orders, read_at) for row in rows]
 
     async def _read(self, row: Row, orders: Sequence[Row], read_at: float) -> Position:
-        contract = await self._contracts.of_conid(whole(row, "conid"))
+        contract = await self._contracts.of_conid(int64(row, "conid"))
         closing = Side.SELL if decimal(row, "position") > 0 else Side.BUY
         held = sum(
             (decimal(each, "remainingQuantity") for each in orders if _closes(each, contract.conid, closing)), ZERO

@@ -9,22 +9,13 @@ from typing import Final, TypeVar
 
 from brokergw.adapters.ibkr import symbols
 from brokergw.adapters.ibkr.contracts import Contract
-from brokergw.adapters.ibkr.payloads import (
-    Row,
-    Unusable,
-    decimal,
-    flag,
-    milliseconds_ns,
-    optional_decimal,
-    optional_text,
-    text,
-    whole,
-)
+from brokergw.adapters.ibkr.payloads import decimal, milliseconds_ns, optional_decimal, text
 from brokergw.model.account import AccountState, Balance, Position
 from brokergw.model.lifecycle import State
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import BrokerOrder
 from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
+from brokergw.transport.rows import Row, Unusable, flag, int64, optional_text
 
 _Word = TypeVar("_Word")
 
@@ -84,7 +75,7 @@ def order(row: Row, symbol: str, *, submit_time_ns: int | None = None) -> Broker
     cum = optional_decimal(row, "filledQuantity") or ZERO
     updated_ns = milliseconds_ns(row, "lastExecutionTime_r")
     return BrokerOrder(
-        broker_order_id=str(whole(row, "orderId")),
+        broker_order_id=str(int64(row, "orderId")),
         client_order_id=optional_text(row, "order_ref"),
         terms=_terms(row, symbol),
         state=_state(row, cum),

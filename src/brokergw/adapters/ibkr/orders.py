@@ -8,8 +8,8 @@ from typing import Final
 from brokergw.adapters.ibkr import faults, mapping
 from brokergw.adapters.ibkr.api import Api
 from brokergw.adapters.ibkr.contracts import Contracts
-from brokergw.adapters.ibkr.payloads import Row, Unusable, optional_text, whole
 from brokergw.model.outcome import BrokerOrder
+from brokergw.transport.rows import Row, Unusable, int64, optional_text
 
 logger = logging.getLogger(__name__)
 
@@ -57,5 +57,5 @@ class Orders:
         """Read one row; raises Unusable, or GatewayError where its contract cannot be looked up."""
         symbol = mapping.share_of(row)
         if not symbol:
-            symbol = (await self._contracts.of_conid(whole(row, "conid"))).symbol
+            symbol = (await self._contracts.of_conid(int64(row, "conid"))).symbol
         return mapping.order(row, symbol, submit_time_ns=self._sent_ns.get(optional_text(row, "order_ref")))

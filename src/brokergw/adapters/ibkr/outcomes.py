@@ -8,13 +8,14 @@ from typing import Final, TypeAlias
 
 from brokergw.adapters.ibkr.errors import judge, read_refusal
 from brokergw.adapters.ibkr.mapping import STATES
-from brokergw.adapters.ibkr.payloads import Row, Unusable, optional_text, read_json, text
+from brokergw.adapters.ibkr.payloads import text
 from brokergw.model.lifecycle import State
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import Accepted, BrokerOrder, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.terms import OrderTerms
 from brokergw.transport.answers import Verdict
 from brokergw.transport.http import Reply
+from brokergw.transport.rows import Row, Unusable, optional_text, read_json
 
 _FRESH: Final = frozenset({State.ACKED, State.WORKING})
 

@@ -6,21 +6,13 @@ from typing import Final
 
 from brokergw.adapters.ibkr.contracts import Contract, Rules
 from brokergw.adapters.ibkr.mapping import side_of
-from brokergw.adapters.ibkr.payloads import (
-    Row,
-    Unusable,
-    decimal,
-    milliseconds_ns,
-    optional_decimal,
-    optional_text,
-    text,
-    whole,
-)
+from brokergw.adapters.ibkr.payloads import decimal, milliseconds_ns, optional_decimal, text
 from brokergw.model.account import Transaction
 from brokergw.model.instrument import AssetClass, Instrument, Quote
 from brokergw.model.order import Fee
 from brokergw.model.outcome import BrokerFill
 from brokergw.model.terms import Side
+from brokergw.transport.rows import Row, Unusable, int64, optional_text
 
 _ONE: Final = Decimal(1)
 _UNSHORTABLE: Final = frozenset({AssetClass.BOND})
@@ -48,7 +40,7 @@ def trade(row: Row, currency: str = "") -> Trade:
         venue=optional_text(row, "exchange"),
         fees=fees,
     )
-    return Trade(fill, optional_text(row, "order_ref"), whole(row, "conid"), side_of(text(row, "side")))
+    return Trade(fill, optional_text(row, "order_ref"), int64(row, "conid"), side_of(text(row, "side")))
 
 
 def transaction(row: Row, contract: Contract, order_id: str) -> Transaction:

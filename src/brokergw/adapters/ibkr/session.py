@@ -7,7 +7,6 @@ from brokergw.adapters.ibkr import faults
 from brokergw.adapters.ibkr.config import IbkrConfig
 from brokergw.adapters.ibkr.errors import NO_SESSION, read_refusal
 from brokergw.adapters.ibkr.gateway import Gateway, Ready
-from brokergw.adapters.ibkr.payloads import Row
 from brokergw.model.account import Environment
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.outcome import NotSent, Unknown
@@ -15,6 +14,7 @@ from brokergw.ports.broker import BrokerLink
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport.http import NotSentError, Reply, UnknownError
+from brokergw.transport.rows import Row
 from brokergw.transport.throttle import Spent, Throttle
 
 _CODE_REFUSED: Final = "the gateway's access code is not the right one, or none is set"

@@ -17,10 +17,10 @@ from brokergw.adapters.ibkr.api import Api
 from brokergw.adapters.ibkr.book import Book
 from brokergw.adapters.ibkr.config import IbkrConfig
 from brokergw.adapters.ibkr.orders import Orders
-from brokergw.adapters.ibkr.payloads import Row, Unusable, as_row, as_rows, flag, read_json
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.outcome import BrokerEvent, FeedDown, FeedUp, OrderReport
 from brokergw.ports.clock import Clock
+from brokergw.transport.rows import Row, Unusable, as_row, as_rows, flag, read_json
 from brokergw.transport.websocket import Frame, LinkError, LinkEvent, LinkLost, LinkOpened, SupervisedLink, Wire
 
 logger = logging.getLogger(__name__)

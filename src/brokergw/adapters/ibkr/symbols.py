@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from brokergw.adapters.ibkr.payloads import Unusable
 from brokergw.model.instrument import AssetClass
+from brokergw.transport.rows import Unusable
 
 CLASSES: Final = {
     "STK": AssetClass.STOCK,

@@ -5,9 +5,9 @@ from decimal import Decimal
 from typing import Final
 
 from brokergw.adapters.ibkr.contracts import Contract
-from brokergw.adapters.ibkr.payloads import Row, Unsupported
 from brokergw.model.terms import OrderClass, OrderTerms, OrderType, TimeInForce
 from brokergw.ports.broker import Change
+from brokergw.transport.rows import Row, Unsupported
 
 TYPES: Final = {
     OrderType.MARKET: "MKT",

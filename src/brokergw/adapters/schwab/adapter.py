@@ -15,7 +15,6 @@ from brokergw.adapters.schwab.executions import reports
 from brokergw.adapters.schwab.feed import OrderFeed
 from brokergw.adapters.schwab.listing import Listing, held_by, is_open
 from brokergw.adapters.schwab.mapping import readings
-from brokergw.adapters.schwab.payloads import Row
 from brokergw.adapters.schwab.session import BROKER, Session, unavailable
 from brokergw.adapters.schwab.streamer import Streamer
 from brokergw.model.account import AccountState, Position, Transaction
@@ -39,6 +38,7 @@ from brokergw.ports.broker import BrokerLink, Change
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport.http import Http
+from brokergw.transport.rows import Row
 
 _SECOND_NS: Final = 1_000_000_000
 _DAY_NS: Final = 86_400 * _SECOND_NS

@@ -12,13 +12,14 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 from brokergw.adapters.schwab.errors import NOT_FOUND, read_refusal
-from brokergw.adapters.schwab.payloads import Row, Unusable, as_row, as_rows, broker_symbol, read_json, text, write_time
+from brokergw.adapters.schwab.payloads import broker_symbol, write_time
 from brokergw.adapters.schwab.records import KINDS
 from brokergw.adapters.schwab.session import BROKER, Session, unavailable
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.outcome import NotSent, Unknown
 from brokergw.ports.permit import Permit
 from brokergw.transport.http import Reply
+from brokergw.transport.rows import Row, Unusable, as_row, as_rows, read_json, text
 
 _TRADER: Final = "/trader/v1"
 _DATA: Final = "/marketdata/v1"

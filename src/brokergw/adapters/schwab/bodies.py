@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from brokergw.adapters.schwab.payloads import Row, Unsupported, broker_symbol, decimal, is_option, rows_in, text
+from brokergw.adapters.schwab.payloads import broker_symbol, decimal, is_option
 from brokergw.adapters.schwab.words import INSTRUCTIONS, TIMES, TYPES
 from brokergw.model.money import format_decimal
 from brokergw.model.order import ZERO
 from brokergw.model.terms import OrderClass, OrderTerms, PositionEffect, Side
 from brokergw.ports.broker import Change
+from brokergw.transport.rows import Row, Unsupported, rows_in, text
 
 _COPIED: Final = (
     "session",

@@ -17,7 +17,6 @@ from brokergw.adapters.schwab.config import SchwabConfig
 from brokergw.adapters.schwab.errors import NOT_FOUND, NOT_OPEN, REJECTED_ORDER, judge, read_refusal
 from brokergw.adapters.schwab.listing import Listing, held_by, is_open
 from brokergw.adapters.schwab.mapping import Reading, readings
-from brokergw.adapters.schwab.payloads import Unsupported
 from brokergw.adapters.schwab.session import Session
 from brokergw.model.errors import GatewayError, Throttled
 from brokergw.model.lifecycle import State, is_terminal
@@ -29,6 +28,7 @@ from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport.answers import Verdict
 from brokergw.transport.http import Reply
+from brokergw.transport.rows import Unsupported
 
 _TAKEN: Final = frozenset({200, 201})
 

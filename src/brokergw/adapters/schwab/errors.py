@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from brokergw.adapters.schwab.payloads import Row, Unusable, as_row, optional_text, read_json
 from brokergw.transport.answers import Verdict
 from brokergw.transport.http import Reply
+from brokergw.transport.rows import Row, Unusable, as_row, optional_text, read_json
 
 _MESSAGE_MAX: Final = 300
 REJECTED_ORDER: Final = 0

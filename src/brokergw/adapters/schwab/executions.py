@@ -9,23 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from brokergw.adapters.schwab.payloads import (
-    Row,
-    Unusable,
-    decimal,
-    optional_decimal,
-    optional_text,
-    rows_in,
-    text,
-    time_ns,
-    whole,
-)
+from brokergw.adapters.schwab.payloads import decimal, id_text, optional_decimal
 from brokergw.adapters.schwab.words import SIDES
 from brokergw.model.lifecycle import State
 from brokergw.model.money import format_decimal
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import BrokerFill, BrokerOrder, OrderReport
 from brokergw.model.terms import Side
+from brokergw.transport.rows import Row, Unusable, optional_text, rows_in, text, time_ns, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +84,14 @@ def reports(
 
 
 def _parts(activity: Row) -> Iterable[tuple[int, _Part]]:
-    name = whole(activity, "activityId")
+    name = id_text(activity, "activityId")
     left = optional_decimal(activity, "orderRemainingQuantity") or ZERO
     for leg in rows_in(activity, "executionLegs"):
         quantity = decimal(leg, "quantity")
         if not quantity:
             # Executions without a quantity occur, and tell of nothing.
             continue
-        yield int(whole(leg, "legId")), _Part(name, left, quantity, decimal(leg, "price"), time_ns(leg, "time"))
+        yield whole(leg, "legId"), _Part(name, left, quantity, decimal(leg, "price"), time_ns(leg, "time"))
 
 
 def _fill(order_id: str, part: _Part) -> BrokerFill:
@@ -119,8 +110,8 @@ def _spread_fills(row: Row, order_id: str, legs: Sequence[Row], parts: dict[int,
     by the order's total after it.
     """
     quantity = decimal(row, "quantity")
-    ratios = {int(whole(leg, "legId")): decimal(leg, "quantity") / quantity for leg in legs}
-    signs = {int(whole(leg, "legId")): _sign(leg) for leg in legs}
+    ratios = {whole(leg, "legId"): decimal(leg, "quantity") / quantity for leg in legs}
+    signs = {whole(leg, "legId"): _sign(leg) for leg in legs}
     steps: list[dict[Decimal, tuple[Decimal, int]]] = []
     for leg_id, ratio in ratios.items():
         total, value = ZERO, ZERO

@@ -19,11 +19,11 @@ from brokergw.adapters.schwab.config import SchwabConfig
 from brokergw.adapters.schwab.listing import Listing
 from brokergw.adapters.schwab.mapping import Reading, readings
 from brokergw.adapters.schwab.memory import Told
-from brokergw.adapters.schwab.payloads import Row, Unusable
 from brokergw.adapters.schwab.streamer import Streamer
 from brokergw.model.errors import GatewayError
 from brokergw.model.outcome import BrokerEvent, FeedDown, FeedUp, OrderReport
 from brokergw.ports.clock import Clock
+from brokergw.transport.rows import Row, Unusable
 from brokergw.transport.websocket import Frame, LinkEvent, LinkLost, LinkOpened, SupervisedLink
 
 logger = logging.getLogger(__name__)

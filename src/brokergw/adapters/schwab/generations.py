@@ -13,8 +13,9 @@ from typing import Final
 
 from brokergw.adapters.schwab.executions import executed
 from brokergw.adapters.schwab.mapping import Carried
-from brokergw.adapters.schwab.payloads import Row, as_row, optional_text, rows_in, text, time_ns, whole
+from brokergw.adapters.schwab.payloads import id_text
 from brokergw.model.order import ZERO
+from brokergw.transport.rows import Row, as_row, optional_text, rows_in, text, time_ns, whole
 
 _NS: Final = 1_000_000_000
 _KEPT: Final = 20_000
@@ -71,7 +72,7 @@ class Generations:
         for row in replaced:
             self.settle(row)
         for row in replaced:
-            order_id = whole(row, "orderId")
+            order_id = id_text(row, "orderId")
             if order_id not in self._after:
                 found = self._named(row) or self._alike(row, singles)
                 if found:
@@ -79,7 +80,7 @@ class Generations:
 
     def settle(self, row: Row) -> None:
         """Note what an order that was replaced had filled."""
-        order_id = whole(row, "orderId")
+        order_id = id_text(row, "orderId")
         fills = executed(row, order_id).fills
         quantity = sum((fill.quantity for fill in fills), ZERO)
         self._filled[order_id] = (quantity, sum((fill.quantity * fill.price for fill in fills), ZERO))
@@ -88,18 +89,18 @@ class Generations:
         """Read the successor where the row names one, as the schema lets it."""
         named = row.get("replacingOrderCollection")
         orders = [each for each in named if isinstance(each, dict)] if isinstance(named, list) else []
-        return whole(orders[0], "orderId") if len(orders) == 1 else ""
+        return id_text(orders[0], "orderId") if len(orders) == 1 else ""
 
     def _alike(self, old: Row, rows: Sequence[Row]) -> str:
         if not optional_text(old, "closeTime"):
             return ""
         closed = time_ns(old, "closeTime")
         found = [
-            whole(row, "orderId")
+            id_text(row, "orderId")
             for row in rows
-            if int(whole(row, "orderId")) > int(whole(old, "orderId"))
-            and whole(row, "orderId") not in self._before
-            and whole(row, "orderId") not in self._placed
+            if whole(row, "orderId") > whole(old, "orderId")
+            and id_text(row, "orderId") not in self._before
+            and id_text(row, "orderId") not in self._placed
             and abs(time_ns(row, "enteredTime") - closed) <= _APART_NS
             and _content(row) == _content(old)
         ]

@@ -14,11 +14,12 @@ from brokergw.adapters.schwab.api import Api, understood
 from brokergw.adapters.schwab.config import SchwabConfig
 from brokergw.adapters.schwab.generations import Generations, singles_in
 from brokergw.adapters.schwab.mapping import Reading, readings, submitted_ns
-from brokergw.adapters.schwab.payloads import Row, Unusable, whole
+from brokergw.adapters.schwab.payloads import id_text
 from brokergw.model.lifecycle import is_terminal
 from brokergw.model.order import ZERO
 from brokergw.model.terms import OrderClass, Side
 from brokergw.ports.clock import Clock
+from brokergw.transport.rows import Row, Unusable, whole
 
 _NS: Final = 1_000_000_000
 _DAY_NS: Final = 86_400 * _NS
@@ -61,9 +62,9 @@ class Listing:
         """Give every row entered in a span of time, oldest first."""
         rows = await self._parts(since_ns, until_ns)
         with understood():
-            found = {whole(row, "orderId"): row for row in rows}
+            found = {id_text(row, "orderId"): row for row in rows}
             self.generations.learn(found.values())
-            return sorted(found.values(), key=lambda row: (submitted_ns(row), int(whole(row, "orderId"))))
+            return sorted(found.values(), key=lambda row: (submitted_ns(row), whole(row, "orderId")))
 
     async def _parts(self, since_ns: int, until_ns: int) -> list[Row]:
         rows = await self._api.orders(since_ns, until_ns, self._rows_max)

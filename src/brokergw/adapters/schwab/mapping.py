@@ -13,24 +13,13 @@ from decimal import Decimal
 from typing import Final, Protocol, TypeVar
 
 from brokergw.adapters.schwab.executions import Executed, executed
-from brokergw.adapters.schwab.payloads import (
-    Row,
-    Unusable,
-    as_row,
-    canonical_symbol,
-    decimal,
-    optional_decimal,
-    optional_text,
-    rows_in,
-    text,
-    time_ns,
-    whole,
-)
+from brokergw.adapters.schwab.payloads import canonical_symbol, decimal, id_text, optional_decimal
 from brokergw.adapters.schwab.words import ON_CLOSE, READ_TIMES, READ_TYPES, SIDES, STATES
 from brokergw.model.lifecycle import State
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import BrokerFill, BrokerOrder
 from brokergw.model.terms import Leg, OrderClass, OrderTerms, OrderType, PositionEffect, Side, TimeInForce
+from brokergw.transport.rows import Row, Unusable, as_row, optional_text, rows_in, text, time_ns
 
 _Word = TypeVar("_Word")
 
@@ -128,7 +117,7 @@ def _pair(row: Row, children: list[Row], links: Links) -> list[Reading] | None:
         stop_loss_stop_price=stop.order.terms.stop_price,
         stop_loss_limit_price=stop.order.terms.limit_price,
     )
-    order = replace(profit.order, broker_order_id=whole(row, "orderId"), terms=terms, legs=(stop.order,))
+    order = replace(profit.order, broker_order_id=id_text(row, "orderId"), terms=terms, legs=(stop.order,))
     return [replace(profit, order=order), stop]
 
 
@@ -150,7 +139,7 @@ def _grouped(terms: OrderTerms, legs: Iterable[Reading]) -> OrderTerms:
 
 
 def _single(row: Row, links: Links) -> Reading:
-    order_id = whole(row, "orderId")
+    order_id = id_text(row, "orderId")
     carried = links.carried(order_id)
     own = executed(row, order_id)
     filled = optional_decimal(row, "filledQuantity") or ZERO

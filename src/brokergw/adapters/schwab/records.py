@@ -3,24 +3,11 @@
 from decimal import Decimal
 from typing import Final
 
-from brokergw.adapters.schwab.payloads import (
-    Row,
-    Unusable,
-    as_row,
-    broker_symbol,
-    canonical_symbol,
-    decimal,
-    flag,
-    is_option,
-    optional_decimal,
-    optional_text,
-    rows_in,
-    text,
-    time_ns,
-)
+from brokergw.adapters.schwab.payloads import broker_symbol, canonical_symbol, decimal, is_option, optional_decimal
 from brokergw.model.account import AccountState, Position, Transaction
 from brokergw.model.instrument import AssetClass, Instrument, Quote, TickBand
 from brokergw.model.order import ZERO
+from brokergw.transport.rows import Row, Unusable, as_row, flag, optional_text, rows_in, text, time_ns
 
 KINDS: Final = {
     "TRADE": "FILL",

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from brokergw.adapters.schwab.api import Api
-from brokergw.adapters.schwab.payloads import Row, Unusable, as_row, as_rows, optional_text, read_json, rows_in, text
 from brokergw.adapters.schwab.session import Session
 from brokergw.model.errors import GatewayError
+from brokergw.transport.rows import Row, Unusable, as_row, as_rows, optional_text, read_json, rows_in, text
 from brokergw.transport.websocket import LinkError, Wire
 
 _ACTIVITY: Final = "ACCT_ACTIVITY"

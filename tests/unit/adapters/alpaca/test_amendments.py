@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from brokergw.adapters.alpaca.payloads import Unusable
 from brokergw.adapters.alpaca.stream import report_of
 from brokergw.model.order import FillKind
+from brokergw.transport.rows import Unusable
 from brokergw.transport.told import Told
 from tests.fixtures.alpaca_wire import sample
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from brokergw.adapters.alpaca import mapping
-from brokergw.adapters.alpaca.payloads import Unusable, read_json
 from brokergw.model.instrument import AssetClass
 from brokergw.model.lifecycle import State
 from brokergw.model.terms import Leg, OrderClass, OrderType, PositionEffect, Side, TimeInForce
+from brokergw.transport.rows import Unusable, read_json
 from tests.fixtures.alpaca_wire import NOW_NS, sample
 
 

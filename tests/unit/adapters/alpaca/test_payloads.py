@@ -5,21 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brokergw.adapters.alpaca.payloads import (
-    Unsupported,
-    Unusable,
-    change_body,
-    optional_decimal,
-    parse_time,
-    read_json,
-    read_row,
-    read_rows,
-    submit_body,
-    text,
-    write_time,
-)
+from brokergw.adapters.alpaca.payloads import change_body, submit_body, write_time
 from brokergw.model.terms import Leg, OrderClass, OrderTerms, OrderType, PositionEffect, Side, TimeInForce
 from brokergw.ports.broker import Change
+from brokergw.transport.rows import (
+    Unsupported,
+    parse_time,
+)
 
 
 def terms(**changes: Any) -> OrderTerms:
@@ -34,69 +26,10 @@ def terms(**changes: Any) -> OrderTerms:
     return OrderTerms(**(plain | changes))
 
 
-@pytest.mark.parametrize(
-    ("written", "expected"),
-    [
-        ("2026-10-08T15:10:18.094153596Z", 1_791_472_218_094_153_596),
-        ("2026-10-08T15:10:18Z", 1_791_472_218_000_000_000),
-        ("2026-10-08T15:10:18.1Z", 1_791_472_218_100_000_000),
-        ("2026-10-08T11:10:18.5-04:00", 1_791_472_218_500_000_000),
-        ("2026-10-08T20:40:18.5+05:30", 1_791_472_218_500_000_000),
-        ("1970-01-01T00:00:00Z", 0),
-    ],
-)
-def test_times_keep_every_nanosecond(written: str, expected: int) -> None:
-    """Up to nine fractional digits and any offset are read exactly."""
-    assert parse_time(written) == expected
-
-
 @given(st.integers(min_value=0, max_value=253_402_300_799_999_999_999))
 def test_a_time_written_is_the_time_read(moment_ns: int) -> None:
     """Writing and reading a time gives it back to the nanosecond."""
     assert parse_time(write_time(moment_ns)) == moment_ns
-
-
-@pytest.mark.parametrize("written", ["", "today", "2026-13-40T00:00:00Z", "2026-10-08", "2026-10-08T15:10:18"])
-def test_a_time_that_is_none_is_unusable(written: str) -> None:
-    """A malformed time is never taken for now."""
-    with pytest.raises(Unusable):
-        parse_time(written)
-
-
-def test_numbers_keep_every_digit() -> None:
-    """JSON numbers and texts become the very same decimals."""
-    row = read_row(b'{"a": 172.7000000000000001, "b": "86.8798910000", "c": 3, "d": null, "e": ""}')
-    assert optional_decimal(row, "a") == Decimal("172.7000000000000001")
-    assert optional_decimal(row, "b") == Decimal("86.8798910000")
-    assert optional_decimal(row, "c") == Decimal(3)
-    assert optional_decimal(row, "d") is None
-    assert optional_decimal(row, "e") is None
-
-
-@pytest.mark.parametrize("value", ['"NaN"', '"Infinity"', '"ten"', "true", "[]", "{}"])
-def test_a_number_that_is_none_is_unusable(value: str) -> None:
-    """A field that should be a finite number and is not makes the answer unusable."""
-    with pytest.raises(Unusable):
-        optional_decimal(read_row(f'{{"a": {value}}}'.encode()), "a")
-
-
-@pytest.mark.parametrize("body", [b"", b"<html></html>", b'{"a":', b"\xff\xfe", b'{"a": NaN}', b"[" * 100_000])
-def test_a_body_that_is_no_json_is_unusable(body: bytes) -> None:
-    """Anything but JSON raises Unusable, however it is broken."""
-    with pytest.raises(Unusable):
-        read_json(body)
-
-
-def test_shapes_are_insisted_on() -> None:
-    """An array where an object is due, and the reverse, and a missing field raise Unusable without the content."""
-    with pytest.raises(Unusable):
-        read_row(b"[]")
-    with pytest.raises(Unusable):
-        read_rows(b"{}")
-    with pytest.raises(Unusable):
-        read_rows(b"[1]")
-    with pytest.raises(Unusable, match="field id is missing"):
-        text({"id": None}, "id")
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from brokergw.adapters.alpaca import records
-from brokergw.adapters.alpaca.payloads import Unusable, read_json
 from brokergw.desk.hours.calendars import house_calendars
 from brokergw.model.instrument import AssetClass
+from brokergw.transport.rows import Unusable, read_json
 from tests.fixtures.alpaca_wire import sample
 
 

@@ -7,11 +7,10 @@ import pytest
 from brokergw.adapters.binance import futures, spot
 from brokergw.adapters.binance import terms as words
 from brokergw.adapters.binance.symbols import OrderId, floored, outward, read_id
-from brokergw.adapters.binance.terms import Unsupported
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Liquidity
 from brokergw.model.terms import OrderClass, OrderTerms, OrderType, PositionEffect, Side, TimeInForce
-from brokergw.transport.rows import Unusable
+from brokergw.transport.rows import Unsupported, Unusable
 from tests.fixtures.binance_wire import ScriptedBinance, sample
 
 SPOT = {"BTCUSDT": "BTC/USDT"}

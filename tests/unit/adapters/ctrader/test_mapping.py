@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brokergw.adapters.ctrader import mapping, payloads
-from brokergw.adapters.ctrader.mapping import Unsupported, order_body
+from brokergw.adapters.ctrader.mapping import order_body
 from brokergw.adapters.ctrader.messages import Kind
-from brokergw.adapters.ctrader.payloads import Unusable, read_frame, write_frame
+from brokergw.adapters.ctrader.payloads import read_frame, write_frame
 from brokergw.adapters.ctrader.symbols import Details
 from brokergw.model.instrument import AssetClass
 from brokergw.model.lifecycle import State
@@ -19,6 +19,7 @@ from brokergw.model.order import Fee
 from brokergw.model.outcome import Absent, Found, Rejected
 from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
 from brokergw.ports.broker import Change
+from brokergw.transport.rows import Unsupported, Unusable
 from tests.fixtures.ctrader_wire import CTID, error, sample, scripted
 from tests.fixtures.permits import permit
 

@@ -10,11 +10,11 @@ import pytest
 from brokergw.adapters.ibkr import IbkrConnection
 from brokergw.adapters.ibkr.book import Book
 from brokergw.adapters.ibkr.mapping import order as read_order
-from brokergw.adapters.ibkr.payloads import Row
 from brokergw.model.lifecycle import State
 from brokergw.model.outcome import BrokerEvent, FeedDown, FeedUp, OrderReport
 from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
 from brokergw.sim.faults import Fault, FaultName
+from brokergw.transport.rows import Row
 from tests.fixtures.ibkr_world import IbkrWorld, ibkr_world
 from tests.fixtures.permits import permit
 

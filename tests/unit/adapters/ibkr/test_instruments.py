@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from brokergw.adapters.ibkr import IbkrConnection, symbols
-from brokergw.adapters.ibkr.payloads import Unusable
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.instrument import AssetClass
 from brokergw.model.outcome import Accepted, Rejected
@@ -17,6 +16,7 @@ from brokergw.sim.dialects.ibkr import app
 from brokergw.sim.dialects.ibkr import instruments as dialect
 from brokergw.sim.dialects.ibkr.call import Call
 from brokergw.sim.faults import Fault, FaultName
+from brokergw.transport.rows import Unusable
 from tests.fixtures.ibkr_world import IbkrWorld, ibkr_world
 from tests.fixtures.permits import permit
 

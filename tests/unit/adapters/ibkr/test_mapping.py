@@ -7,17 +7,17 @@ from typing import Any, Final
 import pytest
 
 from brokergw.adapters.ibkr import mapping, payloads, records
-from brokergw.adapters.ibkr.payloads import Row, Unusable
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Fee
 from brokergw.model.terms import OrderType, Side, TimeInForce
+from brokergw.transport.rows import Row, Unusable, read_json
 
 DATA: Final = Path(__file__).parents[3] / "data" / "ibkr"
 
 
 def listed() -> list[Row]:
     """Give the recorded rows of the order list."""
-    rows: list[Row] = payloads.read_json((DATA / "http_get_orders.json").read_bytes())["orders"]
+    rows: list[Row] = read_json((DATA / "http_get_orders.json").read_bytes())["orders"]
     return rows
 
 
@@ -188,8 +188,8 @@ def test_a_quote_has_the_sides_that_are_there(row: Row, bid: str | None, ask: st
 
 def test_numbers_are_exact() -> None:
     """A JSON number keeps its digits, and what is no number at all is refused."""
-    assert payloads.decimal(payloads.read_json(b'{"a":0.1}'), "a") == Decimal("0.1")
+    assert payloads.decimal(read_json(b'{"a":0.1}'), "a") == Decimal("0.1")
     with pytest.raises(Unusable):
-        payloads.read_json(b'{"a":NaN}')
+        read_json(b'{"a":NaN}')
     with pytest.raises(Unusable):
         payloads.decimal({"a": True}, "a")

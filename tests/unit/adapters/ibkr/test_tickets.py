@@ -8,9 +8,9 @@ import pytest
 
 from brokergw.adapters.ibkr import tickets
 from brokergw.adapters.ibkr.contracts import Contract
-from brokergw.adapters.ibkr.payloads import Row, Unsupported
 from brokergw.model.terms import OrderClass, OrderTerms, OrderType, Side, TimeInForce
 from brokergw.ports.broker import Change
+from brokergw.transport.rows import Row, Unsupported
 
 AAPL = Contract(
     conid=265598,

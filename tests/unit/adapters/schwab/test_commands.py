@@ -5,12 +5,12 @@ from typing import Any
 import httpx
 import pytest
 
-from brokergw.adapters.schwab.payloads import Row
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.lifecycle import State
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.terms import Leg, OrderClass, OrderTerms, OrderType, PositionEffect, Side, TimeInForce
 from brokergw.ports.broker import Change
+from brokergw.transport.rows import Row
 from tests.fixtures.permits import permit
 from tests.fixtures.schwab_wire import HASH, ORDERS, PLACE, ScriptedSchwab, answer, placed, sample
 

@@ -10,12 +10,12 @@ import pytest
 from brokergw.adapters.schwab.config import SchwabConfig
 from brokergw.adapters.schwab.feed import _Subscription, _Tick
 from brokergw.adapters.schwab.generations import Generations
-from brokergw.adapters.schwab.payloads import Row
 from brokergw.adapters.schwab.session import unavailable
 from brokergw.adapters.schwab.streamer import Streamer
 from brokergw.model.errors import Reason
 from brokergw.model.lifecycle import State
 from brokergw.model.outcome import FeedDown, FeedUp, OrderReport
+from brokergw.transport.rows import Row
 from brokergw.transport.websocket import Frame, LinkLost, LinkOpened
 from tests.fixtures.alpaca_wire import StillClock
 from tests.fixtures.schwab_wire import row

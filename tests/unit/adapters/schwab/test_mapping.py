@@ -5,10 +5,11 @@ import pytest
 
 from brokergw.adapters.schwab.generations import Generations
 from brokergw.adapters.schwab.mapping import Reading, readings, submitted_ns
-from brokergw.adapters.schwab.payloads import Unusable, broker_symbol, canonical_symbol, parse_time
+from brokergw.adapters.schwab.payloads import broker_symbol, canonical_symbol
 from brokergw.adapters.schwab.words import STATES
 from brokergw.model.lifecycle import State
 from brokergw.model.terms import Leg, OrderClass, OrderType, PositionEffect, Side, TimeInForce
+from brokergw.transport.rows import Unusable, parse_time
 from tests.fixtures.schwab_wire import row
 
 D = Decimal
