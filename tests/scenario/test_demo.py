@@ -12,6 +12,17 @@ SCENES = {
     "binance": ("0.5 ETH/USDT", "submitted: 1 BNB/USDT", "closing order: 0.5 ETH/USDT"),
     "binance-futures": ("0.5 ETH/USDT:PERP", "modified: 1 BNB/USDT:PERP", "closing order: 0.5 ETH/USDT:PERP"),
     "ibkr": ("5 MSFT", "modified: 3 KO", "closing order: 5 MSFT"),
+    "schwab": (
+        "Live ****5678",
+        "LIVE_NOT_ENABLED order_effect=NONE",
+        "still open: RISK_ACKNOWLEDGEMENT, MFA, ESCALATION",
+        "still open: MFA, ESCALATION",
+        "still open: ESCALATION",
+        "trades LIVE",
+        "5 MSFT",
+        "modified: 3 KO",
+        "closing order: 5 MSFT",
+    ),
     "ctrader": ("Authorising", "2000 EUR/USD", "modified: 3 KO.US", "closing order: 2000 EUR/USD"),
 }
 

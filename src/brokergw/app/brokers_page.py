@@ -7,6 +7,7 @@ from typing import Final
 
 from brokergw.app.catalog import open_catalog
 from brokergw.app.clock import SystemClock
+from brokergw.app.demos import DEMOS
 from brokergw.app.settings import Settings
 from brokergw.model.capability import Capabilities, Feature, ResolutionClass
 from brokergw.model.terms import OrderClass
@@ -18,6 +19,9 @@ What each broker can do through this gateway. `ListBrokers` and `brokergw broker
 what the exam of all adapters has seen it do. This page is written from the code
 (`python -m brokergw.app.brokers_page`), and a test keeps it current. What is special at a broker stands in the
 README of its adapter.
+
+`brokergw demo --broker <id>` shows the whole main job on this machine, through a simulator that speaks the broker's own
+protocol: {demos}.
 """
 _RESOLUTION: Final = {
     ResolutionClass.BY_CLIENT_ID: "A: by its client order id",
@@ -33,7 +37,7 @@ def page() -> str:
     rows = {name: factory.capabilities for name, factory in sorted(catalog.items())}
     return "\n".join(
         [
-            _HEAD,
+            _HEAD.format(demos=", ".join(f"`{name}`" for name in sorted(DEMOS))),
             *_section("At a glance", ("broker", "id", "where", "log in with", "an order of unknown outcome is found")),
             *(_glance(name, catalog[name], row) for name, row in rows.items()),
             "",

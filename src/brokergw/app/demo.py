@@ -85,6 +85,9 @@ class Stage:
 Show: TypeAlias = Callable[[Console], Coroutine[Any, Any, None]]
 """The demo at one broker."""
 
+Leave: TypeAlias = Callable[[Stage, str], Coroutine[Any, Any, None]]
+"""The scene in which a user gets leave to trade at an account."""
+
 
 def main(show: Show) -> int:
     """Run a demo; gives the exit code."""
@@ -114,13 +117,16 @@ async def demo_gateway(directory: Path, **broker: Any) -> AsyncIterator[tuple[Ga
         await gateway.stop()
 
 
-async def play(stage: Stage, mock_account_id: str, account_id: str) -> None:
-    """Show every scene that comes once there is an account at a broker."""
+async def play(stage: Stage, mock_account_id: str, account_id: str, *, may_trade: Leave | None = None) -> None:
+    """Show every scene that comes once there is an account at a broker.
+
+    `may_trade` shows how a user comes to trade there; by promoting itself to paper where none is given.
+    """
     watching = asyncio.create_task(_watch_fills(stage))
     await asyncio.wait_for(stage.watching.wait(), _FILL_WAIT_S)
     try:
         await _trade_at_mock(stage, mock_account_id)
-        await _promote(stage, account_id)
+        await (may_trade or _promote)(stage, account_id)
         await _trade_at_broker(stage, account_id)
         await _be_refused(stage, account_id)
         await _work_a_limit(stage, account_id)
@@ -157,15 +163,20 @@ async def _trade_at_mock(stage: Stage, account_id: str) -> None:
 
 async def _promote(stage: Stage, account_id: str) -> None:
     title(stage.console, "From mock to paper: every user starts with the mock broker only")
+    await has_no_leave(stage, account_id, "ENVIRONMENT_MISMATCH")
+    modes = await stage.client.set_mode("paper")
+    stage.say(f"promoted itself to [bold]{words(modes, 'mode')}[/]; open steps to live: {words(modes, 'missing')}")
+
+
+async def has_no_leave(stage: Stage, account_id: str, reason: str) -> None:
+    """Show that an order to an account is denied for a reason."""
     try:
         await _buy(stage, account_id, str(uuid.uuid4()))
     except GatewayCallError as refusal:
-        stage.check(refusal.reason == "ENVIRONMENT_MISMATCH", f"the first gate said {refusal.reason}")
+        stage.check(refusal.reason == reason, f"the first gate said {refusal.reason}")
         stage.say(f"[yellow]{refusal.reason}[/] order_effect={refusal.order_effect}: {refusal.message}")
     else:
-        raise DemoFailed("a user in mock reached a broker")
-    modes = await stage.client.set_mode("paper")
-    stage.say(f"promoted itself to [bold]{words(modes, 'mode')}[/]; open steps to live: {words(modes, 'missing')}")
+        raise DemoFailed("an order reached a broker without leave")
 
 
 async def _buy(stage: Stage, account_id: str, key: str) -> SubmitOrderResponse:
