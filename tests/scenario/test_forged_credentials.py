@@ -105,12 +105,14 @@ async def staged(directory: Path) -> AsyncIterator[Stage]:
         gateway = Gateway.build(settings)
         port = await gateway.start()
         stage = Stage(gateway, port, online, servers.pem, clients, clients.leaf(dns=("nobody.test",)))
-        stage.key_id, stage.good = await stage.key()
-        yield stage
-        for channel in stage.channels.values():
-            await channel.close()
-        await gateway.server.stop()
-        await gateway.stop()
+        try:
+            stage.key_id, stage.good = await stage.key()
+            yield stage
+        finally:
+            for channel in stage.channels.values():
+                await channel.close()
+            await gateway.server.stop()
+            await gateway.stop()
 
 
 async def _revoked(stage: Stage) -> str:

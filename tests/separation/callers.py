@@ -1,8 +1,8 @@
 """Two users of one gateway: what one of them has, and how the other asks for it."""
 
 import uuid
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from brokergw.rpc.policy import MethodPolicy
 from brokergw.rpc.wire.cursor import Cursors
 from brokergw.rpc.wire.paging import PageTokens
 from tests.fixtures.edge import Refusal, refusal_of
+from tests.fixtures.patience import Repeating
 
 ALICE: Final = "alice"
 BOB: Final = "bob"
@@ -172,8 +173,9 @@ def _refused(refusal: Refusal) -> Answer:
     )
 
 
-async def open_pair(settings: Settings) -> Pair:
-    """Start a gateway and give each of two users a key, an account, orders and fills."""
+@asynccontextmanager
+async def opened_pair(settings: Settings) -> AsyncIterator[Pair]:
+    """Run a gateway where each of two users has a key, an account, orders and fills."""
     gateway = Gateway.build(settings)
     scopes = {policy.scope for policy in POLICIES if policy.scope is not None and Role.USER in policy.roles}
     keys, managing = {}, {}
@@ -182,18 +184,29 @@ async def open_pair(settings: Settings) -> Pair:
         keys[user] = await issue(COMMAND_LINE, user, request_of("tests", sorted(scopes - _MANAGING)))
         _, managing[user] = await issue(COMMAND_LINE, user, request_of("keys", sorted(_MANAGING)))
     port = await gateway.start()
-    channel = aio.insecure_channel(f"127.0.0.1:{port}", options=(("grpc.use_local_subchannel_pool", 1),))
-    pair = Pair(gateway, channel, {user: secret for user, (_, secret) in keys.items()}, managing)
-    for user in (ALICE, BOB):
-        (connection,) = await gateway.store.connections.list(user)
-        pair.has[user] = {
-            "user_id": user,
-            "key_id": keys[user][0].key_id,
-            "connection_id": connection.connection_id,
-            "account_id": connection.account_id,
-        }
-        await _trade(pair, user)
-    return pair
+    channel = aio.insecure_channel(
+        f"127.0.0.1:{port}", options=(("grpc.use_local_subchannel_pool", 1),), interceptors=[Repeating()]
+    )
+    try:
+        pair = Pair(gateway, channel, {user: secret for user, (_, secret) in keys.items()}, managing)
+        for user in (ALICE, BOB):
+            await _settle(pair, user, keys[user][0].key_id)
+        yield pair
+    finally:
+        await channel.close()
+        await gateway.drain()
+        await gateway.stop()
+
+
+async def _settle(pair: Pair, user: str, key_id: str) -> None:
+    (connection,) = await pair.gateway.store.connections.list(user)
+    pair.has[user] = {
+        "user_id": user,
+        "key_id": key_id,
+        "connection_id": connection.connection_id,
+        "account_id": connection.account_id,
+    }
+    await _trade(pair, user)
 
 
 async def _trade(pair: Pair, user: str) -> None:

@@ -26,7 +26,7 @@ from tests.separation.callers import (
     Answer,
     Pair,
     Place,
-    open_pair,
+    opened_pair,
     order_request,
     places_of,
 )
@@ -49,11 +49,8 @@ async def pair(store_url: str, tmp_path: Path) -> AsyncIterator[Pair]:
         connections_per_minute=1_000_000,
         duplicate_window_s=0,
     )
-    opened = await open_pair(settings)
-    yield opened
-    await opened.channel.close()
-    await opened.gateway.drain()
-    await opened.gateway.stop()
+    async with opened_pair(settings) as opened:
+        yield opened
 
 
 def request_for(pair: Pair, policy: MethodPolicy) -> Any:

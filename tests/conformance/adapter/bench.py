@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from decimal import Decimal
 from enum import Enum, auto, unique
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import uuid4
 
 from brokergw.model.account import Environment
@@ -12,8 +12,15 @@ from brokergw.model.instrument import AssetClass
 from brokergw.model.outcome import Accepted
 from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
 from brokergw.ports.broker import AdapterFactory, BrokerAdapter
+from brokergw.transport.http import Timeouts
+from brokergw.transport.websocket import LinkPolicy
 from tests.fixtures.hasty import HastyClock
 from tests.fixtures.permits import permit
+
+TIMEOUTS: Final = Timeouts(connect=2.0, pool=5.0, read=1.0, total=8.0)
+"""Short where an answer never comes, and long enough for a busy machine to give one that does."""
+
+LINK: Final = LinkPolicy(backoff_first_s=0.05, backoff_max_s=0.1, stable_s=1e6)
 
 
 @unique

@@ -13,9 +13,7 @@ from brokergw.sim.dialects.alpaca import AlpacaDialect, AlpacaOptions, serve_alp
 from brokergw.sim.dialects.alpaca.room import Room
 from brokergw.sim.faults import Fault, FaultName
 from brokergw.sim.server import SimServer
-from brokergw.transport.http import Timeouts
-from brokergw.transport.websocket import LinkPolicy
-from tests.conformance.adapter.bench import Ability, Bench, Mishap
+from tests.conformance.adapter.bench import LINK, TIMEOUTS, Ability, Bench, Mishap
 from tests.fixtures.hasty import HastyClock
 
 KEY: Final = "PKEXAMKEY0001"
@@ -29,8 +27,6 @@ _FAULTS: Final = {
     Mishap.RESET: FaultName.CONNECTION_RESET,
     Mishap.RATE_LIMITED: FaultName.RATE_LIMITED,
 }
-_LINK: Final = LinkPolicy(backoff_first_s=0.05, backoff_max_s=0.1, stable_s=1e6)
-_TIMEOUTS: Final = Timeouts(connect=1.0, pool=1.0, read=0.3, total=2.0)
 
 
 class AlpacaBench(Bench):
@@ -51,13 +47,13 @@ class AlpacaBench(Bench):
         self._held = ""
         # A budget of its own would make cards with many orders wait; the broker's headers set it where it counts.
         config = replace(
-            AlpacaConfig.at(server.url, link=_LINK, timeouts=_TIMEOUTS),
+            AlpacaConfig.at(server.url, link=LINK, timeouts=TIMEOUTS),
             requests_per_minute=None,
             data_requests_per_minute=None,
         )
         self.factory = self._broker = AlpacaBroker(self.clock, config)
         self._budgeted = AlpacaBroker(self.clock, AlpacaConfig.at(budgeted.url))
-        self._unreachable = AlpacaBroker(self.clock, AlpacaConfig.at("http://127.0.0.1:1", timeouts=_TIMEOUTS))
+        self._unreachable = AlpacaBroker(self.clock, AlpacaConfig.at("http://127.0.0.1:1", timeouts=TIMEOUTS))
 
     def open(self) -> AlpacaConnection:
         """Open the exam's account."""

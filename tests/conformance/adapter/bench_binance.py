@@ -16,9 +16,7 @@ from brokergw.sim.dialects.binance.listings import Kind, listed_as
 from brokergw.sim.dialects.binance.room import Room
 from brokergw.sim.faults import Fault, FaultName
 from brokergw.sim.server import SimServer
-from brokergw.transport.http import Timeouts
-from brokergw.transport.websocket import LinkPolicy
-from tests.conformance.adapter.bench import Ability, Bench, Mishap
+from tests.conformance.adapter.bench import LINK, TIMEOUTS, Ability, Bench, Mishap
 from tests.fixtures.hasty import HastyClock
 
 KEY: Final = "BINANCEEXAMKEY0001"
@@ -28,8 +26,6 @@ _FAULTS: Final[dict[Mishap, FaultName]] = {
     Mishap.RESET: FaultName.CONNECTION_RESET,
     **{mishap: FaultName(mishap.name.lower()) for mishap in Mishap if mishap is not Mishap.RESET},
 }
-_LINK: Final = LinkPolicy(backoff_first_s=0.05, backoff_max_s=0.1, stable_s=1e6)
-_TIMEOUTS: Final = Timeouts(connect=1.0, pool=1.0, read=0.3, total=2.0)
 _WIRE: Final = frozenset(
     {
         Ability.CREDENTIALS,
@@ -87,9 +83,9 @@ class BinanceBench(Bench):
         own = BinanceConfig.spot() if self.product is Product.SPOT else BinanceConfig.futures()
         # A budget of its own would make cards with many orders wait; the broker's headers set it where it counts.
         config = replace(own, weight_per_minute=None, orders_10s=None, orders_long=None)
-        self.factory = self._broker = BinanceBroker(self.clock, config.at(server.url, link=_LINK, timeouts=_TIMEOUTS))
+        self.factory = self._broker = BinanceBroker(self.clock, config.at(server.url, link=LINK, timeouts=TIMEOUTS))
         self._budgeted = BinanceBroker(self.clock, replace(own, weight_per_minute=BUDGET).at(budgeted.url))
-        self._unreachable = BinanceBroker(self.clock, config.at("http://127.0.0.1:1", timeouts=_TIMEOUTS))
+        self._unreachable = BinanceBroker(self.clock, config.at("http://127.0.0.1:1", timeouts=TIMEOUTS))
 
     def open(self) -> BinanceConnection:
         """Open the exam's account."""

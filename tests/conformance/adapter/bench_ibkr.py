@@ -11,9 +11,7 @@ from brokergw.ports.broker import BrokerLink, Credentials
 from brokergw.sim.dialects.ibkr import DEFAULT_ACCOUNT, IbkrDialect, IbkrOptions, serve_ibkr
 from brokergw.sim.faults import Fault, FaultName
 from brokergw.sim.server import SimServer
-from brokergw.transport.http import Timeouts
-from brokergw.transport.websocket import LinkPolicy
-from tests.conformance.adapter.bench import Ability, Bench, Mishap
+from tests.conformance.adapter.bench import LINK, TIMEOUTS, Ability, Bench, Mishap
 from tests.fixtures.hasty import HastyClock
 
 CODE: Final = "exam-code-never-shown"
@@ -31,8 +29,6 @@ _PATHS: Final = {
     "DELETE": "/v1/api/iserver/account/*/order/*",
     "GET": "/v1/api/iserver/account/orders",
 }
-_LINK: Final = LinkPolicy(backoff_first_s=0.05, backoff_max_s=0.1, stable_s=1e6)
-_TIMEOUTS: Final = Timeouts(connect=1.0, pool=1.0, read=0.3, total=2.0)
 
 
 def config(url: str) -> IbkrConfig:
@@ -46,8 +42,8 @@ def config(url: str) -> IbkrConfig:
         penalty_s=1.0,
         again_s=0.0,
         pause_s=0.01,
-        timeouts=_TIMEOUTS,
-        link=_LINK,
+        timeouts=TIMEOUTS,
+        link=LINK,
     )
 
 

@@ -16,9 +16,7 @@ from brokergw.sim.dialects.schwab import DEFAULT_LOGIN, DEFAULT_NUMBER, SchwabDi
 from brokergw.sim.dialects.schwab.room import Room
 from brokergw.sim.faults import Fault, FaultName
 from brokergw.sim.server import SimServer
-from brokergw.transport.http import Timeouts
-from brokergw.transport.websocket import LinkPolicy
-from tests.conformance.adapter.bench import Ability, Bench, Mishap
+from tests.conformance.adapter.bench import LINK, TIMEOUTS, Ability, Bench, Mishap
 from tests.fixtures.hasty import HastyClock
 
 TOKEN: Final = "I0.exam-access-token-never-shown"
@@ -31,8 +29,6 @@ _FAULTS: Final = {
     Mishap.RESET: FaultName.CONNECTION_RESET,
     Mishap.RATE_LIMITED: FaultName.RATE_LIMITED,
 }
-_LINK: Final = LinkPolicy(backoff_first_s=0.05, backoff_max_s=0.1, stable_s=1e6)
-_TIMEOUTS: Final = Timeouts(connect=1.0, pool=1.0, read=0.3, total=2.0)
 
 
 class _Named(SchwabConnection):
@@ -79,13 +75,13 @@ class SchwabBench(Bench):
         self._made: dict[str, int] = {}
         # A budget of its own would make cards with many orders wait; a look is due soon, since nobody waits for long.
         self._config = replace(
-            SchwabConfig.at(server.url, link=_LINK, timeouts=_TIMEOUTS),
+            SchwabConfig.at(server.url, link=LINK, timeouts=TIMEOUTS),
             queries_per_minute=None,
             orders_per_minute=None,
             poll_s=0.5,
         )
         self.factory = self._broker = SchwabBroker(self.clock, self._config)
-        self._unreachable = SchwabBroker(self.clock, SchwabConfig.at("http://127.0.0.1:1", timeouts=_TIMEOUTS))
+        self._unreachable = SchwabBroker(self.clock, SchwabConfig.at("http://127.0.0.1:1", timeouts=TIMEOUTS))
 
     def open(self) -> SchwabConnection:
         """Open the exam's account."""
