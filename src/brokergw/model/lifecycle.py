@@ -96,6 +96,8 @@ EDGES: Final = {
     State.RESOLVED_ABSENT: BROKER_TRUTH | {State.MANUAL, State.ABSENT},
     State.MANUAL: BROKER_TRUTH | {State.ABSENT},
     **{live: BROKER_TRUTH | {State.IN_DOUBT} for live in _LIVE},
+    # A change was made, and the broker does not say which order is the changed one.
+    State.PENDING_MODIFY: BROKER_TRUTH | {State.IN_DOUBT, State.MANUAL},
     # A fill may overtake its own cancel; a bust may take one back: the order works again, or has ended short.
     State.FILLED: frozenset({State.FILLED, State.PARTIAL, State.WORKING, State.CANCELED, State.EXPIRED}),
     State.CANCELED: frozenset({State.CANCELED, State.FILLED}),

@@ -26,7 +26,8 @@ _NOTES: Final = """
 - An order that the broker shows after all is taken over, even when it was `ABSENT`. That is reported as `order born
   late`, and its key answers with the order from then on.
 - `MANUAL` means that the evidence points two ways: several orders at the broker might be ours, or the one under our id
-  is a different one. An operator's verdict ends it, and nothing else.
+  is a different one. Of the orders at the broker only a `PENDING_MODIFY` leads there: the change was made, and the
+  broker does not say which order is the changed one. An operator's verdict ends it, and nothing else.
 """
 
 _BOXES: Final = {"at_broker": ("at the broker", AT_BROKER), "ended": ("ended", ENDED_AT_BROKER)}

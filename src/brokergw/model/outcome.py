@@ -17,7 +17,8 @@ class BrokerOrder:
     """One order as the broker tells it, in canonical terms.
 
     `state` is a journal state in which the broker can confirm an order. `replaces` is the broker order id of the
-    generation before, where cancel/replace made a new one, `replaced_by` the one after. Times are Unix nanoseconds.
+    generation before, where cancel/replace made a new one, `replaced_by` the one after; `successor_unknown` says that
+    there is one after, and that the broker does not tell which. Times are Unix nanoseconds.
     """
 
     broker_order_id: str
@@ -32,6 +33,7 @@ class BrokerOrder:
     replaced_by: str = ""
     reject_reason: str = ""
     legs: tuple["BrokerOrder", ...] = ()
+    successor_unknown: bool = False
 
 
 @quick

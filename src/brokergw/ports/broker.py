@@ -1,6 +1,6 @@
 """The one contract of every broker adapter."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -113,7 +113,7 @@ class AccessTokens(Protocol):
 
 
 class OrderRecord(Protocol):
-    """What the gateway has on record of one account's orders, for brokers that find and list none without a symbol."""
+    """What the gateway has on record of one account's orders, for brokers that do not tell it all by themselves."""
 
     async def symbol_of(self, client_order_id: str) -> str:
         """Give the symbol of the order that was sent under a client order id; empty when there is no such order."""
@@ -121,6 +121,14 @@ class OrderRecord(Protocol):
 
     async def symbols(self) -> Sequence[str]:
         """Give every symbol that the account has orders in."""
+        ...
+
+    async def generations(self, broker_order_id: str) -> Sequence[str]:
+        """Give the broker's ids of the order that has this one, oldest first; empty when no order has it."""
+        ...
+
+    async def unnamed(self) -> Collection[str]:
+        """Give the symbols in which the broker may have an order of ours whose id there nobody knows yet."""
         ...
 
 
@@ -131,7 +139,7 @@ class BrokerLink:
     Addresses are those that the platform has set; empty leaves the adapter's own. `pace` is asked before each request,
     so that what it says holds at once. A connection that was authorised by OAuth has `tokens`; its `credentials` then
     are its application's own, and that only where the broker's capabilities say that the protocol asks for them.
-    `record` is asked where the broker wants to be told what an order is about.
+    `record` is asked where the broker wants to be told what an order is about, or does not tell whose one is.
     """
 
     connection_id: str

@@ -52,6 +52,14 @@ class Memory:
         """Give the symbols with orders."""
         return (self._symbol,)
 
+    async def generations(self, _: str) -> tuple[str, ...]:
+        """Know no order by Binance's id."""
+        return ()
+
+    async def unnamed(self) -> tuple[str, ...]:
+        """Wait for no order."""
+        return ()
+
 
 class BinanceBench(Bench):
     """One account at a simulator that ticks only when a card says so."""

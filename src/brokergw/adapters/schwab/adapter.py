@@ -77,7 +77,7 @@ class SchwabConnection:
         self._session = Session(link, config, http, clock)
         self._api = Api(self._session, "" if link.credentials is None else link.credentials.get("account_number", ""))
         self._clock = clock
-        self._listing = Listing(self._api, config, clock)
+        self._listing = Listing(self._api, config, clock, link.record)
         self._commands = Commands(self._api, self._session, self._listing, config, clock)
         self._feed = OrderFeed(self._listing, Streamer(self._api, self._session), config, clock)
 

@@ -1,19 +1,23 @@
 """Which order took which one's place.
 
 A change answers with the new order's id, and no row says afterwards which order it replaced. So what our own changes
-told is remembered, and for the rest (changes whose answer was lost, or that an earlier process made) a successor is
-found by content: the one order of the same legs that was entered when the replaced one closed. With two of them, none
-is: an order that lives on under an unknown id is better than one that lives on under a wrong one.
+told is remembered, what others of ours told is on record, and for the rest (changes whose answer was lost, or that
+somebody made elsewhere) a successor is found by content: the one order of the same legs that was entered when the
+replaced one closed, and that the record has for no other. With two of them, or while an order of ours for the symbol is
+on its way without an id, none is: an order that lives on under an unknown id is better than one that lives on under a
+wrong one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 from typing import Final
 
 from brokergw.adapters.schwab.executions import executed
 from brokergw.adapters.schwab.mapping import Carried
-from brokergw.adapters.schwab.payloads import id_text
+from brokergw.adapters.schwab.payloads import canonical_symbol, id_text
 from brokergw.model.order import ZERO
 from brokergw.transport.rows import Row, as_row, optional_text, rows_in, text, time_ns, whole
 
@@ -65,18 +69,42 @@ class Generations:
             names.insert(0, before)
         return names
 
-    def learn(self, rows: Iterable[Row]) -> None:
-        """Take in what rows tell: what replaced orders had filled, and who took their places."""
-        singles = [single for row in rows for single in singles_in(row)]
-        replaced = [row for row in singles if row.get("status") == "REPLACED"]
-        for row in replaced:
-            self.settle(row)
-        for row in replaced:
-            order_id = id_text(row, "orderId")
-            if order_id not in self._after:
-                found = self._named(row) or self._alike(row, singles)
-                if found:
-                    self.link(order_id, found)
+    def recorded(self, chain: Sequence[str]) -> None:
+        """Note the generations of an order of ours as the record has them, oldest first."""
+        if chain[0] not in self._before:
+            self.placed(chain[0])
+        for before, after in pairwise(chain):
+            self.link(before, after)
+
+    def unclear(self, rows: Iterable[Row]) -> list[str]:
+        """Name the orders of which the record may know whose place they took, and who took theirs."""
+        singles = _singles(rows)
+        ends = [row for row in self._ends(singles) if not self._named(row)]
+        return list(
+            dict.fromkeys(name for row in ends for name in (id_text(row, "orderId"), *self._alike(row, singles)))
+        )
+
+    def learn(self, rows: Iterable[Row], unnamed: Collection[str] = ()) -> None:
+        """Take in what rows tell: what replaced orders had filled, and who took their places.
+
+        Of the symbols in `unnamed` nothing is found by content.
+        """
+        singles = _singles(rows)
+        for row in singles:
+            if row.get("status") == "REPLACED":
+                self.settle(row)
+        for row in self._ends(singles):
+            if named := self._named(row):
+                self.link(id_text(row, "orderId"), named)
+        alike = {
+            id_text(row, "orderId"): self._alike(row, singles)
+            for row in self._ends(singles)
+            if not any(symbol in unnamed for symbol in _symbols(row))
+        }
+        wanted = Counter(name for names in alike.values() for name in names)
+        for order_id, names in alike.items():
+            if len(names) == 1 and wanted[names[0]] == 1:
+                self.link(order_id, names[0])
 
     def settle(self, row: Row) -> None:
         """Note what an order that was replaced had filled."""
@@ -91,11 +119,18 @@ class Generations:
         orders = [each for each in named if isinstance(each, dict)] if isinstance(named, list) else []
         return id_text(orders[0], "orderId") if len(orders) == 1 else ""
 
-    def _alike(self, old: Row, rows: Sequence[Row]) -> str:
+    def _ends(self, singles: Iterable[Row]) -> list[Row]:
+        """Give the replaced orders whose successors are not known."""
+        return [
+            row for row in singles if row.get("status") == "REPLACED" and id_text(row, "orderId") not in self._after
+        ]
+
+    def _alike(self, old: Row, rows: Sequence[Row]) -> list[str]:
+        """Name what may have taken an order's place by its content and its time."""
         if not optional_text(old, "closeTime"):
-            return ""
+            return []
         closed = time_ns(old, "closeTime")
-        found = [
+        return [
             id_text(row, "orderId")
             for row in rows
             if whole(row, "orderId") > whole(old, "orderId")
@@ -104,7 +139,6 @@ class Generations:
             and abs(time_ns(row, "enteredTime") - closed) <= _APART_NS
             and _content(row) == _content(old)
         ]
-        return found[0] if len(found) == 1 else ""
 
 
 def singles_in(row: Row) -> list[Row]:
@@ -115,6 +149,15 @@ def singles_in(row: Row) -> list[Row]:
 
 _SAME: Final = ("duration", "session", "orderType", "orderStrategyType")
 """What a change leaves as it is."""
+
+
+def _singles(rows: Iterable[Row]) -> list[Row]:
+    return [single for row in rows for single in singles_in(row)]
+
+
+def _symbols(row: Row) -> list[str]:
+    legs = rows_in(row, "orderLegCollection")
+    return [canonical_symbol(text(as_row(leg.get("instrument")), "symbol")) for leg in legs]
 
 
 def _content(row: Row) -> tuple[object, ...]:

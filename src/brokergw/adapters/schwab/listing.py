@@ -6,7 +6,7 @@ and later looks begin there.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -18,6 +18,7 @@ from brokergw.adapters.schwab.payloads import id_text
 from brokergw.model.lifecycle import is_terminal
 from brokergw.model.order import ZERO
 from brokergw.model.terms import OrderClass, Side
+from brokergw.ports.broker import OrderRecord
 from brokergw.ports.clock import Clock
 from brokergw.transport.rows import Row, Unusable, whole
 
@@ -31,8 +32,9 @@ _LATE_NS: Final = 600 * _NS
 class Listing:
     """Reads lists of orders, and remembers what they told of generations."""
 
-    def __init__(self, api: Api, config: SchwabConfig, clock: Clock) -> None:
+    def __init__(self, api: Api, config: SchwabConfig, clock: Clock, record: OrderRecord | None) -> None:
         self.generations = Generations()
+        self._record = record
         self._api = api
         self._clock = clock
         self._rows_max = config.rows_max
@@ -63,8 +65,22 @@ class Listing:
         rows = await self._parts(since_ns, until_ns)
         with understood():
             found = {id_text(row, "orderId"): row for row in rows}
-            self.generations.learn(found.values())
+            unclear = self.generations.unclear(found.values())
+        unnamed = await self._ask_record(unclear)
+        with understood():
+            self.generations.learn(found.values(), unnamed)
             return sorted(found.values(), key=lambda row: (submitted_ns(row), whole(row, "orderId")))
+
+    async def _ask_record(self, unclear: Sequence[str]) -> Collection[str]:
+        """Take in what the record knows of orders, and give the symbols in which it waits for one itself."""
+        if self._record is None or not unclear:
+            return ()
+        # What is on its way is asked for first: by the second answer it may have its id.
+        unnamed = await self._record.unnamed()
+        for chain in await asyncio.gather(*(self._record.generations(name) for name in unclear)):
+            if chain:
+                self.generations.recorded(chain)
+        return unnamed
 
     async def _parts(self, since_ns: int, until_ns: int) -> list[Row]:
         rows = await self._api.orders(since_ns, until_ns, self._rows_max)

@@ -159,6 +159,7 @@ def _single(row: Row, links: Links) -> Reading:
         replaces=carried.replaces,
         replaced_by=links.successor(order_id),
         reject_reason=optional_text(row, "statusDescription"),
+        successor_unknown=row.get("status") == "REPLACED" and not links.successor(order_id),
     )
     return Reading(order, own.fills, whole=told == filled, replaced=row.get("status") == "REPLACED")
 

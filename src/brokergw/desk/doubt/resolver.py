@@ -39,6 +39,9 @@ _CONFIRM_AFTER_S: Final = (*[1.0] * 10, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
 _CONFIRMATIONS_MIN: Final = 10
 """How often the broker must show an order unchanged before a change counts as not done."""
 
+_ORPHANED_AFTER_NS: Final = 180 * _SECOND_NS
+"""How long a broker may take to show which order a change has made."""
+
 _ON_ITS_WAY: Final = frozenset({State.PENDING_CANCEL, State.PENDING_MODIFY})
 _GENERATIONS_MAX: Final = 50
 _LOOKED_FOR: Final = frozenset({State.IN_DOUBT, State.RESOLVED_ABSENT})
@@ -144,6 +147,8 @@ class Resolver:
     async def confirm(self, session: Session, order: Order) -> None:
         """Ask what stands after a change whose answer was lost or came too late, at ever longer intervals, until the
         broker or its stream has told: who gives up leaves the order pending for ever, who hurries storms the broker.
+
+        An order that was replaced by none that can be told goes to an operator.
         """
         for turn, delay in enumerate(chain(_CONFIRM_AFTER_S, repeat(_CONFIRM_AFTER_S[-1])), 1):
             await self._clock.sleep(delay)
@@ -155,7 +160,12 @@ class Resolver:
             except GatewayError as error:
                 log.warning("look-up failed", order_id=order.order_id, reason=error.reason.value)
                 continue
-            if seen is None or seen.state in _ON_ITS_WAY:
+            if seen is None:
+                continue
+            if seen.successor_unknown and self._clock.now_ns() >= current.update_time_ns + _ORPHANED_AFTER_NS:
+                await self._orphaned(session, current, seen)
+                return
+            if seen.state in _ON_ITS_WAY:
                 continue
             changed = is_terminal(seen.state) or seen.broker_order_id != order.broker_order_id
             if changed or turn >= _CONFIRMATIONS_MIN:
@@ -167,6 +177,13 @@ class Resolver:
         pending = current.state in {State.PENDING_CANCEL, State.PENDING_MODIFY}
         after = confirm(current, seen, now) if pending else merge(current, seen, now)
         return Step(order=after, origin=Origin.RECONCILED) if after is not None else None
+
+    async def _orphaned(self, session: Session, order: Order, seen: BrokerOrder) -> None:
+        """Hand an order to an operator whose broker does not say by which it was replaced."""
+        evidence = f"changed at the broker, which does not say into which order: {in_words(seen)}"
+        written = await self._manual(session, order, evidence, frozenset({State.PENDING_MODIFY}))
+        if written.state is State.MANUAL:
+            self._notifier.notify(_unnamed(written, self._clock.now_ns()))
 
     async def _seen(self, session: Session, order: Order, sighting: Found | Ambiguous | Inconclusive) -> None:
         match sighting:
@@ -200,15 +217,18 @@ class Resolver:
         written = await self._recorder.write(order, step, guard=session.guard)
         log.info("order in doubt was found", order_id=order.order_id, state=written.order.state.value)
 
-    async def _manual(self, session: Session, order: Order, evidence: str) -> None:
+    async def _manual(
+        self, session: Session, order: Order, evidence: str, doubted: frozenset[State] = _LOOKED_FOR
+    ) -> Order:
         def step(current: Order) -> Step | None:
-            if current.state not in _LOOKED_FOR:
+            if current.state not in doubted:
                 return None
             after, row = manual(current, evidence, self._clock.now_ns())
             return Step(order=after, audit=(row,), origin=Origin.RECONCILED)
 
-        await self._recorder.write(order, step, guard=session.guard)
+        written = await self._recorder.write(order, step, guard=session.guard)
         log.error("order needs an operator", order_id=order.order_id, evidence=evidence)
+        return written.order
 
     async def _absent(self, session: Session, order: Order, state: State) -> None:
         def step(current: Order) -> Step | None:
@@ -229,11 +249,19 @@ class Resolver:
 
 def _in_doubt(order: Order, now_ns: int) -> Alert:
     seconds = (now_ns - permit_ns(order)) // _SECOND_NS
+    return _alert(order, f"nobody knows for {seconds} s whether the broker has an order", now_ns)
+
+
+def _unnamed(order: Order, now_ns: int) -> Alert:
+    return _alert(order, "an order was changed, and nobody knows which order at the broker it is now", now_ns)
+
+
+def _alert(order: Order, message: str, now_ns: int) -> Alert:
     return Alert(
         kind=AlertKind.ORDER_IN_DOUBT,
         severity=Severity.CRITICAL,
         subject=order.order_id,
-        message=f"nobody knows for {seconds} s whether the broker has an order",
+        message=message,
         time_ns=now_ns,
         user_id=order.user_id,
         facts=(("account_id", order.account_id), ("broker", order.broker), ("symbol", order.terms.symbol)),

@@ -15,6 +15,7 @@ from brokergw.desk.record.matching import EARLY_NS, LATE_NS, permit_ns, same_con
 from brokergw.desk.sessions import Session
 from brokergw.model.capability import ResolutionClass
 from brokergw.model.errors import GatewayError
+from brokergw.model.lifecycle import State
 from brokergw.model.order import Order
 from brokergw.model.outcome import Absent, BrokerOrder, Found, Inconclusive
 from brokergw.ports.clock import Clock
@@ -74,7 +75,13 @@ class Search:
         early_ns = EARLY_NS + round(self._session.capabilities.entry_early_s * _SECOND_NS)
         seen = await self._everything_since(permit_ns(order) - early_ns)
         alike = [each for each in seen if same_content(order, each, early_ns=early_ns)]
-        sighting = _one_of([each for each in alike if await self._is_free(order, each)])
+        free = [each for each in alike if await self._is_free(order, each)]
+        changing = await self._changing(order) if free else None
+        if changing is State.PENDING_MODIFY:
+            return Inconclusive("what is found may be what the change of another order has made")
+        if changing is State.MANUAL:
+            return Ambiguous(tuple(free))
+        sighting = _one_of(free)
         if isinstance(sighting, Found) and self._clock.now_ns() < permit_ns(order) + LATE_NS:
             # A second one may still be entered; a match by content is believed once none can be.
             return Inconclusive("the time in which the order may be entered is not over")
@@ -83,6 +90,13 @@ class Search:
     async def _is_free(self, order: Order, seen: BrokerOrder) -> bool:
         claimed = await self._book.by_broker(order.user_id, order.account_id, seen.broker_order_id, "")
         return claimed is None or claimed.order_id == order.order_id
+
+    async def _changing(self, order: Order) -> State | None:
+        """Tell how another order stands that may have become, by a change, what is taken for this one; None if none."""
+        rivals = await self._book.of_unknown_generation(order.user_id, order.account_id)
+        wanted = (order.terms.symbol, order.terms.side)
+        states = {each.state for each in rivals if (each.terms.symbol, each.terms.side) == wanted}
+        return next((state for state in (State.PENDING_MODIFY, State.MANUAL) if state in states), None)
 
     async def _everything_since(self, since_ns: int) -> Sequence[BrokerOrder]:
         """Give a listing made after this call, at most one a second: who comes meanwhile shares the next."""

@@ -1,16 +1,18 @@
 """The orders this process is busy with, at hand in memory; the journal has the last word."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Final
 
 from brokergw.desk.record.of_account import AccountRecord
 from brokergw.model.account import Connection
-from brokergw.model.lifecycle import AT_BROKER
+from brokergw.model.lifecycle import AT_BROKER, State
 from brokergw.model.order import Order
-from brokergw.model.whose import Whose
+from brokergw.model.whose import Whose, only
 from brokergw.ports.journal import Journal
 
 _REMEMBERED_MAX: Final = 20_000
+_CHANGING: Final = frozenset({State.PENDING_MODIFY, State.MANUAL})
 
 
 class OrderBook:
@@ -83,6 +85,11 @@ class OrderBook:
         if order is not None:
             return order
         return self._kept(await self._journal.order_by_broker_id(user_id, account_id, broker_order_id, client_order_id))
+
+    async def of_unknown_generation(self, user_id: str, account_id: str) -> Sequence[Order]:
+        """List the orders with a change on its way, or made, whose new id at the broker is not known."""
+        found = await self._journal.open_orders(only(user_id), account_id, _CHANGING)
+        return [order for order in found if order.broker_order_ids]
 
     def record_of(self, connection: Connection) -> AccountRecord:
         """Give what an adapter may ask of the orders of its own account."""

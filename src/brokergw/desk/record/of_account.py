@@ -1,13 +1,16 @@
-"""What the record tells an adapter of one account's orders, for brokers that find and list none without a symbol."""
+"""What the record tells an adapter of one account's orders, for brokers that do not tell it all by themselves."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final, TypeAlias
 
+from brokergw.model.lifecycle import UNRESOLVED, State
 from brokergw.model.order import Order
+from brokergw.model.whose import only
 from brokergw.ports.journal import Journal, OrderQuery
 
 _PAGE: Final = 500
 _OPEN_PAGES_MAX: Final = 20
+_MAY_BE_THERE: Final = UNRESOLVED | {State.SENDING, State.CONFIRM_PENDING}
 
 
 Finder: TypeAlias = Callable[[str, str, str, str], Awaitable[Order | None]]
@@ -49,3 +52,13 @@ class AccountRecord:
                 break
             after = orders[-1].order_id
         return sorted(found - {""})
+
+    async def generations(self, broker_order_id: str) -> Sequence[str]:
+        """Give the broker's ids of the order that has this one, oldest first; empty when no order has it."""
+        order = await self._find(self._user_id, self._account_id, broker_order_id, "")
+        return () if order is None else order.broker_order_ids
+
+    async def unnamed(self) -> Collection[str]:
+        """Give the symbols in which the broker may have an order of ours whose id there nobody knows yet."""
+        orders = await self._journal.open_orders(only(self._user_id), self._account_id, _MAY_BE_THERE)
+        return {order.terms.symbol for order in orders if not order.broker_order_ids}

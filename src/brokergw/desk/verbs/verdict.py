@@ -74,6 +74,8 @@ class Verdicts:
 
     async def _settle(self, caller: Caller, command: SettleOrder, order: Order) -> Result:
         self._require_open(order, command)
+        if order.broker_order_id and not command.placed_as:
+            raise _refuted(order, f"the broker has confirmed it as {order.broker_order_id}")
         seen = await self._checked(command, order) if command.placed_as else None
         known = await self._claim(caller, command, order)
         if known is not None:
@@ -110,7 +112,7 @@ class Verdicts:
                 wrong = differences(order.terms, seen.terms)
                 if wrong and not command.override_mismatch:
                     raise _refuted(order, ", ".join(wrong))
-                return seen
+                return _as_successor(order, seen)
             case Absent():
                 raise _refuted(order, "the broker does not know it")
             case Inconclusive(why=why):
@@ -175,6 +177,12 @@ class Verdicts:
 def settle_time_ns(order: Order) -> int:
     """Tell when a verdict on an order is taken: at once where only an operator can tell."""
     return order.update_time_ns if order.state is State.MANUAL else permit_ns(order) + SETTLE_AFTER_NS
+
+
+def _as_successor(order: Order, seen: BrokerOrder) -> BrokerOrder:
+    """Give what an order with an id at the broker is now, by the verdict: the generation after the last one known."""
+    known = not order.broker_order_id or seen.broker_order_id in order.broker_order_ids
+    return seen if known else replace(seen, replaces=order.broker_order_id)
 
 
 def _refuted(order: Order, how: str) -> GatewayError:

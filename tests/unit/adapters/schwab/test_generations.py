@@ -41,3 +41,48 @@ def test_what_generations_had_filled_adds_up() -> None:
     links.settle(row("order_replaced", orderId=int(NEW)))
     assert links.carried("1005588236800") == Carried(links.carried(NEW).quantity * 2, links.carried(NEW).value * 2, NEW)
     assert links.chain("1005588236800") == [OLD, NEW, "1005588236800"]
+
+
+TWIN = f"{int(NEW) + 1}"
+
+
+def test_what_the_record_has_for_another_order_took_nobodys_place() -> None:
+    """Of two orders alike the record knows one: it is asked about both, and then the other one is the only one."""
+    links, rows = (
+        Generations(),
+        [row("order_replaced"), row("order_successor"), row("order_successor", orderId=int(TWIN))],
+    )
+    links.learn(rows)
+    assert links.successor(OLD) == ""
+    assert links.unclear(rows) == [OLD, NEW, TWIN]
+    links.recorded([TWIN])
+    assert links.unclear(rows) == [OLD, NEW]
+    links.learn(rows)
+    assert links.successor(OLD) == NEW
+
+
+def test_what_the_record_has_as_generations_is_linked() -> None:
+    """A change that another process heard the answer of is on record, and needs no likeness."""
+    links, rows = Generations(), [row("order_replaced"), row("order_successor", orderType="STOP")]
+    links.recorded([OLD, NEW])
+    links.learn(rows)
+    assert links.unclear(rows) == []
+    assert (links.successor(OLD), links.carried(NEW).replaces) == (NEW, OLD)
+
+
+def test_nothing_is_alike_while_an_order_for_its_symbol_has_no_id() -> None:
+    """What is found by content may be an order of ours that is on its way: then it is nobody's successor yet."""
+    links, rows = Generations(), [row("order_replaced"), row("order_successor")]
+    links.learn(rows, {"AAPL", "MSFT"})
+    assert links.successor(OLD) == ""
+    links.learn(rows, {"MSFT"})
+    assert links.successor(OLD) == NEW
+
+
+def test_one_order_does_not_take_two_places() -> None:
+    """Of two orders that were replaced in one second, with one successor shown, nobody knows whose it is."""
+    links = Generations()
+    other = f"{int(OLD) + 1}"
+    rows = [row("order_replaced"), row("order_replaced", orderId=int(other)), row("order_successor")]
+    links.learn(rows)
+    assert (links.successor(OLD), links.successor(other)) == ("", "")
