@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from brokergw.adapters.alpaca import mapping
-from brokergw.adapters.alpaca.errors import NOT_FOUND, NOT_OPEN, Refusal, judge, read_refusal
-from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
-from brokergw.transport.answers import Verdict
+from brokergw.adapters.alpaca.errors import NOT_FOUND, NOT_OPEN, judged, read_refusal
+from brokergw.model.outcome import Accepted, Outcome, Rejected, Unknown
+from brokergw.transport.answers import Refusal, Verdict
 from brokergw.transport.http import Reply
 from brokergw.transport.rows import Row, Unusable, as_row, read_row, read_rows
 
@@ -13,13 +13,11 @@ from brokergw.transport.rows import Row, Unusable, as_row, read_row, read_rows
 def of_refusal(reply: Reply, retry_after_s: float) -> Outcome:
     """Judge an answer that is no success; only what the table names is definitive."""
     refusal = read_refusal(reply)
-    match refusal.verdict:
-        case Verdict.REFUSED:
-            return _rejected(refusal)
-        case Verdict.NOT_TAKEN:
-            return NotSent("Alpaca's request budget is spent", retry_after_s)
-        case _:
-            return Unknown(f"HTTP {reply.status} {refusal.code}".rstrip())
+    return refusal.outcome(
+        not_taken="Alpaca's request budget is spent",
+        retry_after_s=retry_after_s,
+        unclear=f"HTTP {reply.status} {refusal.code}",
+    )
 
 
 def of_order(reply: Reply, *, client_order_id: str = "", replaces: str = "") -> Accepted | Unknown:
@@ -48,7 +46,7 @@ def of_many(reply: Reply, *, gone: frozenset[str] = frozenset({NOT_FOUND, NOT_OP
     if not left:
         return Accepted()
     if len(left) == len(rows) and all(refusal.verdict is Verdict.REFUSED for refusal in left):
-        return _rejected(left[0])
+        return Rejected(left[0].reason, left[0].code, left[0].message)
     return Unknown(f"{len(left)} of {len(rows)} were not done: {_reasons(left)}")
 
 
@@ -59,12 +57,8 @@ def _row_refusal(row: Row) -> Refusal | None:
     if 200 <= status < 300:
         return None
     body = row.get("body")
-    return judge(status, as_row(body) if body is not None else {})
+    return judged(status, as_row(body) if body is not None else {})
 
 
 def _reasons(refusals: Sequence[Refusal]) -> str:
     return ", ".join(sorted({refusal.reason or f"code {refusal.code}" for refusal in refusals}))
-
-
-def _rejected(refusal: Refusal) -> Rejected:
-    return Rejected(refusal.reason, refusal.code, refusal.message)

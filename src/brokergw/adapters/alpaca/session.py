@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from brokergw.adapters.alpaca.config import AlpacaConfig
-from brokergw.adapters.alpaca.errors import CREDENTIALS, Refusal, read_refusal
+from brokergw.adapters.alpaca.errors import CREDENTIALS, read_refusal
 from brokergw.model.errors import GatewayError, Reason, Throttled
 from brokergw.model.outcome import Budget, NotSent, Unknown
 from brokergw.ports.broker import BrokerLink, BrokerUnavailable
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
-from brokergw.transport.answers import Verdict
+from brokergw.transport.answers import Refusal, Verdict
 from brokergw.transport.http import Http, NotSentError, Reply, UnknownError
 from brokergw.transport.throttle import Spent, Throttle, read_budget, retry_after_s, tells_when
 

@@ -6,39 +6,12 @@ rows follow errors.md, filters.md and the futures' error codes. Whatever no row 
 for a refusal.
 """
 
-import re
-from dataclasses import dataclass
 from typing import Final
 
 from brokergw.adapters.binance.config import Product
-from brokergw.transport.answers import Verdict
+from brokergw.transport.answers import Refusal, Rule, Verdict, judge, rule
 from brokergw.transport.http import Reply
 from brokergw.transport.rows import Row, Unusable, optional_text, read_row
-
-_MESSAGE_MAX: Final = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An error answer, read: the verdict, the canonical reason, and Binance's own words."""
-
-    verdict: Verdict
-    reason: str
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One row: an answer of this status and code whose message has these words."""
-
-    product: Product | None
-    status: int
-    code: str
-    words: re.Pattern[str]
-    reason: str
-    verdict: Verdict
-
 
 CREDENTIALS: Final = "CREDENTIALS_REFUSED"
 DUPLICATE: Final = "DUPLICATE_CLIENT_ID"
@@ -49,70 +22,65 @@ NOTHING_TO_DO: Final = "NOTHING_TO_DO"
 CLOCK: Final = "CLOCK_SKEW"
 TOO_MANY_ORDERS: Final = "ORDER_RATE_LIMITED"
 RATE: Final = "RATE_LIMITED"
-_S, _F = Product.SPOT, Product.FUTURES
+_S, _F = (Product.SPOT.lower(),), (Product.FUTURES.lower(),)
 
 
-def _rule(
-    product: Product | None, status: int, code: str, words: str, reason: str, verdict: Verdict = Verdict.REFUSED
-) -> Rule:
-    return Rule(product, status, code, re.compile(words, re.IGNORECASE), reason, verdict)
-
-
-def _codes(product: Product | None, codes: str, reason: str, verdict: Verdict = Verdict.REFUSED) -> tuple[Rule, ...]:
-    return tuple(_rule(product, 400, code, "", reason, verdict) for code in codes.split())
+def _codes(requests: tuple[str, ...], codes: str, reason: str, verdict: Verdict = Verdict.REFUSED) -> tuple[Rule, ...]:
+    return tuple(rule(reason, 400, verdict=verdict, code=code, requests=requests) for code in codes.split())
 
 
 RULES: Final = (
     # How often. A ban holds for everybody at the address, too many orders for the account.
-    _rule(None, 429, "-1015", "", TOO_MANY_ORDERS, Verdict.NOT_TAKEN),
-    _rule(None, 400, "-1015", "", TOO_MANY_ORDERS, Verdict.NOT_TAKEN),
-    _rule(None, 429, "", "", RATE, Verdict.NOT_TAKEN),
-    _rule(None, 418, "", "", RATE, Verdict.NOT_TAKEN),
-    _rule(None, 400, "-1003", "", RATE, Verdict.NOT_TAKEN),
-    _rule(None, 0, "-1008", "", "BROKER_BUSY", Verdict.NOT_TAKEN),
+    rule(TOO_MANY_ORDERS, 429, verdict=Verdict.NOT_TAKEN, code="-1015"),
+    rule(TOO_MANY_ORDERS, 400, verdict=Verdict.NOT_TAKEN, code="-1015"),
+    rule(RATE, 429, verdict=Verdict.NOT_TAKEN),
+    rule(RATE, 418, verdict=Verdict.NOT_TAKEN),
+    rule(RATE, 400, verdict=Verdict.NOT_TAKEN, code="-1003"),
+    rule("BROKER_BUSY", verdict=Verdict.NOT_TAKEN, code="-1008"),
     # When: what comes at the wrong time is thrown away.
-    _rule(None, 400, "-1021", "", CLOCK, Verdict.NOT_TAKEN),
+    rule(CLOCK, 400, verdict=Verdict.NOT_TAKEN, code="-1021"),
     # Whether it was done is not known: trouble inside, and answers that took too long.
-    _rule(None, 0, "-1000", "", "", Verdict.UNKNOWN),
-    _rule(None, 0, "-1001", "", "", Verdict.UNKNOWN),
-    _rule(None, 0, "-1006", "", "", Verdict.UNKNOWN),
-    _rule(None, 0, "-1007", "", "", Verdict.UNKNOWN),
-    _rule(_F, 503, "", r"^service unavailable\.?$|^internal error; unable to process your request",
-          "BROKER_BUSY", Verdict.NOT_TAKEN),
+    rule("", verdict=Verdict.UNKNOWN, code="-1000"),
+    rule("", verdict=Verdict.UNKNOWN, code="-1001"),
+    rule("", verdict=Verdict.UNKNOWN, code="-1006"),
+    rule("", verdict=Verdict.UNKNOWN, code="-1007"),
+    rule("BROKER_BUSY", 503, verdict=Verdict.NOT_TAKEN, requests=_F,
+         words=r"^service unavailable\.?$|^internal error; unable to process your request"),
     # Who asks
-    _rule(None, 401, "", "", CREDENTIALS),
-    *_codes(None, "-1002 -2014 -2015 -1022", CREDENTIALS),
+    rule(CREDENTIALS, 401),
+    *_codes((), "-1002 -2014 -2015 -1022", CREDENTIALS),
     # The request itself
-    *_codes(None, "-1100 -1101 -1102 -1103 -1104 -1105 -1106 -1108 -1114 -1115 -1116 -1117 -1127 -1128 -1130 -1131",
+    *_codes((), "-1100 -1101 -1102 -1103 -1104 -1105 -1106 -1108 -1114 -1115 -1116 -1117 -1127 -1128 -1130 -1131",
             "INVALID_TERMS"),
-    *_codes(None, "-1121", UNKNOWN_SYMBOL),
-    *_codes(None, "-1111", "INVALID_PRICE"),
+    *_codes((), "-1121", UNKNOWN_SYMBOL),
+    *_codes((), "-1111", "INVALID_PRICE"),
     # Filters
-    _rule(None, 400, "-1013", r"PERCENT_PRICE", "PRICE_OUTSIDE_BAND"),
-    _rule(None, 400, "-1013", r"PRICE_FILTER|invalid price", "INVALID_PRICE"),
-    _rule(None, 400, "-1013", r"LOT_SIZE|invalid quantity|ICEBERG_PARTS", "INVALID_QUANTITY"),
-    _rule(None, 400, "-1013", r"NOTIONAL", "MINIMUM_SIZE"),
-    _rule(None, 400, "-1013", r"MAX_NUM_|MAX_POSITION|MAX_ASSET", "TOO_MANY_ORDERS"),
-    _rule(None, 400, "-1013", r"TRAILING_DELTA|invalid", "INVALID_TERMS"),
+    rule("PRICE_OUTSIDE_BAND", 400, code="-1013", words=r"PERCENT_PRICE"),
+    rule("INVALID_PRICE", 400, code="-1013", words=r"PRICE_FILTER|invalid price"),
+    rule("INVALID_QUANTITY", 400, code="-1013", words=r"LOT_SIZE|invalid quantity|ICEBERG_PARTS"),
+    rule("MINIMUM_SIZE", 400, code="-1013", words=r"NOTIONAL"),
+    rule("TOO_MANY_ORDERS", 400, code="-1013", words=r"MAX_NUM_|MAX_POSITION|MAX_ASSET"),
+    rule("INVALID_TERMS", 400, code="-1013", words=r"TRAILING_DELTA|invalid"),
     # Spot's matching engine
-    _rule(_S, 400, "-2010", r"insufficient balance", "INSUFFICIENT_FUNDS"),
-    _rule(_S, 400, "-2010", r"duplicate order", DUPLICATE),
-    _rule(_S, 400, "-2010", r"market is closed", "MARKET_CLOSED"),
-    _rule(_S, 400, "-2010", r"would trigger immediately", "STOP_WOULD_TRIGGER"),
-    _rule(_S, 400, "-2010", r"would immediately match", "WOULD_TAKE_LIQUIDITY"),
-    _rule(_S, 400, "-2010", r"not permitted|not (supported|enabled|allowed)|is disabled|may not place",
-          "NOT_PERMITTED"),
-    _rule(_S, 400, "-2010", r"price \* qty is zero or less|too (high|low|many)|invalid", "INVALID_TERMS"),
+    rule("INSUFFICIENT_FUNDS", 400, code="-2010", requests=_S, words=r"insufficient balance"),
+    rule(DUPLICATE, 400, code="-2010", requests=_S, words=r"duplicate order"),
+    rule("MARKET_CLOSED", 400, code="-2010", requests=_S, words=r"market is closed"),
+    rule("STOP_WOULD_TRIGGER", 400, code="-2010", requests=_S, words=r"would trigger immediately"),
+    rule("WOULD_TAKE_LIQUIDITY", 400, code="-2010", requests=_S, words=r"would immediately match"),
+    rule("NOT_PERMITTED", 400, code="-2010", requests=_S,
+         words=r"not permitted|not (supported|enabled|allowed)|is disabled|may not place"),
+    rule("INVALID_TERMS", 400, code="-2010", requests=_S,
+         words=r"price \* qty is zero or less|too (high|low|many)|invalid"),
     # What is asked for. An unknown order on a cancel has mostly ended; the look-up behind it tells.
-    _rule(None, 400, "-2011", r"cancel restrictions", NOT_OPEN),
-    _rule(None, 400, "-2011", r"", NOT_FOUND),
-    _rule(None, 400, "-2013", r"", NOT_FOUND),
-    _rule(_S, 400, "-2026", r"", NOT_FOUND),
-    _rule(_S, 400, "-2039", r"", NOT_FOUND),
+    rule(NOT_OPEN, 400, code="-2011", words=r"cancel restrictions"),
+    rule(NOT_FOUND, 400, code="-2011"),
+    rule(NOT_FOUND, 400, code="-2013"),
+    rule(NOT_FOUND, 400, code="-2026", requests=_S),
+    rule(NOT_FOUND, 400, code="-2039", requests=_S),
     # Changing an order
     *_codes(_S, "-2038", "REPLACE_REJECTED"),
-    _rule(_S, 409, "-2021", r"", "", Verdict.UNKNOWN),
-    _rule(_S, 400, "-2022", r"", "REPLACE_REJECTED"),
+    rule("", 409, verdict=Verdict.UNKNOWN, code="-2021", requests=_S),
+    rule("REPLACE_REJECTED", 400, code="-2022", requests=_S),
     # Futures
     *_codes(_F, "-2018 -2019", "INSUFFICIENT_FUNDS"),
     *_codes(_F, "-2021", "STOP_WOULD_TRIGGER"),
@@ -141,17 +109,11 @@ def read_refusal(product: Product, reply: Reply) -> Refusal:
     except Unusable:
         # A proxy or a firewall answers in HTML.
         body = {}
-    return judge(product, reply.status, body)
+    return judged(product, reply.status, body)
 
 
-def judge(product: Product, status: int, body: Row) -> Refusal:
+def judged(product: Product, status: int, body: Row) -> Refusal:
     """Judge a status and an error object by the table."""
     raw_code = body.get("code")
     code = "" if raw_code is None else str(raw_code)
-    message = optional_text(body, "msg").strip()[:_MESSAGE_MAX]
-    for rule in RULES:
-        if rule.product not in {None, product} or rule.status not in {0, status} or rule.code not in {"", code}:
-            continue
-        if rule.words.search(message):
-            return Refusal(rule.verdict, rule.reason, code, message)
-    return Refusal(Verdict.UNKNOWN, "", code, message)
+    return judge(RULES, optional_text(body, "msg"), status=status, code=code, request=product.lower())

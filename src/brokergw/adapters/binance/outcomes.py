@@ -2,23 +2,21 @@
 
 from collections.abc import Sequence
 
-from brokergw.adapters.binance.errors import NOTHING_TO_DO, Refusal
+from brokergw.adapters.binance.errors import NOTHING_TO_DO
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
-from brokergw.transport.answers import Verdict
+from brokergw.transport.answers import Refusal
 from brokergw.transport.http import Reply
 
 
 def of_refusal(reply: Reply, refusal: Refusal, retry_after_s: float) -> Outcome:
     """Judge an answer that is no success; only what the table names is definitive."""
-    match refusal.verdict:
-        case Verdict.REFUSED if refusal.reason == NOTHING_TO_DO:
-            return Accepted()
-        case Verdict.REFUSED:
-            return Rejected(refusal.reason, refusal.code, refusal.message)
-        case Verdict.NOT_TAKEN:
-            return NotSent(f"Binance threw it away: {refusal.reason}", retry_after_s)
-        case _:
-            return Unknown(f"HTTP {reply.status} {refusal.code}".rstrip())
+    if refusal.reason == NOTHING_TO_DO:
+        return Accepted()
+    return refusal.outcome(
+        not_taken=f"Binance threw it away: {refusal.reason}",
+        retry_after_s=retry_after_s,
+        unclear=f"HTTP {reply.status} {refusal.code}",
+    )
 
 
 def of_many(outcomes: Sequence[Outcome]) -> Outcome:

@@ -11,20 +11,13 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 from brokergw.adapters.binance.config import BinanceConfig, Product
-from brokergw.adapters.binance.errors import (
-    CLOCK,
-    CREDENTIALS,
-    RATE,
-    TOO_MANY_ORDERS,
-    Refusal,
-    read_refusal,
-)
+from brokergw.adapters.binance.errors import CLOCK, CREDENTIALS, RATE, TOO_MANY_ORDERS, read_refusal
 from brokergw.model.errors import GatewayError, Reason, Throttled
 from brokergw.model.outcome import Budget, NotSent, Unknown
 from brokergw.ports.broker import BrokerLink, BrokerUnavailable
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
-from brokergw.transport.answers import Verdict
+from brokergw.transport.answers import Refusal, Verdict
 from brokergw.transport.broker_clock import BrokerClock
 from brokergw.transport.http import Http, NotSentError, Reply, UnknownError
 from brokergw.transport.rows import Unusable, read_row, whole

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Final
 
-from brokergw.adapters.ctrader.errors import NOT_FOUND, Refusal
+from brokergw.adapters.ctrader.errors import NOT_FOUND
 from brokergw.adapters.ctrader.messages import Kind
 from brokergw.adapters.ctrader.payloads import MS, flag, milliseconds, money, money_digits
 from brokergw.adapters.ctrader.session import Session, unavailable
 from brokergw.adapters.ctrader.symbols import required
 from brokergw.model.errors import Reason
+from brokergw.transport.answers import Refusal
 from brokergw.transport.rows import Row, Unusable, int64, rows_in
 
 _WEEK_MS: Final = 604_800_000

@@ -5,36 +5,11 @@ the common ProtoErrorRes, and as `errorCode` of an execution event. Whatever no 
 taken for a refusal.
 """
 
-import re
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
-from brokergw.transport.answers import Verdict
+from brokergw.transport.answers import Refusal, Verdict, judge, rule
 from brokergw.transport.rows import Row
-
-_MESSAGE_MAX: Final = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An error answer, read; `retry_after_s` is what the server said of the next try, if it did."""
-
-    verdict: Verdict
-    reason: str
-    code: str
-    message: str
-    retry_after_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One row: an answer of this code whose description has these words."""
-
-    code: str
-    words: re.Pattern[str]
-    reason: str
-    verdict: Verdict = Verdict.REFUSED
-
 
 NOT_FOUND: Final = "NOT_FOUND"
 NOT_OPEN: Final = "ORDER_NOT_OPEN"
@@ -46,93 +21,85 @@ AWAY: Final = "BROKER_AWAY"
 ALREADY: Final = "ALREADY_DONE"
 
 
-def _rule(code: str, reason: str, verdict: Verdict = Verdict.REFUSED, *, words: str = "") -> Rule:
-    return Rule(code, re.compile(words, re.IGNORECASE), reason, verdict)
-
-
 RULES: Final = (
     # The token
-    _rule("OA_AUTH_TOKEN_EXPIRED", CREDENTIALS),
-    _rule("CH_ACCESS_TOKEN_INVALID", CREDENTIALS),
+    rule(CREDENTIALS, code="OA_AUTH_TOKEN_EXPIRED"),
+    rule(CREDENTIALS, code="CH_ACCESS_TOKEN_INVALID"),
     # The session on this connection: what it asked for was thrown away, and is welcome after another sign-in.
-    _rule("ACCOUNT_NOT_AUTHORIZED", SESSION, Verdict.NOT_TAKEN),
-    _rule("CH_CLIENT_NOT_AUTHENTICATED", SESSION, Verdict.NOT_TAKEN),
-    _rule("INVALID_REQUEST", SESSION, Verdict.NOT_TAKEN, words="not authorized"),
-    _rule("ALREADY_LOGGED_IN", ALREADY),
-    _rule("CH_CLIENT_ALREADY_AUTHENTICATED", ALREADY),
+    rule(SESSION, verdict=Verdict.NOT_TAKEN, code="ACCOUNT_NOT_AUTHORIZED"),
+    rule(SESSION, verdict=Verdict.NOT_TAKEN, code="CH_CLIENT_NOT_AUTHENTICATED"),
+    rule(SESSION, verdict=Verdict.NOT_TAKEN, code="INVALID_REQUEST", words="not authorized"),
+    rule(ALREADY, code="ALREADY_LOGGED_IN"),
+    rule(ALREADY, code="CH_CLIENT_ALREADY_AUTHENTICATED"),
     # The application
-    _rule("CH_CLIENT_AUTH_FAILURE", APPLICATION),
-    _rule("CH_OA_CLIENT_NOT_FOUND", APPLICATION),
+    rule(APPLICATION, code="CH_CLIENT_AUTH_FAILURE"),
+    rule(APPLICATION, code="CH_OA_CLIENT_NOT_FOUND"),
     # The account
-    _rule("RET_NO_SUCH_LOGIN", "ACCOUNT_UNKNOWN"),
-    _rule("RET_ACCOUNT_DISABLED", "NOT_PERMITTED"),
-    _rule("CH_CTID_TRADER_ACCOUNT_NOT_FOUND", "ACCOUNT_UNKNOWN"),
-    _rule("CHANNEL_IS_BLOCKED", "NOT_PERMITTED"),
-    _rule("TRADING_NOT_ALLOWED", "NOT_PERMITTED"),
+    rule("ACCOUNT_UNKNOWN", code="RET_NO_SUCH_LOGIN"),
+    rule("NOT_PERMITTED", code="RET_ACCOUNT_DISABLED"),
+    rule("ACCOUNT_UNKNOWN", code="CH_CTID_TRADER_ACCOUNT_NOT_FOUND"),
+    rule("NOT_PERMITTED", code="CHANNEL_IS_BLOCKED"),
+    rule("NOT_PERMITTED", code="TRADING_NOT_ALLOWED"),
     # The server behind the proxy: an order may have reached it.
-    _rule("CH_SERVER_NOT_REACHABLE", AWAY, Verdict.UNKNOWN),
-    _rule("SERVER_IS_UNDER_MAINTENANCE", AWAY, Verdict.UNKNOWN),
-    _rule("CANT_ROUTE_REQUEST", AWAY, Verdict.UNKNOWN),
-    _rule("TIMEOUT_ERROR", AWAY, Verdict.UNKNOWN),
-    _rule("UNKNOWN_ERROR", "", Verdict.UNKNOWN),
-    _rule("CONCURRENT_MODIFICATION", "", Verdict.UNKNOWN),
+    rule(AWAY, verdict=Verdict.UNKNOWN, code="CH_SERVER_NOT_REACHABLE"),
+    rule(AWAY, verdict=Verdict.UNKNOWN, code="SERVER_IS_UNDER_MAINTENANCE"),
+    rule(AWAY, verdict=Verdict.UNKNOWN, code="CANT_ROUTE_REQUEST"),
+    rule(AWAY, verdict=Verdict.UNKNOWN, code="TIMEOUT_ERROR"),
+    rule("", verdict=Verdict.UNKNOWN, code="UNKNOWN_ERROR"),
+    rule("", verdict=Verdict.UNKNOWN, code="CONCURRENT_MODIFICATION"),
     # How often
-    _rule("REQUEST_FREQUENCY_EXCEEDED", RATE, Verdict.NOT_TAKEN),
-    _rule("BLOCKED_PAYLOAD_TYPE", RATE, Verdict.NOT_TAKEN),
-    _rule("CONNECTIONS_LIMIT_EXCEEDED", RATE, Verdict.NOT_TAKEN),
+    rule(RATE, verdict=Verdict.NOT_TAKEN, code="REQUEST_FREQUENCY_EXCEEDED"),
+    rule(RATE, verdict=Verdict.NOT_TAKEN, code="BLOCKED_PAYLOAD_TYPE"),
+    rule(RATE, verdict=Verdict.NOT_TAKEN, code="CONNECTIONS_LIMIT_EXCEEDED"),
     # The terms
-    _rule("INVALID_REQUEST", "INVALID_PRICE", words="more digits than symbol allows|invalid precision"),
-    _rule("INVALID_REQUEST", "REPLACE_REJECTED", words="nothing to amend"),
-    _rule("INVALID_REQUEST", "INVALID_TERMS"),
-    _rule("UNSUPPORTED_MESSAGE", "INVALID_TERMS"),
-    _rule("FRAME_TOO_LONG", "INVALID_TERMS"),
-    _rule("INCORRECT_BOUNDARIES", "INVALID_TERMS"),
-    _rule("TRADING_BAD_VOLUME", "INVALID_QUANTITY"),
-    _rule("TRADING_BAD_STAKE", "INVALID_QUANTITY"),
-    _rule("TRADING_BAD_STOPS", "INVALID_PRICE"),
-    _rule("TRADING_BAD_PRICES", "INVALID_PRICE"),
-    _rule("PROTECTION_IS_TOO_CLOSE_TO_MARKET", "INVALID_PRICE"),
-    _rule("TRADING_BAD_EXPIRATION_DATE", "INVALID_TERMS"),
+    rule("INVALID_PRICE", code="INVALID_REQUEST", words="more digits than symbol allows|invalid precision"),
+    rule("REPLACE_REJECTED", code="INVALID_REQUEST", words="nothing to amend"),
+    rule("INVALID_TERMS", code="INVALID_REQUEST"),
+    rule("INVALID_TERMS", code="UNSUPPORTED_MESSAGE"),
+    rule("INVALID_TERMS", code="FRAME_TOO_LONG"),
+    rule("INVALID_TERMS", code="INCORRECT_BOUNDARIES"),
+    rule("INVALID_QUANTITY", code="TRADING_BAD_VOLUME"),
+    rule("INVALID_QUANTITY", code="TRADING_BAD_STAKE"),
+    rule("INVALID_PRICE", code="TRADING_BAD_STOPS"),
+    rule("INVALID_PRICE", code="TRADING_BAD_PRICES"),
+    rule("INVALID_PRICE", code="PROTECTION_IS_TOO_CLOSE_TO_MARKET"),
+    rule("INVALID_TERMS", code="TRADING_BAD_EXPIRATION_DATE"),
     # The instrument
-    _rule("SYMBOL_NOT_FOUND", "UNKNOWN_SYMBOL"),
-    _rule("UNKNOWN_SYMBOL", "UNKNOWN_SYMBOL"),
-    _rule("MARKET_CLOSED", "MARKET_CLOSED"),
-    _rule("SYMBOL_HAS_HOLIDAY", "MARKET_CLOSED"),
-    _rule("NO_QUOTES", "MARKET_CLOSED"),
-    _rule("TRADING_DISABLED", "NOT_TRADABLE"),
+    rule("UNKNOWN_SYMBOL", code="SYMBOL_NOT_FOUND"),
+    rule("UNKNOWN_SYMBOL", code="UNKNOWN_SYMBOL"),
+    rule("MARKET_CLOSED", code="MARKET_CLOSED"),
+    rule("MARKET_CLOSED", code="SYMBOL_HAS_HOLIDAY"),
+    rule("MARKET_CLOSED", code="NO_QUOTES"),
+    rule("NOT_TRADABLE", code="TRADING_DISABLED"),
     # Funds and risk
-    _rule("NOT_ENOUGH_MONEY", "INSUFFICIENT_FUNDS"),
-    _rule("NO_ENOUGH_MONEY_TO_OPEN_POSITION", "INSUFFICIENT_FUNDS"),
-    _rule("MAX_EXPOSURE_REACHED", "RISK_LIMIT"),
-    _rule("TOO_MANY_POSITIONS", "RISK_LIMIT"),
-    _rule("WORSE_GSL_NOT_ALLOWED", "RISK_LIMIT"),
-    _rule("SHORT_SELLING_NOT_ALLOWED", "SHORT_NOT_ALLOWED"),
+    rule("INSUFFICIENT_FUNDS", code="NOT_ENOUGH_MONEY"),
+    rule("INSUFFICIENT_FUNDS", code="NO_ENOUGH_MONEY_TO_OPEN_POSITION"),
+    rule("RISK_LIMIT", code="MAX_EXPOSURE_REACHED"),
+    rule("RISK_LIMIT", code="TOO_MANY_POSITIONS"),
+    rule("RISK_LIMIT", code="WORSE_GSL_NOT_ALLOWED"),
+    rule("SHORT_NOT_ALLOWED", code="SHORT_SELLING_NOT_ALLOWED"),
     # Orders and positions
-    _rule("ORDER_NOT_FOUND", NOT_FOUND),
-    _rule("POSITION_NOT_FOUND", NOT_FOUND),
-    _rule("POSITION_NOT_OPEN", NOT_FOUND),
-    _rule("POSITION_NOT_FOUND_OR_NOT_OPENED", NOT_FOUND),
-    _rule("ALREADY_CLOSED", NOT_FOUND),
-    _rule("ENTITY_NOT_FOUND", NOT_FOUND),
-    _rule("POSITION_LOCKED", "CONFLICT"),
-    _rule("PENDING_EXECUTION", "CONFLICT"),
-    _rule("UNABLE_TO_CANCEL_ORDER", "CONFLICT"),
-    _rule("UNABLE_TO_AMEND_ORDER", "REPLACE_REJECTED"),
+    rule(NOT_FOUND, code="ORDER_NOT_FOUND"),
+    rule(NOT_FOUND, code="POSITION_NOT_FOUND"),
+    rule(NOT_FOUND, code="POSITION_NOT_OPEN"),
+    rule(NOT_FOUND, code="POSITION_NOT_FOUND_OR_NOT_OPENED"),
+    rule(NOT_FOUND, code="ALREADY_CLOSED"),
+    rule(NOT_FOUND, code="ENTITY_NOT_FOUND"),
+    rule("CONFLICT", code="POSITION_LOCKED"),
+    rule("CONFLICT", code="PENDING_EXECUTION"),
+    rule("CONFLICT", code="UNABLE_TO_CANCEL_ORDER"),
+    rule("REPLACE_REJECTED", code="UNABLE_TO_AMEND_ORDER"),
     # Subscriptions
-    _rule("NOT_SUBSCRIBED_TO_SPOTS", "NOT_SUBSCRIBED"),
-    _rule("ALREADY_SUBSCRIBED", ALREADY),
-    _rule("NOT_SUBSCRIBED_TO_PNL", "NOT_SUBSCRIBED"),
+    rule("NOT_SUBSCRIBED", code="NOT_SUBSCRIBED_TO_SPOTS"),
+    rule(ALREADY, code="ALREADY_SUBSCRIBED"),
+    rule("NOT_SUBSCRIBED", code="NOT_SUBSCRIBED_TO_PNL"),
 )
 
 
-def judge(payload: Row) -> Refusal:
+def judged(payload: Row) -> Refusal:
     """Judge an error by the table."""
-    code, message = payload.get("errorCode"), payload.get("description")
-    code = code if isinstance(code, str) else ""
-    message = message.strip()[:_MESSAGE_MAX] if isinstance(message, str) else ""
-    wait = payload.get("retryAfter")
-    retry_after_s = float(wait) if isinstance(wait, int) and not isinstance(wait, bool) and wait > 0 else None
-    for rule in RULES:
-        if rule.code == code and rule.words.search(message):
-            return Refusal(rule.verdict, rule.reason, code, message, retry_after_s)
-    return Refusal(Verdict.UNKNOWN, "", code, message, retry_after_s)
+    code, message, wait = payload.get("errorCode"), payload.get("description"), payload.get("retryAfter")
+    refusal = judge(RULES, message if isinstance(message, str) else "", code=code if isinstance(code, str) else "")
+    if isinstance(wait, int) and not isinstance(wait, bool) and wait > 0:
+        return replace(refusal, retry_after_s=float(wait))
+    return refusal

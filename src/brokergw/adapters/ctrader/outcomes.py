@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 
-from brokergw.adapters.ctrader.errors import NOT_FOUND, SESSION, Refusal, judge
+from brokergw.adapters.ctrader.errors import NOT_FOUND, SESSION, judged
 from brokergw.adapters.ctrader.messages import ERRORS, Kind
 from brokergw.adapters.ctrader.payloads import Message, optional_text
 from brokergw.adapters.ctrader.reader import Reader
 from brokergw.model.errors import GatewayError
 from brokergw.model.lifecycle import State
 from brokergw.model.order import ZERO
-from brokergw.model.outcome import Accepted, BrokerOrder, NotSent, Outcome, Rejected, Unknown
-from brokergw.transport.answers import Verdict
+from brokergw.model.outcome import Accepted, BrokerOrder, Outcome, Rejected, Unknown
+from brokergw.transport.answers import Refusal, Verdict
 from brokergw.transport.rows import Row, Unusable, int64, optional_int64
 
 _REJECTED, _CANCEL_REJECTED = 7, 8
@@ -19,28 +19,25 @@ _ORDER_EVENTS = frozenset({2, 3, 4, 5, 6, 11})
 
 def of_refusal(refusal: Refusal) -> Outcome:
     """Judge a refusal; only what the table names is definitive."""
-    match refusal.verdict:
-        case Verdict.REFUSED:
-            return Rejected(refusal.reason, refusal.code, refusal.message)
-        case Verdict.NOT_TAKEN:
-            if refusal.reason == SESSION:
-                return NotSent("cTrader threw the request away: the session was not signed in")
-            return NotSent("cTrader's request budget is spent", refusal.retry_after_s or 1.0)
-        case _:
-            return Unknown(f"error {refusal.code} {refusal.message}".rstrip())
+    unclear = f"error {refusal.code} {refusal.message}"
+    if refusal.reason == SESSION:
+        away = "cTrader threw the request away: the session was not signed in"
+        return refusal.outcome(not_taken=away, retry_after_s=None, unclear=unclear)
+    spent = "cTrader's request budget is spent"
+    return refusal.outcome(not_taken=spent, retry_after_s=refusal.retry_after_s or 1.0, unclear=unclear)
 
 
 def refusal_of(message: Message) -> Refusal | None:
     """Give the refusal that a message is, if it is one; a rejection without a known code is one all the same."""
     if message.kind in ERRORS:
-        return judge(message.payload)
+        return judged(message.payload)
     if message.kind != Kind.EXECUTION_EVENT:
         return None
     code = optional_text(message.payload, "errorCode")
     happened = optional_int64(message.payload, "executionType")
     if not code and happened not in {_REJECTED, _CANCEL_REJECTED}:
         return None
-    refusal = judge(message.payload)
+    refusal = judged(message.payload)
     if refusal.verdict is Verdict.UNKNOWN and happened in {_REJECTED, _CANCEL_REJECTED}:
         return Refusal(Verdict.REFUSED, "REJECTED", refusal.code, refusal.message)
     return refusal

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from brokergw.adapters.ctrader.config import CtraderConfig
-from brokergw.adapters.ctrader.errors import APPLICATION, AWAY, CREDENTIALS, SESSION, Refusal, judge
+from brokergw.adapters.ctrader.errors import APPLICATION, AWAY, CREDENTIALS, SESSION, judged
 from brokergw.adapters.ctrader.messages import ERRORS, Kind
 from brokergw.adapters.ctrader.pacing import Pacer
 from brokergw.adapters.ctrader.payloads import Message, flag, optional_text, read_frame, write_frame
@@ -20,7 +20,7 @@ from brokergw.model.outcome import NotSent, Unknown
 from brokergw.ports.broker import AccessTokens, BrokerLink, BrokerUnavailable, Credentials
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
-from brokergw.transport.answers import Verdict
+from brokergw.transport.answers import Refusal, Verdict
 from brokergw.transport.http import NotSentError, UnknownError
 from brokergw.transport.rows import Row, Unusable, int64, optional_int64, rows_in
 from brokergw.transport.throttle import Spent, Throttle
@@ -123,7 +123,7 @@ class Session:
         except UnknownError as error:
             return Unknown(str(error))
         if message.kind in ERRORS:
-            await self._learn(judge(message.payload))
+            await self._learn(judged(message.payload))
         return message
 
     async def query(
@@ -146,7 +146,7 @@ class Session:
             return message.payload
         if message.kind not in ERRORS:
             raise unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"message {message.kind} where {answer} was due")
-        refusal = judge(message.payload)
+        refusal = judged(message.payload)
         await self._learn(refusal)
         return self._about(refusal)
 
@@ -245,7 +245,7 @@ class Session:
             return message.payload
         if message.kind not in ERRORS:
             raise LinkError(f"the greeting was answered with message {message.kind}")
-        refusal = judge(message.payload)
+        refusal = judged(message.payload)
         if refusal.reason in {CREDENTIALS, APPLICATION, "ACCOUNT_UNKNOWN"}:
             raise credentials_refused(refusal)
         raise LinkError(f"the greeting was refused: {refusal.code}")

@@ -7,13 +7,14 @@ import asyncio
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
-from brokergw.adapters.ctrader.errors import ALREADY, Refusal
+from brokergw.adapters.ctrader.errors import ALREADY
 from brokergw.adapters.ctrader.messages import Kind
 from brokergw.adapters.ctrader.payloads import MS, Message, spot
 from brokergw.adapters.ctrader.session import Session
 from brokergw.adapters.ctrader.symbols import Symbol
 from brokergw.model.instrument import Quote
 from brokergw.ports.clock import Clock
+from brokergw.transport.answers import Refusal
 from brokergw.transport.rows import Unusable, optional_int64
 
 

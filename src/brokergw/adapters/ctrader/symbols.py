@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from brokergw.adapters.ctrader.errors import Refusal
 from brokergw.adapters.ctrader.messages import Kind
 from brokergw.adapters.ctrader.payloads import Message, flag, optional_text, units
 from brokergw.adapters.ctrader.session import Session, unavailable
 from brokergw.model.errors import Reason
 from brokergw.model.instrument import AssetClass, Instrument, TickBand
 from brokergw.ports.clock import Clock
+from brokergw.transport.answers import Refusal
 from brokergw.transport.rows import Row, Unusable, int64, optional_int64, rows_in, text
 
 _FOREX: Final = "forex"

@@ -4,37 +4,11 @@ Most refusals are `{"error": "..."}` with status 200 or 400, some have a status 
 documentation, and the words of order rejections as users report them. Whatever no row names is *unknown*.
 """
 
-import re
-from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Final
 
-from brokergw.transport.answers import Verdict
+from brokergw.transport.answers import Refusal, Verdict, judge, rule
 from brokergw.transport.http import Reply
 from brokergw.transport.rows import Unusable, optional_text, read_json
-
-_MESSAGE_MAX: Final = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An error answer, read: the verdict, the canonical reason, and the broker's own words."""
-
-    verdict: Verdict
-    reason: str
-    status: int
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One row: an answer of one of these statuses whose error has these words."""
-
-    statuses: Collection[int]
-    words: re.Pattern[str]
-    reason: str
-    verdict: Verdict = Verdict.REFUSED
-
 
 DUPLICATE: Final = "DUPLICATE_CLIENT_ID"
 NOT_FOUND: Final = "NOT_FOUND"
@@ -48,43 +22,42 @@ BAD_ACCOUNT: Final = "BAD_ACCOUNT"
 _SAID: Final = (200, 400)
 
 
-def _rule(statuses: Collection[int], words: str, reason: str, verdict: Verdict = Verdict.REFUSED) -> Rule:
-    return Rule(statuses, re.compile(words, re.IGNORECASE), reason, verdict)
-
-
 RULES: Final = (
     # The session. The gateway answers these itself, before anything reaches the broker.
-    _rule((401,), r"", NO_LOGIN, Verdict.NOT_TAKEN),
-    _rule((400,), r"\bno bridge\b|\bno session\b|not authenticated", NO_SESSION, Verdict.NOT_TAKEN),
-    _rule((400, 500), r"please query /accounts first", NO_SESSION, Verdict.NOT_TAKEN),
-    _rule((429,), r"", RATE_LIMITED, Verdict.NOT_TAKEN),
+    rule(NO_LOGIN, 401, verdict=Verdict.NOT_TAKEN),
+    rule(NO_SESSION, 400, verdict=Verdict.NOT_TAKEN, words=r"\bno bridge\b|\bno session\b|not authenticated"),
+    rule(NO_SESSION, 400, 500, verdict=Verdict.NOT_TAKEN, words=r"please query /accounts first"),
+    rule(RATE_LIMITED, 429, verdict=Verdict.NOT_TAKEN),
     # What says itself that it does not know, whatever its status
-    _rule(_SAID, r"service unavailable|timed? ?out|try again", "", Verdict.UNKNOWN),
+    rule("", *_SAID, verdict=Verdict.UNKNOWN, words=r"service unavailable|timed? ?out|try again"),
     # Identity
-    _rule(_SAID, r"is already registered", DUPLICATE),
-    _rule(_SAID, r"accountId is not valid", BAD_ACCOUNT),
+    rule(DUPLICATE, *_SAID, words=r"is already registered"),
+    rule(BAD_ACCOUNT, *_SAID, words=r"accountId is not valid"),
     # Questions
-    _rule(_SAID, r"order not confirmed", NOT_CONFIRMED),
+    rule(NOT_CONFIRMED, *_SAID, words=r"order not confirmed"),
     # Funds and rights
-    _rule(_SAID, r"equity with loan value|initial margin|available (settled )?cash|buying power|"
-          r"insufficient (funds|cash|balance|equity)", "INSUFFICIENT_FUNDS"),
-    _rule(_SAID, r"not available for short", "SHORT_NOT_ALLOWED"),
-    _rule(_SAID, r"no trading permission|not permitted|not allowed to trade|account is restricted", "NOT_PERMITTED"),
-    _rule(_SAID, r"invalid order attribute", "INVALID_TERMS"),
+    rule("INSUFFICIENT_FUNDS", *_SAID,
+         words=r"equity with loan value|initial margin|available (settled )?cash|buying power|"
+               r"insufficient (funds|cash|balance|equity)"),
+    rule("SHORT_NOT_ALLOWED", *_SAID, words=r"not available for short"),
+    rule("NOT_PERMITTED", *_SAID,
+         words=r"no trading permission|not permitted|not allowed to trade|account is restricted"),
+    rule("INVALID_TERMS", *_SAID, words=r"invalid order attribute"),
     # The instrument
-    _rule(_SAID, r"not available for trading|not tradable|trading (is )?halted|is halted", "NOT_TRADABLE"),
-    _rule(_SAID, r"no security definition", "UNKNOWN_SYMBOL"),
-    _rule(_SAID, r"(market|exchange) is closed|outside (of )?(regular )?trading hours$", "MARKET_CLOSED"),
+    rule("NOT_TRADABLE", *_SAID, words=r"not available for trading|not tradable|trading (is )?halted|is halted"),
+    rule("UNKNOWN_SYMBOL", *_SAID, words=r"no security definition"),
+    rule("MARKET_CLOSED", *_SAID, words=r"(market|exchange) is closed|outside (of )?(regular )?trading hours$"),
     # The terms
-    _rule(_SAID, r"minimum price variation|invalid order price|cannot accept an order at the (limit|stop) price|"
-          r"price (cap|band|does not)", "INVALID_PRICE"),
-    _rule(_SAID, r"size value cannot be zero|manualIndicator|extOperator|"
-          r"order (size|quantity) ", "INVALID_TERMS"),
+    rule("INVALID_PRICE", *_SAID,
+         words=r"minimum price variation|invalid order price|cannot accept an order at the (limit|stop) price|"
+               r"price (cap|band|does not)"),
+    rule("INVALID_TERMS", *_SAID, words=r"size value cannot be zero|manualIndicator|extOperator|"
+               r"order (size|quantity) "),
     # Changing and cancelling
-    _rule(_SAID, r"orderid \S+ doesn't exist", NOT_FOUND),
-    _rule(_SAID, r"order is inactive|cannot be (cancelled|modified)|already (filled|cancelled)", NOT_OPEN),
+    rule(NOT_FOUND, *_SAID, words=r"orderid \S+ doesn't exist"),
+    rule(NOT_OPEN, *_SAID, words=r"order is inactive|cannot be (cancelled|modified)|already (filled|cancelled)"),
     # Place Order: what cannot be placed because of permissions or funds is answered with 200 and an error.
-    _rule((200,), r"\S", "REJECTED"),
+    rule("REJECTED", 200, words=r"\S"),
 )  # fmt: skip
 
 
@@ -95,13 +68,9 @@ def read_refusal(reply: Reply) -> Refusal:
     except Unusable:
         body = None
     message = optional_text(body, "error") if isinstance(body, dict) else ""
-    return judge(reply.status, message)
+    return judged(reply.status, message)
 
 
-def judge(status: int, message: str) -> Refusal:
+def judged(status: int, message: str) -> Refusal:
     """Judge a status and the words of an error by the table."""
-    said = message.strip()[:_MESSAGE_MAX]
-    for rule in RULES:
-        if status in rule.statuses and rule.words.search(said):
-            return Refusal(rule.verdict, rule.reason, status, said)
-    return Refusal(Verdict.UNKNOWN, "", status, said)
+    return judge(RULES, message, status=status, code=str(status))

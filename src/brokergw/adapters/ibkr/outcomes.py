@@ -6,14 +6,13 @@ All of these come with status 200, and only the fields tell them apart (Client P
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from brokergw.adapters.ibkr.errors import judge, read_refusal
+from brokergw.adapters.ibkr.errors import judged, read_refusal
 from brokergw.adapters.ibkr.mapping import STATES
 from brokergw.adapters.ibkr.payloads import text
 from brokergw.model.lifecycle import State
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import Accepted, BrokerOrder, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.terms import OrderTerms
-from brokergw.transport.answers import Verdict
 from brokergw.transport.http import Reply
 from brokergw.transport.rows import Row, Unusable, optional_text, read_json
 
@@ -43,14 +42,11 @@ Answer: TypeAlias = Taken | Question | Rejected | NotSent | Unknown
 def of_refusal(reply: Reply, retry_after_s: float) -> Rejected | NotSent | Unknown:
     """Judge an answer that is no success; only what the table names is definitive."""
     refusal = read_refusal(reply)
-    match refusal.verdict:
-        case Verdict.REFUSED:
-            return Rejected(refusal.reason, str(refusal.status), refusal.message)
-        case Verdict.NOT_TAKEN:
-            why = refusal.message or f"HTTP {reply.status}"
-            return NotSent(f"the gateway did not take it: {why}", retry_after_s if reply.status == 429 else None)
-        case _:
-            return Unknown(f"HTTP {reply.status} {refusal.message}".rstrip())
+    return refusal.outcome(
+        not_taken=f"the gateway did not take it: {refusal.message or f'HTTP {reply.status}'}",
+        retry_after_s=retry_after_s if reply.status == 429 else None,
+        unclear=f"HTTP {reply.status} {refusal.message}",
+    )
 
 
 def of_order(reply: Reply, retry_after_s: float, *, reference: str = "", order_id: str = "") -> Answer:
@@ -110,8 +106,8 @@ def _of_row(row: Row, reference: str, order_id: str) -> Answer:
     number, status = text(row, "order_id"), text(row, "order_status")
     if number == "-1" or status == "Failed":
         said = optional_text(row, "text") or optional_text(row, "warning_message")
-        judged = judge(200, said or "Failed")
-        return Rejected(judged.reason or "REJECTED", status, said)
+        verdict = judged(200, said or "Failed")
+        return Rejected(verdict.reason or "REJECTED", status, said)
     named = optional_text(row, "local_order_id")
     if (reference and named and named != reference) or (order_id and number != order_id):
         return Unknown("the answer is about another order")

@@ -14,7 +14,7 @@ from brokergw.adapters.schwab import records
 from brokergw.adapters.schwab.api import Api, understood
 from brokergw.adapters.schwab.bodies import change_body, market_body, needs_positions, submit_body
 from brokergw.adapters.schwab.config import SchwabConfig
-from brokergw.adapters.schwab.errors import NOT_FOUND, NOT_OPEN, REJECTED_ORDER, judge, read_refusal
+from brokergw.adapters.schwab.errors import NOT_FOUND, NOT_OPEN, REJECTED_ORDER, judged, read_refusal
 from brokergw.adapters.schwab.listing import Listing, held_by, is_open
 from brokergw.adapters.schwab.mapping import Reading, readings
 from brokergw.adapters.schwab.session import Session
@@ -26,7 +26,6 @@ from brokergw.model.terms import OrderClass, OrderTerms
 from brokergw.ports.broker import Change
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
-from brokergw.transport.answers import Verdict
 from brokergw.transport.http import Reply
 from brokergw.transport.rows import Unsupported
 
@@ -189,7 +188,7 @@ class Commands:
         if terms is not None and not _same(terms, order.terms):
             return Unknown("the order at the place that Schwab names has other terms")
         if order.state is State.REJECTED_BY_BROKER:
-            refusal = judge(REJECTED_ORDER, order.reject_reason)
+            refusal = judged(order.reject_reason, REJECTED_ORDER)
             return Rejected(refusal.reason, refusal.code, refusal.message, order)
         return _with_fills(reading)
 
@@ -238,15 +237,12 @@ class Commands:
     def _refused(self, reply: Reply, method: str) -> Outcome:
         """Judge an answer that is no success; only what the table names is definitive."""
         refusal = read_refusal(reply, method)
-        match refusal.verdict:
-            case Verdict.REFUSED:
-                return Rejected(refusal.reason, refusal.code, refusal.message)
-            case Verdict.NOT_TAKEN if reply.status == 429:
-                return NotSent("Schwab's request budget is spent", self._session.retry_after(reply))
-            case Verdict.NOT_TAKEN:
-                return NotSent("Schwab refused the access token before it looked at the command")
-            case _:
-                return Unknown(f"HTTP {reply.status} {refusal.message}".rstrip())
+        unclear = f"HTTP {reply.status} {refusal.message}"
+        if reply.status == 429:
+            wait_s = self._session.retry_after(reply)
+            return refusal.outcome(not_taken="Schwab's request budget is spent", retry_after_s=wait_s, unclear=unclear)
+        early = "Schwab refused the access token before it looked at the command"
+        return refusal.outcome(not_taken=early, retry_after_s=None, unclear=unclear)
 
 
 def _with_fills(reading: Reading) -> Accepted:

@@ -7,80 +7,52 @@ refusal. The names of rules are those that users have reported from live account
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
-from brokergw.transport.answers import Verdict
+from brokergw.transport.answers import Refusal, Verdict, judge, rule
 from brokergw.transport.http import Reply
 from brokergw.transport.rows import Row, Unusable, as_row, optional_text, read_json
 
-_MESSAGE_MAX: Final = 300
-REJECTED_ORDER: Final = 0
-"""What stands for a status in rows about an order that was numbered and then rejected."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An error answer, read: the verdict, the canonical reason, and Schwab's own words."""
-
-    verdict: Verdict
-    reason: str
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One row: an answer of this status, to one of these methods (any when empty), whose words these are."""
-
-    status: int
-    methods: frozenset[str]
-    words: re.Pattern[str]
-    reason: str
-    verdict: Verdict = Verdict.REFUSED
+REJECTED_ORDER: Final = "an order"
+"""What rows are about that judge an order that was numbered and then rejected."""
 
 
 CREDENTIALS: Final = "CREDENTIALS_REFUSED"
 NOT_FOUND: Final = "NOT_FOUND"
 NOT_OPEN: Final = "ORDER_NOT_OPEN"
 REJECTED: Final = "BROKER_REJECTED"
-_PLACES: Final = frozenset({"POST", "PUT"})
-
-
-def _rule(
-    status: int, words: str, reason: str, verdict: Verdict = Verdict.REFUSED, *, methods: frozenset[str] = frozenset()
-) -> Rule:
-    return Rule(status, methods, re.compile(words, re.IGNORECASE), reason, verdict)
+_PLACES: Final = ("POST", "PUT")
 
 
 RULES: Final = (
     # Who asks. The API itself refuses before it looks at the order.
-    _rule(401, r"", CREDENTIALS, Verdict.NOT_TAKEN),
-    _rule(403, r"", "NOT_PERMITTED"),
+    rule(CREDENTIALS, 401, verdict=Verdict.NOT_TAKEN),
+    rule("NOT_PERMITTED", 403),
     # How often; assumed to be decided before the order is looked at.
-    _rule(429, r"", "RATE_LIMITED", Verdict.NOT_TAKEN),
+    rule("RATE_LIMITED", 429, verdict=Verdict.NOT_TAKEN),
     # What is asked for
-    _rule(400, r"invalid account number", "ACCOUNT_UNKNOWN"),
-    _rule(404, r"", NOT_FOUND),
-    _rule(400, r"", NOT_OPEN, methods=frozenset({"DELETE"})),
+    rule("ACCOUNT_UNKNOWN", 400, words=r"invalid account number"),
+    rule(NOT_FOUND, 404),
+    rule(NOT_OPEN, 400, requests=("DELETE",)),
     # Changing an order
-    _rule(400, r"cannot be replaced|not (be )?(replaceable|editable)", "REPLACE_REJECTED", methods=frozenset({"PUT"})),
+    rule("REPLACE_REJECTED", 400, requests=("PUT",), words=r"cannot be replaced|not (be )?(replaceable|editable)"),
     # The terms
-    _rule(400, r"(instrument|symbol) (was )?not found|invalid (instrument|symbol)", "UNKNOWN_SYMBOL", methods=_PLACES),
-    _rule(400, r"\b(price|increment|decimal)", "INVALID_PRICE", methods=_PLACES),
-    _rule(400, r"buying power|available cash", "INSUFFICIENT_FUNDS", methods=_PLACES),
-    _rule(400, r"oversold|overbought", "INSUFFICIENT_POSITION", methods=_PLACES),
-    _rule(400, r"", "INVALID_TERMS", methods=_PLACES),
+    rule("UNKNOWN_SYMBOL", 400, requests=_PLACES,
+         words=r"(instrument|symbol) (was )?not found|invalid (instrument|symbol)"),
+    rule("INVALID_PRICE", 400, requests=_PLACES, words=r"\b(price|increment|decimal)"),
+    rule("INSUFFICIENT_FUNDS", 400, requests=_PLACES, words=r"buying power|available cash"),
+    rule("INSUFFICIENT_POSITION", 400, requests=_PLACES, words=r"oversold|overbought"),
+    rule("INVALID_TERMS", 400, requests=_PLACES),
     # Orders that were numbered, and then rejected
-    _rule(REJECTED_ORDER, r"Position_Sys_0001|oversold|overbought", "INSUFFICIENT_POSITION"),
-    _rule(REJECTED_ORDER, r"Order_Sys_0002|stop price", "INVALID_PRICE"),
-    _rule(REJECTED_ORDER, r"Account_Sys_0005", REJECTED),
-    _rule(REJECTED_ORDER, r"buying power|available cash|insufficient funds", "INSUFFICIENT_FUNDS"),
-    _rule(REJECTED_ORDER, r"sell short|short sale|hard to borrow", "SHORT_NOT_ALLOWED"),
-    _rule(REJECTED_ORDER, r"transactions for this security are not accepted|not eligible for electronic entry",
-          "NOT_TRADABLE"),
-    _rule(REJECTED_ORDER, r"market is closed|outside .*hours", "MARKET_CLOSED"),
-    _rule(REJECTED_ORDER, r"", REJECTED),
+    rule("INSUFFICIENT_POSITION", requests=(REJECTED_ORDER,), words=r"Position_Sys_0001|oversold|overbought"),
+    rule("INVALID_PRICE", requests=(REJECTED_ORDER,), words=r"Order_Sys_0002|stop price"),
+    rule(REJECTED, requests=(REJECTED_ORDER,), words=r"Account_Sys_0005"),
+    rule("INSUFFICIENT_FUNDS", requests=(REJECTED_ORDER,), words=r"buying power|available cash|insufficient funds"),
+    rule("SHORT_NOT_ALLOWED", requests=(REJECTED_ORDER,), words=r"sell short|short sale|hard to borrow"),
+    rule("NOT_TRADABLE", requests=(REJECTED_ORDER,),
+         words=r"transactions for this security are not accepted|not eligible for electronic entry"),
+    rule("MARKET_CLOSED", requests=(REJECTED_ORDER,), words=r"market is closed|outside .*hours"),
+    rule(REJECTED, requests=(REJECTED_ORDER,)),
 )  # fmt: skip
 
 _CODE: Final = re.compile(r"\b[A-Z][A-Za-z]+_Sys_\d{4}\b")
@@ -95,17 +67,14 @@ def read_refusal(reply: Reply, method: str) -> Refusal:
     message = words_of(body)
     if not message:
         return Refusal(_bare(reply.status), "RATE_LIMITED" if reply.status == 429 else "", str(reply.status), "")
-    return judge(reply.status, message, method)
+    return judged(message, method, reply.status)
 
 
-def judge(status: int, message: str, method: str = "") -> Refusal:
-    """Judge a status, or a rejected order, with its words."""
+def judged(message: str, request: str, status: int = 0) -> Refusal:
+    """Judge the words of an error answer to a method, or of a rejected order."""
     code = _CODE.search(message)
     named = code.group() if code is not None else str(status) if status else ""
-    for rule in RULES:
-        if rule.status == status and (not rule.methods or method in rule.methods) and rule.words.search(message):
-            return Refusal(rule.verdict, rule.reason, named, message)
-    return Refusal(Verdict.UNKNOWN, "", named, message)
+    return judge(RULES, message, status=status, code=named, request=request)
 
 
 def words_of(body: Row) -> str:
@@ -117,7 +86,7 @@ def words_of(body: Row) -> str:
             parts.append(each)
         elif isinstance(each, dict):
             parts += [optional_text(each, "title"), optional_text(each, "detail")]
-    return "; ".join(part.strip() for part in parts if part.strip())[:_MESSAGE_MAX]
+    return "; ".join(part.strip() for part in parts if part.strip())
 
 
 def _bare(status: int) -> Verdict:

@@ -7,13 +7,13 @@ whatever is done, and then a person must log in. Orders have a budget of their o
 from typing import Final
 
 from brokergw.adapters.schwab.config import SchwabConfig
-from brokergw.adapters.schwab.errors import CREDENTIALS, Refusal, read_refusal
+from brokergw.adapters.schwab.errors import CREDENTIALS, read_refusal
 from brokergw.model.errors import GatewayError, Reason, Throttled
 from brokergw.model.outcome import Budget, NotSent, Unknown
 from brokergw.ports.broker import BrokerLink, BrokerUnavailable
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
-from brokergw.transport.answers import Verdict
+from brokergw.transport.answers import Refusal, Verdict
 from brokergw.transport.http import Http, NotSentError, Reply, UnknownError
 from brokergw.transport.throttle import Spent, Throttle, retry_after_s, tells_when
 

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brokergw.adapters.binance import errors_page
 from brokergw.adapters.binance.config import Product
-from brokergw.adapters.binance.errors import RULES, judge, read_refusal
+from brokergw.adapters.binance.errors import RULES, judged, read_refusal
 from brokergw.transport.answers import Verdict
 from brokergw.transport.http import Reply
 
@@ -82,7 +81,7 @@ def test_each_answer_has_its_meaning(
 ) -> None:
     """A product's code and words come to one verdict and one canonical reason."""
     body = {"msg": words} if code is None else {"code": code, "msg": words}
-    refusal = judge(product, status, body)
+    refusal = judged(product, status, body)
     assert (refusal.verdict, refusal.reason) == (verdict, reason)
 
 
@@ -92,11 +91,3 @@ def test_no_trouble_inside_is_a_refusal(status: int, code: str) -> None:
     body = json.dumps({"code": int(code), "msg": "words"}).encode()
     for product in Product:
         assert read_refusal(product, Reply(status, httpx.Headers(), body)).verdict is not REFUSED
-
-
-def test_the_page_is_the_table() -> None:
-    """The README shows the table as it is."""
-    written = errors_page.PATH.read_text("utf-8")
-    assert errors_page.page(written) == written
-    with pytest.raises(ValueError, match="marks"):
-        errors_page.page("no marks")

@@ -4,8 +4,7 @@ from typing import Any
 import httpx
 import pytest
 
-from brokergw.adapters.schwab import errors_page
-from brokergw.adapters.schwab.errors import REJECTED_ORDER, RULES, Rule, judge, read_refusal, words_of
+from brokergw.adapters.schwab.errors import REJECTED_ORDER, RULES, judged, read_refusal, words_of
 from brokergw.transport.answers import Verdict
 from brokergw.transport.http import Reply
 from tests.fixtures.schwab_wire import sample
@@ -27,7 +26,7 @@ def test_an_error_answer_means_what_the_table_says(case: dict[str, Any]) -> None
 @pytest.mark.parametrize("case", sample("rejections"), ids=lambda case: str(case["words"])[:40])
 def test_a_rejected_order_means_what_the_table_says(case: dict[str, Any]) -> None:
     """The words of an order that was numbered and rejected name the canonical reason, and the rule where they can."""
-    refusal = judge(REJECTED_ORDER, case["words"])
+    refusal = judged(case["words"], REJECTED_ORDER)
     assert (refusal.verdict, refusal.reason, refusal.code) == (Verdict.REFUSED, case["reason"], case["code"])
 
 
@@ -35,27 +34,11 @@ def test_every_row_of_the_table_is_met_by_a_sample() -> None:
     """No row is there that no sampled body comes to first."""
     met: set[int] = set()
     cases = [(case["status"], words_of(case["body"]), case["method"]) for case in sample("errors") if _formed(case)]
-    cases += [(REJECTED_ORDER, case["words"], "") for case in sample("rejections")]
+    cases += [(0, case["words"], REJECTED_ORDER) for case in sample("rejections")]
     for status, words, method in cases:
-        met.add(next(index for index, rule in enumerate(RULES) if _fits(rule, status, words, method)))
+        met.add(next(index for index, rule in enumerate(RULES) if rule.fits(words, status, "", method)))
     assert [rule for index, rule in enumerate(RULES) if index not in met] == []
 
 
 def _formed(case: dict[str, Any]) -> bool:
     return isinstance(case["body"], dict) and bool(words_of(case["body"])) and case["status"] < 500
-
-
-def _fits(rule: Rule, status: int, words: str, method: str) -> bool:
-    return rule.status == status and (not rule.methods or method in rule.methods) and bool(rule.words.search(words))
-
-
-def test_the_readme_shows_the_table_as_it_is() -> None:
-    """Whoever reads the README reads what the code does; `python -m brokergw.adapters.schwab.errors_page` renews it."""
-    shown = errors_page.PATH.read_text("utf-8")
-    assert errors_page.page(shown) == shown
-
-
-def test_a_readme_without_its_marks_is_not_overwritten() -> None:
-    """The page is never guessed at."""
-    with pytest.raises(ValueError, match="marks"):
-        errors_page.page("# Schwab\n")
