@@ -6,6 +6,7 @@ it is. The answer is provisional: that the broker was asked is certain, what sta
 """
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -38,6 +39,7 @@ from brokergw.ports.journal import KeyScope
 ENDINGS: Final = {Accepted: "ACCEPTED", Rejected: "REJECTED", NotSent: "NOT_SENT", Unknown: "UNKNOWN"}
 _RETRY_AFTER_S: Final = 1.0
 _STOP_WITHIN_S: Final = 2.0
+_AT_ONCE: Final = 16
 
 log = structlog.get_logger(__name__)
 
@@ -79,6 +81,10 @@ class EmergencyCancels:
         """Ask for a cancel; `why` is what the record said, and what is said of an order that is not in memory."""
         if not self.takes(command, why):
             raise why
+        log.error("a cancel is asked for without the record", order_id=command.order_id)
+        return await self._once(caller, command)
+
+    async def _once(self, caller: Caller, command: CancelOrder) -> OrderResult:
         scope = scope_of(caller, command)
         given = self._given.get(scope)
         if given is not None:
@@ -101,7 +107,7 @@ class EmergencyCancels:
             if order.user_id == caller.user_id and command.symbol in {"", order.terms.symbol}
         ]
         name = partial(derived_key, command.method, command.idempotency_key.lower(), "emergency")
-        cancels = await asyncio.gather(*(self._item(caller, order, name(order.order_id)) for order in resting))
+        cancels = await self._each((caller, order, name(order.order_id)) for order in resting)
         return SweepResult(cancels=tuple(cancels), provisional=True)
 
     def halted(self, wish: HaltWish) -> None:
@@ -135,13 +141,21 @@ class EmergencyCancels:
 
     async def _sweep(self, scope: TradingScope, by: SweepOrder) -> None:
         resting = [order for order in self._book.at_broker() if scope in order_scopes(order)]
-        person = partial(_person, by)
-        await asyncio.gather(
-            *(
-                self._item(person(order.user_id), order, derived_key("emergency", by.sweep_id, order.order_id))
-                for order in resting
-            )
-        )
+        key = partial(derived_key, "emergency", by.sweep_id)
+        await self._each((_person(by, order.user_id), order, key(order.order_id)) for order in resting)
+
+    async def _each(self, asked: Iterable[tuple[Caller, Order, str]]) -> list[CancelItem]:
+        """Ask for the cancel of each, a few at a time: whoever throws the switch meanwhile must not wait for them."""
+        free = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(caller: Caller, order: Order, key: str) -> CancelItem:
+            async with free:
+                return await self._item(caller, order, key)
+
+        items = await asyncio.gather(*(one(*each) for each in asked))
+        taken = sum(item.accepted for item in items)
+        log.error("resting orders are cancelled without the record", asked=len(items), accepted=taken)
+        return items
 
     async def _item(self, caller: Caller, order: Order, key: str) -> CancelItem:
         if order.order_id in self._accepted:
@@ -149,7 +163,7 @@ class EmergencyCancels:
             return CancelItem(order, accepted=True)
         command = CancelOrder(idempotency_key=key, order_id=order.order_id)
         try:
-            result = await self.cancel(caller, command, _away(order.order_id))
+            result = await self._once(caller, command)
         except GatewayError as error:
             gone = error.reason is Reason.ORDER_TERMINAL
             return CancelItem(order, accepted=gone, reason="" if gone else error.reason.value)
@@ -192,7 +206,6 @@ class EmergencyCancels:
                     retry_after_s=_RETRY_AFTER_S,
                     order_id=order.order_id,
                 ) from error
-            log.error("a cancel is asked for without the record", order_id=order.order_id, entry_id=entry.entry_id)
             outcome = await sent(session.adapter.cancel_order(order.broker_order_id), session.ready.breaker)
             ending, now = ENDINGS[type(outcome)], self._clock.now_ns()
             try:

@@ -25,6 +25,7 @@ class OrderBook:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._orders: OrderedDict[str, Order] = OrderedDict()
+        self._resting: dict[str, dict[str, None]] = {}
         self._by_broker_id: dict[tuple[str, str], str] = {}
         self._by_client_id: dict[tuple[str, str], str] = {}
 
@@ -35,6 +36,7 @@ class OrderBook:
             return
         self._orders[order.order_id] = order
         self._orders.move_to_end(order.order_id)
+        self._note_resting(order)
         for broker_order_id in order.broker_order_ids:
             self._by_broker_id[order.account_id, broker_order_id] = order.order_id
         if order.broker_client_order_id:
@@ -58,11 +60,17 @@ class OrderBook:
 
     def at_broker(self, account_id: str = "") -> list[Order]:
         """List the orders in memory that rest at a broker by what is known here, of one account or of all."""
-        return [
-            order
-            for order in self._orders.values()
-            if order.state in AT_BROKER and order.broker_order_id and account_id in {"", order.account_id}
-        ]
+        accounts = (account_id,) if account_id else tuple(self._resting)
+        return [self._orders[each] for account in accounts for each in self._resting.get(account, ())]
+
+    def count_at_broker(self, account_id: str) -> int:
+        """Count what `at_broker` lists of an account."""
+        return len(self._resting.get(account_id, ()))
+
+    def forget(self, order: Order) -> None:
+        """Let go of an order, unless a newer version of it has come to memory."""
+        if self._orders.get(order.order_id) is order:
+            self._forget(self._orders.pop(order.order_id))
 
     def version(self, order_id: str) -> int:
         """Give the newest version in memory of an order; 0 where none is."""
@@ -100,7 +108,21 @@ class OrderBook:
             self.remember(order)
         return order
 
+    def _note_resting(self, order: Order) -> None:
+        if order.state in AT_BROKER and order.broker_order_id:
+            self._resting.setdefault(order.account_id, {})[order.order_id] = None
+        else:
+            self._rests_no_more(order)
+
+    def _rests_no_more(self, order: Order) -> None:
+        of_account = self._resting.get(order.account_id)
+        if of_account is not None:
+            of_account.pop(order.order_id, None)
+            if not of_account:
+                del self._resting[order.account_id]
+
     def _forget(self, order: Order) -> None:
+        self._rests_no_more(order)
         for broker_order_id in order.broker_order_ids:
             self._by_broker_id.pop((order.account_id, broker_order_id), None)
         self._by_client_id.pop((order.account_id, order.broker_client_order_id), None)

@@ -14,11 +14,13 @@ from brokergw.desk.gates.standard import GateSettings
 from brokergw.desk.halts.halting import Halting
 from brokergw.model.commands import CancelAllOrders, CancelOrder
 from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.lifecycle import State
 from brokergw.model.order import Order
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.principal import Caller, Principal, Scope
 from brokergw.model.trading import PLATFORM, HaltCause, TradingState
 from brokergw.ports.emergency import EmergencyCancel
+from brokergw.ports.journal import Commit
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.memory_emergency import MemoryEmergency
 from tests.fixtures.memory_halts import MemoryHaltBook
@@ -268,10 +270,31 @@ async def test_entry_that_was_written_before_a_crash_is_not_written_again(away: 
 async def test_orders_of_before_are_at_hand(away: Away) -> None:
     """An order that this process did not place is in memory before it is needed."""
     order = await resting(away)
-    away.bench.desk._book._orders.clear()
+    book = away.bench.desk._book
+    book.forget(book.newest(order))
+    assert book.in_memory(order.order_id) is None
     await away.bench.clock.pass_time(11)
     away.go()
     assert (await away.cancel(cancel_of(order))).provisional
+
+
+async def ended_elsewhere(away: Away, orders: list[Order]) -> None:
+    """Let another process put on the record that orders were cancelled."""
+    for order in orders:
+        gone = replace(order, state=State.CANCELED, version=order.version + 1)
+        await away.bench.journal.commit(Commit(updates=(gone,), user_id=order.user_id))
+
+
+@pytest.mark.parametrize(("number", "seconds", "left"), [(31, 2, 31), (31, 11, 0), (32, 2, 0), (33, 2, 0)])
+async def test_what_has_ended_elsewhere_is_let_go_of(away: Away, number: int, seconds: int, left: int) -> None:
+    """Orders whose end another process has heard of are asked for no more: of many after a second, of few after ten."""
+    orders = [await resting(away) for _ in range(number)]
+    await ended_elsewhere(away, orders)
+    await away.bench.clock.pass_time(seconds)
+    away.go()
+    whole = CancelAllOrders(idempotency_key=str(uuid.uuid4()), account_id="acc_1")
+    result = await away.bench.desk.cancel_all(away.bench.caller, whole)
+    assert len(result.cancels) == len(away.asked) == left
 
 
 async def test_answer_that_comes_during_the_replay_is_what_is_recorded(away: Away) -> None:

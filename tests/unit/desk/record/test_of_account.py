@@ -16,6 +16,7 @@ class Row:
         self.order_id = f"ord_{number:05}"
         self.user_id, self.account_id = "u", "a"
         self.version, self.broker_order_ids, self.state = 1, broker_ids, state
+        self.broker_order_id = broker_ids[-1] if broker_ids else ""
         self.broker_client_order_id = f"gw-{number}"
         self.terms = type("Terms", (), {"symbol": symbol})
 
