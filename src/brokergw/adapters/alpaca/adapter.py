@@ -6,12 +6,12 @@ from datetime import date
 from typing import TypeAlias
 
 from brokergw.adapters.alpaca import mapping, outcomes, records
-from brokergw.adapters.alpaca.api import Api, understood
+from brokergw.adapters.alpaca.api import Api
 from brokergw.adapters.alpaca.capabilities import ALPACA
 from brokergw.adapters.alpaca.config import AlpacaConfig
-from brokergw.adapters.alpaca.errors import DUPLICATE
+from brokergw.adapters.alpaca.errors import DUPLICATE, FAILURES, unavailable, understood
 from brokergw.adapters.alpaca.payloads import change_body, is_option, submit_body
-from brokergw.adapters.alpaca.session import Session, unavailable
+from brokergw.adapters.alpaca.session import Session
 from brokergw.adapters.alpaca.stream import OrderFeed
 from brokergw.model.account import AccountState, Position, Transaction
 from brokergw.model.capability import Capabilities
@@ -59,12 +59,7 @@ class AlpacaBroker:
 
     def open(self, link: BrokerLink) -> "AlpacaConnection":
         """Make an adapter for a connection; raises CONNECTION_NOT_USABLE without credentials or for MOCK."""
-        if link.environment not in ALPACA.environments:
-            raise GatewayError(
-                Reason.CONNECTION_NOT_USABLE,
-                f"Alpaca has no environment {link.environment}",
-                metadata={"broker": "alpaca"},
-            )
+        FAILURES.check_environment(link.environment, ALPACA)
         return AlpacaConnection(link, self._config, self._http, self._clock)
 
 

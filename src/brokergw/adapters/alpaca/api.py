@@ -6,17 +6,15 @@ Trading API v2 and Market Data API.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from datetime import date
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from brokergw.adapters.alpaca.errors import NOT_FOUND, read_refusal
+from brokergw.adapters.alpaca.errors import NOT_FOUND, read_refusal, understood
 from brokergw.adapters.alpaca.payloads import is_option
 from brokergw.adapters.alpaca.payloads import write_time as rfc3339
-from brokergw.adapters.alpaca.session import Session, unavailable
-from brokergw.model.errors import Reason
+from brokergw.adapters.alpaca.session import Session
 from brokergw.model.outcome import NotSent, Unknown
 from brokergw.ports.permit import Permit
 from brokergw.transport.http import Reply
@@ -26,15 +24,6 @@ ORDERS_PAGE: Final = 500
 ACTIVITIES_PAGE: Final = 100
 _SYMBOLS_PAGE: Final = 100
 _OVERLAP_NS: Final = 1_000
-
-
-@contextmanager
-def understood() -> Iterator[None]:
-    """Turn an answer that makes no sense into the error of a failed query."""
-    try:
-        yield
-    except Unusable as error:
-        raise unavailable(Reason.BROKER_ANSWER_UNUSABLE, str(error)) from error
 
 
 class Api:

@@ -15,7 +15,8 @@ from decimal import Decimal
 from typing import Final
 
 from brokergw.adapters.alpaca import mapping, records
-from brokergw.adapters.alpaca.api import Api, understood
+from brokergw.adapters.alpaca.api import Api
+from brokergw.adapters.alpaca.errors import understood
 from brokergw.adapters.alpaca.records import FilledRow
 from brokergw.model.lifecycle import State, is_terminal
 from brokergw.model.order import ZERO

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from brokergw.adapters.alpaca.config import AlpacaConfig
-from brokergw.adapters.alpaca.errors import CREDENTIALS, read_refusal
-from brokergw.model.errors import GatewayError, Reason, Throttled
+from brokergw.adapters.alpaca.errors import CREDENTIALS, FAILURES, read_refusal, unavailable
+from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.outcome import Budget, NotSent, Unknown
-from brokergw.ports.broker import BrokerLink, BrokerUnavailable
+from brokergw.ports.broker import BrokerLink
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
-from brokergw.transport.answers import Refusal, Verdict
-from brokergw.transport.http import Http, NotSentError, Reply, UnknownError
-from brokergw.transport.throttle import Spent, Throttle, read_budget, retry_after_s, tells_when
+from brokergw.transport import attempts
+from brokergw.transport.answers import Verdict
+from brokergw.transport.http import Http, NotSentError, Reply
+from brokergw.transport.throttle import Throttle, read_budget, retry_after_s, tells_when
 
-BROKER: Final = "alpaca"
 _RETRY_S: Final = 1.0
 _REQUESTS_OF_AN_ORDER: Final = 3
 """What an order asks of the trading service: the account, the positions, and then the order itself."""
@@ -40,7 +40,7 @@ class Session:
     def __init__(self, link: BrokerLink, config: AlpacaConfig, http: Http, clock: Clock) -> None:
         self._tokens = link.tokens
         if link.tokens is None and link.credentials is None:
-            raise GatewayError(Reason.CONNECTION_NOT_USABLE, "an Alpaca connection needs an API key and its secret")
+            raise FAILURES.not_usable("an Alpaca connection needs an API key and its secret")
         self._credentials = link.credentials
         self._http = http
         self._clock = clock
@@ -66,7 +66,7 @@ class Session:
         if self._tokens is not None:
             return {"oauth_token": await self._tokens.current()}
         if self._credentials is None:
-            raise GatewayError(Reason.CONNECTION_NOT_USABLE, "the connection is closed")
+            raise FAILURES.not_usable("the connection is closed")
         return {"key_id": self._credentials.key, "secret_key": self._credentials.secret}
 
     async def close(self) -> None:
@@ -84,14 +84,8 @@ class Session:
         self, method: str, path: str, content: bytes | None = None, permit: Permit | None = None
     ) -> Reply | NotSent | Unknown:
         """Make one attempt at something that changes the account; never repeats it under a permit."""
-        try:
-            return await self._send(self._trading, method, path, content, permit, cancel=method == "DELETE")
-        except (NotSentError, Spent) as error:
-            return NotSent(str(error), error.retry_after_s if isinstance(error, Spent) else None)
-        except UnknownError as error:
-            return Unknown(str(error))
-        except GatewayError as error:
-            return NotSent(error.message)
+        cancel = method == "DELETE"
+        return await attempts.command(self._send(self._trading, method, path, content, permit, cancel=cancel))
 
     async def query(self, path: str, *, data: bool = False) -> Reply:
         """Ask for something; gives the answer when its status is 200 or 404.
@@ -100,17 +94,7 @@ class Session:
         BROKER_CREDENTIALS_REFUSED or BrokerUnavailable.
         """
         door = self._data if data else self._trading
-        try:
-            try:
-                reply = await self._send(door, "GET", path)
-            except UnknownError as error:
-                if not error.stale:
-                    raise
-                reply = await self._send(door, "GET", path)
-        except Spent as error:
-            raise Throttled(Reason.BROKER_RATE_LIMITED, BROKER, error.retry_after_s) from error
-        except (NotSentError, UnknownError) as error:
-            raise unavailable(Reason.BROKER_UNREACHABLE, str(error)) from error
+        reply = await attempts.query(lambda: self._send(door, "GET", path), FAILURES)
         if reply.status in {200, 404}:
             return reply
         raise self._failed(reply)
@@ -122,9 +106,9 @@ class Session:
     def _failed(self, reply: Reply) -> GatewayError:
         refusal = read_refusal(reply)
         if refusal.verdict is Verdict.NOT_TAKEN:
-            return Throttled(Reason.BROKER_RATE_LIMITED, BROKER, self.retry_after(reply))
+            return FAILURES.throttled(self.retry_after(reply))
         if refusal.reason == CREDENTIALS:
-            return credentials_refused(refusal)
+            return FAILURES.credentials_refused("the API key", refusal)
         if reply.status >= 500:
             return unavailable(Reason.BROKER_UNREACHABLE, f"HTTP {reply.status}")
         return unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"HTTP {reply.status} {refusal.code} {refusal.message}")
@@ -161,24 +145,4 @@ class Session:
 
     async def has_another(self, refused: str) -> bool:
         """Tell whether there is another token than one that was refused; what had no permit is then sent again."""
-        if self._tokens is None:
-            return False
-        try:
-            return await self._tokens.after(refused) != refused
-        except GatewayError:
-            # What was refused tells the caller enough; the grant's own state tells the rest.
-            return False
-
-
-def unavailable(reason: Reason, why: str) -> BrokerUnavailable:
-    """Make the error of a query that failed; `why` holds no secret."""
-    return BrokerUnavailable(reason, f"Alpaca: {why}", metadata={"broker": BROKER})
-
-
-def credentials_refused(refusal: Refusal) -> GatewayError:
-    """Make the error of refused keys."""
-    return GatewayError(
-        Reason.BROKER_CREDENTIALS_REFUSED,
-        "Alpaca refused the API key",
-        metadata={"broker": BROKER, "broker_code": refusal.code, "broker_message": refusal.message},
-    )
+        return await attempts.other_token(self._tokens, refused) is not None

@@ -5,8 +5,9 @@ from decimal import Decimal
 from typing import Final
 
 from brokergw.adapters.binance import spot
-from brokergw.adapters.binance.api import Api, understood
+from brokergw.adapters.binance.api import Api
 from brokergw.adapters.binance.config import Product
+from brokergw.adapters.binance.errors import understood
 from brokergw.adapters.binance.symbols import SymbolBook
 from brokergw.model.account import AccountState, Balance, Position
 from brokergw.model.instrument import AssetClass

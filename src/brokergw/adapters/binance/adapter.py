@@ -4,20 +4,21 @@ from collections.abc import AsyncGenerator, Sequence
 from datetime import date
 
 from brokergw.adapters.binance.account import Account
-from brokergw.adapters.binance.api import Api, understood
+from brokergw.adapters.binance.api import Api
 from brokergw.adapters.binance.capabilities import FUTURES, SPOT
 from brokergw.adapters.binance.closing import Closing
 from brokergw.adapters.binance.commands import Commands
 from brokergw.adapters.binance.config import BinanceConfig, Product
+from brokergw.adapters.binance.errors import FAILURES, understood
 from brokergw.adapters.binance.orders import Orders
 from brokergw.adapters.binance.records import quote, spot_transaction, trade_transaction, transaction
-from brokergw.adapters.binance.session import Address, Session, unavailable
+from brokergw.adapters.binance.session import Address, Session
 from brokergw.adapters.binance.settings import MarginType, SymbolSettings, TradingSettings
 from brokergw.adapters.binance.stream import OrderFeed
 from brokergw.adapters.binance.symbols import SymbolBook, outward
 from brokergw.model.account import AccountState, Position, Transaction
 from brokergw.model.capability import Capabilities
-from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.errors import GatewayError
 from brokergw.model.instrument import Instrument, Quote
 from brokergw.model.outcome import BrokerEvent, BrokerOrder, Budget, Inconclusive, Lookup, OrderReport, Outcome
 from brokergw.model.sessions import MarketClock, MarketDay
@@ -48,12 +49,7 @@ class BinanceBroker:
 
     def open(self, link: BrokerLink) -> "BinanceConnection":
         """Make an adapter for a connection; raises CONNECTION_NOT_USABLE without usable credentials or for MOCK."""
-        if link.environment not in self.capabilities.environments:
-            raise GatewayError(
-                Reason.CONNECTION_NOT_USABLE,
-                f"Binance has no environment {link.environment}",
-                metadata={"broker": self.capabilities.broker},
-            )
+        FAILURES.check_environment(link.environment, self.capabilities)
         config = self._config.for_link(link)
         place = config.trading_url(link.environment)
         if place not in self._addresses:
@@ -207,18 +203,13 @@ class BinanceConnection:
             found = await self._symbols.listed(outward(symbol), self._api.exchange_info)
         return found.instrument if found is not None and found.instrument.symbol == symbol else None
 
-    async def get_market_days(
-        self,
-        calendar: str,
-        first: date,  # noqa: ARG002 - the port's
-        last: date,  # noqa: ARG002 - the port's
-    ) -> Sequence[MarketDay]:
+    async def get_market_days(self, calendar: str, first: date, last: date) -> Sequence[MarketDay]:
         """Refuse: Binance never closes and tells no days."""
-        raise unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"there is no calendar {calendar}")
+        raise FAILURES.untold(f"{calendar} from {first} to {last}")
 
     async def get_market_clock(self, calendar: str) -> MarketClock:
         """Refuse, likewise."""
-        raise unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"there is no calendar {calendar}")
+        raise FAILURES.untold(calendar)
 
     def budget(self) -> Budget:
         """Tell the address's request weight as Binance's headers last said."""

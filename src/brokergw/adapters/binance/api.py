@@ -6,13 +6,12 @@ page is full. Rows may come twice, which the callers' ids sort out.
 """
 
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from brokergw.adapters.binance.config import Product
-from brokergw.adapters.binance.errors import NOT_FOUND, UNKNOWN_SYMBOL
-from brokergw.adapters.binance.session import Request, Session, unavailable
+from brokergw.adapters.binance.errors import NOT_FOUND, UNKNOWN_SYMBOL, unavailable, understood
+from brokergw.adapters.binance.session import Request, Session
 from brokergw.model.errors import Reason
 from brokergw.transport.rows import Row, Unusable, as_row, as_rows, read_json, read_row, read_rows, whole
 
@@ -38,15 +37,6 @@ _PATHS: Final = {
         "book": ("/fapi/v1/ticker/bookTicker", 5),
     },
 }
-
-
-@contextmanager
-def understood() -> Iterator[None]:
-    """Turn an answer that makes no sense into the error of a failed query."""
-    try:
-        yield
-    except (Unusable, KeyError) as error:
-        raise unavailable(Reason.BROKER_ANSWER_UNUSABLE, str(error)) from error
 
 
 class Api:

@@ -8,10 +8,10 @@ from typing import Final
 
 from brokergw.adapters.binance import outcomes
 from brokergw.adapters.binance.account import Account
-from brokergw.adapters.binance.api import Api, understood
+from brokergw.adapters.binance.api import Api
 from brokergw.adapters.binance.commands import Commands
 from brokergw.adapters.binance.config import Product
-from brokergw.adapters.binance.errors import NOT_FOUND, NOT_OPEN
+from brokergw.adapters.binance.errors import NOT_FOUND, NOT_OPEN, understood
 from brokergw.adapters.binance.orders import Orders
 from brokergw.adapters.binance.session import Request, Session
 from brokergw.adapters.binance.symbols import SymbolBook, floored, outward

@@ -10,8 +10,12 @@ from typing import Final
 
 from brokergw.adapters.binance.config import Product
 from brokergw.transport.answers import Refusal, Rule, Verdict, judge, rule
+from brokergw.transport.failures import Failures
 from brokergw.transport.http import Reply
 from brokergw.transport.rows import Row, Unusable, optional_text, read_row
+
+FAILURES: Final = Failures("binance", "Binance")
+understood, unavailable = FAILURES.understood, FAILURES.unavailable
 
 CREDENTIALS: Final = "CREDENTIALS_REFUSED"
 DUPLICATE: Final = "DUPLICATE_CLIENT_ID"

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final, TypeVar
 
 from brokergw.adapters.binance import futures, spot
-from brokergw.adapters.binance.api import Api, understood
+from brokergw.adapters.binance.api import Api
 from brokergw.adapters.binance.config import Product
-from brokergw.adapters.binance.session import unavailable
+from brokergw.adapters.binance.errors import unavailable, understood
 from brokergw.adapters.binance.symbols import OrderId, SymbolBook, outward, read_id
 from brokergw.model.errors import Reason
 from brokergw.model.outcome import Absent, BrokerFill, BrokerOrder, Found, Inconclusive, Lookup

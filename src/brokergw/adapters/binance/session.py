@@ -11,18 +11,28 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 from brokergw.adapters.binance.config import BinanceConfig, Product
-from brokergw.adapters.binance.errors import CLOCK, CREDENTIALS, RATE, TOO_MANY_ORDERS, read_refusal
-from brokergw.model.errors import GatewayError, Reason, Throttled
+from brokergw.adapters.binance.errors import (
+    CLOCK,
+    CREDENTIALS,
+    FAILURES,
+    RATE,
+    TOO_MANY_ORDERS,
+    read_refusal,
+    unavailable,
+    understood,
+)
+from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.outcome import Budget, NotSent, Unknown
-from brokergw.ports.broker import BrokerLink, BrokerUnavailable
+from brokergw.ports.broker import BrokerLink
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
+from brokergw.transport import attempts
 from brokergw.transport.answers import Refusal, Verdict
 from brokergw.transport.broker_clock import BrokerClock
-from brokergw.transport.http import Http, NotSentError, Reply, UnknownError
-from brokergw.transport.rows import Unusable, read_row, whole
+from brokergw.transport.http import Http, NotSentError, Reply
+from brokergw.transport.rows import read_row, whole
 from brokergw.transport.signing import Signer, signer_of
-from brokergw.transport.throttle import Spent, Throttle
+from brokergw.transport.throttle import Throttle
 from brokergw.transport.weights import AddressBudget, Window
 
 _MS: Final = 1_000_000
@@ -62,11 +72,11 @@ class Session:
 
     def __init__(self, link: BrokerLink, config: BinanceConfig, http: Http, clock: Clock, address: Address) -> None:
         if link.credentials is None:
-            raise GatewayError(Reason.CONNECTION_NOT_USABLE, "a Binance connection needs an API key and its secret")
+            raise FAILURES.not_usable("a Binance connection needs an API key and its secret")
         try:
             self._signer: Signer | None = signer_of(link.credentials.secret)
         except ValueError as error:
-            raise GatewayError(Reason.CONNECTION_NOT_USABLE, f"Binance: {error}") from error
+            raise FAILURES.not_usable(f"Binance: {error}") from error
         self._key = link.credentials.key
         self.product = config.product
         self._base = config.trading_url(link.environment)
@@ -119,14 +129,7 @@ class Session:
 
     async def command(self, request: Request, permit: Permit | None = None) -> Reply | NotSent | Unknown:
         """Make one attempt at something that changes the account; never repeats it under a permit."""
-        try:
-            return await self._send(request, permit)
-        except (NotSentError, Spent) as error:
-            return NotSent(str(error), error.retry_after_s if isinstance(error, Spent) else None)
-        except UnknownError as error:
-            return Unknown(str(error))
-        except GatewayError as error:
-            return NotSent(error.message)
+        return await attempts.command(self._send(request, permit))
 
     async def query(self, request: Request, *, also: frozenset[str] = frozenset()) -> Reply:
         """Ask for something; gives the answer when it is a success, or a refusal for one of the reasons in `also`.
@@ -134,17 +137,7 @@ class Session:
         A kept-alive connection that had died is tried once more. Raises Throttled, BROKER_CREDENTIALS_REFUSED or
         BrokerUnavailable.
         """
-        try:
-            try:
-                reply = await self._send(request)
-            except UnknownError as error:
-                if not error.stale:
-                    raise
-                reply = await self._send(request)
-        except Spent as error:
-            raise Throttled(Reason.BROKER_RATE_LIMITED, self.product.lower(), error.retry_after_s) from error
-        except (NotSentError, UnknownError) as error:
-            raise unavailable(Reason.BROKER_UNREACHABLE, str(error)) from error
+        reply = await attempts.query(lambda: self._send(request), FAILURES)
         if reply.status == 200:
             return reply
         refusal = read_refusal(self.product, reply)
@@ -166,9 +159,9 @@ class Session:
 
     def _failed(self, reply: Reply, refusal: Refusal) -> GatewayError:
         if refusal.reason in {RATE, TOO_MANY_ORDERS}:
-            return Throttled(Reason.BROKER_RATE_LIMITED, self.product.lower(), self.retry_after(reply, refusal))
+            return FAILURES.throttled(self.retry_after(reply, refusal))
         if refusal.reason == CREDENTIALS:
-            return credentials_refused(refusal)
+            return FAILURES.credentials_refused("the API key, its permissions or its address", refusal)
         if reply.status >= 500 or refusal.verdict is Verdict.NOT_TAKEN:
             return unavailable(Reason.BROKER_UNREACHABLE, f"HTTP {reply.status} {refusal.code}".rstrip())
         return unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"HTTP {reply.status} {refusal.code} {refusal.message}")
@@ -246,26 +239,10 @@ class Session:
 
     async def _ask_time(self) -> int:
         reply = await self.query(Request(method="GET", path=_TIME[self.product], signed=False))
-        try:
+        with understood():
             return whole(read_row(reply.body), "serverTime") * _MS
-        except Unusable as error:
-            raise unavailable(Reason.BROKER_ANSWER_UNUSABLE, str(error)) from error
 
 
 def _count(reply: Reply, name: str) -> int | None:
     value = reply.headers.get(name, "")
     return int(value) if value.isascii() and value.isdigit() and len(value) <= 12 else None
-
-
-def unavailable(reason: Reason, why: str) -> BrokerUnavailable:
-    """Make the error of a query that failed; `why` holds no secret."""
-    return BrokerUnavailable(reason, f"Binance: {why}", metadata={"broker": "binance"})
-
-
-def credentials_refused(refusal: Refusal) -> GatewayError:
-    """Make the error of refused keys."""
-    return GatewayError(
-        Reason.BROKER_CREDENTIALS_REFUSED,
-        "Binance refused the API key, its permissions or its address",
-        metadata={"broker": "binance", "broker_code": refusal.code, "broker_message": refusal.message},
-    )

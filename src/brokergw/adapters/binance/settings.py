@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 
 from brokergw.adapters.binance import outcomes
-from brokergw.adapters.binance.api import Api, understood
+from brokergw.adapters.binance.api import Api
 from brokergw.adapters.binance.config import Product
-from brokergw.adapters.binance.errors import read_refusal
-from brokergw.adapters.binance.session import Request, Session, unavailable
+from brokergw.adapters.binance.errors import read_refusal, unavailable, understood
+from brokergw.adapters.binance.session import Request, Session
 from brokergw.adapters.binance.terms import word
 from brokergw.model.errors import Reason
 from brokergw.model.outcome import Accepted, Outcome, Rejected

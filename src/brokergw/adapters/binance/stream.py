@@ -18,9 +18,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from brokergw.adapters.binance import futures, spot
-from brokergw.adapters.binance.api import understood
 from brokergw.adapters.binance.backfill import History
 from brokergw.adapters.binance.config import BinanceConfig, Product
+from brokergw.adapters.binance.errors import understood
 from brokergw.adapters.binance.orders import Orders
 from brokergw.adapters.binance.session import Request, Session
 from brokergw.model.errors import GatewayError

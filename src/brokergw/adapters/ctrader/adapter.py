@@ -6,22 +6,22 @@ from dataclasses import asdict, replace
 from datetime import date
 
 from brokergw.adapters.ctrader import mapping, outcomes, records
-from brokergw.adapters.ctrader.api import Api, symbol_ids, understood
+from brokergw.adapters.ctrader.api import Api, symbol_ids
 from brokergw.adapters.ctrader.backfill import History
 from brokergw.adapters.ctrader.capabilities import CTRADER
 from brokergw.adapters.ctrader.closing import Closing
 from brokergw.adapters.ctrader.config import CtraderConfig
-from brokergw.adapters.ctrader.errors import NOT_FOUND, NOT_OPEN
+from brokergw.adapters.ctrader.errors import FAILURES, NOT_FOUND, NOT_OPEN, understood
 from brokergw.adapters.ctrader.messages import Kind
 from brokergw.adapters.ctrader.payloads import MS, Message
 from brokergw.adapters.ctrader.reader import Reader
-from brokergw.adapters.ctrader.session import BROKER, Session, unavailable
+from brokergw.adapters.ctrader.session import Session
 from brokergw.adapters.ctrader.spots import Spots
 from brokergw.adapters.ctrader.stream import OrderFeed
 from brokergw.adapters.ctrader.symbols import Symbol, SymbolBook
 from brokergw.model.account import AccountState, Position, Transaction
 from brokergw.model.capability import Capabilities
-from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.errors import GatewayError
 from brokergw.model.instrument import Instrument, Quote
 from brokergw.model.outcome import (
     Absent,
@@ -61,12 +61,7 @@ class CtraderBroker:
 
     def open(self, link: BrokerLink) -> "CtraderConnection":
         """Make an adapter for a connection; raises CONNECTION_NOT_USABLE without an authorization or for MOCK."""
-        if link.environment not in CTRADER.environments:
-            raise GatewayError(
-                Reason.CONNECTION_NOT_USABLE,
-                f"cTrader has no environment {link.environment}",
-                metadata={"broker": BROKER},
-            )
+        FAILURES.check_environment(link.environment, CTRADER)
         return CtraderConnection(link, self._config, self._clock)
 
 
@@ -299,11 +294,11 @@ class CtraderConnection:
 
     async def get_market_days(self, calendar: str, first: date, last: date) -> Sequence[MarketDay]:
         """Refuse: cTrader keeps hours for each symbol, and no calendar of a market."""
-        raise unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"there is no calendar {calendar} from {first} to {last}")
+        raise FAILURES.untold(f"{calendar} from {first} to {last}")
 
     async def get_market_clock(self, calendar: str) -> MarketClock:
         """Refuse, as above."""
-        raise unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"there is no clock for {calendar}")
+        raise FAILURES.untold(calendar)
 
     def budget(self) -> Budget:
         """Tell nothing: cTrader says what was too much, and never what is left."""

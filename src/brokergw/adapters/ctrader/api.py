@@ -4,15 +4,14 @@ Queries raise a `GatewayError`. Lists have no cursor: what is told is the newest
 more, the span is asked for again up to the oldest row that came.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
-from brokergw.adapters.ctrader.errors import NOT_FOUND
+from brokergw.adapters.ctrader.errors import NOT_FOUND, unavailable, understood
 from brokergw.adapters.ctrader.messages import Kind
 from brokergw.adapters.ctrader.payloads import MS, flag, milliseconds, money, money_digits
-from brokergw.adapters.ctrader.session import Session, unavailable
+from brokergw.adapters.ctrader.session import Session
 from brokergw.adapters.ctrader.symbols import required
 from brokergw.model.errors import Reason
 from brokergw.transport.answers import Refusal
@@ -20,15 +19,6 @@ from brokergw.transport.rows import Row, Unusable, int64, rows_in
 
 _WEEK_MS: Final = 604_800_000
 _ROWS_MAX: Final = 1_000
-
-
-@contextmanager
-def understood() -> Iterator[None]:
-    """Turn an answer that makes no sense into the error of a failed query."""
-    try:
-        yield
-    except Unusable as error:
-        raise unavailable(Reason.BROKER_ANSWER_UNUSABLE, str(error)) from error
 
 
 class Api:

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
-from brokergw.adapters.ctrader.api import Api, understood
+from brokergw.adapters.ctrader.api import Api
+from brokergw.adapters.ctrader.errors import understood
 from brokergw.adapters.ctrader.reader import Reader, fill_reports
 from brokergw.adapters.ctrader.told import Told
 from brokergw.model.order import ZERO

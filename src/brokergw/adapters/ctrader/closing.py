@@ -7,8 +7,8 @@ look tells what is left.
 from collections.abc import Sequence
 
 from brokergw.adapters.ctrader import mapping, outcomes, payloads
-from brokergw.adapters.ctrader.api import Api, understood
-from brokergw.adapters.ctrader.errors import NOT_FOUND
+from brokergw.adapters.ctrader.api import Api
+from brokergw.adapters.ctrader.errors import NOT_FOUND, understood
 from brokergw.adapters.ctrader.mapping import Held
 from brokergw.adapters.ctrader.messages import Kind
 from brokergw.adapters.ctrader.payloads import Message

@@ -9,7 +9,11 @@ from dataclasses import replace
 from typing import Final
 
 from brokergw.transport.answers import Refusal, Verdict, judge, rule
+from brokergw.transport.failures import Failures
 from brokergw.transport.rows import Row
+
+FAILURES: Final = Failures("ctrader", "cTrader")
+understood, unavailable = FAILURES.understood, FAILURES.unavailable
 
 NOT_FOUND: Final = "NOT_FOUND"
 NOT_OPEN: Final = "ORDER_NOT_OPEN"

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from brokergw.adapters.ctrader import mapping
-from brokergw.adapters.ctrader.api import Api, symbol_ids, understood
+from brokergw.adapters.ctrader.api import Api, symbol_ids
+from brokergw.adapters.ctrader.errors import understood
 from brokergw.adapters.ctrader.symbols import SymbolBook
 from brokergw.model.lifecycle import State
 from brokergw.model.order import ZERO

@@ -10,17 +10,18 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from brokergw.adapters.ctrader.config import CtraderConfig
-from brokergw.adapters.ctrader.errors import APPLICATION, AWAY, CREDENTIALS, SESSION, judged
+from brokergw.adapters.ctrader.errors import APPLICATION, AWAY, CREDENTIALS, FAILURES, SESSION, judged, unavailable
 from brokergw.adapters.ctrader.messages import ERRORS, Kind
 from brokergw.adapters.ctrader.pacing import Pacer
 from brokergw.adapters.ctrader.payloads import Message, flag, optional_text, read_frame, write_frame
 from brokergw.model.account import Environment
-from brokergw.model.errors import GatewayError, Reason, Throttled
+from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.outcome import NotSent, Unknown
-from brokergw.ports.broker import AccessTokens, BrokerLink, BrokerUnavailable, Credentials
+from brokergw.ports.broker import AccessTokens, BrokerLink, Credentials
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport.answers import Refusal, Verdict
+from brokergw.transport.attempts import other_token
 from brokergw.transport.http import NotSentError, UnknownError
 from brokergw.transport.rows import Row, Unusable, int64, optional_int64, rows_in
 from brokergw.transport.throttle import Spent, Throttle
@@ -29,7 +30,6 @@ from brokergw.transport.ws_calls import CallEvent, CallLink, ask_on
 
 logger = logging.getLogger(__name__)
 
-BROKER: Final = "ctrader"
 _RETRY_S: Final = 1.0
 _REQUESTS_OF_AN_ORDER: Final = 6
 _VIEW_ONLY: Final = 0
@@ -137,7 +137,7 @@ class Session:
         try:
             message = await self._asked(kind, payload or {}, history=history)
         except Spent as error:
-            raise Throttled(Reason.BROKER_RATE_LIMITED, BROKER, error.retry_after_s) from error
+            raise FAILURES.throttled(error.retry_after_s) from error
         except NotSentError as error:
             raise self._refused or unavailable(Reason.BROKER_UNREACHABLE, str(error)) from error
         except UnknownError as error:
@@ -228,15 +228,9 @@ class Session:
             return fit[0]
         world = "live" if self._live else "demo"
         if not fit:
-            raise GatewayError(
-                Reason.CONNECTION_NOT_USABLE, f"the token opens no such {world} account", metadata={"broker": BROKER}
-            )
+            raise FAILURES.not_usable(f"the token opens no such {world} account")
         ends = ", ".join(sorted(f"****{str(row.get('traderLogin'))[-4:]}" for row in fit))
-        raise GatewayError(
-            Reason.CONNECTION_NOT_USABLE,
-            f"the token opens {len(fit)} {world} accounts ({ends}): authorise it for one of them",
-            metadata={"broker": BROKER},
-        )
+        raise FAILURES.not_usable(f"the token opens {len(fit)} {world} accounts ({ends}): authorise it for one of them")
 
     async def _greeted(self, wire: Wire, kind: Kind, answer: Kind, payload: Mapping[str, Any]) -> Row:
         name = f"sign-in-{int(kind)}"
@@ -259,12 +253,7 @@ class Session:
         """Give another token than one that was refused, where there can be one."""
         if self._tokens is None or error.reason is not Reason.BROKER_CREDENTIALS_REFUSED:
             return None
-        try:
-            other = await self._tokens.after(refused)
-        except GatewayError:
-            # What was refused tells the caller enough; the grant's own state tells the rest.
-            return None
-        return other if other != refused else None
+        return await other_token(self._tokens, refused)
 
     # Attempts
 
@@ -303,7 +292,7 @@ class Session:
         if refusal.reason == SESSION:
             raise unavailable(Reason.BROKER_UNREACHABLE, "the session is being signed in again")
         if refusal.verdict is Verdict.NOT_TAKEN:
-            raise Throttled(Reason.BROKER_RATE_LIMITED, BROKER, refusal.retry_after_s or _RETRY_S)
+            raise FAILURES.throttled(refusal.retry_after_s or _RETRY_S)
         if refusal.reason == AWAY:
             raise unavailable(Reason.BROKER_UNREACHABLE, refusal.code)
         if refusal.verdict is Verdict.UNKNOWN:
@@ -318,24 +307,11 @@ def _proofs(link: BrokerLink) -> tuple[Credentials | None, AccessTokens | None]:
     given = link.credentials
     needed = _NEEDED if link.tokens is not None else (*_NEEDED, "access_token")
     if given is None or any(not given.get(name) for name in needed):
-        raise GatewayError(
-            Reason.CONNECTION_NOT_USABLE,
-            "a cTrader connection needs its application's id and secret, and an authorization",
-            metadata={"broker": BROKER},
-        )
+        raise FAILURES.not_usable("a cTrader connection needs its application's id and secret, and an authorization")
     return given, link.tokens
-
-
-def unavailable(reason: Reason, why: str) -> BrokerUnavailable:
-    """Make the error of a query that failed; `why` holds no secret."""
-    return BrokerUnavailable(reason, f"cTrader: {why}", metadata={"broker": BROKER})
 
 
 def credentials_refused(refusal: Refusal) -> GatewayError:
     """Make the error of a refused application, token or account."""
     what = "the application" if refusal.reason == APPLICATION else "the access token"
-    return GatewayError(
-        Reason.BROKER_CREDENTIALS_REFUSED,
-        f"cTrader refused {what}",
-        metadata={"broker": BROKER, "broker_code": refusal.code, "broker_message": refusal.message},
-    )
+    return FAILURES.credentials_refused(what, refusal)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from brokergw.adapters.ctrader.errors import unavailable
 from brokergw.adapters.ctrader.messages import Kind
 from brokergw.adapters.ctrader.payloads import Message, flag, optional_text, units
-from brokergw.adapters.ctrader.session import Session, unavailable
+from brokergw.adapters.ctrader.session import Session
 from brokergw.model.errors import Reason
 from brokergw.model.instrument import AssetClass, Instrument, TickBand
 from brokergw.ports.clock import Clock

@@ -68,12 +68,7 @@ class IbkrBroker:
 
     def open(self, link: BrokerLink) -> "IbkrConnection":
         """Make an adapter for a connection; raises CONNECTION_NOT_USABLE without credentials or for MOCK."""
-        if link.environment not in IBKR.environments:
-            raise GatewayError(
-                Reason.CONNECTION_NOT_USABLE,
-                f"Interactive Brokers has no environment {link.environment}",
-                metadata={"broker": faults.BROKER},
-            )
+        faults.FAILURES.check_environment(link.environment, IBKR)
         config = self._config.for_link(link)
         gateway, cache = self._gateways.setdefault(config.base, (Gateway(config, self._http, self._clock), Cache()))
         return IbkrConnection(link, config, gateway, cache, self._clock)
@@ -261,11 +256,11 @@ class IbkrConnection:
 
     async def get_market_days(self, calendar: str, first: date, last: date) -> Sequence[MarketDay]:
         """Refuse: the house keeps the hours of these markets."""
-        raise faults.unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"there is no calendar {calendar} ({first} to {last})")
+        raise faults.FAILURES.untold(f"{calendar} from {first} to {last}")
 
     async def get_market_clock(self, calendar: str) -> MarketClock:
         """Refuse, as above."""
-        raise faults.unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"there is no calendar {calendar}")
+        raise faults.FAILURES.untold(calendar)
 
     def budget(self) -> Budget:
         """Tell nothing: the gateway does not say what is left."""

@@ -1,20 +1,14 @@
 """The errors of queries and sessions, each with what a person can do about it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
-from brokergw.model.errors import GatewayError, Reason, Throttled
+from brokergw.model.errors import GatewayError, Reason
 from brokergw.ports.broker import BrokerUnavailable
-from brokergw.transport.rows import Unusable
+from brokergw.transport.failures import Failures
 
-BROKER: Final = "ibkr"
-_ABOUT: Final = {"broker": BROKER}
-
-
-def unavailable(reason: Reason, why: str) -> BrokerUnavailable:
-    """Make the error of a query that failed; `why` holds no secret."""
-    return BrokerUnavailable(reason, f"Interactive Brokers: {why}", metadata=_ABOUT)
+FAILURES: Final = Failures("ibkr", "Interactive Brokers")
+understood, unavailable, throttled = FAILURES.understood, FAILURES.unavailable, FAILURES.throttled
+_ABOUT: Final = {"broker": FAILURES.broker}
 
 
 def login_needed() -> GatewayError:
@@ -42,22 +36,6 @@ def refused(why: str) -> GatewayError:
 def wrong_environment(*, paper: bool) -> GatewayError:
     """The gateway is logged in for `paper` or for live trading, and the connection is for the other."""
     here, there = ("paper", "live") if paper else ("live", "paper")
-    return GatewayError(
-        Reason.CONNECTION_NOT_USABLE,
-        f"the connection is for {there} trading, and the gateway is logged in with a username for {here} trading",
-        metadata=_ABOUT,
+    return FAILURES.not_usable(
+        f"the connection is for {there} trading, and the gateway is logged in with a username for {here} trading"
     )
-
-
-def throttled(retry_after_s: float) -> Throttled:
-    """The budget is spent, or the broker said so."""
-    return Throttled(Reason.BROKER_RATE_LIMITED, BROKER, retry_after_s)
-
-
-@contextmanager
-def understood() -> Iterator[None]:
-    """Turn an answer that makes no sense into the error of a failed query."""
-    try:
-        yield
-    except Unusable as error:
-        raise unavailable(Reason.BROKER_ANSWER_UNUSABLE, str(error)) from error

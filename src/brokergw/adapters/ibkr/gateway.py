@@ -28,9 +28,10 @@ from brokergw.model.errors import GatewayError, Reason
 from brokergw.ports.broker import Pace, own_pace
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
-from brokergw.transport.http import Http, NotSentError, Reply, UnknownError
+from brokergw.transport import attempts
+from brokergw.transport.http import Http, Reply
 from brokergw.transport.rows import Row, Unusable, as_row, as_rows, flag, optional_text, read_json
-from brokergw.transport.throttle import Spent, Throttle, retry_after_s
+from brokergw.transport.throttle import Throttle, retry_after_s
 
 logger = logging.getLogger(__name__)
 
@@ -198,10 +199,8 @@ class Gateway:
         raise faults.login_needed()
 
     async def _ask(self, method: str, path: str, body: Row | None = None) -> Row:
-        try:
+        with faults.understood():
             return as_row(await self._asked(method, path, body))
-        except Unusable as error:
-            raise faults.unavailable(Reason.BROKER_ANSWER_UNUSABLE, str(error)) from error
 
     async def _asked(self, method: str, path: str, body: Row | None = None) -> object:
         reply = await self.query(method, path, body)
@@ -211,17 +210,7 @@ class Gateway:
 
     async def query(self, method: str, path: str, body: Row | None = None) -> Reply:
         """Ask for what changes nothing, once more where a kept-alive connection had died; raises GatewayError."""
-        try:
-            try:
-                return await self.send(method, path, body)
-            except UnknownError as error:
-                if not error.stale:
-                    raise
-                return await self.send(method, path, body)
-        except Spent as error:
-            raise faults.throttled(error.retry_after_s) from error
-        except (NotSentError, UnknownError) as error:
-            raise faults.unavailable(Reason.BROKER_UNREACHABLE, str(error)) from error
+        return await attempts.query(lambda: self.send(method, path, body), faults.FAILURES)
 
     def failed(self, reply: Reply) -> GatewayError:
         """Make the error of a query that was not answered with what it asked for."""

@@ -8,12 +8,13 @@ from brokergw.adapters.ibkr.config import IbkrConfig
 from brokergw.adapters.ibkr.errors import NO_SESSION, read_refusal
 from brokergw.adapters.ibkr.gateway import Gateway, Ready
 from brokergw.model.account import Environment
-from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.errors import Reason
 from brokergw.model.outcome import NotSent, Unknown
 from brokergw.ports.broker import BrokerLink
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
-from brokergw.transport.http import NotSentError, Reply, UnknownError
+from brokergw.transport import attempts
+from brokergw.transport.http import Reply
 from brokergw.transport.rows import Row
 from brokergw.transport.throttle import Spent, Throttle
 
@@ -25,9 +26,8 @@ class Session:
 
     def __init__(self, link: BrokerLink, config: IbkrConfig, gateway: Gateway, clock: Clock) -> None:
         if link.credentials is None:
-            raise GatewayError(
-                Reason.CONNECTION_NOT_USABLE,
-                "an Interactive Brokers connection needs the account's id and the gateway's access code",
+            raise faults.FAILURES.not_usable(
+                "an Interactive Brokers connection needs the account's id and the gateway's access code"
             )
         self.account = link.credentials.get("key", "")
         self.gateway = gateway
@@ -62,19 +62,13 @@ class Session:
         self, method: str, path: str, body: Row | None = None, permit: Permit | None = None
     ) -> Reply | NotSent | Unknown:
         """Make one attempt at something that changes the account; nothing here repeats it."""
+        return await attempts.command(self._command(method, path, body, permit))
+
+    async def _command(self, method: str, path: str, body: Row | None, permit: Permit | None) -> Reply:
         cancel = method == "DELETE"
-        try:
-            await self.ready()
-            self._throttle.take(cancel=cancel)
-            return await self.gateway.send(method, path, body, permit, cancel=cancel)
-        except Spent as error:
-            return NotSent(str(error), error.retry_after_s)
-        except NotSentError as error:
-            return NotSent(str(error))
-        except UnknownError as error:
-            return Unknown(str(error))
-        except GatewayError as error:
-            return NotSent(error.message, error.retry_after_s)
+        await self.ready()
+        self._throttle.take(cancel=cancel)
+        return await self.gateway.send(method, path, body, permit, cancel=cancel)
 
     async def query(self, method: str, path: str, body: Row | None = None) -> Reply:
         """Ask for something, and once more in a new session where the old one turns out lost; raises GatewayError."""

@@ -7,15 +7,16 @@ from decimal import Decimal
 from typing import Final
 
 from brokergw.adapters.schwab import records
-from brokergw.adapters.schwab.api import Api, understood
+from brokergw.adapters.schwab.api import Api
 from brokergw.adapters.schwab.capabilities import SCHWAB
 from brokergw.adapters.schwab.commands import Commands
 from brokergw.adapters.schwab.config import SchwabConfig
+from brokergw.adapters.schwab.errors import FAILURES, unavailable, understood
 from brokergw.adapters.schwab.executions import reports
 from brokergw.adapters.schwab.feed import OrderFeed
 from brokergw.adapters.schwab.listing import Listing, held_by, is_open
 from brokergw.adapters.schwab.mapping import readings
-from brokergw.adapters.schwab.session import BROKER, Session, unavailable
+from brokergw.adapters.schwab.session import Session
 from brokergw.adapters.schwab.streamer import Streamer
 from brokergw.model.account import AccountState, Position, Transaction
 from brokergw.model.capability import Capabilities
@@ -60,12 +61,7 @@ class SchwabBroker:
 
     def open(self, link: BrokerLink) -> "SchwabConnection":
         """Make an adapter for a connection; raises CONNECTION_NOT_USABLE without a login, or for any but LIVE."""
-        if link.environment not in SCHWAB.environments:
-            raise GatewayError(
-                Reason.CONNECTION_NOT_USABLE,
-                f"Schwab has no environment {link.environment}",
-                metadata={"broker": BROKER},
-            )
+        FAILURES.check_environment(link.environment, SCHWAB)
         return SchwabConnection(link, self._config, self._http, self._clock)
 
 
@@ -225,16 +221,12 @@ class SchwabConnection:
 
     async def get_market_days(self, calendar: str, first: date, last: date) -> Sequence[MarketDay]:
         """Raise: the house's calendars have the hours."""
-        raise _no_hours(f"{calendar} from {first} to {last}")
+        raise FAILURES.untold(f"{calendar} from {first} to {last}")
 
     async def get_market_clock(self, calendar: str) -> MarketClock:
         """Raise: as above."""
-        raise _no_hours(calendar)
+        raise FAILURES.untold(calendar)
 
     def budget(self) -> Budget:
         """Tell nothing: Schwab's answers say nothing of its budgets."""
         return self._session.budget()
-
-
-def _no_hours(what: str) -> GatewayError:
-    return unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"the hours of {what} are not asked for here")

@@ -6,16 +6,15 @@ data names the account by its hash, which is asked for once.
 
 import json
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from brokergw.adapters.schwab.errors import NOT_FOUND, read_refusal
+from brokergw.adapters.schwab.errors import FAILURES, NOT_FOUND, read_refusal, understood
 from brokergw.adapters.schwab.payloads import broker_symbol, write_time
 from brokergw.adapters.schwab.records import KINDS
-from brokergw.adapters.schwab.session import BROKER, Session, unavailable
-from brokergw.model.errors import GatewayError, Reason
+from brokergw.adapters.schwab.session import Session
+from brokergw.model.errors import GatewayError
 from brokergw.model.outcome import NotSent, Unknown
 from brokergw.ports.permit import Permit
 from brokergw.transport.http import Reply
@@ -25,15 +24,6 @@ _TRADER: Final = "/trader/v1"
 _DATA: Final = "/marketdata/v1"
 _SYMBOLS_MAX: Final = 200
 _LOCATION: Final = re.compile(r"/accounts/(\w+)/orders/(\d+)/?$", re.ASCII)
-
-
-@contextmanager
-def understood() -> Iterator[None]:
-    """Turn an answer that makes no sense into the error of a failed query."""
-    try:
-        yield
-    except Unusable as error:
-        raise unavailable(Reason.BROKER_ANSWER_UNUSABLE, str(error)) from error
 
 
 class Api:
@@ -61,10 +51,8 @@ class Api:
             linked = {number: name for number, name in linked.items() if number == self._wanted}
         if len(linked) != 1:
             what = f"the login opens {len(linked)} accounts" if not self._wanted else "the login does not open it"
-            raise GatewayError(
-                Reason.CONNECTION_NOT_USABLE,
-                f"Schwab: a connection is for one account, and {what}; link that one only when logging in",
-                metadata={"broker": BROKER},
+            raise FAILURES.not_usable(
+                f"Schwab: a connection is for one account, and {what}; link that one only when logging in"
             )
         ((self._number, self._hash),) = linked.items()
 

@@ -11,10 +11,10 @@ from decimal import Decimal
 from typing import Final
 
 from brokergw.adapters.schwab import records
-from brokergw.adapters.schwab.api import Api, understood
+from brokergw.adapters.schwab.api import Api
 from brokergw.adapters.schwab.bodies import change_body, market_body, needs_positions, submit_body
 from brokergw.adapters.schwab.config import SchwabConfig
-from brokergw.adapters.schwab.errors import NOT_FOUND, NOT_OPEN, REJECTED_ORDER, judged, read_refusal
+from brokergw.adapters.schwab.errors import NOT_FOUND, NOT_OPEN, REJECTED_ORDER, judged, read_refusal, understood
 from brokergw.adapters.schwab.listing import Listing, held_by, is_open
 from brokergw.adapters.schwab.mapping import Reading, readings
 from brokergw.adapters.schwab.session import Session

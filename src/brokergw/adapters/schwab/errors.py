@@ -10,8 +10,12 @@ import re
 from typing import Final
 
 from brokergw.transport.answers import Refusal, Verdict, judge, rule
+from brokergw.transport.failures import Failures
 from brokergw.transport.http import Reply
 from brokergw.transport.rows import Row, Unusable, as_row, optional_text, read_json
+
+FAILURES: Final = Failures("schwab", "Schwab")
+understood, unavailable = FAILURES.understood, FAILURES.unavailable
 
 REJECTED_ORDER: Final = "an order"
 """What rows are about that judge an order that was numbered and then rejected."""

@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
-from brokergw.adapters.schwab.api import Api, understood
+from brokergw.adapters.schwab.api import Api
 from brokergw.adapters.schwab.config import SchwabConfig
+from brokergw.adapters.schwab.errors import understood
 from brokergw.adapters.schwab.generations import Generations, singles_in
 from brokergw.adapters.schwab.mapping import Reading, readings, submitted_ns
 from brokergw.adapters.schwab.payloads import id_text

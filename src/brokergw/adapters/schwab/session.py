@@ -7,17 +7,17 @@ whatever is done, and then a person must log in. Orders have a budget of their o
 from typing import Final
 
 from brokergw.adapters.schwab.config import SchwabConfig
-from brokergw.adapters.schwab.errors import CREDENTIALS, read_refusal
-from brokergw.model.errors import GatewayError, Reason, Throttled
+from brokergw.adapters.schwab.errors import CREDENTIALS, FAILURES, read_refusal, unavailable
+from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.outcome import Budget, NotSent, Unknown
-from brokergw.ports.broker import BrokerLink, BrokerUnavailable
+from brokergw.ports.broker import BrokerLink
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
-from brokergw.transport.answers import Refusal, Verdict
-from brokergw.transport.http import Http, NotSentError, Reply, UnknownError
-from brokergw.transport.throttle import Spent, Throttle, retry_after_s, tells_when
+from brokergw.transport import attempts
+from brokergw.transport.answers import Verdict
+from brokergw.transport.http import Http, NotSentError, Reply
+from brokergw.transport.throttle import Throttle, retry_after_s, tells_when
 
-BROKER: Final = "schwab"
 _RETRY_S: Final = 1.0
 _REQUESTS_OF_AN_ORDER: Final = 4
 """What an order asks beside itself: the account, the positions twice, and the order's row."""
@@ -29,9 +29,7 @@ class Session:
     def __init__(self, link: BrokerLink, config: SchwabConfig, http: Http, clock: Clock) -> None:
         static = "" if link.credentials is None else link.credentials.get("access_token", "")
         if link.tokens is None and not static:
-            raise GatewayError(
-                Reason.CONNECTION_NOT_USABLE, "a Schwab connection needs a login", metadata={"broker": BROKER}
-            )
+            raise FAILURES.not_usable("a Schwab connection needs a login")
         self._tokens = link.tokens
         self._static = static
         self._http = http
@@ -48,18 +46,12 @@ class Session:
     async def token(self) -> str:
         """Give the token of the moment; raises as `AccessTokens` does, or CONNECTION_NOT_USABLE once closed."""
         if not self._open:
-            raise GatewayError(Reason.CONNECTION_NOT_USABLE, "the connection is closed")
+            raise FAILURES.not_usable("the connection is closed")
         return self._static if self._tokens is None else await self._tokens.current()
 
     async def has_another(self, refused: str) -> bool:
         """Tell whether there is another token than one that was refused."""
-        if self._tokens is None:
-            return False
-        try:
-            return await self._tokens.after(refused) != refused
-        except GatewayError:
-            # What was refused tells the caller enough; the grant's own state tells the rest.
-            return False
+        return await attempts.other_token(self._tokens, refused) is not None
 
     async def close(self) -> None:
         """Send nothing any more, forget the tokens, and give up the shared pool; may be called again."""
@@ -76,18 +68,7 @@ class Session:
         self, method: str, path: str, content: bytes | None = None, permit: Permit | None = None
     ) -> Reply | NotSent | Unknown:
         """Make one attempt at something that changes the account; never repeats it."""
-        try:
-            token = await self._sendable()
-            self._orders.take(cancel=method == "DELETE")
-            reply = await self._http.send(method, self._base + path, _headers(token), content, permit)
-        except (NotSentError, Spent) as error:
-            return NotSent(str(error), error.retry_after_s if isinstance(error, Spent) else None)
-        except UnknownError as error:
-            return Unknown(str(error))
-        except GatewayError as error:
-            return NotSent(error.message)
-        await self._heed(reply, token, self._orders)
-        return reply
+        return await attempts.command(self._command(method, path, content, permit))
 
     async def query(self, path: str, *, data: bool = False) -> Reply:
         """Ask for something; gives the answer when its status is 200 or 404.
@@ -96,14 +77,9 @@ class Session:
         another one. Raises Throttled, BROKER_CREDENTIALS_REFUSED or BrokerUnavailable.
         """
         url = (self._data_base if data else self._base) + path
-        try:
-            reply, token = await self._ask(url)
-            if reply.status == 401 and await self.has_another(token):
-                reply, token = await self._ask(url)
-        except Spent as error:
-            raise Throttled(Reason.BROKER_RATE_LIMITED, BROKER, error.retry_after_s) from error
-        except (NotSentError, UnknownError) as error:
-            raise unavailable(Reason.BROKER_UNREACHABLE, str(error)) from error
+        reply, token = await attempts.query(lambda: self._ask(url), FAILURES)
+        if reply.status == 401 and await self.has_another(token):
+            reply, token = await attempts.query(lambda: self._ask(url), FAILURES)
         await self._heed(reply, "", self._queries)
         if reply.status in {200, 404}:
             return reply
@@ -113,14 +89,16 @@ class Session:
         """Tell how long Schwab wants to be left alone after a 429."""
         return retry_after_s(reply.headers, self._clock.now_ns(), default=_RETRY_S)
 
+    async def _command(self, method: str, path: str, content: bytes | None, permit: Permit | None) -> Reply:
+        token = await self._sendable()
+        self._orders.take(cancel=method == "DELETE")
+        reply = await self._http.send(method, self._base + path, _headers(token), content, permit)
+        await self._heed(reply, token, self._orders)
+        return reply
+
     async def _ask(self, url: str) -> tuple[Reply, str]:
         token = await self._sendable()
         self._queries.take()
-        try:
-            return await self._http.send("GET", url, _headers(token)), token
-        except UnknownError as error:
-            if not error.stale:
-                raise
         return await self._http.send("GET", url, _headers(token)), token
 
     async def _sendable(self) -> str:
@@ -138,9 +116,9 @@ class Session:
     def _failed(self, reply: Reply) -> GatewayError:
         refusal = read_refusal(reply, "GET")
         if reply.status == 429:
-            return Throttled(Reason.BROKER_RATE_LIMITED, BROKER, self.retry_after(reply))
+            return FAILURES.throttled(self.retry_after(reply))
         if refusal.reason == CREDENTIALS and refusal.verdict is Verdict.NOT_TAKEN:
-            return credentials_refused(refusal)
+            return FAILURES.credentials_refused("the access token", refusal)
         if reply.status >= 500:
             return unavailable(Reason.BROKER_UNREACHABLE, f"HTTP {reply.status}")
         return unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"HTTP {reply.status} {refusal.message}".rstrip())
@@ -148,17 +126,3 @@ class Session:
 
 def _headers(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-
-
-def unavailable(reason: Reason, why: str) -> BrokerUnavailable:
-    """Make the error of a query that failed; `why` holds no secret."""
-    return BrokerUnavailable(reason, f"Schwab: {why}", metadata={"broker": BROKER})
-
-
-def credentials_refused(refusal: Refusal) -> GatewayError:
-    """Make the error of a refused token."""
-    return GatewayError(
-        Reason.BROKER_CREDENTIALS_REFUSED,
-        "Schwab refused the access token",
-        metadata={"broker": BROKER, "broker_code": refusal.code, "broker_message": refusal.message},
-    )

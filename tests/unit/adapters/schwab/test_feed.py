@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from brokergw.adapters.schwab.config import SchwabConfig
+from brokergw.adapters.schwab.errors import unavailable
 from brokergw.adapters.schwab.feed import _Subscription, _Tick
 from brokergw.adapters.schwab.generations import Generations
-from brokergw.adapters.schwab.session import unavailable
 from brokergw.adapters.schwab.streamer import Streamer
 from brokergw.model.errors import Reason
 from brokergw.model.lifecycle import State

@@ -1,0 +1,60 @@
+"""What adapters say when a broker fails them: the errors of queries, in the broker's name.
+
+No word given to them may hold a secret.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from brokergw.model.account import Environment
+from brokergw.model.capability import Capabilities
+from brokergw.model.errors import GatewayError, Reason, Throttled
+from brokergw.ports.broker import BrokerUnavailable
+from brokergw.transport.answers import Refusal
+from brokergw.transport.rows import Unusable
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """One broker's errors; `broker` is its id, `name` what people call it."""
+
+    broker: str
+    name: str
+
+    def unavailable(self, reason: Reason, why: str) -> BrokerUnavailable:
+        """Make the error of a query that failed."""
+        return BrokerUnavailable(reason, f"{self.name}: {why}", metadata={"broker": self.broker})
+
+    def untold(self, calendar: str) -> BrokerUnavailable:
+        """Make the error of a question about a market's hours that this broker is never asked."""
+        return self.unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"the hours of {calendar} are not asked for here")
+
+    def throttled(self, retry_after_s: float) -> Throttled:
+        """Make the error of a budget that is spent, by our own count or by the broker's."""
+        return Throttled(Reason.BROKER_RATE_LIMITED, self.broker, retry_after_s)
+
+    def not_usable(self, why: str) -> GatewayError:
+        """Make the error of a connection that cannot be opened as it is set up."""
+        return GatewayError(Reason.CONNECTION_NOT_USABLE, why, metadata={"broker": self.broker})
+
+    def credentials_refused(self, what: str, refusal: Refusal) -> GatewayError:
+        """Make the error of credentials that the broker refused; `what` names them, as in "the API key"."""
+        return GatewayError(
+            Reason.BROKER_CREDENTIALS_REFUSED,
+            f"{self.name} refused {what}",
+            metadata={"broker": self.broker, "broker_code": refusal.code, "broker_message": refusal.message},
+        )
+
+    def check_environment(self, environment: Environment, capabilities: Capabilities) -> None:
+        """Raise CONNECTION_NOT_USABLE for an environment that the broker does not have."""
+        if environment not in capabilities.environments:
+            raise self.not_usable(f"{self.name} has no environment {environment}")
+
+    @contextmanager
+    def understood(self) -> Iterator[None]:
+        """Turn an answer that makes no sense, or lacks what it should name, into the error of a failed query."""
+        try:
+            yield
+        except (Unusable, KeyError) as error:
+            raise self.unavailable(Reason.BROKER_ANSWER_UNUSABLE, str(error)) from error
