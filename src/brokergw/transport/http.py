@@ -10,6 +10,10 @@ A request under a permit has a better proof. Its permit is spent in the very ste
 socket, after pool, DNS, TCP and TLS (aiohttp keeps the headers back until the body comes). So whatever went wrong, a
 permit that can still be withdrawn means that no byte has left; and one that has expired meanwhile keeps them here.
 
+A broker may be sick, and the others must not feel it. So a host has connections of its own, of which requests other
+than cancels leave some free; what one broker's large answers hold together is bounded, and they are read at a bounded
+pace; an answer that says itself that it is too large is not read at all.
+
 aiohttp's session is driven directly: httpx in front of it costs each request some 100 µs of processor time, and its
 client would add redirects, cookies and hooks that an order must not meet. What stands in for the network in tests is
 one of httpx's transports all the same.
@@ -17,13 +21,14 @@ one of httpx's transports all the same.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from ssl import SSLContext
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
@@ -31,12 +36,18 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
 
 from brokergw.ports.permit import Permit, PermitExpired, PermitSpent
+from brokergw.transport.intake import MIB, Intake
+from brokergw.transport.names import NAMES
 
 logger = logging.getLogger(__name__)
 
 _SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 _SECRET_WORDS: Final = ("key", "secret", "token", "sign", "passphrase")
 _ALWAYS: Final = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "brokergw"}
+_CANCEL_SHARE: Final = 0.1
+"""The part of a host's connections that only cancels take."""
+_ORDINARY_BYTES: Final = 64 * 1024
+"""An answer up to this size is held and read whatever the others do; what one has beyond it is counted."""
 
 
 class NotSentError(Exception):
@@ -95,7 +106,7 @@ def redacted(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 class Http:
-    """A pool of connections that sends each request at most once and follows no redirect.
+    """A pool of connections, so many to each host, that sends each request at most once and follows no redirect.
 
     Several connections to one broker may share it: each `retain` is matched by a `release`, and the last one closes
     the pool; the next request would open a new one. `transport` replaces the network in tests.
@@ -105,14 +116,17 @@ class Http:
         self,
         *,
         timeouts: Timeouts | None = None,
-        answer_bytes_max: int = 16 * 1024 * 1024,
+        answer_bytes_max: int = 16 * MIB,
         connections_max: int = 100,
         transport: httpx.AsyncBaseTransport | None = None,
+        intake: Intake | None = None,
     ) -> None:
         self._timeouts = timeouts or Timeouts()
         self._answer_bytes_max = answer_bytes_max
         self._connections_max = connections_max
         self._given = transport
+        self._intake = intake or Intake(bytes_per_s=16 * MIB)
+        self._rooms: dict[str, asyncio.Semaphore] = {}
         self._session: aiohttp.ClientSession | None = None
         self._users = 0
         # aiohttp counts waiting for the pool and connecting as one span, so that span gets both.
@@ -165,15 +179,37 @@ class Http:
     async def _attempt(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Reply:
         whole = {**_ALWAYS, **headers}
         exchange = self._over_network if self._given is None else self._over_given
-        try:
-            async with asyncio.timeout(self._timeouts.total):
-                reply = await exchange(method, url, whole, content)
-        except TimeoutError:
-            raise UnknownError(f"no complete answer within {self._timeouts.total:g} s") from None
+        async with self._room(method, url):
+            try:
+                async with asyncio.timeout(self._timeouts.total):
+                    reply = await exchange(method, url, whole, content)
+            except TimeoutError:
+                raise UnknownError(f"no complete answer within {self._timeouts.total:g} s") from None
         if logger.isEnabledFor(logging.DEBUG):
             where = httpx.URL(url)
             logger.debug("%s %s%s -> %d %s", method, where.host, where.path, reply.status, redacted(whole))
         return reply
+
+    @asynccontextmanager
+    async def _room(self, method: str, url: str) -> AsyncIterator[None]:
+        """Wait for one of the host's connections, of which a cancel finds one sooner; raises NotSentError."""
+        if method == "DELETE":
+            yield
+            return
+        host = urlsplit(url).netloc
+        room = self._rooms.get(host)
+        if room is None:
+            most = self._connections_max - int(self._connections_max * _CANCEL_SHARE)
+            room = self._rooms[host] = asyncio.Semaphore(most)
+        try:
+            async with asyncio.timeout(self._timeouts.pool):
+                await room.acquire()
+        except TimeoutError:
+            raise NotSentError(f"no connection was free for {self._timeouts.pool:g} s") from None
+        try:
+            yield
+        finally:
+            room.release()
 
     async def _over_network(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> Reply:
         if self._session is None:
@@ -184,6 +220,7 @@ class Http:
                 timeout=self._bounds,
             )  # fmt: skip
         try:
+            self._require_fitting(response.content_length or 0)
             body = await self._body(response.content.iter_any())
         except BaseException:
             # Also keeps what is left of the answer from being taken for the next one.
@@ -206,22 +243,35 @@ class Http:
 
     async def _body(self, arriving: AsyncIterable[bytes]) -> bytes:
         parts: list[bytes] = []
-        size = 0
+        size = held = pieces = 0
         try:
             async for part in arriving:
                 parts.append(part)
                 size += len(part)
-                if size > self._answer_bytes_max:
-                    raise UnknownError(f"the answer exceeds {self._answer_bytes_max} bytes")
+                self._require_fitting(size)
+                if size <= _ORDINARY_BYTES:
+                    continue
+                if not self._intake.hold(len(part)):
+                    raise UnknownError("the answers under way are too large together")
+                held += len(part)
+                pieces += 1
+                if (pause_s := self._intake.pause_s(asyncio.get_running_loop().time(), len(part), pieces=0)) > 0:
+                    await asyncio.sleep(pause_s)
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             if isinstance(error, TimeoutError):
                 raise
             raise UnknownError(f"the answer broke off: {_words(error)}") from error
+        finally:
+            self._intake.release(held, pieces)
         return b"".join(parts) if len(parts) != 1 else parts[0]
+
+    def _require_fitting(self, size: int) -> None:
+        if size > self._answer_bytes_max:
+            raise UnknownError(f"the answer exceeds {self._answer_bytes_max} bytes")
 
     def _open_session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._connections_max, ssl=_tls()),
+            connector=aiohttp.TCPConnector(limit=0, limit_per_host=self._connections_max, ssl=_tls(), resolver=NAMES),
             cookie_jar=aiohttp.DummyCookieJar(),
             middlewares=(_tell_phases,),
             request_class=_PermittedRequest,

@@ -5,6 +5,10 @@ for `mute_s`, or when the reader falls `backlog_max` frames behind. The pause be
 `backoff_first_s` to `backoff_max_s`, with jitter, and starts over only after a link that lasted `stable_s`, so that a
 server which accepts and hangs up is not hammered. `beat` gives what is said in place of a ping, for a server whose
 protocol has heartbeats of its own.
+
+A server may also be sick. A redirect is not followed, since the greeting holds the keys. One that floods is read at the
+pace of the policy's `Intake`, which all links under that policy share. One that does not read what it is told loses the
+link after `send_s`.
 """
 
 import asyncio
@@ -12,6 +16,7 @@ import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import aiohttp
@@ -19,12 +24,16 @@ import aiohttp
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit, PermitExpired, PermitSpent
 from brokergw.transport.http import NotSentError, UnknownError
+from brokergw.transport.intake import Intake
+from brokergw.transport.names import NAMES
 
 _Result = TypeVar("_Result")
 
 _CLOSE_WAIT_S: Final = 1.0
 _FRAME_BYTES_MAX: Final = 4 * 1024 * 1024
 _FAILURES: Final = (aiohttp.ClientError, OSError, ValueError, TypeError)
+_TURN: Final = 32
+"""After so many frames in one go everybody else has a turn."""
 
 
 class LinkError(Exception):
@@ -36,12 +45,14 @@ class LinkPolicy:
     """How a link is watched and renewed; seconds."""
 
     open_s: float = 10.0
+    send_s: float = 5.0
     heartbeat_s: float = 10.0
     mute_s: float = 30.0
     backoff_first_s: float = 1.0
     backoff_max_s: float = 60.0
     stable_s: float = 60.0
     backlog_max: int = 10_000
+    intake: Intake = field(default_factory=Intake, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,26 +95,73 @@ class _Socket:
 
     raw: aiohttp.ClientWebSocketResponse
     clock: Clock
+    policy: LinkPolicy
     heard_at: float = 0.0
     backlog: "asyncio.Queue[Frame | LinkError]" = field(default_factory=asyncio.Queue)
+    held_bytes: int = 0
+    held_frames: int = 0
 
     async def send(self, text: str) -> None:
-        await self.raw.send_str(text)
+        async with self._in_time():
+            await self.raw.send_str(text)
+
+    async def ping(self) -> None:
+        async with self._in_time():
+            await self.raw.ping()
 
     async def receive(self) -> str | bytes:
         while True:
             message = await self.raw.receive()
             self.heard_at = self.clock.monotonic()
+            size = len(message.data) if isinstance(message.data, str | bytes | bytearray) else 0
+            if (pause_s := self.policy.intake.pause_s(self.heard_at, size)) > 0:
+                await self.clock.sleep(pause_s)
             match message.type:
                 case aiohttp.WSMsgType.TEXT | aiohttp.WSMsgType.BINARY:
                     data: str | bytes = message.data
                     return data
                 case aiohttp.WSMsgType.PING:
-                    await self.raw.pong(message.data)
+                    async with self._in_time():
+                        await self.raw.pong(message.data)
                 case aiohttp.WSMsgType.PONG:
                     continue
                 case _:
                     raise LinkError(f"closed by the other side (code {self.raw.close_code})")
+
+    def keep(self, frame: Frame) -> None:
+        """Put a frame where the reader finds it; raises LinkError where too much waits already."""
+        size = len(frame.data)
+        if self.backlog.qsize() >= self.policy.backlog_max or not self.policy.intake.hold(size):
+            raise LinkError("the reader fell behind")
+        self.held_bytes += size
+        self.held_frames += 1
+        self.backlog.put_nowait(frame)
+
+    async def next(self) -> Frame:
+        """Wait for the next frame; raises LinkError once the link is lost."""
+        item = await self.backlog.get()
+        if isinstance(item, LinkError):
+            raise item
+        size = len(item.data)
+        self.held_bytes -= size
+        self.held_frames -= 1
+        self.policy.intake.release(size)
+        return item
+
+    def forget(self) -> None:
+        """Give back what is kept for a reader who will not come."""
+        self.policy.intake.release(self.held_bytes, self.held_frames)
+        self.held_bytes = self.held_frames = 0
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        """Wait no longer than `send_s` for the other side to read; raises TimeoutError, and the link is lost."""
+        try:
+            async with asyncio.timeout(self.policy.send_s):
+                yield
+        except TimeoutError:
+            self.backlog.put_nowait(LinkError(f"the other side has not read for {self.policy.send_s:g} s"))
+            raise
 
 
 class SupervisedLink:
@@ -167,11 +225,10 @@ class SupervisedLink:
                     if self._closing.is_set():
                         break
                     yield LinkOpened()
-                    while True:
-                        item = await socket.backlog.get()
-                        if isinstance(item, LinkError):
-                            raise item
-                        yield item
+                    for number in count(1):
+                        yield await socket.next()
+                        if number % _TURN == 0:
+                            await asyncio.sleep(0)
             except LinkError as error:
                 why = str(error)
             self._socket = None
@@ -193,9 +250,13 @@ class SupervisedLink:
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[_Socket]:
-        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=NAMES),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            middlewares=(_follow_nowhere,),
+        ) as session:
             raw = await within(self._clock, self._policy.open_s, self._connect(session))
-            socket = _Socket(raw, self._clock, self._clock.monotonic())
+            socket = _Socket(raw, self._clock, self._policy, self._clock.monotonic())
             tasks: list[asyncio.Task[None]] = []
             try:
                 await within(self._clock, self._policy.open_s, self._handshake(socket))
@@ -205,8 +266,10 @@ class SupervisedLink:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                socket.forget()
                 with suppress(*_FAILURES):
-                    await raw.close()
+                    async with asyncio.timeout(self._policy.send_s):
+                        await raw.close()
 
     async def _connect(self, session: aiohttp.ClientSession) -> aiohttp.ClientWebSocketResponse:
         url = self._url if isinstance(self._url, str) else await self._url()
@@ -232,10 +295,7 @@ class SupervisedLink:
     async def _read(self, socket: _Socket) -> None:
         """Move frames off the wire, so that a slow reader does not look like a mute link."""
         while True:
-            frame = Frame(await socket.receive())
-            if socket.backlog.qsize() >= self._policy.backlog_max:
-                raise LinkError("the reader fell behind")
-            socket.backlog.put_nowait(frame)
+            socket.keep(Frame(await socket.receive()))
 
     async def _beat(self, socket: _Socket) -> None:
         """Ping, or say what the other side wants to hear instead, and give the link up when nothing answers."""
@@ -244,10 +304,19 @@ class SupervisedLink:
             if self._clock.monotonic() - socket.heard_at >= self._policy.mute_s:
                 raise LinkError(f"mute for {self._policy.mute_s:g} s")
             if self._beats is None:
-                await socket.raw.ping()
+                await socket.ping()
                 continue
             for text in self._beats():
                 await socket.send(text)
+
+
+async def _follow_nowhere(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Take a redirect for a refusal: where it leads, the greeting would hand over the keys."""
+    response = await handler(request)
+    if 300 <= response.status < 400:
+        response.close()
+        raise LinkError(f"the handshake was answered with HTTP {response.status}")
+    return response
 
 
 def _spend(permit: Permit) -> None:

@@ -19,12 +19,15 @@ from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport.http import NotSentError, UnknownError
+from brokergw.transport.intake import MIB
 from brokergw.transport.websocket import Frame, LinkError, LinkLost, LinkOpened, LinkPolicy, SupervisedLink, Wire
 
 _Message = TypeVar("_Message")
 _Message_co = TypeVar("_Message_co", covariant=True)
 
 _PREFIX: Final = "gw-"
+_TOLD_BYTES_MAX: Final = 4 * MIB
+"""How much may wait for one listener, counted in bytes as they came; decoded it is some ten times as much."""
 
 
 class Dialogue(Protocol[_Message]):
@@ -121,7 +124,7 @@ class CallLink(Generic[_Message]):
             elif self._closed:
                 yield LinkLost("closed by us")
                 return
-            while (event := await listener.queue.get()) is not None:
+            while (event := await listener.next()) is not None:
                 yield event
         finally:
             self._listeners.discard(listener)
@@ -138,7 +141,7 @@ class CallLink(Generic[_Message]):
             await asyncio.gather(self._task, return_exceptions=True)
         self._lost("closed by us")
         for listener in self._listeners:
-            listener.queue.put_nowait(None)
+            listener.end()
 
     def _begin(self) -> None:
         if self._task is None and not self._closed:
@@ -183,11 +186,11 @@ class CallLink(Generic[_Message]):
         waiter = self._waiting.get(correlation)
         if waiter is not None and not waiter.done():
             waiter.set_result(message)
-        self._tell(Told(message))
+        self._tell(Told(message), len(data))
 
-    def _tell(self, event: CallEvent[_Message]) -> None:
+    def _tell(self, event: CallEvent[_Message], size: int = 0) -> None:
         for listener in self._listeners:
-            listener.put(event)
+            listener.put(event, size)
 
     async def _answered(self, waiter: "asyncio.Future[_Message]") -> _Message:
         alarm = asyncio.ensure_future(self._clock.sleep(self._answer_s))
@@ -205,18 +208,31 @@ class _Listener(Generic[_Message]):
     """What waits to be told to one listener; who falls behind is told of a loss, and begins again."""
 
     def __init__(self, most: int) -> None:
-        self.queue: asyncio.Queue[CallEvent[_Message] | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[CallEvent[_Message] | None, int]] = asyncio.Queue()
         self._most = most
+        self._bytes = 0
 
-    def put(self, event: CallEvent[_Message]) -> None:
-        """Queue an event."""
-        if self.queue.qsize() < self._most:
-            self.queue.put_nowait(event)
+    async def next(self) -> CallEvent[_Message] | None:
+        """Wait for an event; None is the end."""
+        event, size = await self._queue.get()
+        self._bytes -= size
+        return event
+
+    def put(self, event: CallEvent[_Message], size: int = 0) -> None:
+        """Queue an event that came in so many bytes; one that finds nothing before it may have any size."""
+        if self._queue.empty() or (self._queue.qsize() < self._most and self._bytes + size <= _TOLD_BYTES_MAX):
+            self._bytes += size
+            self._queue.put_nowait((event, size))
             return
-        while not self.queue.empty():
-            self.queue.get_nowait()
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self._bytes = 0
         for each in (LinkLost("the reader fell behind"), LinkOpened()):
-            self.queue.put_nowait(each)
+            self._queue.put_nowait((each, 0))
+
+    def end(self) -> None:
+        """Queue the end."""
+        self._queue.put_nowait((None, 0))
 
 
 async def ask_on(

@@ -10,8 +10,9 @@ import pytest
 from aiohttp import web
 
 from brokergw.transport.http import NotSentError, UnknownError
+from brokergw.transport.intake import MIB
 from brokergw.transport.websocket import LinkError, LinkLost, LinkOpened, LinkPolicy, Wire
-from brokergw.transport.ws_calls import CallLink, Told, ask_on
+from brokergw.transport.ws_calls import CallLink, Told, _Listener, ask_on
 from tests.fixtures.hasty import HastyClock
 from tests.fixtures.permits import expired_permit, permit
 from tests.unit.transport.test_websocket import Talk, idle, leave, speaking
@@ -269,6 +270,19 @@ async def test_who_falls_behind_is_told_of_a_loss_and_begins_again() -> None:
                 await asyncio.sleep(0.01)
         assert await anext(events) == LinkLost("the reader fell behind")
         assert await anext(events) == LinkOpened()
+
+
+@pytest.mark.parametrize(("more", "lost"), [(MIB - 1, False), (MIB, False), (MIB + 1, True)])
+async def test_what_waits_for_a_listener_is_bounded_in_bytes_too(more: int, *, lost: bool) -> None:
+    """Few large messages count as many small ones do; one alone may have any size."""
+    listener = _Listener[str](10)
+    listener.put(Told("large"), 3 * MIB)
+    listener.put(Told("more"), more)
+    heard = [await listener.next(), await listener.next()]
+    expected: list[Any] = [LinkLost("the reader fell behind"), LinkOpened()] if lost else [Told("large"), Told("more")]
+    assert heard == expected
+    listener.put(Told("alone"), 5 * MIB)
+    assert await listener.next() == Told("alone")
 
 
 async def test_closing_ends_listeners_and_requests() -> None:

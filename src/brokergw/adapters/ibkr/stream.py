@@ -25,7 +25,8 @@ from brokergw.transport.websocket import Frame, LinkError, LinkEvent, LinkLost, 
 
 logger = logging.getLogger(__name__)
 
-_WAITING_MAX: Final = 1000
+_WAITING_MAX: Final = 4
+"""Little waits here: what the link keeps it counts in bytes, over all links."""
 _NS: Final = 1_000_000_000
 _FATAL: Final = frozenset({Reason.BROKER_CREDENTIALS_REFUSED, Reason.BROKER_SESSION_DOWN, Reason.CONNECTION_NOT_USABLE})
 
@@ -250,9 +251,10 @@ async def _pump(link: SupervisedLink, waiting: "asyncio.Queue[_Item]") -> None:
         async with aclosing(link.listen()) as happenings:
             async for happening in happenings:
                 await waiting.put(happening)
-    finally:
-        if not waiting.full():
-            waiting.put_nowait(None)
+    except Exception:
+        await waiting.put(None)
+        raise
+    await waiting.put(None)
 
 
 def _frame(data: str | bytes) -> Row:

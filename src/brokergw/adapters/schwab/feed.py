@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 _NS: Final = 1_000_000_000
 _FAILURES_MAX: Final = 3
+_WAITING_MAX: Final = 1000
+"""However often it rings while the records are read: what waits leads to another look."""
 
 
 class _Tick:
@@ -56,7 +58,7 @@ class OrderFeed:
         link = SupervisedLink(
             self._streamer.locate, clock=self._clock, greet=self._streamer.greet, policy=self._config.link
         )
-        subscription = _Subscription(link, self._listing, self._streamer, self._clock, self._config, since_ns)
+        subscription = _Subscription(link, self._listing, self._clock, self._config, since_ns)
         happenings: asyncio.Queue[LinkEvent | _Tick | None] = asyncio.Queue()
         tasks = [asyncio.create_task(self._listen(link, happenings)), asyncio.create_task(self._tick(happenings))]
         self._links.add(link)
@@ -64,7 +66,7 @@ class OrderFeed:
             while (happening := await happenings.get()) is not None:
                 rung: list[LinkEvent | _Tick | None] = [happening]
                 # A trade rings several times, and one look answers them all.
-                while not happenings.empty() and isinstance(rung[-1], Frame | _Tick):
+                while not happenings.empty() and isinstance(rung[-1], _Tick):
                     rung.append(happenings.get_nowait())
                 ended = rung[-1] is None
                 for event in await subscription.on([each for each in rung if each is not None]):
@@ -82,7 +84,11 @@ class OrderFeed:
         try:
             async with aclosing(link.listen()) as heard:
                 async for each in heard:
-                    happenings.put_nowait(each)
+                    if not isinstance(each, Frame):
+                        happenings.put_nowait(each)
+                        continue
+                    if _rings(each, self._streamer, link) and happenings.qsize() < _WAITING_MAX:
+                        happenings.put_nowait(_Tick())
         finally:
             happenings.put_nowait(None)
 
@@ -93,6 +99,14 @@ class OrderFeed:
                 happenings.put_nowait(_Tick())
 
 
+def _rings(frame: Frame, streamer: Streamer, link: SupervisedLink) -> bool:
+    """Read a frame as soon as it is there, since what waits takes room; one that ends the stream drops the link."""
+    heard = streamer.read(frame.data)
+    if heard.ended:
+        link.drop(heard.ended)
+    return heard.activity
+
+
 class _Subscription:
     """One listener's view of the feed; `_whole_ns` is the time until which it has been told everything."""
 
@@ -100,14 +114,12 @@ class _Subscription:
         self,
         link: SupervisedLink,
         listing: Listing,
-        streamer: Streamer,
         clock: Clock,
         config: SchwabConfig,
         since_ns: int,
     ) -> None:
         self._link = link
         self._listing = listing
-        self._streamer = streamer
         self._clock = clock
         self._overlap_ns = config.overlap_s * _NS
         self._whole_ns = since_ns
@@ -127,11 +139,6 @@ class _Subscription:
                     events += await self._opened()
                 case LinkLost(why):
                     events += self._lost(why)
-                case Frame(data):
-                    heard = self._streamer.read(data)
-                    if heard.ended:
-                        self._link.drop(heard.ended)
-                    look = look or heard.activity
                 case _:
                     look = True
         return [*events, *(await self._looked() if look else [])]

@@ -9,7 +9,7 @@ import pytest
 
 from brokergw.adapters.schwab.config import SchwabConfig
 from brokergw.adapters.schwab.errors import unavailable
-from brokergw.adapters.schwab.feed import _Subscription, _Tick
+from brokergw.adapters.schwab.feed import _rings, _Subscription, _Tick
 from brokergw.adapters.schwab.generations import Generations
 from brokergw.adapters.schwab.streamer import Streamer
 from brokergw.model.errors import Reason
@@ -48,8 +48,12 @@ class Records:
 
 def listening(records: Records, since_ns: int = 0) -> _Subscription:
     """Listen to a stream over records that a test writes."""
-    streamer = Streamer(records, records)  # type: ignore[arg-type]
-    return _Subscription(records, records, streamer, StillClock(), SchwabConfig(), since_ns)  # type: ignore[arg-type]
+    return _Subscription(records, records, StillClock(), SchwabConfig(), since_ns)  # type: ignore[arg-type]
+
+
+def rings(records: Records, frame: Frame) -> bool:
+    """Let the streamer hear a frame."""
+    return _rings(frame, Streamer(records, records), records)  # type: ignore[arg-type]
 
 
 def told(events: list[Any]) -> list[tuple[State, Decimal, Decimal | None]]:
@@ -70,7 +74,7 @@ async def test_what_is_missed_is_told_before_the_feed_is_up() -> None:
     ]
     assert isinstance(events[-1], FeedUp)
     assert all(event.replayed for event in events if isinstance(event, OrderReport))
-    assert await feed.on([RING]) == []
+    assert await feed.on([_Tick()]) == []
 
 
 async def test_several_rings_are_one_look() -> None:
@@ -79,7 +83,7 @@ async def test_several_rings_are_one_look() -> None:
     feed = listening(records)
     await feed.on([LinkOpened()])
     records.rows = [row("order_working")]
-    assert told(await feed.on([RING, RING, _Tick(), RING])) == [(State.WORKING, D(0), None)]
+    assert told(await feed.on([_Tick(), _Tick()])) == [(State.WORKING, D(0), None)]
     assert records.looks == 2
 
 
@@ -149,10 +153,17 @@ async def test_while_the_stream_is_away_the_records_are_read_all_the_same() -> N
     assert report.replayed
 
 
-async def test_the_streamers_own_end_drops_the_link() -> None:
+def test_the_streamers_own_end_drops_the_link() -> None:
     """Another connection of the user takes the place of this one: the link is given up and tried again."""
     records = Records()
-    feed = listening(records)
-    await feed.on([LinkOpened()])
-    await feed.on([Frame(json.dumps({"response": [{"content": {"code": 12}}]}))])
+    assert not rings(records, Frame(json.dumps({"response": [{"content": {"code": 12}}]})))
     assert "code 12" in records.dropped[0]
+
+
+def test_a_ring_is_one_about_the_account_or_one_that_nobody_understands() -> None:
+    """What happens in the account rings, and so does what makes no sense; a heartbeat does not."""
+    records = Records()
+    assert rings(records, RING)
+    assert rings(records, Frame("{"))
+    assert not rings(records, Frame(json.dumps({"notify": [{"heartbeat": "1"}]})))
+    assert records.dropped == []

@@ -1,0 +1,46 @@
+"""How much one broker may make this process read and keep, so that a sick one takes nothing from the others.
+
+All brokers share one event loop and one memory. What a healthy broker says fits in easily; one that floods is read
+more slowly, which TCP tells it, and what it has said and nobody has dealt with yet is bounded over all its links.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+MIB: Final = 1024 * 1024
+_OVERHEAD: Final = 256
+"""What a kept piece costs beside its bytes, roughly: objects around an empty frame are not free."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Intake:
+    """What is read from one broker, and what of it is kept.
+
+    Rates are per second of the clock that `pause_s` is given; `burst_s` is how many seconds' worth may come at once.
+    """
+
+    pieces_per_s: float = 2_000.0
+    bytes_per_s: float = 4.0 * MIB
+    burst_s: float = 2.0
+    held_bytes_max: int = 32 * MIB
+    held_bytes: int = 0
+    _debt_s: float = 0.0
+    _at: float = 0.0
+
+    def pause_s(self, now: float, size: int, pieces: int = 1) -> float:
+        """Count what was read just now, and tell for how long to read no more."""
+        self._debt_s = max(0.0, self._debt_s - max(0.0, now - self._at))
+        self._at = now
+        self._debt_s += max(pieces / self.pieces_per_s, size / self.bytes_per_s)
+        return max(0.0, self._debt_s - self.burst_s)
+
+    def hold(self, size: int) -> bool:
+        """Keep a piece until it is released, if there is room for it."""
+        if self.held_bytes + size + _OVERHEAD > self.held_bytes_max:
+            return False
+        self.held_bytes += size + _OVERHEAD
+        return True
+
+    def release(self, size: int, pieces: int = 1) -> None:
+        """Give the room of pieces back that were held, of so many bytes together."""
+        self.held_bytes -= size + pieces * _OVERHEAD
