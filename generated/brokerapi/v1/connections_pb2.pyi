@@ -381,7 +381,7 @@ class Connection(_message.Message):
     health: Global___ConnectionHealth.ValueType
     """How it fares."""
     health_detail: _builtins.str
-    """Why, in words, when it is not healthy."""
+    """Why, in words, when it is not healthy; after a colon what to do about it, in the same words at every broker."""
     has_key: _builtins.bool
     """Credentials are stored."""
     key_last_four: _builtins.str

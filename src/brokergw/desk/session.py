@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import structlog
 
+from brokergw.desk.ailment import Ailment, Ailments, Source, ailment_of, lost_stream
 from brokergw.desk.breaker import Contact
 from brokergw.desk.fresh import FreshFetch
 from brokergw.desk.prices import Prices
@@ -17,6 +18,7 @@ from brokergw.model.capability import Capabilities
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.instrument import Instrument
 from brokergw.model.oauth import EndAhead
+from brokergw.model.remedy import Remedy
 from brokergw.ports.broker import BrokerAdapter
 from brokergw.ports.clock import Clock
 from brokergw.ports.leases import FeedStatus, Lease, LeaseGone
@@ -34,7 +36,8 @@ class Session:
 
     `last_sync_ns` is when the broker was last asked for what the record must agree with, `next_sync_ns` when it is
     to be asked next. `end_ahead` is the end of its authorization that its user should know of. While its stored
-    credentials do not open, `open_again_at` is when they are tried again.
+    credentials do not open, `open_again_at` is when they are tried again. `on_refused` is called when it comes to need
+    a person and this process does its background work.
     """
 
     connection: Connection
@@ -50,6 +53,8 @@ class Session:
     end_ahead: EndAhead | None = None
     lease: Lease | None = None
     on_news: Callable[[], None] = lambda: None
+    on_refused: Callable[["Session"], None] = lambda _: None
+    ailments: Ailments = field(default_factory=Ailments)
     ready: Readiness = field(init=False)
     state: FreshFetch[BrokerState] = field(init=False)
     prices: Prices = field(init=False)
@@ -94,7 +99,8 @@ class Session:
         )
 
     def show(self, status: FeedStatus) -> None:
-        """Show how the feed fares that another process runs."""
+        """Show how the feed fares that another process runs; that one knows best."""
+        self.ailments.clear()
         self.health, self.detail, self.stream_up = status.health, status.detail, status.stream_up
         self.last_message_ns = status.last_message_ns or self.last_message_ns
         self.last_sync_ns = status.last_sync_ns or self.last_sync_ns
@@ -108,6 +114,7 @@ class Session:
         before, self.adapter = self.adapter, adapter
         self.connection = connection
         self.prices = Prices(adapter.get_quotes, self.clock)
+        self.ailments.clear()
         self.health, self.detail, self.open_again_at = ConnectionHealth.CONNECTING, "", None
         self.let_go()
         return before
@@ -129,18 +136,58 @@ class Session:
         if self.health is ConnectionHealth.ERROR:
             raise GatewayError(Reason.CONNECTION_NOT_USABLE, f"the connection cannot be used: {self.detail}")
         if self.health is ConnectionHealth.REAUTHORIZATION_REQUIRED:
-            raise GatewayError(Reason.CONNECTION_NOT_USABLE, "the broker refuses the connection's credentials")
+            raise GatewayError(Reason.CONNECTION_NOT_USABLE, f"the connection waits for its user: {self.detail}")
 
-    def refused(self) -> None:
-        """Take note that the broker refuses the credentials."""
-        if not self.connection.revoked:
-            self.health = ConnectionHealth.REAUTHORIZATION_REQUIRED
-            self.detail = "the broker refuses the credentials"
+    def failed(self, error: GatewayError) -> None:
+        """Take note of a question that the broker refused, or did not answer."""
+        self._note(Source.QUESTION, ailment_of(error, self.clock.now_ns(), self.ailments[Source.QUESTION]))
+
+    def answered(self) -> None:
+        """Take note of a question that the broker answered."""
+        self._note(Source.QUESTION, None)
+
+    def grant_ended(self, why: str) -> None:
+        """Take note that the connection's authorization has ended."""
+        self._note(Source.GRANT, Ailment(why, Remedy.AUTHORIZE_AGAIN))
+
+    def stream_lost(self, why: str, cause: GatewayError | None = None) -> None:
+        """Take note that the stream of orders is lost, and of the broker's own word on why, where it gave one.
+
+        A refusal stands until there is a stream again, whatever becomes of each try meanwhile.
+        """
+        before = self.ailments[Source.STREAM]
+        told = None if cause is None else ailment_of(cause, self.clock.now_ns(), before)
+        if told is None and before is not None and before.needs_a_person:
+            return
+        self._note(Source.STREAM, told or lost_stream(why))
+
+    def stream_back(self) -> None:
+        """Take note that the stream of orders is whole: the broker has answered for that, too."""
+        self.stream_up = True
+        self.ailments.put(Source.QUESTION, None)
+        self._note(Source.STREAM, None, anyhow=True)
 
     def accepted(self) -> None:
         """Take note that the broker takes the credentials again, after it had refused them."""
-        if self.health is ConnectionHealth.REAUTHORIZATION_REQUIRED:
-            self.health, self.detail = ConnectionHealth.CONNECTING, ""
+        for source in Source:
+            ailment = self.ailments[source]
+            if ailment is not None and ailment.needs_a_person:
+                self._note(source, None)
+
+    def _note(self, source: Source, ailment: Ailment | None, *, anyhow: bool = False) -> None:
+        """Note what is wrong, and show the connection's health by all that is."""
+        fixed = self.connection.revoked or self.health is ConnectionHealth.ERROR
+        if fixed or not (self.ailments.put(source, ailment) or anyhow):
+            return
+        before, shown = self.health, self.ailments.shown
+        if shown is not None:
+            self.health, self.detail = shown.health, shown.words
+        else:
+            self.health = ConnectionHealth.HEALTHY if self.stream_up else ConnectionHealth.CONNECTING
+            self.detail = ""
+        asks = self.health is ConnectionHealth.REAUTHORIZATION_REQUIRED and before is not self.health
+        if asks and source is not Source.GRANT and self.lease is not None:
+            self.on_refused(self)
 
     @property
     def guard(self) -> Lease:
@@ -163,6 +210,7 @@ class Session:
     def take(self, lease: Lease) -> None:
         """Become the process that does the connection's background work; how its feed fares is to be seen."""
         self.lease, self.stream_up = lease, False
+        self.ailments.clear()
         self.health, self.detail = ConnectionHealth.CONNECTING, ""
         self.ready.taken()
 
@@ -218,8 +266,10 @@ class Session:
         except GatewayError as error:
             if error.reason in _FAILURES:
                 self.ready.breaker.failed(Contact.QUESTION)
+            self.failed(error)
             raise
         self.ready.breaker.succeeded(Contact.QUESTION)
+        self.answered()
         return state
 
     async def _ask_state(self) -> BrokerState:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeAlias
 
+from brokergw.model.errors import GatewayError
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Fee, FillKind, Liquidity
 from brokergw.model.quick import quick
@@ -140,9 +141,13 @@ class FeedUp:
 
 @dataclass(frozen=True, slots=True)
 class FeedDown:
-    """The broker's stream is lost; events may be missing until the next FeedUp."""
+    """The broker's stream is lost; events may be missing until the next FeedUp.
+
+    `cause` is what the broker said of the connection itself, where it said anything.
+    """
 
     why: str
+    cause: GatewayError | None = None
 
 
 BrokerEvent: TypeAlias = OrderReport | FeedUp | FeedDown

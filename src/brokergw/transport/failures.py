@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from brokergw.model.account import Environment
 from brokergw.model.capability import Capabilities
 from brokergw.model.errors import GatewayError, Reason, Throttled
+from brokergw.model.remedy import KEY, Remedy, in_words
 from brokergw.ports.broker import BrokerUnavailable
 from brokergw.transport.answers import Refusal
 from brokergw.transport.rows import Unusable
@@ -26,6 +27,11 @@ class Failures:
         """Make the error of a query that failed."""
         return BrokerUnavailable(reason, f"{self.name}: {why}", metadata={"broker": self.broker})
 
+    def person_needed(self, reason: Reason, why: str, remedy: Remedy) -> BrokerUnavailable:
+        """Make the error of a query that fails until a person has done something, which it says."""
+        metadata = {"broker": self.broker, KEY: remedy}
+        return BrokerUnavailable(reason, in_words(f"{self.name}: {why}", remedy), metadata=metadata)
+
     def untold(self, calendar: str) -> BrokerUnavailable:
         """Make the error of a question about a market's hours that this broker is never asked."""
         return self.unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"the hours of {calendar} are not asked for here")
@@ -38,12 +44,17 @@ class Failures:
         """Make the error of a connection that cannot be opened as it is set up."""
         return GatewayError(Reason.CONNECTION_NOT_USABLE, why, metadata={"broker": self.broker})
 
-    def credentials_refused(self, what: str, refusal: Refusal) -> GatewayError:
+    def credentials_refused(self, what: str, refusal: Refusal, remedy: Remedy) -> GatewayError:
         """Make the error of credentials that the broker refused; `what` names them, as in "the API key"."""
         return GatewayError(
             Reason.BROKER_CREDENTIALS_REFUSED,
             f"{self.name} refused {what}",
-            metadata={"broker": self.broker, "broker_code": refusal.code, "broker_message": refusal.message},
+            metadata={
+                "broker": self.broker,
+                "broker_code": refusal.code,
+                "broker_message": refusal.message,
+                KEY: remedy,
+            },
         )
 
     def check_environment(self, environment: Environment, capabilities: Capabilities) -> None:

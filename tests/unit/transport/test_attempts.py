@@ -6,6 +6,7 @@ from brokergw.adapters.schwab.capabilities import SCHWAB
 from brokergw.model.account import Environment
 from brokergw.model.errors import GatewayError, Reason, Throttled
 from brokergw.model.outcome import NotSent, Unknown
+from brokergw.model.remedy import Remedy
 from brokergw.ports.broker import BrokerUnavailable
 from brokergw.transport.answers import Refusal, Verdict
 from brokergw.transport.attempts import command, other_token, query
@@ -121,10 +122,19 @@ def test_an_answer_without_sense_is_a_failed_query(unusable: Exception) -> None:
 
 
 def test_refused_credentials_carry_the_brokers_words() -> None:
-    """Code and words of the refusal travel as metadata, so that no client has to parse text."""
-    error = FAILURES.credentials_refused("the API key", Refusal(Verdict.REFUSED, "WHY", "7", "no"))
+    """Code, words and what helps travel as metadata, so that no client has to parse text."""
+    refusal = Refusal(Verdict.REFUSED, "WHY", "7", "no")
+    error = FAILURES.credentials_refused("the API key", refusal, Remedy.NEW_CREDENTIALS)
     assert (error.reason, error.message) == (Reason.BROKER_CREDENTIALS_REFUSED, "Acme refused the API key")
-    assert error.metadata == {"broker": "acme", "broker_code": "7", "broker_message": "no"}
+    told = {"broker": "acme", "broker_code": "7", "broker_message": "no", "remedy": "NEW_CREDENTIALS"}
+    assert error.metadata == told
+
+
+def test_what_a_person_must_do_is_said_in_words_and_for_programs() -> None:
+    """The words end with what helps, and the metadata name it."""
+    error = FAILURES.person_needed(Reason.BROKER_SESSION_DOWN, "it is in use", Remedy.END_OTHER_SESSION)
+    assert error.message == "Acme: it is in use: end the other session"
+    assert error.metadata == {"broker": "acme", "remedy": "END_OTHER_SESSION"}
 
 
 def test_an_environment_that_the_broker_lacks_is_refused() -> None:

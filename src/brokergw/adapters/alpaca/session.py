@@ -11,6 +11,7 @@ from brokergw.adapters.alpaca.config import AlpacaConfig
 from brokergw.adapters.alpaca.errors import CREDENTIALS, FAILURES, read_refusal, unavailable
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.outcome import Budget, NotSent, Unknown
+from brokergw.model.remedy import Remedy
 from brokergw.ports.broker import BrokerLink
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
@@ -108,7 +109,9 @@ class Session:
         if refusal.verdict is Verdict.NOT_TAKEN:
             return FAILURES.throttled(self.retry_after(reply))
         if refusal.reason == CREDENTIALS:
-            return FAILURES.credentials_refused("the API key", refusal)
+            by_token = self._tokens is not None
+            what, remedy = ("access token", Remedy.AUTHORIZE_AGAIN) if by_token else ("API key", Remedy.NEW_CREDENTIALS)
+            return FAILURES.credentials_refused(f"the {what}", refusal, remedy)
         if reply.status >= 500:
             return unavailable(Reason.BROKER_UNREACHABLE, f"HTTP {reply.status}")
         return unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"HTTP {reply.status} {refusal.code} {refusal.message}")

@@ -23,6 +23,7 @@ from brokergw.adapters.binance.errors import (
 )
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.outcome import Budget, NotSent, Unknown
+from brokergw.model.remedy import Remedy
 from brokergw.ports.broker import BrokerLink
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
@@ -161,7 +162,8 @@ class Session:
         if refusal.reason in {RATE, TOO_MANY_ORDERS}:
             return FAILURES.throttled(self.retry_after(reply, refusal))
         if refusal.reason == CREDENTIALS:
-            return FAILURES.credentials_refused("the API key, its permissions or its address", refusal)
+            what = "the API key, its permissions or its address"
+            return FAILURES.credentials_refused(what, refusal, Remedy.NEW_CREDENTIALS)
         if reply.status >= 500 or refusal.verdict is Verdict.NOT_TAKEN:
             return unavailable(Reason.BROKER_UNREACHABLE, f"HTTP {reply.status} {refusal.code}".rstrip())
         return unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"HTTP {reply.status} {refusal.code} {refusal.message}")

@@ -17,6 +17,7 @@ from brokergw.adapters.ctrader.payloads import Message, flag, optional_text, rea
 from brokergw.model.account import Environment
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.outcome import NotSent, Unknown
+from brokergw.model.remedy import Remedy
 from brokergw.ports.broker import AccessTokens, BrokerLink, Credentials
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
@@ -314,4 +315,4 @@ def _proofs(link: BrokerLink) -> tuple[Credentials | None, AccessTokens | None]:
 def credentials_refused(refusal: Refusal) -> GatewayError:
     """Make the error of a refused application, token or account."""
     what = "the application" if refusal.reason == APPLICATION else "the access token"
-    return FAILURES.credentials_refused(what, refusal)
+    return FAILURES.credentials_refused(what, refusal, Remedy.AUTHORIZE_AGAIN)

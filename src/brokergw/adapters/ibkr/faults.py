@@ -3,6 +3,7 @@
 from typing import Final
 
 from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.remedy import Remedy
 from brokergw.ports.broker import BrokerUnavailable
 from brokergw.transport.failures import Failures
 
@@ -13,19 +14,14 @@ _ABOUT: Final = {"broker": FAILURES.broker}
 
 def login_needed() -> GatewayError:
     """Nobody is logged in at the gateway; only a person can change that."""
-    return GatewayError(
-        Reason.BROKER_CREDENTIALS_REFUSED,
-        "nobody is logged in at the Client Portal gateway: log in on its page, with the second factor",
-        metadata=_ABOUT,
-    )
+    why = "nobody is logged in at the Client Portal gateway"
+    return FAILURES.person_needed(Reason.BROKER_CREDENTIALS_REFUSED, why, Remedy.LOG_IN)
 
 
 def competing() -> BrokerUnavailable:
     """The username is in use elsewhere, and we do not take it away."""
-    return unavailable(
-        Reason.BROKER_SESSION_DOWN,
-        "the username is in use in another session (TWS, phone, another gateway): end that session",
-    )
+    why = "the username is in use in another session (TWS, phone, another gateway)"
+    return FAILURES.person_needed(Reason.BROKER_SESSION_DOWN, why, Remedy.END_OTHER_SESSION)
 
 
 def refused(why: str) -> GatewayError:

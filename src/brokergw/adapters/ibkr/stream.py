@@ -243,7 +243,7 @@ class _Subscription:
                 self.refused = trouble
         known = not self._up and why == self._why
         self._up, self._why = False, why
-        return [] if known else [FeedDown(why)]
+        return [] if known else [FeedDown(why, trouble)]
 
 
 async def _pump(link: SupervisedLink, waiting: "asyncio.Queue[_Item]") -> None:

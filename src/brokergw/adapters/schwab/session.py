@@ -10,6 +10,7 @@ from brokergw.adapters.schwab.config import SchwabConfig
 from brokergw.adapters.schwab.errors import CREDENTIALS, FAILURES, read_refusal, unavailable
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.outcome import Budget, NotSent, Unknown
+from brokergw.model.remedy import Remedy
 from brokergw.ports.broker import BrokerLink
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
@@ -118,7 +119,7 @@ class Session:
         if reply.status == 429:
             return FAILURES.throttled(self.retry_after(reply))
         if refusal.reason == CREDENTIALS and refusal.verdict is Verdict.NOT_TAKEN:
-            return FAILURES.credentials_refused("the access token", refusal)
+            return FAILURES.credentials_refused("the access token", refusal, Remedy.AUTHORIZE_AGAIN)
         if reply.status >= 500:
             return unavailable(Reason.BROKER_UNREACHABLE, f"HTTP {reply.status}")
         return unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"HTTP {reply.status} {refusal.message}".rstrip())

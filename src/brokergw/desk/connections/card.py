@@ -31,7 +31,6 @@ _IDLE: Final = {
 }
 
 
-_AGAIN: Final = "authorize again"
 _THERE: Final = "take the application's access away there."
 _AT_BROKER: Final = {
     BrokerRevocation.ENDED: "The broker has ended the tokens too.",
@@ -99,9 +98,7 @@ def _warnings(known: Known, sync: Sync, tiers: tuple[TierStanding, ...]) -> Iter
         at_broker = _AT_BROKER.get(connection.broker_revocation, "")
         yield ConnectionWarning(WarningCode.ACCESS_REVOKED, f"{words} {at_broker}".strip())
     elif status.health is ConnectionHealth.REAUTHORIZATION_REQUIRED:
-        again = f"{connection.broker}: {status.detail}." if status.detail.endswith(_AGAIN) else ""
-        words = again or f"{connection.broker} no longer takes the stored credentials: enter new ones."
-        yield ConnectionWarning(WarningCode.CREDENTIALS_REFUSED, words)
+        yield ConnectionWarning(WarningCode.CREDENTIALS_REFUSED, f"{connection.broker}: {status.detail}.")
     elif status.health is ConnectionHealth.ERROR:
         words = f"The connection cannot be used: {status.detail}."
         yield ConnectionWarning(WarningCode.CREDENTIALS_UNREADABLE, words)

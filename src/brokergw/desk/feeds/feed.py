@@ -22,9 +22,8 @@ from brokergw.desk.record.matching import may_take
 from brokergw.desk.record.recorder import Recorder, Step
 from brokergw.desk.record.transitions import merge
 from brokergw.desk.sessions import Session
-from brokergw.model.account import ConnectionHealth
 from brokergw.model.alerts import Alert, AlertKind, Severity
-from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.errors import GatewayError
 from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import BrokerEvent, FeedDown, FeedUp, OrderReport
 from brokergw.ports.clock import Clock
@@ -67,6 +66,7 @@ class Feeds:
 
     def start(self, session: Session) -> None:
         """Run the feed of a session, and the sweep beside it, for as long as this process holds the connection."""
+        session.on_refused = lambda refused: self._notifier.notify(_refused(refused, self._clock.now_ns()))
         session.later("feed", lambda: self._run(session))
         session.later("sweep", lambda: self._upkeep.run(session))
 
@@ -85,10 +85,11 @@ class Feeds:
             except LeaseGone:
                 raise
             except GatewayError as error:
-                self._failed(session, error)
+                session.stream_lost(error.message, error)
+                log.warning("feed lost", connection_id=session.connection.connection_id, reason=error.reason.value)
             except Exception:
                 log.exception("feed failed", connection_id=session.connection.connection_id)
-                session.health, session.detail = ConnectionHealth.DEGRADED, "the feed failed; it is being restarted"
+                session.stream_lost("the feed failed")
             await self._down(session, coverage)
             since_ns = coverage.until_ns or since_ns
             await self._clock.sleep(_AGAIN_AFTER_S[min(failures, len(_AGAIN_AFTER_S) - 1)])
@@ -102,14 +103,6 @@ class Feeds:
         told_ns = await last_told_ns(self._journal, session.connection)
         known_ns = session.connection.create_time_ns if told_ns is None else told_ns
         return max(0, min(known_ns, self._clock.now_ns()) - _LOOK_BACK_NS)
-
-    def _failed(self, session: Session, error: GatewayError) -> None:
-        refused = error.reason is Reason.BROKER_CREDENTIALS_REFUSED
-        if refused and session.health is not ConnectionHealth.REAUTHORIZATION_REQUIRED:
-            self._notifier.notify(_refused(session, self._clock.now_ns()))
-        session.health = ConnectionHealth.REAUTHORIZATION_REQUIRED if refused else ConnectionHealth.DEGRADED
-        session.detail = error.message
-        log.warning("feed lost", connection_id=session.connection.connection_id, reason=error.reason.value)
 
     async def _follow(self, session: Session, coverage: Coverage, since_ns: int) -> None:
         waiting: asyncio.Queue[BrokerEvent | None] = asyncio.Queue(_WAITING_MAX)
@@ -138,7 +131,7 @@ class Feeds:
                     await self._up(session, coverage)
                 case FeedDown():
                     await self._write_all(session, reports)
-                    session.health, session.detail = ConnectionHealth.DEGRADED, event.why
+                    session.stream_lost(event.why, event.cause)
                     await self._down(session, coverage)
         await self._write_all(session, reports)
         if heard:
@@ -202,7 +195,7 @@ class Feeds:
         )
 
     async def _up(self, session: Session, coverage: Coverage) -> None:
-        session.health, session.detail, session.stream_up = ConnectionHealth.HEALTHY, "", True
+        session.stream_back()
         session.on_news()
         await coverage.close()
 
@@ -219,7 +212,7 @@ def _refused(session: Session, now_ns: int) -> Alert:
         kind=AlertKind.TOKEN_EXPIRES,
         severity=Severity.CRITICAL,
         subject=connection.connection_id,
-        message=f"{connection.broker} refuses the credentials of a connection; it must be authorized again",
+        message=f"{connection.broker}: {session.detail}",
         time_ns=now_ns,
         user_id=connection.user_id,
         facts=(("account_id", connection.account_id), ("environment", connection.environment.value)),

@@ -149,7 +149,7 @@ class Upkeep:
         memory.lookups = 0
         heads = {head.order_id: head for head in await self._journal.open_heads(own.user_id, own.account_id)}
         asked_ns = self._clock.now_ns()
-        listing = await session.adapter.get_open_orders()
+        listing = await _listing(session)
         listed = await self._compare(session, memory, heads, listing, asked_ns)
         for head in heads.values():
             moved = self._book.version(head.order_id) > head.version
@@ -321,6 +321,17 @@ class Upkeep:
         doubt.again_at, doubt.delay_s = now + doubt.delay_s, min(_DOUBT_MAX_S, doubt.delay_s * 2)
         if doubt.times == _REPORT_AT:
             log.error("an open order stays unexplained", order_id=order_id, why=why)
+
+
+async def _listing(session: Session) -> Sequence[BrokerOrder]:
+    """Ask for the open orders; the answer tells how the connection fares, since nothing else asks so regularly."""
+    try:
+        listing = await session.adapter.get_open_orders()
+    except GatewayError as error:
+        session.failed(error)
+        raise
+    session.answered()
+    return listing
 
 
 async def newest_generation(session: Session, head: OrderHead) -> Lookup:

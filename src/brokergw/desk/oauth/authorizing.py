@@ -11,8 +11,8 @@ from brokergw.desk.oauth.schedule import granted
 from brokergw.desk.oauth.state import attempt_of, new_state, new_verifier
 from brokergw.desk.oauth.tokens import GivenToken, Tokens
 from brokergw.desk.results import ConnectionStatus
-from brokergw.desk.sessions import Session, Sessions
-from brokergw.model.account import AccountState, Connection, ConnectionHealth, Environment
+from brokergw.desk.sessions import Sessions
+from brokergw.model.account import AccountState, Connection, Environment
 from brokergw.model.errors import FieldViolation, GatewayError, InvalidRequest, NotFound, Reason
 from brokergw.model.ids import new_id
 from brokergw.model.oauth import SECOND_NS, Application, Grant, IssuedTokens, OAuthProfile, TokenKind
@@ -202,7 +202,7 @@ class Authorizing:
             self._needs.revoking.end(changed, _but(former, fresh))
         session = await self._sessions.renew(changed)
         self._tokens.held(changed, profile).forget()
-        welcome_back(session)
+        session.accepted()
         return session.status
 
     async def _former(self, connection: Connection) -> Credentials | None:
@@ -272,12 +272,6 @@ def _url(profile: OAuthProfile, attempt: Attempt, state: str) -> str:
         verifier=attempt.verifier,
         scopes=attempt.scopes,
     )
-
-
-def welcome_back(session: Session) -> None:
-    """Show that a connection is good again until its feed tells more."""
-    if session.health is ConnectionHealth.REAUTHORIZATION_REQUIRED:
-        session.health, session.detail = ConnectionHealth.CONNECTING, ""
 
 
 def _but(former: Credentials, fresh: Credentials) -> Credentials:

@@ -4,6 +4,7 @@ from typing import Final
 
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.oauth import Grant, OAuthProfile
+from brokergw.model.remedy import KEY, WORDS, Remedy
 
 _WORDS: Final = {
     "access_denied": "the authorization was declined at the broker",
@@ -24,17 +25,17 @@ def reauthorize(grant: Grant, code: str) -> str:
     if grant.tries > 1 and code == "invalid_grant":
         return (
             "the broker no longer takes the refresh token; its answer to an earlier refresh never arrived, "
-            "and may have replaced it: authorize again"
+            f"and may have replaced it: {WORDS[Remedy.AUTHORIZE_AGAIN]}"
         )
-    return f"{in_words(code)}: authorize again"
+    return f"{in_words(code)}: {WORDS[Remedy.AUTHORIZE_AGAIN]}"
 
 
 def person_needed(grant: Grant) -> GatewayError:
     """Make the error of a grant that only its owner can renew."""
     return GatewayError(
         Reason.BROKER_CREDENTIALS_REFUSED,
-        grant.detail or "the connection must be authorized again",
-        metadata={"connection_id": grant.connection_id},
+        grant.detail or "the connection's authorization has ended",
+        metadata={"connection_id": grant.connection_id, KEY: Remedy.AUTHORIZE_AGAIN},
     )
 
 
@@ -43,7 +44,7 @@ def nothing_granted(connection_id: str) -> GatewayError:
     return GatewayError(
         Reason.BROKER_CREDENTIALS_REFUSED,
         "the connection is not authorized",
-        metadata={"connection_id": connection_id},
+        metadata={"connection_id": connection_id, KEY: Remedy.AUTHORIZE_AGAIN},
     )
 
 

@@ -5,13 +5,11 @@ from typing import Final
 
 import structlog
 
-from brokergw.desk.oauth.authorizing import welcome_back
 from brokergw.desk.oauth.refreshing import OAuthNeeds
 from brokergw.desk.oauth.schedule import end_ahead
 from brokergw.desk.oauth.tokens import ConnectionTokens, Tokens
 from brokergw.desk.rounds import outlived
 from brokergw.desk.sessions import Session, Sessions
-from brokergw.model.account import ConnectionHealth
 from brokergw.model.alerts import Alert, AlertKind, Severity
 from brokergw.model.errors import GatewayError
 from brokergw.model.oauth import Grant
@@ -63,10 +61,10 @@ class Watching:
         session.end_ahead = end_ahead(grant, held.profile, self._clock.now_ns())
         if not grant.active:
             self._broken.add(grant.connection_id)
-            session.health, session.detail = ConnectionHealth.REAUTHORIZATION_REQUIRED, grant.detail
+            session.grant_ended(grant.detail)
         elif grant.connection_id in self._broken:
             self._broken.discard(grant.connection_id)
-            welcome_back(session)
+            session.accepted()
 
     def _tend(self, session: Session, grant: Grant, held: ConnectionTokens) -> None:
         if grant.connection_id in self._work:

@@ -108,13 +108,13 @@ class Connections:
     async def test(self, caller: Caller, connection_id: str) -> tuple[ConnectionCard, bool, str]:
         """Ask the broker whether the stored credentials still work; gives the answer and, if it is no, the reason."""
         session = await self._sessions.owned_by(caller, connection_id)
-        reason = await self._refusal(session)
-        if reason is Reason.BROKER_CREDENTIALS_REFUSED:
-            session.refused()
-        elif reason is None:
+        refusal = await self._refusal(session)
+        if refusal is None:
             await self._sessions.renew(session.connection)
             session.accepted()
-        return await self._cards.of(session), reason is None, "" if reason is None else reason.value
+        elif refusal.reason is Reason.BROKER_CREDENTIALS_REFUSED:
+            session.failed(refusal)
+        return await self._cards.of(session), refusal is None, "" if refusal is None else refusal.reason.value
 
     async def revoke(self, caller: Caller, connection_id: str) -> ConnectionCard:
         """End a connection, and what is bound to its account; done again it changes nothing."""
@@ -160,11 +160,11 @@ class Connections:
         audit = self._audit(caller, "connection.updated", connection, *sorted(credentials))
         await self._sessions.renew(await self._directory.put_credentials(connection, credentials, audit))
 
-    async def _refusal(self, session: Session) -> Reason | None:
+    async def _refusal(self, session: Session) -> GatewayError | None:
         """Ask the broker with what is stored; gives why not."""
         connection = session.connection
         if connection.revoked:
-            return Reason.CONNECTION_NOT_USABLE
+            return _revoked()
         try:
             if not connection.has_key or self._sessions.is_by_tokens(connection.connection_id):
                 # There is nothing to open, or a token of the moment that the session's adapter asks for itself.
@@ -173,7 +173,7 @@ class Connections:
             credentials = await self._directory.credentials(connection.user_id, connection.connection_id, Purpose.TEST)
             await _tried(self._sessions.brokers[connection.broker], self._link(connection, credentials))
         except GatewayError as error:
-            return error.reason
+            return error
         return None
 
     def _link(self, connection: Connection, credentials: Credentials | None) -> BrokerLink:

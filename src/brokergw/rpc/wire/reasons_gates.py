@@ -13,7 +13,8 @@ AUTHORITY: Final[dict[Reason, Row]] = {
     ),
     Reason.ACCOUNT_DISABLED: denied("The broker or the gateway does not let the account trade.", "Ask the broker."),
     Reason.CONNECTION_NOT_USABLE: denied(
-        "The connection is revoked, or its credentials no longer work.", "Make a new connection."
+        "The connection is revoked, or its credentials no longer work.",
+        "See the connection's health_detail: it says what to do.",
     ),
     Reason.BROKER_SESSION_DOWN: later(
         StatusCode.UNAVAILABLE, "There is no session with the broker now; nothing was sent.", "Try again soon."

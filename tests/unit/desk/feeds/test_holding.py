@@ -38,7 +38,8 @@ async def test_one_process_follows_the_stream_and_the_other_shows_what_it_says(r
     await first.tell(FeedDown("the line broke"))
     await replicas.clock.pass_time(2.5)
     shown = (await second.desk.list_connections(second.caller))[0].status
-    assert (shown.health, shown.detail, shown.stream_up) == (ConnectionHealth.DEGRADED, "the line broke", False)
+    assert (shown.health, shown.stream_up) == (ConnectionHealth.DEGRADED, False)
+    assert "(the line broke)" in shown.detail
 
 
 async def test_a_process_that_is_silent_for_three_seconds_is_replaced(replicas: Replicas) -> None:
