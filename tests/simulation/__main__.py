@@ -1,4 +1,4 @@
-"""Replay seeds: `python -m tests.simulation --seed 17`, or search: `--first 1000 --count 500`; `--broker schwab`."""
+"""Replay a seed: `python -m tests.simulation --broker schwab --seed 17`, or search: `--broker all --count 500`."""
 
 import argparse
 import logging
@@ -10,9 +10,9 @@ import structlog
 
 from brokergw.store.database.engine import parse_url, writer_engine
 from brokergw.store.migrations import upgrade
+from tests.simulation.brokers import BROKERS
 from tests.simulation.history import History
-from tests.simulation.schwab import simulate_schwab, strangers
-from tests.simulation.virtual import START_NS
+from tests.simulation.virtual import START_NS, NothingWillHappen
 from tests.simulation.world import simulate
 
 
@@ -26,32 +26,41 @@ def main() -> int:
     else:
         seeds = range(arguments.seed, arguments.seed + 1)
     broken = 0
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    names = list(BROKERS) if arguments.broker == "all" else [arguments.broker]
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
         template = folder / "empty.db"
         engine = writer_engine(parse_url(f"sqlite:///{template}"))
         upgrade(engine)
         engine.dispose()
         for seed in seeds:
-            if arguments.broker == "schwab":
-                history = simulate_schwab(seed, template, folder)
-                faults = [*history.faults(), *strangers(history)]
-            else:
-                history = simulate(seed, template, folder)
-                faults = list(history.faults())
-            broken += bool(faults)
-            if arguments.seed is not None:
-                _tell(history)
-            for fault in faults:
-                print(f"seed {seed}: {fault}")
-    print(f"{len(seeds)} worlds, {broken} broken")
+            for name in names:
+                broken += _play(name, seed, template, folder, tells=arguments.seed is not None)
+    print(f"{len(seeds) * len(names)} worlds, {broken} broken")
     return min(broken, 1)
+
+
+def _play(name: str, seed: int, template: Path, folder: Path, *, tells: bool) -> bool:
+    """Play one world, and say what is broken in it; one that does not come to its end is broken, too."""
+    try:
+        history = simulate(seed, template, folder, BROKERS[name])
+    except (AssertionError, NothingWillHappen) as error:
+        if tells:
+            raise
+        print(f"{name} seed {seed}: {type(error).__name__}: {error}", flush=True)
+        return True
+    if tells:
+        _tell(history)
+    faults = list(history.faults())
+    for fault in faults:
+        print(f"{name} seed {seed}: {fault}", flush=True)
+    return bool(faults)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seed", type=int, help="replay one seed and tell what happened")
-    parser.add_argument("--broker", choices=["alpaca", "schwab"], default="alpaca")
+    parser.add_argument("--broker", choices=["all", *BROKERS], default="alpaca")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--count", type=int, default=100)
     return parser.parse_args()

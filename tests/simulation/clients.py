@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 from typing import Final
@@ -11,8 +12,9 @@ from brokergw.model.commands import CancelOrder, KeyedCommand, ModifyOrder, Subm
 from brokergw.model.errors import GatewayError, OrderEffect, Reason, Retry
 from brokergw.model.order import Order
 from brokergw.rpc.wire.errors import ROWS
+from tests.simulation.broker import Draw
 from tests.simulation.history import Answer, History
-from tests.simulation.plan import Plan, draw_key, draw_order
+from tests.simulation.plan import Plan, draw_key
 from tests.simulation.process import Process
 from tests.simulation.virtual import wall_ns
 
@@ -21,10 +23,21 @@ _PATIENCE: Final = 400
 _PATIENCE_FOR_CHANGES: Final = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Wants:
+    """What strategies order here, and the quantities that they change orders to."""
+
+    order: Draw
+    quantity: Callable[[Random], Decimal]
+
+
 class Client:
     """One strategy; `pick` gives a gateway that is up, or None."""
 
-    def __init__(self, random: Random, plan: Plan, history: History, pick: Callable[[], Process | None]) -> None:
+    def __init__(
+        self, random: Random, plan: Plan, history: History, pick: Callable[[], Process | None], wants: Wants
+    ) -> None:
+        self._wants = wants
         self._random = random
         self._plan = plan
         self._history = history
@@ -35,7 +48,7 @@ class Client:
         await asyncio.sleep(self._random.uniform(0.0, 1.0))
         for _ in range(self._plan.orders_each):
             await asyncio.sleep(self._random.uniform(0.0, self._plan.span_s / self._plan.orders_each))
-            submit = draw_order(self._random)
+            submit = self._wants.order(self._random, "")
             order, _ = await self._ask(submit)
             if order is not None:
                 await self._go_on_with(submit, order)
@@ -45,7 +58,7 @@ class Client:
         if step < 0.35:
             await self._ask(CancelOrder(idempotency_key=draw_key(self._random), order_id=order.order_id))
         elif step < 0.6:
-            quantity = Decimal(self._random.randint(1, 30))
+            quantity = self._wants.quantity(self._random)
             key = draw_key(self._random)
             await self._ask(ModifyOrder(idempotency_key=key, order_id=order.order_id, quantity=quantity))
         elif step < 0.8:
@@ -56,7 +69,7 @@ class Client:
 
     async def _reuse(self, submit: SubmitOrder) -> None:
         """Use a key for another order, which must not do anything."""
-        other = draw_order(self._random, key=submit.idempotency_key)
+        other = self._wants.order(self._random, submit.idempotency_key)
         if other.fingerprint != submit.fingerprint:
             _, error = await self._ask(other)
             assert error is not None

@@ -1,11 +1,11 @@
 """What everybody saw in one run: the clients' answers, the subscriber's events, the record, the broker's wire."""
 
-import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any, Final
 
 from brokergw.model.errors import OrderEffect
@@ -36,7 +36,7 @@ class Answer:
 
 @dataclass(slots=True)
 class History:
-    """One run, whole."""
+    """One run, whole. `sends` has when new orders came over the wire, by the marks that `mark_of` gives ours."""
 
     answers: list[Answer] = field(default_factory=list)
     told: dict[str, list[LogEvent]] = field(default_factory=lambda: defaultdict(list))
@@ -46,6 +46,8 @@ class History:
     keys: list[KeyRecord] = field(default_factory=list)
     audit: Counter[str] = field(default_factory=Counter)
     wire: list[WireEntry] = field(default_factory=list)
+    sends: dict[str, list[int]] = field(default_factory=dict)
+    mark_of: Callable[[Order], str] = attrgetter("broker_client_order_id")
     broker_orders: list[dict[str, Any]] = field(default_factory=list)
     executions: dict[str, Decimal] = field(default_factory=dict)
     differences: list[LedgerDifference] = field(default_factory=list)
@@ -64,6 +66,11 @@ class History:
         yield from self._subscribers_saw_everything()
         yield from self._the_ledger_is_true()
         yield from self._nobody_was_halted()
+        yield from self._no_stranger_is_here()
+
+    def _no_stranger_is_here(self) -> Iterator[str]:
+        """Nobody but the gateway trades in these worlds."""
+        yield from (f"{order.order_id} is taken for a stranger's" for order in self.orders if order.external)
 
     def _nobody_was_halted(self) -> Iterator[str]:
         """The broker is honest here, so that no comparison may end in a mismatch, and calm weather in an agreement."""
@@ -90,17 +97,13 @@ class History:
         permits: dict[str, list[int]] = defaultdict(list)
         for event in self._all_events():
             if isinstance(event.payload, Order) and event.payload.state is State.SENDING:
-                permits[event.payload.broker_client_order_id].append(event.publish_time_ns)
-        posts: dict[str, list[int]] = defaultdict(list)
-        for entry in self.wire:
-            if entry.method == "POST" and entry.path == "/v2/orders":
-                posts[json.loads(entry.body)["client_order_id"]].append(entry.time_ns)
-        for client_order_id, times in posts.items():
-            granted = permits.get(client_order_id, [])
+                permits[self.mark_of(event.payload)].append(event.publish_time_ns)
+        for mark, times in self.sends.items():
+            granted = permits.get(mark, [])
             if len(times) > len(granted):
-                yield f"{client_order_id} was sent {len(times)} times on {len(granted)} permits"
+                yield f"{mark} was sent {len(times)} times on {len(granted)} permits"
             elif any(time < grant for time, grant in zip(sorted(times), sorted(granted), strict=False)):
-                yield f"{client_order_id} was sent before it was permitted"
+                yield f"{mark} was sent before it was permitted"
 
     def _nothing_lost(self) -> Iterator[str]:
         """Every broker order is on the record, and nothing is left open that the broker knows the end of."""

@@ -1,4 +1,4 @@
-"""The way between the gateway and the simulated Alpaca, with everything that can go wrong on it.
+"""The way between the gateway and the simulated broker, with everything that can go wrong on it.
 
 The adapter, its HTTP layer and its stream's supervision are the real ones; so is the dialect at the other end. Only the
 sockets are missing: a request is handed over at one virtual time, its answer comes back at a later one.
@@ -17,7 +17,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from brokergw.sim.journal import WireJournal
-from brokergw.sim.wire import Dialect, WireReply, WireRequest
+from brokergw.sim.wire import Dialect, ManyStreams, WireReply, WireRequest
 from tests.simulation.life import CURRENT, Life
 
 _LATENCY_S: Final = (0.0005, 0.02)
@@ -47,6 +47,7 @@ class SimNetwork:
         self.random = random
         self.road = Road()
         self._talks: set[asyncio.Task[None]] = set()
+        self._ends: set[_End] = set()
 
     def transport(self, life: Life) -> httpx.AsyncBaseTransport:
         """Give a process its way out."""
@@ -70,13 +71,28 @@ class SimNetwork:
             raise aiohttp.WSServerHandshakeError(info, (), status=refusal.status)
         client, server = ClientEnd(self, life), ServerEnd(self)
         client.peer, server.peer = server, client
-        talk = asyncio.create_task(self.dialect.converse(cast("web.WebSocketResponse", server), headers))
+        self._ends |= {client, server}
+        talk = asyncio.create_task(self._conversation(cast("web.WebSocketResponse", server), URL(url), headers))
         self._talks.add(talk)
         talk.add_done_callback(self._talks.discard)
+        talk.add_done_callback(lambda _: self._ends.difference_update({client, server}))
         hangs_up = asyncio.create_task(_hang_up(life, server))
         self._talks.add(hangs_up)
         hangs_up.add_done_callback(self._talks.discard)
         return client
+
+    async def _conversation(self, server: web.WebSocketResponse, url: URL, headers: Mapping[str, str]) -> None:
+        if not isinstance(self.dialect, ManyStreams):
+            return await self.dialect.converse(server, headers)
+        if not self.dialect.takes_stream(url.path):
+            raise AssertionError(f"no websocket is at {url.path}")
+        request = WireRequest("GET", url.path, dict(url.query), headers, query_string=url.raw_query_string)
+        return await self.dialect.converse_at(server, request)
+
+    def cut(self) -> None:
+        """Break every websocket: what is on the way on one does not arrive any more."""
+        for end in tuple(self._ends):
+            end.hear(WSMessage(WSMsgType.CLOSED, None, None))
 
     async def close(self) -> None:
         """End every conversation."""
@@ -145,6 +161,7 @@ class _Transport(httpx.AsyncBaseTransport):
         entry = self._network.journal.open(request.method, path, query)
         entry.body = request.content
         wire = WireRequest(request.method, path, query, _headers(request), request.content, entry.faults)
+        wire.query_string = request.url.query.decode()
         entry.handled = True
         reply = self._network.dialect.answer(wire)
         entry.status, entry.answer = reply.status, reply.body
@@ -175,11 +192,14 @@ class _End:
         self._network = network
         self._heard: asyncio.Queue[WSMessage] = asyncio.Queue()
         self._arrives_s = 0.0
+        self._over = False
         self.closed = False
 
     def hear(self, message: WSMessage) -> None:
-        """Let a frame arrive now."""
-        self._heard.put_nowait(message)
+        """Let a frame arrive now; after the end none does."""
+        if not self._over:
+            self._over = message.type is WSMsgType.CLOSED
+            self._heard.put_nowait(message)
 
     def send_later(self, peer: "_End", message: WSMessage) -> None:
         """Send a frame; it arrives after a while, never before an earlier one."""
@@ -231,6 +251,15 @@ class ServerEnd(_End):
     async def send_str(self, frame: str) -> None:
         """Send a text frame."""
         self.send_later(self.peer, WSMessage(WSMsgType.TEXT, frame, None))
+
+    def get_extra_info(self, name: str) -> "ServerEnd | None":
+        """Give what stands for the transport below, which can be aborted."""
+        return self if name == "transport" else None
+
+    def abort(self) -> None:
+        """Break the connection; neither end hears any more of the other."""
+        for end in (self, self.peer):
+            end.hear(WSMessage(WSMsgType.CLOSED, None, None))
 
     async def close(self, code: int = 1000) -> None:
         """Hang up."""

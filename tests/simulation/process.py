@@ -1,39 +1,28 @@
 """One gateway process of the world: the real desk, store and adapter, mortal."""
 
 import asyncio
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
-from brokergw.adapters.alpaca.adapter import AlpacaBroker
-from brokergw.adapters.alpaca.config import AlpacaConfig
 from brokergw.desk.desk import Desk
 from brokergw.desk.gates.standard import GateSettings
-from brokergw.desk.live.live import Live
 from brokergw.desk.reconcile.schedule import ReconcileSettings
 from brokergw.desk.reconcile.wiring import ReconcileNeeds
 from brokergw.desk.results import Result
 from brokergw.model.commands import CancelOrder, KeyedCommand, ModifyOrder, SubmitOrder
 from brokergw.model.principal import Caller, Principal
-from brokergw.ports.broker import AdapterFactory
-from brokergw.ports.clock import Clock
 from brokergw.store.connections.leases import SqlLeases
 from brokergw.store.risk.reconciliations import SqlReconciliations
 from brokergw.transport.http import Http
-from tests.fixtures.memory_modes import live_in_memory
 from tests.fixtures.memory_reconciliations import NotedAlerts, NotedSwitch
+from tests.simulation.broker import USER, SimBroker
 from tests.simulation.database import SimDatabase
 from tests.simulation.life import CURRENT, Life
 from tests.simulation.network import SimNetwork
 from tests.simulation.virtual import VirtualClock
 
-USER: Final = "usr_simulation"
 _COMPARED_EVERY_S: Final = 20.0
 CALLER: Final = Caller(Principal(USER, "key_simulation", frozenset()), "req_simulation")
-
-
-def _alpaca(clock: Clock, http: Http) -> AdapterFactory:
-    return AlpacaBroker(clock, AlpacaConfig.at("http://alpaca.simulated"), http=http)
 
 
 class Process:
@@ -45,18 +34,16 @@ class Process:
         database: SimDatabase,
         network: SimNetwork,
         switch: NotedSwitch,
-        *,
-        broker: Callable[[Clock, Http], AdapterFactory] = _alpaca,
-        way_to_live: Callable[[Clock], Live] = live_in_memory,
+        broker: SimBroker,
     ) -> None:
         self.life = Life(name)
         self._store = database.open(self.life)
         clock = VirtualClock(self.life)
         http = Http(transport=network.transport(self.life))
-        factory = broker(clock, http)
+        factory = broker.factory(clock, http)
         catalog = {factory.capabilities.broker: factory}
         leases = SqlLeases(self._store.writer.run, self._store.reader, clock, name, shared=False)  # type: ignore[arg-type]
-        gates, live = GateSettings(order_notional_max=Decimal(1_000_000)), way_to_live(clock)
+        gates, live = GateSettings(order_notional_max=Decimal(1_000_000)), broker.way_to_live(clock)
         self.desk = Desk(
             self._store.journal,
             self._store.connections,

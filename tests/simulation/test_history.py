@@ -1,6 +1,5 @@
 """The checks themselves: each one speaks when its promise is broken."""
 
-import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +13,6 @@ from brokergw.model.lifecycle import State
 from brokergw.model.order import Fill, Order, Origin
 from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
 from brokergw.ports.ledger import LedgerDifference
-from brokergw.sim.journal import WireEntry
 from tests.simulation.history import Answer, History
 
 _TERMS = OrderTerms(
@@ -80,11 +78,6 @@ def _event(sequence: int, time_ns: int, payload: Order | Fill) -> LogEvent:
     )
 
 
-def _post(sequence: int, time_ns: int) -> WireEntry:
-    body = json.dumps({"client_order_id": "ord-1"}).encode()
-    return WireEntry(sequence, time_ns, "POST", "/v2/orders", {}, body=body, status=200, handled=True)
-
-
 def _whole() -> History:
     """Make the history of one order that was sent once and filled, of which everybody heard."""
     history = History(
@@ -92,7 +85,7 @@ def _whole() -> History:
         orders=[_FILLED],
         events={"acc_1": [_event(1, 11, _SENDING), _event(2, 30, _FILLED), _event(3, 30, _FILL)]},
         fills=[_FILL],
-        wire=[_post(1, 20)],
+        sends={"ord-1": [20]},
         broker_orders=[
             {"id": "b1", "client_order_id": "ord-1", "status": "filled", "filled_qty": "5", "replaces": None}
         ],
@@ -113,11 +106,11 @@ def _two_orders_for_a_key(history: History) -> None:
 
 
 def _sent_twice(history: History) -> None:
-    history.wire.append(_post(2, 21))
+    history.sends["ord-1"].append(21)
 
 
 def _sent_early(history: History) -> None:
-    history.wire[0] = _post(1, 5)
+    history.sends["ord-1"] = [5]
 
 
 def _unknown_at_the_gateway(history: History) -> None:
@@ -190,6 +183,12 @@ def _shared_broker_order(history: History) -> None:
     history.orders.append(replace(_FILLED, order_id="ord_2", idempotency_key="key-2"))
 
 
+def _taken_for_a_strangers(history: History) -> None:
+    history.orders[0] = replace(_FILLED, external=True)
+    history.events["acc_1"][1] = _event(2, 30, history.orders[0])
+    history.told["subscriber"] = history.events["acc_1"][:2]
+
+
 def _halted_for_nothing(history: History) -> None:
     history.halts.append("record 5, broker 4")
 
@@ -223,6 +222,7 @@ def test_a_whole_history_passes() -> None:
         _another_total_at_the_broker,
         _ledger_above_its_orders,
         _halted_for_nothing,
+        _taken_for_a_strangers,
         _never_compared,
         _position_of_nobody,
         _position_lost,

@@ -13,12 +13,18 @@ import structlog
 
 from brokergw.store.database.engine import parse_url, writer_engine
 from brokergw.store.migrations import upgrade
-from tests.simulation.schwab import simulate_schwab, strangers
+from tests.simulation.brokers import BROKERS
 from tests.simulation.world import simulate
 
 _SEEDS: Final = 72
 _SEEDS_TOGETHER: Final = 6
-_SCHWAB_SEEDS: Final = (2, 3, 7, 27)
+_ELSEWHERE: Final = {
+    "binance": (2, 3),
+    "binance-futures": (2, 3),
+    "ibkr": (2, 3),
+    "ctrader": (2, 3),
+    "schwab": (2, 3, 7, 27),
+}
 
 
 @pytest.fixture(scope="module")
@@ -48,24 +54,23 @@ def test_every_promise_holds_in_every_world(first: int, empty_database: Path, tm
     faults = {
         seed: found
         for seed in range(first, first + _SEEDS_TOGETHER)
-        if (found := list(simulate(seed, empty_database, tmp_path).faults()))
+        if (found := list(simulate(seed, empty_database, tmp_path, BROKERS["alpaca"]).faults()))
     }
     assert not faults, f"replay with `python -m tests.simulation --seed {min(faults)}`: {faults}"
 
 
-@pytest.mark.parametrize("seed", _SCHWAB_SEEDS)
-def test_every_promise_holds_before_a_broker_that_hears_no_id_of_ours(
-    seed: int, empty_database: Path, tmp_path: Path
+@pytest.mark.parametrize(("broker", "seed"), [(name, seed) for name, seeds in _ELSEWHERE.items() for seed in seeds])
+def test_every_promise_holds_before_every_other_broker(
+    broker: str, seed: int, empty_database: Path, tmp_path: Path
 ) -> None:
-    """Class C: orders known by their content alone are neither doubled nor lost, and none is taken for a stranger's."""
-    history = simulate_schwab(seed, empty_database, tmp_path)
-    faults = [*history.faults(), *strangers(history)]
-    assert not faults, f"replay with `python -m tests.simulation --broker schwab --seed {seed}`: {faults}"
+    """Whatever a broker hears of our ids, its orders are neither doubled nor lost, nor taken for a stranger's."""
+    faults = list(simulate(seed, empty_database, tmp_path, BROKERS[broker]).faults())
+    assert not faults, f"replay with `python -m tests.simulation --broker {broker} --seed {seed}`: {faults}"
 
 
 def test_a_seed_gives_the_same_world_again(empty_database: Path, tmp_path: Path) -> None:
     """A failing seed can be replayed: answers, log and wire are the same to the nanosecond."""
-    first, second = (simulate(11, empty_database, tmp_path) for _ in range(2))
+    first, second = (simulate(11, empty_database, tmp_path, BROKERS["alpaca"]) for _ in range(2))
     assert first.answers == second.answers
     assert first.events == second.events
     assert first.wire == second.wire

@@ -1,7 +1,7 @@
 """A whole small world in one event loop: clients, gateway processes that die and return, a database, a broker.
 
 Everything random comes from one seed. The gateways are the real desk over the real tables and statements, with the
-real Alpaca adapter in front of the real dialect; what is simulated is time, threads, sockets and deaths of processes.
+broker's real adapter in front of its real dialect; what is simulated is time, threads, sockets and deaths of processes.
 """
 
 import asyncio
@@ -12,7 +12,6 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -23,63 +22,49 @@ from sqlalchemy import select
 
 from brokergw.desk.streams.watch import EventPage, FromPositions, WatchRequest
 from brokergw.model import ids
-from brokergw.model.account import Connection, Environment
 from brokergw.model.errors import GatewayError
 from brokergw.model.events import EventKind, LogEvent
-from brokergw.ports.broker import Credentials
 from brokergw.ports.journal import OrderQuery
-from brokergw.sim.dialects.alpaca.app import AlpacaDialect
-from brokergw.sim.dialects.alpaca.options import DEFAULT_KEY, DEFAULT_SECRET, AlpacaOptions
 from brokergw.sim.faults import Fault, FaultName, Faults
 from brokergw.sim.journal import WireJournal
 from brokergw.store.ledger.reading import positions, recount
 from brokergw.store.reading import queries
 from brokergw.store.tables import RECONCILIATIONS
 from tests.fixtures.memory_reconciliations import NotedSwitch
-from tests.simulation.clients import Client
+from tests.simulation.broker import USER, SimBroker
+from tests.simulation.clients import Client, Wants
 from tests.simulation.database import SimDatabase, Weather
 from tests.simulation.history import History
 from tests.simulation.life import Life
 from tests.simulation.network import Road, SimNetwork
 from tests.simulation.plan import ACCOUNT, draw_plan
-from tests.simulation.process import CALLER, USER, Process
-from tests.simulation.virtual import START_NS, VirtualLoop, wall_ns
+from tests.simulation.process import CALLER, Process
+from tests.simulation.virtual import VirtualLoop, wall_ns
 
 _STORM_S: Final = 10.0
 _REST_S: Final = 20.0
-_RESTS_MAX: Final = 9
 _ALL: Final = 1_000_000
 _BURIAL_ROUNDS: Final = 20
 _STREAM_FAULTS: Final = (FaultName.DUPLICATE_EVENTS, FaultName.REORDERED_EVENTS, FaultName.DROPPED_STREAM)
 
 
 class World:
-    """One seed's world."""
+    """One seed's world before one broker."""
 
-    rests_max = _RESTS_MAX
-    """How often a world is given time to come to rest."""
-
-    def __init__(self, seed: int, database_file: Path) -> None:
+    def __init__(self, seed: int, database_file: Path, broker: SimBroker) -> None:
+        self._broker = broker
         self._random = Random(seed)
         self._plan = draw_plan(self._random)
-        self._history = History()
+        self._history = History(mark_of=broker.mark_of)
         self._database = SimDatabase(database_file, self._random)
         self._faults = Faults()
         self._wire = WireJournal(wall_ns)
-        self._dialect = self._open_broker(seed)
+        self._dialect = broker.dialect(seed, self._faults, self._wire)
         self.network = SimNetwork(self._dialect, self._wire, self._random)
         self._serving: list[Process] = []
         self._started = 0
         self._switch = NotedSwitch()
-
-    def _open_broker(self, seed: int) -> Any:
-        """Make the dialect of the broker."""
-        options = AlpacaOptions(seed=seed, now_ns=wall_ns, sleep=asyncio.sleep, tick_interval_s=None)
-        return AlpacaDialect(options, self._faults, self._wire)
-
-    def _make_process(self, name: str) -> Process:
-        """Make a gateway that has the broker in its catalog."""
-        return Process(name, self._database, self.network, self._switch)
+        self._draw = broker.drawing()
 
     async def run(self) -> History:
         """Let everything happen, then let it settle, then write down what was."""
@@ -100,7 +85,7 @@ class World:
     async def _come_to_rest(self) -> None:
         """Wait until all that was in doubt has come to its end, which calm weather brings about in time."""
         await _until(self._plan.span_s + _STORM_S)
-        for _ in range(self.rests_max):
+        for _ in range(self._broker.rests_max):
             await asyncio.sleep(_REST_S)
             self._write_down()
             if not any(self._history.faults()):
@@ -113,28 +98,15 @@ class World:
         await self.network.close()
         self._database.close()
 
-    def _connection(self) -> tuple[Connection, Credentials]:
-        connection = Connection(
-            connection_id="con_simulation",
-            user_id=USER,
-            broker="alpaca",
-            environment=Environment.PAPER,
-            account_id=ACCOUNT,
-            account_label="Paper ****0001",
-            has_key=True,
-            key_last_four=DEFAULT_KEY[-4:],
-            create_time_ns=START_NS,
-        )
-        return connection, Credentials(key=DEFAULT_KEY, secret=DEFAULT_SECRET)
-
     async def _connect(self) -> None:
         store = self._database.open(Life("outside"))
-        await store.connections.add(*self._connection())
+        await store.connections.add(self._broker.connection(), self._broker.credentials())
         store.close()
 
     def _clients(self) -> list[Client]:
         randoms = [Random(self._random.getrandbits(62)) for _ in range(self._plan.clients)]
-        return [Client(random, self._plan, self._history, lambda r=random: self._pick(r)) for random in randoms]  # type: ignore[misc]
+        wants = Wants(self._draw, self._broker.changed_quantity)
+        return [Client(random, self._plan, self._history, lambda r=random: self._pick(r), wants) for random in randoms]  # type: ignore[misc]
 
     def _pick(self, random: Random) -> Process | None:
         """Give a process as a balancer would: any that is up."""
@@ -146,6 +118,8 @@ class World:
         road.unreachable = road.request_lost = road.reply_lost = road.error_before = share
         road.error_after = road.garbled = road.throttled = road.slow = share
         weather.refused = weather.reply_lost = weather.lost_before = plan.bad_weather / 3
+        for name in self._broker.road_faults:
+            self._arm(name, share)
         if plan.bad_stream:
             for name in _STREAM_FAULTS:
                 self._arm(name, plan.bad_stream / len(_STREAM_FAULTS))
@@ -190,7 +164,7 @@ class World:
     async def _start(self) -> Process:
         while True:
             self._started += 1
-            process = self._make_process(f"ins_{self._started}")
+            process = Process(f"ins_{self._started}", self._database, self.network, self._switch, self._broker)
             try:
                 await asyncio.create_task(process.start())
             except GatewayError:
@@ -207,6 +181,7 @@ class World:
             await _until(moment)
             if self._random.random() < 0.5:
                 self.network.road.down = True
+                self.network.cut()
             else:
                 self._database.weather.away = True
             await asyncio.sleep(self._random.uniform(0.1, 3.0))
@@ -243,13 +218,12 @@ class World:
             history.findings = Counter(connection.scalars(select(RECONCILIATIONS.c.finding)))
         history.halts = [reason for *_, reason in self._switch.halts]
         history.wire = list(self._wire)
-        self._see_broker(history)
-
-    def _see_broker(self, history: History) -> None:
-        """Write down what the broker has."""
-        (account,) = self._dialect.state()["accounts"]
-        history.broker_orders = account["orders"]
-        history.executions = traded(self._dialect, account["account_id"])
+        history.sends = defaultdict(list)
+        for entry in history.wire:
+            if mark := self._broker.sent_as(entry):
+                history.sends[mark].append(entry.time_ns)
+        seen = self._broker.see(self._dialect)
+        history.broker_orders, history.executions = seen.orders, seen.executions
 
 
 async def _until(moment: float) -> None:
@@ -264,14 +238,6 @@ async def _read(process: Process, told: list[LogEvent]) -> None:
         if isinstance(item, EventPage):
             assert item.told >= (told[-1].sequence if told else 0)
             told.extend(event for event in item.page.events if event.kind is EventKind.ORDER)
-
-
-def traded(dialect: Any, account_id: str) -> dict[str, Decimal]:
-    """Sum up what each order traded at the broker."""
-    sums: dict[str, Decimal] = defaultdict(Decimal)
-    for execution in dialect.exchange.executions(account_id):
-        sums[execution.order_id] += execution.quantity
-    return sums
 
 
 @contextmanager
@@ -295,7 +261,7 @@ def _seeded(seed: int, network: Callable[[], SimNetwork]) -> Iterator[None]:
             global_random.setstate(state)
 
 
-def simulate(seed: int, template: Path, folder: Path, kind: type[World] = World) -> History:
+def simulate(seed: int, template: Path, folder: Path, broker: SimBroker) -> History:
     """Run one seed's world on a copy of an empty database; the same seed gives the same history."""
     file = folder / f"seed-{seed}.db"
     shutil.copyfile(template, file)
@@ -303,7 +269,7 @@ def simulate(seed: int, template: Path, folder: Path, kind: type[World] = World)
     worlds: list[World] = []
 
     async def main() -> History:
-        worlds.append(kind(seed, file))
+        worlds.append(World(seed, file, broker))
         try:
             return await worlds[0].run()
         finally:
