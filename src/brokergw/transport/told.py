@@ -78,7 +78,9 @@ def _newer(order: BrokerOrder, last: BrokerOrder) -> bool:
         return is_terminal(order.state)
     if order.update_time_ns != last.update_time_ns:
         return order.update_time_ns > last.update_time_ns
-    return (order.state, order.cum_quantity) != (last.state, last.cum_quantity)
+    if order.cum_quantity != last.cum_quantity:
+        return order.cum_quantity > last.cum_quantity
+    return (order.state, order.terms) != (last.state, last.terms)
 
 
 def _keep(kept: OrderedDict[str, _Value], key: str, value: _Value) -> None:

@@ -4,8 +4,7 @@ Theory of operation: the account's FILL activities give every execution of a spa
 The orders' present states come from three places: the open orders, the orders submitted within the look-back, and,
 one by one, the orders that were open when the link was lost or that have an execution but are in neither list.
 Activities are read first, so that a fill between the two readings is missing in none of them: the link is up again by
-then and tells it. An order whose total exceeds its known executions is asked for again, because the activities may
-lag behind the order.
+then and tells it.
 """
 
 import logging
@@ -23,6 +22,7 @@ from brokergw.model.order import ZERO
 from brokergw.model.outcome import BrokerOrder, OrderReport
 from brokergw.model.terms import OrderClass, Side
 from brokergw.ports.clock import Clock
+from brokergw.transport.backfill import Missed, reports_of
 from brokergw.transport.rows import Row, Unusable, optional_text
 from brokergw.transport.told import Told
 
@@ -32,7 +32,6 @@ _NS: Final = 1_000_000_000
 _SKEW_NS: Final = 60 * _NS
 _DAY_NS: Final = 86_400 * _NS
 _GENERATIONS_MAX: Final = 50
-_LAG_WAITS_S: Final = (0.5, 1.0, 2.0)
 
 
 @dataclass(slots=True)
@@ -67,13 +66,8 @@ class History:
         """Give every execution and every order change since a time, oldest first; raises GatewayError."""
         start_ns = max(0, since_ns - self._overlap_ns)
         found = await self._find(start_ns, told)
-        reports: list[OrderReport] = []
-        for order_id, order in found.orders.items():
-            fills = found.fills.get(order_id, [])
-            if fills or order.update_time_ns >= start_ns or told.differs(order):
-                reports += await self._tell(order, fills, told)
-        reports.sort(key=lambda report: report.event_time_ns)
-        return reports
+        missed = [_missed(order, found.fills.get(order_id, ()), told) for order_id, order in found.orders.items()]
+        return await reports_of(missed, start_ns, told, self.fills_of, self._clock)
 
     async def fills_of(self, order: BrokerOrder) -> list[OrderReport]:
         """Give the executions of one order and of its generations before, oldest first; raises GatewayError."""
@@ -113,30 +107,16 @@ class History:
                 found.add(order)
         return found
 
-    async def _tell(self, order: BrokerOrder, fills: Sequence[FilledRow], told: Told) -> list[OrderReport]:
-        reports = fill_reports(order, fills)
-        known = max([told.cum_quantity(order), *(fill.cum_quantity for fill in fills)])
-        if known < order.cum_quantity:
-            reports = await self._wait_for_fills(order)
-        last_ns = max([order.update_time_ns, *(report.event_time_ns for report in reports)])
-        return [*reports, OrderReport(order, last_ns, replayed=True)]
-
-    async def _wait_for_fills(self, order: BrokerOrder) -> list[OrderReport]:
-        reports = await self.fills_of(order)
-        for wait_s in _LAG_WAITS_S:
-            if reports and reports[-1].order.cum_quantity >= order.cum_quantity:
-                break
-            await self._clock.sleep(wait_s)
-            reports = await self.fills_of(order)
-        else:
-            logger.warning("activities lack executions of order %s", order.broker_order_id)
-        return reports
-
     async def _fills(self, since_ns: int, until_ns: int | None) -> list[FilledRow]:
         rows = await self._api.activities(max(0, since_ns), until_ns, kind="FILL", newest_first=False)
         with understood():
             fills = [records.filled_row(row) for row in rows]
         return sorted(fills, key=lambda fill: (fill.fill.trade_time_ns, fill.cum_quantity))
+
+
+def _missed(order: BrokerOrder, fills: Sequence[FilledRow], told: Told) -> Missed:
+    known = max([told.cum_quantity(order), *(fill.cum_quantity for fill in fills)])
+    return Missed(order, fill_reports(order, fills), whole=known >= order.cum_quantity)
 
 
 def spread_rows(order: BrokerOrder, legs: Sequence[Sequence[FilledRow]]) -> list[FilledRow]:

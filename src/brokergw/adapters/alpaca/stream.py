@@ -1,16 +1,14 @@
 """Alpaca's `trade_updates`: signed in, listened to, and made whole after every loss.
 
-Theory of operation: Alpaca numbers nothing and replays nothing, so each time the link opens, `History` tells what
-happened since the last moment known to be whole, while new frames wait; then comes FeedUp, then the frames. What the
-history told already is not told again. When the history cannot be read, the link is given up and tried again later:
-a feed is up only when it is whole. Frames are JSON in binary or text frames (docs, Websocket Streaming).
+Alpaca numbers nothing and replays nothing: see `transport/feed.py`. Frames are JSON in binary or text frames (docs,
+Websocket Streaming).
 """
 
 import json
 import logging
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Final
 
 from brokergw.adapters.alpaca import mapping, records
 from brokergw.adapters.alpaca.api import Api
@@ -19,8 +17,9 @@ from brokergw.adapters.alpaca.config import AlpacaConfig
 from brokergw.adapters.alpaca.session import Session
 from brokergw.model.errors import GatewayError
 from brokergw.model.order import FillKind
-from brokergw.model.outcome import BrokerEvent, BrokerFill, BrokerOrder, FeedDown, FeedUp, OrderReport
+from brokergw.model.outcome import BrokerEvent, BrokerFill, BrokerOrder, OrderReport
 from brokergw.ports.clock import Clock
+from brokergw.transport.feed import Links, Subscription
 from brokergw.transport.rows import (
     Row,
     Unusable,
@@ -56,12 +55,11 @@ class OrderFeed:
         self._policy = config.link
         self._clock = clock
         self._history = History(api, clock, look_back_s=config.look_back_s, overlap_s=config.overlap_s)
-        self._links: set[SupervisedLink] = set()
+        self._links = Links()
 
     def close(self) -> None:
         """End every subscription, each of which hears FeedDown and no more."""
-        for link in self._links:
-            link.close()
+        self._links.close()
 
     async def fills_of(self, order: BrokerOrder) -> list[OrderReport]:
         """Give the executions of one order, oldest first."""
@@ -70,15 +68,12 @@ class OrderFeed:
     async def events(self, since_ns: int) -> AsyncGenerator[BrokerEvent, None]:
         """Yield reports, FeedUp and FeedDown until `close`."""
         link = SupervisedLink(self._url, clock=self._clock, greet=self._greet, policy=self._policy)
-        subscription = _Subscription(link, self._history, self._clock, since_ns)
-        self._links.add(link)
-        try:
+        subscription = Subscription(self._history.since, link.drop, self._clock, since_ns)
+        with self._links.held(link):
             async with aclosing(link.listen()) as happenings:
                 async for happening in happenings:
-                    for event in await subscription.on(happening):
+                    for event in await events_of(subscription, happening):
                         yield event
-        finally:
-            self._links.discard(link)
 
     async def _greet(self, wire: Wire) -> None:
         try:
@@ -95,68 +90,31 @@ class OrderFeed:
             raise LinkError("Alpaca does not stream order updates to this key")
 
 
-class _Subscription:
-    """One listener's view of the feed; `_whole_ns` is the time until which it has been told everything."""
+async def events_of(subscription: Subscription, happening: LinkEvent) -> list[BrokerEvent]:
+    """Turn what happened to the link into what the listener is told."""
+    match happening:
+        case LinkOpened():
+            return await subscription.opened()
+        case LinkLost(why):
+            return subscription.lost(why)
+        case Frame(data):
+            return subscription.heard(_reports(data, subscription.told)) if subscription.up else []
 
-    def __init__(self, link: SupervisedLink, history: History, clock: Clock, since_ns: int) -> None:
-        self._link = link
-        self._history = history
-        self._clock = clock
-        self._whole_ns = since_ns
-        self._told = Told()
-        self._up = False
-        self._why = ""
 
-    async def on(self, happening: LinkEvent) -> list[BrokerEvent]:
-        """Turn what happened to the link into what the listener is told."""
-        match happening:
-            case LinkOpened():
-                return await self._opened()
-            case LinkLost(why):
-                return self._lost(why)
-            case Frame(data):
-                return self._frame(data)
-
-    async def _opened(self) -> list[BrokerEvent]:
-        opened_ns = self._clock.now_ns()
-        try:
-            missed = await self._history.since(self._whole_ns, self._told)
-        except GatewayError as error:
-            self._link.drop(f"the back-fill failed: {error.message}")
-            return []
-        events: list[BrokerEvent] = [report for report in missed if self._told.news(report)]
-        events.append(FeedUp(self._whole_ns))
-        self._whole_ns, self._up, self._why = opened_ns, True, ""
-        return events
-
-    def _frame(self, data: str | bytes) -> list[BrokerEvent]:
-        if not self._up:
-            return []
-        reports = list(self._reports(data))
-        for report in reports:
-            # Alpaca tells in order, so everything before this event has been told; a time to come is not believed.
-            self._whole_ns = max(self._whole_ns, min(report.event_time_ns, self._clock.now_ns()))
-        return [report for report in reports if self._told.news(report)]
-
-    def _reports(self, data: str | bytes) -> Iterator[OrderReport]:
-        """Read a frame; one that makes no sense is logged and left to the sweep and to the next back-fill."""
-        try:
-            message = _message(data)
-            if message.get("stream") == _STREAM:
-                yield report_of(as_row(message.get("data")), self._told)
-        except Unusable as error:
-            logger.warning("a trade update cannot be told: %s", error)
-
-    def _lost(self, why: str) -> list[BrokerEvent]:
-        known = not self._up and why == self._why
-        self._up, self._why = False, why
-        return [] if known else [FeedDown(why)]
+def _reports(data: str | bytes, told: Told) -> Iterator[OrderReport]:
+    """Read a frame; one that makes no sense is logged and left to the sweep and to the next back-fill."""
+    try:
+        message = read_row(data)
+        if message.get("stream") == _STREAM:
+            yield report_of(as_row(message.get("data")), told)
+    except Unusable as error:
+        logger.warning("a trade update cannot be told: %s", error)
 
 
 async def _answer(wire: Wire, stream: str) -> Row:
     while True:
         try:
-            message = _message(await wire.receive())
+            message = read_row(await wire.receive())
         except Unusable as error:
             raise LinkError(f"the greeting was answered with something else: {error}") from error
         name = message.get("stream")
@@ -212,7 +170,3 @@ def _amendment(event: Row, kind: FillKind, time_ns: int, told: Told) -> BrokerFi
         refers_to_execution_id=about.execution_id if about is not None else "",
         position_quantity=optional_decimal(event, "position_qty"),
     )
-
-
-def _message(data: str | bytes) -> dict[str, Any]:
-    return read_row(data.encode() if isinstance(data, str) else data)

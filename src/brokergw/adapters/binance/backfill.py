@@ -1,10 +1,9 @@
 """What happened while nobody listened, told from Binance's lists in the shape of the stream.
 
 Trades are read first, then orders, so that a fill between the two readings is missing in neither: the link is up again
-by then and tells it. An order whose total exceeds its known trades is asked for again, because lists may lag.
+by then and tells it.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -15,13 +14,11 @@ from brokergw.model.lifecycle import State
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import BrokerFill, BrokerOrder, OrderReport
 from brokergw.ports.clock import Clock
+from brokergw.transport.backfill import Missed, reports_of
 from brokergw.transport.told import Told
-
-logger = logging.getLogger(__name__)
 
 _NS: Final = 1_000_000_000
 _AHEAD_NS: Final = 60 * _NS
-_LAG_WAITS_S: Final = (0.5, 1.0, 2.0)
 
 
 class History:
@@ -36,13 +33,8 @@ class History:
         """Give every execution and every order change since a time, oldest first; raises GatewayError."""
         start_ns = max(0, since_ns - self._overlap_ns)
         found, fills = await self._find(start_ns, told)
-        reports: list[OrderReport] = []
-        for order_id, order in found.items():
-            own = fills.get(order_id, [])
-            if own or order.update_time_ns >= start_ns or told.differs(order):
-                reports += await self._tell(order, own, told)
-        reports.sort(key=lambda report: report.event_time_ns)
-        return reports
+        missed = [_missed(order, fills.get(order_id, ()), told) for order_id, order in found.items()]
+        return await reports_of(missed, start_ns, told, self.fills_of, self._clock)
 
     async def fills_of(self, order: BrokerOrder) -> list[OrderReport]:
         """Give the executions of one order, oldest first; raises GatewayError."""
@@ -65,24 +57,10 @@ class History:
                 found[order_id] = order
         return found, fills
 
-    async def _tell(self, order: BrokerOrder, fills: Sequence[BrokerFill], told: Told) -> list[OrderReport]:
-        reports = fill_reports(order, fills)
-        known = max(told.cum_quantity(order), sum((fill.quantity for fill in fills), ZERO))
-        if known < order.cum_quantity:
-            reports = await self._wait_for_fills(order)
-        last_ns = max([order.update_time_ns, *(report.event_time_ns for report in reports)])
-        return [*reports, OrderReport(order, last_ns, replayed=True)]
 
-    async def _wait_for_fills(self, order: BrokerOrder) -> list[OrderReport]:
-        reports = await self.fills_of(order)
-        for wait_s in _LAG_WAITS_S:
-            if reports and reports[-1].order.cum_quantity >= order.cum_quantity:
-                break
-            await self._clock.sleep(wait_s)
-            reports = await self.fills_of(order)
-        else:
-            logger.warning("trades of order %s are missing", order.broker_order_id)
-        return reports
+def _missed(order: BrokerOrder, fills: Sequence[BrokerFill], told: Told) -> Missed:
+    known = max(told.cum_quantity(order), sum((fill.quantity for fill in fills), ZERO))
+    return Missed(order, fill_reports(order, fills), whole=known >= order.cum_quantity)
 
 
 def fill_reports(order: BrokerOrder, fills: Sequence[BrokerFill]) -> list[OrderReport]:

@@ -1,9 +1,6 @@
 """The user data stream: opened, kept alive, and made whole after every loss.
 
-Theory of operation: Binance numbers nothing over a reconnect and replays nothing, so each time the link opens,
-`History` tells what happened since the last moment known to be whole, while new frames wait; then comes FeedUp, then
-the frames. What the history told already is not told again. When the history cannot be read, the link is given up and
-tried again later: a feed is up only when it is whole.
+Binance numbers nothing over a reconnect and replays nothing: see `transport/feed.py`.
 
 Spot subscribes over the WebSocket API with a signature of its own. Futures open with a listen key, which lives for an
 hour unless it is kept alive, and then send SUBSCRIBE with it.
@@ -25,11 +22,11 @@ from brokergw.adapters.binance.orders import Orders
 from brokergw.adapters.binance.session import Request, Session
 from brokergw.model.errors import GatewayError
 from brokergw.model.lifecycle import State
-from brokergw.model.outcome import BrokerEvent, BrokerOrder, FeedDown, FeedUp, OrderReport
+from brokergw.model.outcome import BrokerEvent, BrokerOrder, OrderReport
 from brokergw.ports.clock import Clock
+from brokergw.transport.feed import Links, Subscription
 from brokergw.transport.http import Reply
 from brokergw.transport.rows import Row, Unusable, as_row, optional_text, read_row, text, whole
-from brokergw.transport.told import Told
 from brokergw.transport.websocket import Frame, LinkError, LinkEvent, LinkLost, LinkOpened, SupervisedLink, Wire
 
 logger = logging.getLogger(__name__)
@@ -48,12 +45,11 @@ class OrderFeed:
         self._config = config
         self._clock = clock
         self._history = History(orders, clock, overlap_s=config.overlap_s)
-        self._links: set[SupervisedLink] = set()
+        self._links = Links()
 
     def close(self) -> None:
         """End every subscription, each of which hears FeedDown and no more."""
-        for link in self._links:
-            link.close()
+        self._links.close()
 
     async def fills_of(self, order: BrokerOrder) -> list[OrderReport]:
         """Give the executions of one order, oldest first."""
@@ -63,16 +59,15 @@ class OrderFeed:
         """Yield reports, FeedUp and FeedDown until `close`."""
         greet = self._greet_spot if self._config.product is Product.SPOT else self._greet_futures
         link = SupervisedLink(self._url, clock=self._clock, greet=greet, policy=self._config.link)
-        subscription = _Subscription(link, self._orders, self._history, self._clock, since_ns)
-        self._links.add(link)
+        watcher = _Watcher(link, self._orders, Subscription(self._history.since, link.drop, self._clock, since_ns))
         keeper = asyncio.create_task(self._keep(link)) if self._config.product is Product.FUTURES else None
         try:
-            async with aclosing(link.listen()) as happenings:
-                async for happening in happenings:
-                    for event in await subscription.on(happening):
-                        yield event
+            with self._links.held(link):
+                async with aclosing(link.listen()) as happenings:
+                    async for happening in happenings:
+                        for event in await watcher.on(happening):
+                            yield event
         finally:
-            self._links.discard(link)
             if keeper is not None:
                 keeper.cancel()
                 await asyncio.gather(keeper, return_exceptions=True)
@@ -119,44 +114,25 @@ class OrderFeed:
                 link.drop(str(error))
 
 
-class _Subscription:
-    """One listener's view of the feed; `_whole_ns` is the time until which it has been told everything."""
+class _Watcher:
+    """Reads one listener's frames, which may need a symbol or an order to be looked up."""
 
-    def __init__(self, link: SupervisedLink, orders: Orders, history: History, clock: Clock, since_ns: int) -> None:
+    def __init__(self, link: SupervisedLink, orders: Orders, subscription: Subscription) -> None:
         self._link = link
         self._orders = orders
-        self._history = history
-        self._clock = clock
-        self._whole_ns = since_ns
-        self._told = Told()
-        self._up = False
-        self._why = ""
+        self._subscription = subscription
 
     async def on(self, happening: LinkEvent) -> list[BrokerEvent]:
         """Turn what happened to the link into what the listener is told."""
         match happening:
             case LinkOpened():
-                return await self._opened()
+                return await self._subscription.opened()
             case LinkLost(why):
-                return self._lost(why)
+                return self._subscription.lost(why)
             case Frame(data):
-                return await self._frame(data)
-
-    async def _opened(self) -> list[BrokerEvent]:
-        opened_ns = self._clock.now_ns()
-        try:
-            missed = await self._history.since(self._whole_ns, self._told)
-        except GatewayError as error:
-            self._link.drop(f"the back-fill failed: {error.message}")
-            return []
-        events: list[BrokerEvent] = [report for report in missed if self._told.news(report)]
-        events.append(FeedUp(self._whole_ns))
-        self._whole_ns, self._up, self._why = opened_ns, True, ""
-        return events
+                return await self._frame(data) if self._subscription.up else []
 
     async def _frame(self, data: str | bytes) -> list[BrokerEvent]:
-        if not self._up:
-            return []
         try:
             report = await self._report(_event(data))
         except Unusable as error:
@@ -166,11 +142,7 @@ class _Subscription:
             # What it was about can be learned after a back-fill only.
             self._link.drop(f"an event could not be read: {error.message}")
             return []
-        if report is None:
-            return []
-        # Events come in order, so everything before this one has been told; a time to come is not believed.
-        self._whole_ns = max(self._whole_ns, min(report.event_time_ns, self._clock.now_ns()))
-        return [report] if self._told.news(report) else []
+        return self._subscription.heard([] if report is None else [report])
 
     async def _report(self, event: Row) -> OrderReport | None:
         match event.get("e"):
@@ -206,14 +178,9 @@ class _Subscription:
             order = futures.order(row, await self._symbols(event))
         triggered = self._orders.learn_child(row, order) is not None and order.state is State.TRIGGERED
         # From then on its child's events tell how it fares.
-        if triggered and (event.get("X") != "TRIGGERED" or self._told.cum_quantity(order)):
+        if triggered and (event.get("X") != "TRIGGERED" or self._subscription.told.cum_quantity(order)):
             return None
         return OrderReport(order, order.update_time_ns)
-
-    def _lost(self, why: str) -> list[BrokerEvent]:
-        known = not self._up and why == self._why
-        self._up, self._why = False, why
-        return [] if known else [FeedDown(why)]
 
 
 async def _answer(wire: Wire, asked: object) -> Row:

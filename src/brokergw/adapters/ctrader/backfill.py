@@ -2,30 +2,24 @@
 
 Theory of operation: the deal list gives every execution of a span of time, whatever its order's age. The orders'
 present states come from three places: what is open, what was entered within the look-back, and, one by one, the orders
-that were open when the link was lost or that have a deal but are in neither list. The lists may lag behind what they
-tell of, so an order whose executions do not come to its total is asked for by itself, a few times; and what they still
-lack the sweep over open orders finds.
+that were open when the link was lost or that have a deal but are in neither list.
 """
 
-import logging
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Final
 
 from brokergw.adapters.ctrader.api import Api
 from brokergw.adapters.ctrader.errors import understood
 from brokergw.adapters.ctrader.reader import Reader, fill_reports
-from brokergw.adapters.ctrader.told import Told
 from brokergw.model.order import ZERO
-from brokergw.model.outcome import BrokerFill, BrokerOrder, OrderReport
+from brokergw.model.outcome import BrokerOrder, OrderReport
 from brokergw.ports.clock import Clock
+from brokergw.transport.backfill import Missed, reports_of
 from brokergw.transport.rows import Row, int64
-
-logger = logging.getLogger(__name__)
+from brokergw.transport.told import Told
 
 _NS: Final = 1_000_000_000
 _DAY_NS: Final = 86_400 * _NS
-_LAG_WAITS_S: Final = (0.5, 1.0, 2.0)
 
 
 class History:
@@ -47,13 +41,8 @@ class History:
             for deal in deals:
                 by_order.setdefault(str(int64(deal, "orderId")), []).append(deal)
         orders = await self._orders(start_ns, told.open_ids | by_order.keys())
-        reports: list[OrderReport] = []
-        for order in orders:
-            own = by_order.get(order.broker_order_id, [])
-            if own or order.update_time_ns >= start_ns or told.differs(order):
-                reports += await self._tell(order, own)
-        reports.sort(key=lambda report: report.event_time_ns)
-        return reports
+        missed = [await self._missed(order, by_order.get(order.broker_order_id, ())) for order in orders]
+        return await reports_of(missed, start_ns, told, self.fills_of, self._clock)
 
     async def fills_of(self, order: BrokerOrder) -> list[OrderReport]:
         """Give the executions of one order, oldest first; raises GatewayError."""
@@ -71,30 +60,10 @@ class History:
                 found[order_id] = single[0]
         return await self._reader.tellable(found.values())
 
-    async def _tell(self, order: BrokerOrder, deals: Sequence[Row]) -> list[OrderReport]:
+    async def _missed(self, order: BrokerOrder, deals: Sequence[Row]) -> Missed:
         fills = await self._reader.fills(deals)
-        if _total(fills) != order.cum_quantity:
-            fills = await self._all_fills(order)
-        reports = fill_reports(order, fills)
-        last_ns = max([order.update_time_ns, *(report.event_time_ns for report in reports)])
-        return [*reports, OrderReport(order, last_ns, replayed=True)]
-
-    async def _all_fills(self, order: BrokerOrder) -> list[BrokerFill]:
-        """Ask for an order's own deals until they come to its total, a few times."""
-        fills: list[BrokerFill] = []
-        for wait_s in (0.0, *_LAG_WAITS_S):
-            if wait_s:
-                await self._clock.sleep(wait_s)
-            found = await self._api.order(int(order.broker_order_id))
-            fills = [] if found is None else await self._reader.fills(found[1])
-            if _total(fills) >= order.cum_quantity:
-                return fills
-        logger.warning("cTrader's records lack executions of order %s", order.broker_order_id)
-        return fills
+        total = sum((fill.quantity for fill in fills), ZERO)
+        return Missed(order, fill_reports(order, fills), whole=total == order.cum_quantity)
 
     def _later(self) -> int:
         return self._clock.now_ns() + _DAY_NS
-
-
-def _total(fills: Sequence[BrokerFill]) -> Decimal:
-    return sum((fill.quantity for fill in fills), ZERO)

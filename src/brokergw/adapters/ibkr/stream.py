@@ -18,8 +18,9 @@ from brokergw.adapters.ibkr.book import Book
 from brokergw.adapters.ibkr.config import IbkrConfig
 from brokergw.adapters.ibkr.orders import Orders
 from brokergw.model.errors import GatewayError, Reason
-from brokergw.model.outcome import BrokerEvent, FeedDown, FeedUp, OrderReport
+from brokergw.model.outcome import BrokerEvent, FeedUp, OrderReport
 from brokergw.ports.clock import Clock
+from brokergw.transport.feed import Links, Standing
 from brokergw.transport.rows import Row, Unusable, as_row, as_rows, flag, read_json
 from brokergw.transport.websocket import Frame, LinkError, LinkEvent, LinkLost, LinkOpened, SupervisedLink, Wire
 
@@ -50,14 +51,13 @@ class OrderFeed:
         self._orders = orders
         self._config = config
         self._clock = clock
-        self._links: set[SupervisedLink] = set()
+        self._links = Links()
         self.closed = False
 
     def close(self) -> None:
         """End every subscription, each of which hears FeedDown and no more."""
         self.closed = True
-        for link in self._links:
-            link.close()
+        self._links.close()
 
     async def events(self, since_ns: int) -> AsyncGenerator[BrokerEvent, None]:
         """Yield reports, FeedUp and FeedDown; raises BROKER_CREDENTIALS_REFUSED where a person must act."""
@@ -75,18 +75,17 @@ class OrderFeed:
             asyncio.create_task(self._poll(link, waiting)),
             asyncio.create_task(self._tic(wires)),
         ]
-        self._links.add(link)
-        try:
-            while (item := await waiting.get()) is not None:
-                for event in await subscription.on(item):
-                    yield event
-                if subscription.refused is not None:
-                    raise subscription.refused
-        finally:
-            self._links.discard(link)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        with self._links.held(link):
+            try:
+                while (item := await waiting.get()) is not None:
+                    for event in await subscription.on(item):
+                        yield event
+                    if subscription.refused is not None:
+                        raise subscription.refused
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _greet(self, wire: Wire, wires: list[Wire]) -> None:
         """Get in by the name of the session, and ask for orders and trades."""
@@ -166,8 +165,7 @@ class _Subscription:
         self._overlap_ns = overlap_s * _NS
         self._book = Book()
         self._seeded = False
-        self._up = False
-        self._why = ""
+        self._standing = Standing()
         self.refused: GatewayError | None = None
 
     async def on(self, item: LinkEvent | _Read) -> list[BrokerEvent]:
@@ -180,7 +178,7 @@ class _Subscription:
             case Frame(data):
                 return list(await self._frame(data))
             case _Read():
-                return list(await self._news(item, replayed=not self._up)) if self._seeded else []
+                return list(await self._news(item, replayed=not self._standing.up)) if self._seeded else []
 
     async def _opened(self) -> list[BrokerEvent]:
         opened_ns = self._clock.now_ns()
@@ -190,7 +188,8 @@ class _Subscription:
             self._link.drop(f"the lists could not be read: {error.message}")
             return []
         up = FeedUp(self._whole_ns)
-        self._whole_ns, self._up, self._why = opened_ns, True, ""
+        self._whole_ns = opened_ns
+        self._standing.risen()
         return [*missed, up]
 
     async def _news(self, read: _Read, *, replayed: bool) -> list[OrderReport]:
@@ -222,10 +221,10 @@ class _Subscription:
     def _touched(self, frame: Row) -> list[Row]:
         """Take a frame in, and give the rows of the orders that it is about."""
         match frame.get("topic"):
-            case "sor" if self._up:
+            case "sor" if self._standing.up:
                 changes = [self._book.take_change(change) for change in as_rows(frame.get("args"))]
                 return [row for row in changes if row is not None]
-            case "str" if self._up:
+            case "str" if self._standing.up:
                 return self._book.take_trades(as_rows(frame.get("args")))
             case "sts":
                 status = as_row(frame.get("args"))
@@ -241,9 +240,7 @@ class _Subscription:
             why = trouble.message
             if trouble.reason is Reason.BROKER_CREDENTIALS_REFUSED:
                 self.refused = trouble
-        known = not self._up and why == self._why
-        self._up, self._why = False, why
-        return [] if known else [FeedDown(why, trouble)]
+        return self._standing.fallen(why, trouble)
 
 
 async def _pump(link: SupervisedLink, waiting: "asyncio.Queue[_Item]") -> None:

@@ -21,8 +21,9 @@ from brokergw.adapters.schwab.mapping import Reading, readings
 from brokergw.adapters.schwab.memory import Told
 from brokergw.adapters.schwab.streamer import Streamer
 from brokergw.model.errors import GatewayError
-from brokergw.model.outcome import BrokerEvent, FeedDown, FeedUp, OrderReport
+from brokergw.model.outcome import BrokerEvent, FeedUp, OrderReport
 from brokergw.ports.clock import Clock
+from brokergw.transport.feed import Links, Standing
 from brokergw.transport.rows import Row, Unusable
 from brokergw.transport.websocket import Frame, LinkEvent, LinkLost, LinkOpened, SupervisedLink
 
@@ -46,12 +47,11 @@ class OrderFeed:
         self._streamer = streamer
         self._config = config
         self._clock = clock
-        self._links: set[SupervisedLink] = set()
+        self._links = Links()
 
     def close(self) -> None:
         """End every subscription, each of which hears FeedDown and no more."""
-        for link in self._links:
-            link.close()
+        self._links.close()
 
     async def events(self, since_ns: int) -> AsyncGenerator[BrokerEvent, None]:
         """Yield reports, FeedUp and FeedDown until `close`."""
@@ -61,24 +61,23 @@ class OrderFeed:
         subscription = _Subscription(link, self._listing, self._clock, self._config, since_ns)
         happenings: asyncio.Queue[LinkEvent | _Tick | None] = asyncio.Queue()
         tasks = [asyncio.create_task(self._listen(link, happenings)), asyncio.create_task(self._tick(happenings))]
-        self._links.add(link)
-        try:
-            while (happening := await happenings.get()) is not None:
-                rung: list[LinkEvent | _Tick | None] = [happening]
-                # A trade rings several times, and one look answers them all.
-                while not happenings.empty() and isinstance(rung[-1], _Tick):
-                    rung.append(happenings.get_nowait())
-                ended = rung[-1] is None
-                for event in await subscription.on([each for each in rung if each is not None]):
-                    yield event
-                if ended:
-                    break
-            tasks[0].result()
-        finally:
-            self._links.discard(link)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        with self._links.held(link):
+            try:
+                while (happening := await happenings.get()) is not None:
+                    rung: list[LinkEvent | _Tick | None] = [happening]
+                    # A trade rings several times, and one look answers them all.
+                    while not happenings.empty() and isinstance(rung[-1], _Tick):
+                        rung.append(happenings.get_nowait())
+                    ended = rung[-1] is None
+                    for event in await subscription.on([each for each in rung if each is not None]):
+                        yield event
+                    if ended:
+                        break
+                tasks[0].result()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _listen(self, link: SupervisedLink, happenings: "asyncio.Queue[LinkEvent | _Tick | None]") -> None:
         try:
@@ -125,8 +124,7 @@ class _Subscription:
         self._whole_ns = since_ns
         self._told = Told(listing.generations)
         self._begun = False
-        self._up = False
-        self._why = ""
+        self._standing = Standing()
         self._failures = 0
 
     async def on(self, happenings: "list[LinkEvent | _Tick]") -> list[BrokerEvent]:
@@ -138,7 +136,7 @@ class _Subscription:
                 case LinkOpened():
                     events += await self._opened()
                 case LinkLost(why):
-                    events += self._lost(why)
+                    events += self._standing.fallen(why)
                 case _:
                     look = True
         return [*events, *(await self._looked() if look else [])]
@@ -150,15 +148,15 @@ class _Subscription:
             self._link.drop(f"the back-fill failed: {error.message}")
             return []
         up = FeedUp(self._whole_ns)
-        self._up, self._why = True, ""
+        self._standing.risen()
         return [*missed, up]
 
     async def _looked(self) -> list[BrokerEvent]:
         try:
-            return list(await self._look(replayed=not self._up))
+            return list(await self._look(replayed=not self._standing.up))
         except GatewayError as error:
             self._failures += 1
-            if self._up and self._failures >= _FAILURES_MAX:
+            if self._standing.up and self._failures >= _FAILURES_MAX:
                 self._link.drop(f"the records cannot be read: {error.message}")
             return []
 
@@ -179,8 +177,3 @@ class _Subscription:
         except Unusable as error:
             logger.warning("order %s cannot be told: %s", row.get("orderId"), error)
             return []
-
-    def _lost(self, why: str) -> list[BrokerEvent]:
-        known = not self._up and why == self._why
-        self._up, self._why = False, why
-        return [] if known else [FeedDown(why)]

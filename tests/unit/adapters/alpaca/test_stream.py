@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from brokergw.adapters.alpaca import AlpacaConfig, mapping
-from brokergw.adapters.alpaca.stream import _Subscription, report_of
-from brokergw.model.lifecycle import State
+from brokergw.adapters.alpaca import AlpacaConfig
+from brokergw.adapters.alpaca.stream import events_of
 from brokergw.model.outcome import BrokerEvent, FeedDown, FeedUp, OrderReport
-from brokergw.transport.told import Told
+from brokergw.transport.feed import Subscription
 from brokergw.transport.websocket import Frame, LinkOpened, LinkPolicy, SupervisedLink
 from tests.fixtures.alpaca_wire import KEY, NOW_NS, SECRET, ScriptedAlpaca, answer, sample
 from tests.fixtures.hasty import HastyClock
@@ -242,53 +241,8 @@ async def test_frames_before_the_feed_is_whole_are_not_told() -> None:
     async with streaming(wait) as (alpaca, config, _):
         feed = alpaca.open(config)._feed
         link = SupervisedLink("ws://nowhere", clock=feed._clock, greet=feed._greet)
-        subscription = _Subscription(link, feed._history, feed._clock, NOW_NS)
+        subscription = Subscription(feed._history.since, link.drop, feed._clock, NOW_NS)
         frame = Frame(json.dumps(sample("ws_new")))
-        assert await subscription.on(frame) == []
-        assert told(await subscription.on(LinkOpened())) == ["up"]
-        assert told(await subscription.on(frame)) == ["WORKING"]
-
-
-def report(name: str, **changes: Any) -> OrderReport:
-    """Read a stream sample, with the order changed where asked."""
-    data = sample(name)["data"]
-    made = report_of(data | {"order": data["order"]})
-    return replace(made, order=replace(made.order, **changes)) if changes else made
-
-
-def test_memory_drops_what_is_older_than_what_was_told() -> None:
-    """A state report older than the last one is no news; the end of an order always is, and nothing follows it."""
-    memory = Told()
-    assert memory.news(report("ws_new"))
-    assert not memory.news(report("ws_new"))
-    assert memory.open_ids == {ORDER_ID}
-    assert memory.news(report("ws_canceled", update_time_ns=1))
-    assert not memory.news(report("ws_new", update_time_ns=NOW_NS * 2))
-    assert memory.open_ids == set()
-
-
-def test_memory_tells_a_late_execution_of_an_order_that_has_ended() -> None:
-    """A fill may overtake its cancel; money moved, so it is told whatever the order's state."""
-    memory = Told()
-    assert memory.news(report("ws_canceled"))
-    assert memory.news(report("ws_fill"))
-    assert not memory.news(report("ws_fill"))
-
-
-def test_a_replaced_order_is_not_asked_for_again() -> None:
-    """A generation that was replaced is neither open nor ended: its successor is what counts."""
-    memory = Told()
-    old = mapping.order(sample("http_get_order") | {"status": "replaced", "replaced_by": "next"})
-    assert memory.news(OrderReport(old, NOW_NS))
-    assert memory.open_ids == set()
-
-
-def test_memory_notices_an_order_that_stands_otherwise() -> None:
-    """An order known from before differs when its state or total is another now."""
-    memory = Told()
-    memory.news(report("ws_new"))
-    order = report("ws_new").order
-    assert not memory.differs(order)
-    assert memory.differs(replace(order, state=State.CANCELED))
-    assert not Told().differs(order)
-    assert memory.cum_quantity(order) == 0
+        assert await events_of(subscription, frame) == []
+        assert told(await events_of(subscription, LinkOpened())) == ["up"]
+        assert told(await events_of(subscription, frame)) == ["WORKING"]
