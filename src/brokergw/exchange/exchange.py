@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from brokergw.exchange import amending, groups, placing, recovery
+from brokergw.exchange import amending, by_hand, groups, placing, recovery
 from brokergw.exchange.book import WorkingOrder
 from brokergw.exchange.floor import Floor, Rules
 from brokergw.exchange.ledger import Account
@@ -35,9 +35,10 @@ from brokergw.model.terms import TimeInForce
 class Exchange:
     """A small deterministic exchange.
 
-    With `always_open` it trades around the clock; otherwise in New York's hours (crypto always). `fee_rate` is the
-    share of a trade's money taken as a fee. `settle_delay_ns` keeps a new order from trading for a while.
-    With `on_margin` orders hold nothing of a position and may turn it over (see `Rules`).
+    With `always_open` it trades around the clock; otherwise in New York's hours (crypto always), or in those of the
+    `sessions` it is given. `fee_rate` is the share of a trade's money taken as a fee. `settle_delay_ns` keeps a new
+    order from trading for a while. With `on_margin` orders hold nothing of a position and may turn it over (see
+    `Rules`).
     Ids follow from the seed and `id_salt`: give each life of an exchange that forgets another salt, so that no id of an
     earlier life returns.
     """
@@ -49,6 +50,7 @@ class Exchange:
         now_ns: Callable[[], int],
         listings: Sequence[Listing] = LISTINGS,
         always_open: bool = True,
+        sessions: Sessions | None = None,
         fee_rate: Decimal = ZERO,
         settle_delay_ns: int = 0,
         refuse_wash_trades: bool = False,
@@ -61,8 +63,8 @@ class Exchange:
             refuse_wash_trades=refuse_wash_trades,
             on_margin=on_margin,
         )
-        sessions = Sessions(always_open=always_open)
-        self._floor = Floor(seed=seed, salt=id_salt, now_ns=now_ns, listings=listings, sessions=sessions, rules=rules)
+        hours = sessions or Sessions(always_open=always_open)
+        self._floor = Floor(seed=seed, salt=id_salt, now_ns=now_ns, listings=listings, sessions=hours, rules=rules)
         self._matcher = Matcher(self._floor)
 
     @property
@@ -159,6 +161,29 @@ class Exchange:
         """Change an execution, or bust it with quantity 0; nobody is told. Raises NOT_FOUND."""
         return amending.amend(self._floor, self._working(account_id, order_id), execution_id, quantity, price)
 
+    def execute(self, account_id: str, order_id: str, *, quantity: Decimal | None, price: Decimal | None) -> None:
+        """Trade an open order now, whatever the market says; raises Refused.
+
+        `quantity` is at most what is left of it (None: all), `price` the market's when None.
+        """
+        by_hand.execute(self._floor, self._matcher, self._working(account_id, order_id), quantity, price)
+
+    def adjust(self, account_id: str, symbol: str, change: Decimal) -> Decimal:
+        """Change a position at no cost, as a split does, and give the quantity after it."""
+        return by_hand.adjust(self._floor, account_id, symbol, change)
+
+    def book(self, account_id: str, symbol: str, quantity: Decimal, price: Decimal) -> Decimal:
+        """Book a trade made outside the exchange's own orders, signed, and give the position after it."""
+        return by_hand.book(self._floor, account_id, symbol, quantity, price)
+
+    def pay(self, account_id: str, money: Decimal) -> Decimal:
+        """Move an account's cash, and give what it is after that."""
+        return by_hand.pay(self._floor, account_id, money)
+
+    def take_coins(self, account_id: str, symbol: str, quantity: Decimal) -> None:
+        """Take a fee from a position of coins, whose average price it leaves alone."""
+        by_hand.take_coins(self._floor, account_id, symbol, quantity)
+
     def order(self, account_id: str, order_id: str) -> ExchangeOrder | None:
         """Give an order as it stands, or None; raises UNKNOWN_ACCOUNT."""
         order = self._floor.account(account_id).orders.get(order_id)
@@ -197,6 +222,14 @@ class Exchange:
     def quote(self, symbol: str) -> Depth:
         """Give the top of a symbol's book now; raises UNKNOWN_SYMBOL."""
         return self._floor.market.quote(symbol)
+
+    def price_at(self, symbol: str, time_ns: int) -> Decimal:
+        """Give a symbol's last price at a moment; a pinned price holds for all time. Raises UNKNOWN_SYMBOL."""
+        return self._floor.market.path(symbol).at(time_ns).last
+
+    def leverage_of(self, account_id: str, symbol: str) -> Decimal:
+        """Give the leverage of an account for a netted symbol; raises UNKNOWN_SYMBOL or UNKNOWN_ACCOUNT."""
+        return self._floor.account(account_id).leverage_of(self._floor.market.path(symbol).listing)
 
     def set_leverage(self, account_id: str, symbol: str, leverage: Decimal) -> None:
         """Let an account trade a netted symbol at a leverage; raises UNKNOWN_SYMBOL or INVALID_TERMS, or as `order`."""

@@ -112,7 +112,7 @@ class Matcher:
         if not self._affordable(order, price, quantity):
             groups.end(self._floor, order, OrderStatus.CANCELED, reason="INSUFFICIENT_BUYING_POWER")
             return ZERO
-        self._fill(order, price, quantity)
+        self.trade(order, price, quantity)
         return quantity
 
     def _affordable(self, order: WorkingOrder, price: Decimal, quantity: Decimal) -> bool:
@@ -124,7 +124,8 @@ class Matcher:
             return True
         return above * quantity <= order.account.buying_power(self._floor.market, order.listing)
 
-    def _fill(self, order: WorkingOrder, price: Decimal, quantity: Decimal) -> None:
+    def trade(self, order: WorkingOrder, price: Decimal, quantity: Decimal) -> None:
+        """Trade some of an open order at a price."""
         floor, account, position = self._floor, order.account, order.position
         now = floor.now_ns()
         signed = quantity if order.buys else -quantity

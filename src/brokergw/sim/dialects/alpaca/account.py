@@ -6,10 +6,10 @@ from typing import Any, Final
 from brokergw.exchange import Ledger
 from brokergw.sim.dialects.alpaca import body as read
 from brokergw.sim.dialects.alpaca.call import Call
-from brokergw.sim.dialects.alpaca.hours import new_york_day
 from brokergw.sim.dialects.alpaca.refusals import malformed
 from brokergw.sim.dialects.alpaca.room import Room
 from brokergw.sim.dialects.alpaca.shapes import JsonObject, cents, text, timestamp
+from brokergw.sim.new_york import new_york_day
 
 _TWO: Final = Decimal(2)
 _CHOICES: Final[dict[str, frozenset[Any]]] = {

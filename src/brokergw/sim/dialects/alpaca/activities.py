@@ -9,10 +9,10 @@ from brokergw.exchange import Execution
 from brokergw.model.money import format_decimal
 from brokergw.sim.dialects.alpaca import body as read
 from brokergw.sim.dialects.alpaca.call import Call
-from brokergw.sim.dialects.alpaca.hours import local_stamp, new_york_day
 from brokergw.sim.dialects.alpaca.refusals import malformed
 from brokergw.sim.dialects.alpaca.room import FillNote
 from brokergw.sim.dialects.alpaca.shapes import SIDE, JsonObject, derived_id, timestamp
+from brokergw.sim.new_york import local_stamp, new_york_day
 
 _PAGE_MAX: Final = 100
 _CATEGORIES: Final = frozenset({"", "trade_activity", "non_trade_activity"})

@@ -24,8 +24,8 @@ from brokergw.sim.dialects.alpaca.call import Answer, Call
 from brokergw.sim.dialects.alpaca.options import AlpacaOptions
 from brokergw.sim.dialects.alpaca.refusals import ApiError, failure
 from brokergw.sim.dialects.alpaca.stream import Connection, Conversation, Feed
-from brokergw.sim.dialects.alpaca.venue import Doors
 from brokergw.sim.faults import FaultName, Faults
+from brokergw.sim.hours import Doors
 from brokergw.sim.journal import WireJournal
 from brokergw.sim.server import SimServer
 from brokergw.sim.wire import Entry, WireReply, WireRequest, encode_json
@@ -182,7 +182,7 @@ class AlpacaDialect:
 
     def set_market(self, mode: str) -> None:
         """Hold the market open or shut, or keep New York's hours; raises ValueError for another word."""
-        self.brokerage.exchange.hours.doors = Doors(mode)
+        self.brokerage.hours.doors = Doors(mode)
 
     def force_fill(self, order_id: str, quantity: Decimal | None, price: Decimal | None) -> dict[str, Any]:
         """Trade an open order now; raises Refused, or ValueError when there is no such order."""
@@ -212,7 +212,7 @@ class AlpacaDialect:
         """Describe every account for the control plane."""
         brokerage = self.brokerage
         return {
-            "market": brokerage.exchange.hours.doors.value,
+            "market": brokerage.hours.doors.value,
             "streams": len(self._connections),
             "accounts": [
                 {

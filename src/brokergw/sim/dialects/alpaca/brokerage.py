@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from brokergw.exchange import EventKind, ExchangeEvent, ExchangeOrder, Execution, Listing, OrderStatus
+from brokergw.exchange import EventKind, Exchange, ExchangeEvent, ExchangeOrder, Execution, Listing, OrderStatus
 from brokergw.model.instrument import AssetClass
 from brokergw.model.terms import OrderClass, OrderType, Side
-from brokergw.sim.dialects.alpaca import hours
+from brokergw.sim import new_york
 from brokergw.sim.dialects.alpaca.combos import Combos
 from brokergw.sim.dialects.alpaca.options import AlpacaOptions
 from brokergw.sim.dialects.alpaca.room import ZERO, Budget, FillNote, Room, account_number
@@ -24,8 +24,8 @@ from brokergw.sim.dialects.alpaca.shapes import (
     timestamp,
 )
 from brokergw.sim.dialects.alpaca.stream import Feed
-from brokergw.sim.dialects.alpaca.venue import Doors, Venue
 from brokergw.sim.faults import Faults
+from brokergw.sim.hours import Doors, NewYorkHours
 from brokergw.sim.wire import Entry
 
 _NINE_PLACES: Final = Decimal("0.000000001")
@@ -52,8 +52,15 @@ class Brokerage:
         self.options = options
         self.faults = faults
         self.now_ns = options.now_ns
-        doors = Doors.OPEN if options.always_open else Doors.HOURS
-        self.exchange = Venue(seed=options.seed, now_ns=options.now_ns, doors=doors)
+        self.hours = NewYorkHours(Doors.OPEN if options.always_open else Doors.HOURS)
+        # Each life forgets the one before, so no id may come back: whoever trades here keeps a record of them.
+        self.exchange = Exchange(
+            seed=options.seed,
+            now_ns=options.now_ns,
+            sessions=self.hours,
+            refuse_wash_trades=True,
+            id_salt=str(options.now_ns()),
+        )
         self.combos = Combos(self.exchange, options.seed, self.now_ns, self.listing, self.tell)
         self.rooms: dict[str, Room] = {}
         self.by_key: dict[str, Room] = {}
@@ -73,17 +80,17 @@ class Brokerage:
 
     def in_session(self, listing: Listing) -> bool:
         """Tell whether a listing trades now, in regular hours."""
-        return self.exchange.hours.trades(listing, self.now_ns(), extended=False)
+        return self.hours.trades(listing, self.now_ns(), extended=False)
 
     def last_equity(self, room: Room) -> str:
         """Give an account's equity at the end of the last session, its opening cash when it is younger."""
-        end = hours.previous_close_ns(self.now_ns()) // _MINUTE_NS
+        end = new_york.previous_close_ns(self.now_ns()) // _MINUTE_NS
         known = [minute for minute in room.samples if minute <= end]
         return cents(room.samples[max(known)] if known else self.options.cash)
 
     def previous_close(self, symbol: str) -> Decimal:
         """Give a symbol's price at the latest close."""
-        return self.exchange.price_at(symbol, hours.previous_close_ns(self.now_ns()))
+        return self.exchange.price_at(symbol, new_york.previous_close_ns(self.now_ns()))
 
     def cancel_later(self, room: Room, order_id: str, seconds: float) -> None:
         """Cancel an order after a while, unless it has ended by then."""
@@ -273,7 +280,8 @@ class Brokerage:
             buys = execution.side is Side.BUY
             coins = (execution.quantity * rate).quantize(_NINE_PLACES) if buys else ZERO
             money = ZERO if buys else execution.quantity * execution.price * rate
-            self.exchange.take_fee(room.account_id, symbol, quantity=coins, money=money)
+            self.exchange.take_coins(room.account_id, symbol, coins)
+            self.exchange.pay(room.account_id, -money)
             room.note_fee(execution, coins, money)
             position -= coins
         room.positions[symbol] = position

@@ -8,7 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
-from brokergw.exchange import Execution
+from brokergw.exchange import Exchange, Execution
 from brokergw.model.money import format_decimal
 from brokergw.sim.dialects.alpaca import body as read
 from brokergw.sim.dialects.alpaca.combo import Combo, ComboLeg, ComboTerms
@@ -27,7 +27,6 @@ from brokergw.sim.dialects.alpaca.shapes import (
     timestamp_or_none,
 )
 from brokergw.sim.dialects.alpaca.terms import client_order_id_of
-from brokergw.sim.dialects.alpaca.venue import Venue
 
 
 class Tell(Protocol):
@@ -44,7 +43,7 @@ _SIZE: Final = 100
 class Combos:
     """The multi-leg orders of every account."""
 
-    def __init__(self, venue: Venue, seed: int, now_ns: Callable[[], int], find: Find, tell: Tell) -> None:
+    def __init__(self, venue: Exchange, seed: int, now_ns: Callable[[], int], find: Find, tell: Tell) -> None:
         self._venue = venue
         self._seed = seed
         self._now_ns = now_ns
@@ -119,13 +118,13 @@ class Combos:
         if known is not None or self._named(room, client_order_id) is not None:
             raise malformed("client_order_id must be unique")
         listing = terms.legs[0].listing
-        expires = self._venue.hours.day_end(listing, now, extended=False)
+        expires = self._venue.sessions.day_end(listing, now, extended=False)
         combo = Combo(order_id, client_order_id, terms, "accepted", now, now, expires)
         if old is not None:
             combo.replaces, old.replaced_by = old.order_id, order_id
             self._end(room, old, "replaced")
         room.combos[order_id] = combo
-        in_session = self._venue.hours.trades(listing, now, extended=False)
+        in_session = self._venue.sessions.trades(listing, now, extended=False)
         self._tell(room, combo, "pending_new" if in_session else "accepted")
         reply = as_submitted(self.shape(combo, status="new" if in_session else "accepted"))
         self._work(room, combo)
@@ -136,7 +135,7 @@ class Combos:
         if now >= combo.expires_at_ns:
             self._end(room, combo, "expired")
             return
-        if not self._venue.hours.trades(combo.terms.legs[0].listing, now, extended=False):
+        if not self._venue.sessions.trades(combo.terms.legs[0].listing, now, extended=False):
             return
         if combo.status == "accepted":
             combo.status, combo.update_time_ns = "new", now

@@ -9,10 +9,10 @@ from brokergw.model.instrument import AssetClass
 from brokergw.model.money import format_decimal
 from brokergw.sim.dialects.alpaca import body as read
 from brokergw.sim.dialects.alpaca.call import Call
-from brokergw.sim.dialects.alpaca.hours import new_york_day
 from brokergw.sim.dialects.alpaca.occ import expiration_of, is_call, strike_of, underlying_of
 from brokergw.sim.dialects.alpaca.refusals import malformed, not_found
 from brokergw.sim.dialects.alpaca.shapes import JsonObject, asset_id
+from brokergw.sim.new_york import new_york_day
 
 _LIMIT_DEFAULT, _LIMIT_MAX = 100, 10_000
 _NEXT_WEEKEND: Final = timedelta(days=7)

@@ -7,10 +7,10 @@ from typing import Final
 
 from brokergw.sim.dialects.alpaca import body as read
 from brokergw.sim.dialects.alpaca.call import Call
-from brokergw.sim.dialects.alpaca.hours import at_minute, close_ns, is_trading_day, new_york_day, open_ns
 from brokergw.sim.dialects.alpaca.refusals import malformed
 from brokergw.sim.dialects.alpaca.shapes import JsonObject
-from brokergw.sim.dialects.alpaca.venue import Doors
+from brokergw.sim.hours import Doors
+from brokergw.sim.new_york import at_minute, close_ns, is_trading_day, new_york_day, open_ns
 
 _MINUTE_NS: Final = 60_000_000_000
 _SECOND_NS: Final = 1_000_000_000
@@ -84,7 +84,7 @@ def _times(call: Call, start: int, end: int, minutes: int) -> Iterator[int]:
         return
     step = minutes * _MINUTE_NS
     reporting = call.request.query.get("intraday_reporting", "")
-    around_the_clock = call.brokerage.exchange.hours.doors is Doors.OPEN or reporting == "continuous"
+    around_the_clock = call.brokerage.hours.doors is Doors.OPEN or reporting == "continuous"
     time_ns = -(-start // step) * step
     while time_ns <= end:
         day = new_york_day(time_ns)

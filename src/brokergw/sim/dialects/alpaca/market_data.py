@@ -6,8 +6,8 @@ from typing import Final
 
 from brokergw.exchange import Depth, Listing
 from brokergw.model.instrument import AssetClass
+from brokergw.sim import new_york
 from brokergw.sim.dialects.alpaca import body as read
-from brokergw.sim.dialects.alpaca import hours
 from brokergw.sim.dialects.alpaca.call import Call
 from brokergw.sim.dialects.alpaca.refusals import ApiError
 from brokergw.sim.dialects.alpaca.shapes import JsonObject, timestamp
@@ -121,14 +121,14 @@ def minute_bar(call: Call, listing: Listing) -> JsonObject:
 def snapshot(call: Call, listing: Listing) -> JsonObject:
     """Write everything that is latest."""
     now = call.brokerage.now_ns()
-    today = hours.at_minute(hours.new_york_day(now), 0)
-    yesterday = hours.previous_close_ns(today)
+    today = new_york.at_minute(new_york.new_york_day(now), 0)
+    yesterday = new_york.previous_close_ns(today)
     return {
         "latestTrade": trade(call, listing),
         "latestQuote": quote(call, listing),
         "minuteBar": minute_bar(call, listing),
         "dailyBar": _bar(call, listing, today, now),
-        "prevDailyBar": _bar(call, listing, hours.open_ns(hours.new_york_day(yesterday)), yesterday),
+        "prevDailyBar": _bar(call, listing, new_york.open_ns(new_york.new_york_day(yesterday)), yesterday),
     }
 
 

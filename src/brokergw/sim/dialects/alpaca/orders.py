@@ -59,7 +59,7 @@ def surroundings(call: Call, listing: Listing) -> terms.Surroundings:
         last=call.brokerage.exchange.quote(listing.symbol).last,
         position=call.room.position(listing.symbol),
         in_session=call.brokerage.in_session(listing),
-        auctions=call.brokerage.exchange.hours.auctions(call.brokerage.now_ns()),
+        auctions=call.brokerage.hours.auctions(call.brokerage.now_ns()),
     )
 
 

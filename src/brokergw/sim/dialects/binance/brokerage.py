@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
-from brokergw.exchange import EventKind, ExchangeEvent, ExchangeOrder, Execution
+from brokergw.exchange import EventKind, Exchange, ExchangeEvent, ExchangeOrder, Execution
 from brokergw.sim.dialects.binance import futures_shapes, spot_shapes
 from brokergw.sim.dialects.binance.budget import AddressBudget, Window
 from brokergw.sim.dialects.binance.feed import Feed
@@ -14,7 +14,6 @@ from brokergw.sim.dialects.binance.options import BinanceOptions
 from brokergw.sim.dialects.binance.refusals import NO_SUCH_ORDER, ApiError
 from brokergw.sim.dialects.binance.room import Income, Room, Trade
 from brokergw.sim.dialects.binance.spot_shapes import JsonObject, ms, places
-from brokergw.sim.dialects.binance.venue import Venue
 from brokergw.sim.faults import Faults
 from brokergw.sim.wire import Entry
 
@@ -28,7 +27,13 @@ class Brokerage:
     def __init__(self, options: BinanceOptions, faults: Faults) -> None:
         self.options = options
         self.faults = faults
-        self.exchange = Venue(seed=options.seed, now_ns=options.now_ns, fee_rate=options.fee_rate)
+        self.exchange = Exchange(
+            seed=options.seed,
+            now_ns=options.now_ns,
+            listings=LISTINGS,
+            fee_rate=options.fee_rate,
+            id_salt=str(options.now_ns()),
+        )
         self.addresses = {
             Kind.SPOT: AddressBudget(Window(options.spot_weight, 60)),
             Kind.FUTURES: AddressBudget(Window(options.futures_weight, 60)),

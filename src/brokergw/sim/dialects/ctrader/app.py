@@ -17,8 +17,8 @@ from brokergw.sim.dialects.ctrader.conversation import Conversation, describe
 from brokergw.sim.dialects.ctrader.link import Link
 from brokergw.sim.dialects.ctrader.options import CtraderOptions
 from brokergw.sim.dialects.ctrader.schema import HEARTBEAT, TYPES
-from brokergw.sim.dialects.ctrader.venue import Doors
 from brokergw.sim.faults import Faults
+from brokergw.sim.hours import Doors
 from brokergw.sim.journal import WireJournal
 from brokergw.sim.server import SimServer
 from brokergw.sim.wire import Entry, WireReply, WireRequest, encode_json
@@ -148,7 +148,10 @@ class CtraderDialect:
 
     def set_market(self, mode: str) -> None:
         """Hold the market open or shut; raises ValueError for another word."""
-        self.exchange.hours.doors = Doors(mode)
+        doors = Doors(mode)
+        if doors is Doors.HOURS:
+            raise ValueError("the market is held open or shut here")
+        self.brokerage.hours.doors = doors
 
     def force_fill(self, order_id: str, quantity: Decimal | None, price: Decimal | None) -> dict[str, Any]:
         """Trade an open order now; raises Refused, or ValueError when there is no such order."""
@@ -177,7 +180,7 @@ class CtraderDialect:
         """Describe every account for the control plane."""
         leverage = self.brokerage.options.leverage
         return {
-            "market": self.exchange.hours.doors.value,
+            "market": self.brokerage.hours.doors.value,
             "streams": len(self._links),
             "links": [describe(link) for link in self._links],
             "accounts": [

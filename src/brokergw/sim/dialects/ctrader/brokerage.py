@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import count
 from typing import Any, Final
 
-from brokergw.exchange import EventKind, ExchangeEvent, Refused
+from brokergw.exchange import EventKind, Exchange, ExchangeEvent, Refused
 from brokergw.model.terms import Side
 from brokergw.sim.dialects.ctrader import shapes, terms
 from brokergw.sim.dialects.ctrader.accounts import Account, Note
@@ -15,9 +15,9 @@ from brokergw.sim.dialects.ctrader.options import CtraderOptions, Holder
 from brokergw.sim.dialects.ctrader.positions import HeldPosition, PositionBook, Trade
 from brokergw.sim.dialects.ctrader.refusals import OpenApiError, from_exchange, order_error
 from brokergw.sim.dialects.ctrader.schema import TYPES
-from brokergw.sim.dialects.ctrader.symbols import BY_NAME, CENTS
-from brokergw.sim.dialects.ctrader.venue import Doors, Venue
+from brokergw.sim.dialects.ctrader.symbols import BY_NAME, CENTS, SYMBOLS
 from brokergw.sim.faults import FaultName, Faults
+from brokergw.sim.hours import Doors, Hours
 
 _MS: Final = 1_000_000
 _EXECUTION: Final = TYPES["ExecutionEvent"]
@@ -47,8 +47,14 @@ class Brokerage:
     def __init__(self, options: CtraderOptions, faults: Faults) -> None:
         self.options = options
         self.faults = faults
-        self.exchange = Venue(
-            seed=options.seed, now_ns=options.now_ns, doors=Doors.OPEN if options.always_open else Doors.SHUT
+        self.hours = Hours(Doors.OPEN if options.always_open else Doors.SHUT)
+        self.exchange = Exchange(
+            seed=options.seed,
+            now_ns=options.now_ns,
+            listings=tuple(symbol.listing for symbol in SYMBOLS),
+            sessions=self.hours,
+            on_margin=True,
+            id_salt=str(options.now_ns()),
         )
         self.exchange.listen(self._tell)
         # Each life forgets the one before, so its ids begin where no earlier life's can have been.
@@ -73,7 +79,7 @@ class Brokerage:
 
     def submit(self, account: Account, note: Note, cause: Cause | None) -> None:
         """Take an order; its events tell what becomes of it. Raises OpenApiError."""
-        if note.kind in _AT_MARKET and self.exchange.hours.doors is Doors.SHUT:
+        if note.kind in _AT_MARKET and self.hours.doors is Doors.SHUT:
             raise order_error("MARKET_CLOSED", "Market is closed")
         named = account.book.open.get(note.position_id)
         if note.position_id and (named is None or named.symbol is not note.symbol):
@@ -120,7 +126,7 @@ class Brokerage:
 
     def close(self, account: Account, held: HeldPosition, quantity: Decimal, cause: Cause | None) -> None:
         """Close a position, or a part of it, at market; raises OpenApiError."""
-        if self.exchange.hours.doors is Doors.SHUT:
+        if self.hours.doors is Doors.SHUT:
             raise order_error("MARKET_CLOSED", "Market is closed")
         now_ms = self.now_ms()
         note = Note(
@@ -142,7 +148,7 @@ class Brokerage:
     def book(self, account: Account, symbol: str, quantity: Decimal) -> None:
         """Change what an account holds without an order, at the price of the moment."""
         price = self.exchange.quote(symbol).last
-        self.exchange.adjust(account.account_id, symbol, quantity, price)
+        self.exchange.book(account.account_id, symbol, quantity, price)
         listed, side = BY_NAME[symbol], Side.BUY if quantity > 0 else Side.SELL
         against = next((h for h in account.book.open.values() if h.symbol is listed and h.side is not side), None)
         place = against.position_id if against is not None else account.book.place_of(listed, 0)

@@ -15,8 +15,8 @@ from brokergw.sim.dialects.ibkr.options import IbkrOptions
 from brokergw.sim.dialects.ibkr.questions import Questions
 from brokergw.sim.dialects.ibkr.refusals import ApiError, failure
 from brokergw.sim.dialects.ibkr.stream import Stream, session_in
-from brokergw.sim.dialects.ibkr.venue import Doors
 from brokergw.sim.faults import FaultName, Faults
+from brokergw.sim.hours import Doors
 from brokergw.sim.journal import WireJournal
 from brokergw.sim.server import SimServer
 from brokergw.sim.wire import Entry, WireReply, WireRequest, encode_json
@@ -167,7 +167,7 @@ class IbkrDialect:
 
     def set_market(self, mode: str) -> None:
         """Hold the market open or shut, or keep New York's hours; raises ValueError for another word."""
-        self.exchange.hours.turn(Doors(mode))
+        self.brokerage.hours.doors = Doors(mode)
 
     def force_fill(self, order_id: str, quantity: Decimal | None, price: Decimal | None) -> dict[str, Any]:
         """Trade an open order now; raises Refused, or ValueError when there is no such order."""
@@ -194,7 +194,7 @@ class IbkrDialect:
         brokerage = self.brokerage
         held = brokerage.exchange.positions(brokerage.account_id)
         return {
-            "market": brokerage.exchange.hours.doors.value,
+            "market": brokerage.hours.doors.value,
             "streams": len(self.stream.connections),
             "session": brokerage.session.status(),
             "accounts": [

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Final
 
-from brokergw.exchange import EventKind, ExchangeEvent, ExchangeOrder, Execution, Ticket
+from brokergw.exchange import EventKind, Exchange, ExchangeEvent, ExchangeOrder, Execution, Ticket
 from brokergw.sim.dialects.ibkr.contracts import IBKR_LISTINGS, Contract, Contracts
 from brokergw.sim.dialects.ibkr.notes import OrderNote
 from brokergw.sim.dialects.ibkr.options import SECOND_NS, IbkrOptions
 from brokergw.sim.dialects.ibkr.session import GatewaySession
 from brokergw.sim.dialects.ibkr.shapes import JsonObject, order_row, trade_row
-from brokergw.sim.dialects.ibkr.venue import Doors, Venue
 from brokergw.sim.faults import Faults
+from brokergw.sim.hours import Doors, Hours
 from brokergw.sim.wire import Entry
 
 _FIRST_NUMBER: Final = 1_000_000_000
@@ -28,8 +28,14 @@ class Brokerage:
         self.account_id = options.account_id
         self.session = GatewaySession(options)
         self.contracts = Contracts(IBKR_LISTINGS)
-        doors = Doors.OPEN if options.always_open else Doors.HOURS
-        self.exchange = Venue(seed=options.seed, now_ns=options.now_ns, doors=doors, listings=IBKR_LISTINGS)
+        self.hours = Hours(Doors.OPEN if options.always_open else Doors.HOURS)
+        self.exchange = Exchange(
+            seed=options.seed,
+            now_ns=options.now_ns,
+            listings=IBKR_LISTINGS,
+            sessions=self.hours,
+            id_salt=str(options.now_ns()),
+        )
         self.exchange.open_account(self.account_id, cash=options.cash, multiplier=options.multiplier)
         self.notes: dict[int, OrderNote] = {}
         self.trades: list[tuple[OrderNote, Execution]] = []

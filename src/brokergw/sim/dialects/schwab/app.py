@@ -7,7 +7,6 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from brokergw.sim.dialects.alpaca.venue import Doors
 from brokergw.sim.dialects.schwab import accounts, history, market_data, orders, spreads
 from brokergw.sim.dialects.schwab.brokerage import Brokerage
 from brokergw.sim.dialects.schwab.call import Answer, Call
@@ -16,6 +15,7 @@ from brokergw.sim.dialects.schwab.refusals import ApiError, failure
 from brokergw.sim.dialects.schwab.room import Budget, Entry, Room
 from brokergw.sim.dialects.schwab.stream import Connection, Conversation, Feed
 from brokergw.sim.faults import FaultName, Faults
+from brokergw.sim.hours import Doors
 from brokergw.sim.journal import WireJournal
 from brokergw.sim.server import SimServer
 from brokergw.sim.wire import Entry as Movement
@@ -155,7 +155,7 @@ class SchwabDialect:
 
     def set_market(self, mode: str) -> None:
         """Hold the market open or shut, or keep New York's hours; raises ValueError for another word."""
-        self.exchange.hours.doors = Doors(mode)
+        self.brokerage.hours.doors = Doors(mode)
 
     def force_fill(self, order_id: str, quantity: Decimal | None, price: Decimal | None) -> dict[str, Any]:
         """Trade an open order now; raises Refused, or ValueError when there is no such order."""
@@ -189,7 +189,7 @@ class SchwabDialect:
         """Describe every account for the control plane."""
         brokerage = self.brokerage
         return {
-            "market": self.exchange.hours.doors.value,
+            "market": self.brokerage.hours.doors.value,
             "streams": len(self._connections),
             "accounts": [
                 {

@@ -4,10 +4,9 @@ import asyncio
 from decimal import Decimal
 from typing import Any, Final
 
-from brokergw.exchange import EventKind, ExchangeEvent, ExchangeOrder, Execution, Listing
+from brokergw.exchange import EventKind, Exchange, ExchangeEvent, ExchangeOrder, Execution, Listing
 from brokergw.model.instrument import AssetClass
 from brokergw.model.terms import OrderClass, Side
-from brokergw.sim.dialects.alpaca.venue import Doors, Venue
 from brokergw.sim.dialects.schwab import activity, rows
 from brokergw.sim.dialects.schwab.options import SchwabOptions
 from brokergw.sim.dialects.schwab.room import ZERO, Budget, Entry, Room
@@ -23,6 +22,7 @@ from brokergw.sim.dialects.schwab.shapes import (
 from brokergw.sim.dialects.schwab.stream import Feed
 from brokergw.sim.dialects.schwab.terms import Wanted, WantedLeg
 from brokergw.sim.faults import Faults
+from brokergw.sim.hours import Doors, NewYorkHours
 from brokergw.sim.wire import Entry as Movement
 
 _TRADED: Final = frozenset({AssetClass.STOCK, AssetClass.ETF, AssetClass.OPTION})
@@ -36,8 +36,11 @@ class Brokerage:
         self.faults = faults
         self.now_ns = options.now_ns
         self.stream_url = ""
-        doors = Doors.OPEN if options.always_open else Doors.HOURS
-        self.exchange = Venue(seed=options.seed, now_ns=options.now_ns, doors=doors, refuse_wash_trades=False)
+        self.hours = NewYorkHours(Doors.OPEN if options.always_open else Doors.HOURS)
+        # Each life forgets the one before, so no id may come back: whoever trades here keeps a record of them.
+        self.exchange = Exchange(
+            seed=options.seed, now_ns=options.now_ns, sessions=self.hours, id_salt=str(options.now_ns())
+        )
         self.rooms = {
             number: self._open(login, number) for login, numbers in options.logins.items() for number in numbers
         }

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from brokergw.exchange import Listing
 from brokergw.model.instrument import AssetClass
-from brokergw.sim.dialects.alpaca import hours
+from brokergw.sim import new_york
 from brokergw.sim.dialects.schwab.call import Answer, Call
 from brokergw.sim.dialects.schwab.refusals import data_error
 from brokergw.sim.dialects.schwab.shapes import JsonObject, broker_symbol, instrument, millis, number
@@ -118,15 +118,15 @@ def markets(call: Call) -> JsonObject | Answer:
     text = call.request.query.get("date", "")
     now = call.brokerage.now_ns()
     try:
-        day = datetime.fromisoformat(text).date() if text else hours.new_york_day(now)
+        day = datetime.fromisoformat(text).date() if text else new_york.new_york_day(now)
     except ValueError:
         return Answer(400, {"errors": [{"title": "Bad Request", "status": "400", "detail": "date is no date"}]})
-    row: JsonObject = {"date": day.isoformat(), "marketType": "EQUITY", "isOpen": hours.is_trading_day(day)}
-    if hours.is_trading_day(day):
+    row: JsonObject = {"date": day.isoformat(), "marketType": "EQUITY", "isOpen": new_york.is_trading_day(day)}
+    if new_york.is_trading_day(day):
         spans = {
-            "preMarket": (hours.at_minute(day, 7 * 60), hours.open_ns(day)),
-            "regularMarket": (hours.open_ns(day), hours.close_ns(day)),
-            "postMarket": (hours.close_ns(day), hours.at_minute(day, 20 * 60)),
+            "preMarket": (new_york.at_minute(day, 7 * 60), new_york.open_ns(day)),
+            "regularMarket": (new_york.open_ns(day), new_york.close_ns(day)),
+            "postMarket": (new_york.close_ns(day), new_york.at_minute(day, 20 * 60)),
         }
         row["sessionHours"] = {name: [{"start": _iso(start), "end": _iso(end)}] for name, (start, end) in spans.items()}
     return {"equity": {"EQ": row}}

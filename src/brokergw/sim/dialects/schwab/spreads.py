@@ -48,7 +48,7 @@ def work(brokerage: Brokerage, room: Room, entry: Entry) -> None:
     if now >= spread.expires_at_ns:
         end(brokerage, room, entry, "EXPIRED")
         return
-    if not brokerage.exchange.hours.trades(spread.legs[0].listing, now, extended=False):
+    if not brokerage.hours.trades(spread.legs[0].listing, now, extended=False):
         return
     prices = _prices(brokerage, spread.legs)
     if spread.net_price is not None and _net(spread.legs, prices, spread.quantity) > spread.net_price:
