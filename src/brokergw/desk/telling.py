@@ -6,12 +6,13 @@ from brokergw.model.errors import GatewayError, Objection, OrderEffect, Prefligh
 from brokergw.model.events import AuditRow
 from brokergw.model.lifecycle import is_terminal
 from brokergw.model.order import Order
-from brokergw.model.outcome import Rejected
+from brokergw.model.outcome import NotSent, Rejected
 from brokergw.model.principal import Caller
 
 BROKER_MESSAGE_LENGTH_MAX: Final = 200
 _DENIAL_LENGTH_MAX: Final = 2_000
 _RETRY_AFTER_S: Final = 1.0
+_A_PERSONS: Final = frozenset({Reason.BROKER_CREDENTIALS_REFUSED, Reason.CONNECTION_NOT_USABLE})
 _ABSENT_RETRY_AFTER_S: Final = 60.0
 
 
@@ -110,16 +111,18 @@ def broker_refusal(reason: Reason, what: str, outcome: Rejected, order_id: str) 
     )
 
 
-def nothing_sent(
-    why: str, order_id: str, *, retry_after_s: float | None = None, retry: Retry = Retry.SAME_KEY
-) -> GatewayError:
-    """Say that provably nothing reached the broker; a caller that may repeat its key is told when."""
+def nothing_sent(outcome: NotSent, order_id: str, *, retry: Retry = Retry.SAME_KEY) -> GatewayError:
+    """Say that provably nothing reached the broker, and why; a caller that may repeat its key is told when.
+
+    Where a person must act first nobody can tell when.
+    """
+    soon = retry is Retry.SAME_KEY and outcome.reason not in _A_PERSONS
     return GatewayError(
-        Reason.BROKER_UNREACHABLE,
-        f"nothing was sent to the broker: {why}",
+        outcome.reason,
+        f"nothing was sent to the broker: {outcome.why}",
         effect=OrderEffect.NONE,
         retry=retry,
-        retry_after_s=retry_after_s or (_RETRY_AFTER_S if retry is Retry.SAME_KEY else None),
+        retry_after_s=outcome.retry_after_s or (_RETRY_AFTER_S if soon else None),
         order_id=order_id,
     )
 

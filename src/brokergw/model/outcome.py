@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
-from brokergw.model.errors import GatewayError
+from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Fee, FillKind, Liquidity
 from brokergw.model.quick import quick
@@ -83,10 +83,19 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """Proved: no byte of the command reached the broker, or the broker proved that it threw it away."""
+    """Proved: no byte of the command reached the broker, or the broker proved that it threw it away.
+
+    `reason` says what stood in the way.
+    """
 
     why: str
     retry_after_s: float | None = None
+    reason: Reason = Reason.BROKER_UNREACHABLE
+
+    @classmethod
+    def by(cls, error: GatewayError) -> Self:
+        """Say that an error has kept a command from being sent."""
+        return cls(error.message, error.retry_after_s, error.reason)
 
 
 @dataclass(frozen=True, slots=True)

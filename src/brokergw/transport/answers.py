@@ -6,9 +6,25 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from brokergw.model.errors import Reason
 from brokergw.model.outcome import NotSent, Rejected, Unknown
 
 _MESSAGE_MAX: Final = 300
+_SPENT: Final = (Reason.BROKER_RATE_LIMITED, "{} takes no more requests for now")
+_REFUSED: Final = (Reason.BROKER_CREDENTIALS_REFUSED, "{} refused the credentials before it looked at the command")
+_NO_SESSION: Final = (Reason.BROKER_SESSION_DOWN, "{} threw it away: the session was not signed in")
+_NOT_TAKEN: Final = {
+    "RATE_LIMITED": _SPENT,
+    "ORDER_RATE_LIMITED": _SPENT,
+    "CREDENTIALS_REFUSED": _REFUSED,
+    "APPLICATION_REFUSED": _REFUSED,
+    "NO_LOGIN": _REFUSED,
+    "NO_SESSION": _NO_SESSION,
+    "SESSION_LOST": _NO_SESSION,
+}
+"""Why a command was not taken, and in which words, by the canonical reason of the refusal."""
+
+_TOO_SOON: Final = frozenset({Reason.BROKER_RATE_LIMITED, Reason.BROKER_UNREACHABLE})
 
 
 class Verdict(Enum):
@@ -32,13 +48,20 @@ class Refusal:
     message: str
     retry_after_s: float | None = None
 
-    def outcome(self, *, not_taken: str, retry_after_s: float | None, unclear: str) -> Rejected | NotSent | Unknown:
-        """Give what a command comes to by it, with the words for what was not taken, and for what is not listed."""
+    def outcome(self, broker: str, *, retry_after_s: float | None, unclear: str) -> Rejected | NotSent | Unknown:
+        """Give what a command comes to by it, in the name of whoever said it, with the words for what is not listed.
+
+        Only what comes too soon is told when to come again.
+        """
         match self.verdict:
             case Verdict.REFUSED:
                 return Rejected(self.reason, self.code, self.message)
             case Verdict.NOT_TAKEN:
-                return NotSent(not_taken, retry_after_s)
+                other = (Reason.BROKER_UNREACHABLE, f"{{}} threw it away: {self.reason}")
+                reason, words = _NOT_TAKEN.get(self.reason, other)
+                waits = reason in _TOO_SOON
+                said = f": {self.message}" if self.message and not waits else ""
+                return NotSent(words.format(broker) + said, retry_after_s if waits else None, reason)
             case _:
                 return Unknown(unclear.rstrip())
 

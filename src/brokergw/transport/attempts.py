@@ -18,13 +18,13 @@ async def command(attempt: Awaitable[_Answer]) -> _Answer | NotSent | Unknown:
     try:
         return await attempt
     except Spent as error:
-        return NotSent(str(error), error.retry_after_s)
+        return NotSent(str(error), error.retry_after_s, Reason.BROKER_RATE_LIMITED)
     except NotSentError as error:
         return NotSent(str(error))
     except UnknownError as error:
         return Unknown(str(error))
     except GatewayError as error:
-        return NotSent(error.message, error.retry_after_s)
+        return NotSent.by(error)
 
 
 async def query(attempt: Callable[[], Awaitable[_Answer]], failures: Failures) -> _Answer:

@@ -112,8 +112,6 @@ class Bench(ABC):
     ticks: ClassVar[dict[str, str]] = {"100": "0.01", "0.5": "0.0001"}
     """The ticks of `stock` by price."""
     secrets: tuple[str, ...] = ()
-    refusing: frozenset[int] = frozenset()
-    """The statuses that are a refusal by themselves, whatever comes with them (NETWORK)."""
     throwing_away: frozenset[int] = frozenset()
     """The statuses that say by themselves that a command was not taken (NETWORK)."""
 

@@ -36,8 +36,7 @@ class AlpacaBench(Bench):
     abilities = frozenset(Ability)
     environment = Environment.PAPER
     secrets = (KEY, SECRET)
-    refusing = frozenset({401})
-    throwing_away = frozenset({429})
+    throwing_away = frozenset({401, 429})
 
     def __init__(self, server: SimServer, budgeted: SimServer) -> None:
         assert isinstance(server.dialect, AlpacaDialect)

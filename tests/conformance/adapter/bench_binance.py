@@ -66,8 +66,7 @@ class BinanceBench(Bench):
 
     environment = Environment.PAPER
     secrets = (KEY, SECRET)
-    refusing = frozenset({401})
-    throwing_away = frozenset({418, 429})
+    throwing_away = frozenset({401, 418, 429})
     money = Decimal(1_000_000)
     currency = "USDT"
     fraction = "0.123"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from brokergw.model.errors import Reason
 from brokergw.model.outcome import NotSent, Rejected, Unknown
 from brokergw.transport.answers import Refusal, Verdict, judge, rule
 
@@ -50,11 +51,32 @@ def test_the_brokers_words_are_capped(length: int, kept: int) -> None:
     ("verdict", "outcome"),
     [
         (Verdict.REFUSED, Rejected("WHY", "7", "words")),
-        (Verdict.NOT_TAKEN, NotSent("busy", 2.0)),
+        (Verdict.NOT_TAKEN, NotSent("Acme threw it away: WHY", 2.0)),
         (Verdict.UNKNOWN, Unknown("HTTP 500")),
     ],
 )
 def test_a_verdict_has_its_outcome(verdict: Verdict, outcome: object) -> None:
     """Refused is Rejected with the broker's words, not taken is NotSent with its wait, and the rest is Unknown."""
     refusal = Refusal(verdict, "WHY", "7", "words")
-    assert refusal.outcome(not_taken="busy", retry_after_s=2.0, unclear="HTTP 500 ") == outcome
+    assert refusal.outcome("Acme", retry_after_s=2.0, unclear="HTTP 500 ") == outcome
+
+
+@pytest.mark.parametrize(
+    ("word", "reason", "wait_s"),
+    [
+        ("RATE_LIMITED", Reason.BROKER_RATE_LIMITED, 2.0),
+        ("ORDER_RATE_LIMITED", Reason.BROKER_RATE_LIMITED, 2.0),
+        ("BROKER_BUSY", Reason.BROKER_UNREACHABLE, 2.0),
+        ("CREDENTIALS_REFUSED", Reason.BROKER_CREDENTIALS_REFUSED, None),
+        ("APPLICATION_REFUSED", Reason.BROKER_CREDENTIALS_REFUSED, None),
+        ("NO_LOGIN", Reason.BROKER_CREDENTIALS_REFUSED, None),
+        ("NO_SESSION", Reason.BROKER_SESSION_DOWN, None),
+        ("SESSION_LOST", Reason.BROKER_SESSION_DOWN, None),
+    ],
+)
+def test_what_was_not_taken_says_why_and_when_to_come_again(word: str, reason: Reason, wait_s: float | None) -> None:
+    """The reason is the same whoever words it, and only what came too soon has a time to wait."""
+    outcome = Refusal(Verdict.NOT_TAKEN, word, "7", "words").outcome("Acme", retry_after_s=2.0, unclear="")
+    assert isinstance(outcome, NotSent)
+    assert (outcome.reason, outcome.retry_after_s) == (reason, wait_s)
+    assert outcome.why.startswith("Acme ")

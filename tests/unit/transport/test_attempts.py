@@ -58,12 +58,12 @@ class Attempts:
     ("ending", "outcome"),
     [
         ("done", "done"),
-        (Spent(2.5), NotSent("the broker's request budget is spent for 2.5 s", 2.5)),
+        (Spent(2.5), NotSent("the broker's request budget is spent for 2.5 s", 2.5, Reason.BROKER_RATE_LIMITED)),
         (NotSentError("no link"), NotSent("no link")),
         (UnknownError("it broke"), Unknown("it broke")),
         (UnknownError("it broke", stale=True), Unknown("it broke")),
-        (FAILURES.throttled(3.0), NotSent("the budget of acme is spent", 3.0)),
-        (FAILURES.not_usable("closed"), NotSent("closed")),
+        (FAILURES.throttled(3.0), NotSent("the budget of acme is spent", 3.0, Reason.BROKER_RATE_LIMITED)),
+        (FAILURES.not_usable("closed"), NotSent("closed", reason=Reason.CONNECTION_NOT_USABLE)),
     ],
 )
 async def test_a_command_is_attempted_once_and_never_raises(ending: Exception | str, outcome: object) -> None:

@@ -19,15 +19,16 @@ DUPLICATE: Final = "DUPLICATE_CLIENT_ID"
 NOT_FOUND: Final = "NOT_FOUND"
 NOT_OPEN: Final = "ORDER_NOT_OPEN"
 CREDENTIALS: Final = "CREDENTIALS_REFUSED"
+RATE: Final = "RATE_LIMITED"
 
 
 RULES: Final = (
     # Who asks. A missing header is answered with an HTML page, so 401 needs no words.
-    rule(CREDENTIALS, 401),
-    rule(CREDENTIALS, 403, words=r"^forbidden\.?$"),
-    rule(CREDENTIALS, 403, code="40110000", words=r"not authorized"),
+    rule(CREDENTIALS, 401, verdict=Verdict.NOT_TAKEN),
+    rule(CREDENTIALS, 403, verdict=Verdict.NOT_TAKEN, words=r"^forbidden\.?$"),
+    rule(CREDENTIALS, 403, verdict=Verdict.NOT_TAKEN, code="40110000", words=r"not authorized"),
     # How often
-    rule("RATE_LIMITED", 429, verdict=Verdict.NOT_TAKEN),
+    rule(RATE, 429, verdict=Verdict.NOT_TAKEN),
     # Funds and holdings
     rule("INSUFFICIENT_FUNDS", 403, code="40310000", words=r"insufficient (options )?buying power"),
     rule("INSUFFICIENT_FUNDS", 403, code="40310000", words=r"insufficient balance for USD"),

@@ -13,11 +13,7 @@ from brokergw.transport.rows import Row, Unusable, as_row, read_row, read_rows
 def of_refusal(reply: Reply, retry_after_s: float) -> Outcome:
     """Judge an answer that is no success; only what the table names is definitive."""
     refusal = read_refusal(reply)
-    return refusal.outcome(
-        not_taken="Alpaca's request budget is spent",
-        retry_after_s=retry_after_s,
-        unclear=f"HTTP {reply.status} {refusal.code}",
-    )
+    return refusal.outcome("Alpaca", retry_after_s=retry_after_s, unclear=f"HTTP {reply.status} {refusal.code}")
 
 
 def of_order(reply: Reply, *, client_order_id: str = "", replaces: str = "") -> Accepted | Unknown:

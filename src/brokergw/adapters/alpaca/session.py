@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from brokergw.adapters.alpaca.config import AlpacaConfig
-from brokergw.adapters.alpaca.errors import CREDENTIALS, FAILURES, read_refusal, unavailable
+from brokergw.adapters.alpaca.errors import CREDENTIALS, FAILURES, RATE, read_refusal, unavailable
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.outcome import Budget, NotSent, Unknown
 from brokergw.model.remedy import Remedy
@@ -16,7 +16,6 @@ from brokergw.ports.broker import BrokerLink
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport import attempts
-from brokergw.transport.answers import Verdict
 from brokergw.transport.http import Http, NotSentError, Reply
 from brokergw.transport.throttle import Throttle, read_budget, retry_after_s, tells_when
 
@@ -106,7 +105,7 @@ class Session:
 
     def _failed(self, reply: Reply) -> GatewayError:
         refusal = read_refusal(reply)
-        if refusal.verdict is Verdict.NOT_TAKEN:
+        if refusal.reason == RATE:
             return FAILURES.throttled(self.retry_after(reply))
         if refusal.reason == CREDENTIALS:
             by_token = self._tokens is not None

@@ -50,7 +50,7 @@ class Closing:
         try:
             open_orders = await self._orders.open()
         except GatewayError as error:
-            return NotSent(error.message, error.retry_after_s)
+            return NotSent.by(error)
         results: list[Outcome] = []
         for order in open_orders:
             outcome = await self._commands.cancel(order.broker_order_id)
@@ -63,7 +63,7 @@ class Closing:
         try:
             requests = await self._closing_requests(outward(symbol))
         except GatewayError as error:
-            return NotSent(error.message, error.retry_after_s)
+            return NotSent.by(error)
         if isinstance(requests, Rejected):
             return requests
         return outcomes.of_many([await self._send(request) for request in requests])
@@ -77,7 +77,7 @@ class Closing:
         try:
             held = await self._account.positions()
         except GatewayError as error:
-            return outcomes.of_many([*results, NotSent(error.message)])
+            return outcomes.of_many([*results, NotSent.by(error)])
         for position in held:
             outcome = await self.flatten(position.symbol)
             dust = isinstance(outcome, Rejected) and outcome.reason in {_DUST, NOT_FOUND}

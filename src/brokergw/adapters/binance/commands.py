@@ -61,7 +61,7 @@ class Commands:
         except Unsupported as error:
             return Rejected("INVALID_TERMS", broker_message=f"Binance has no {error}")
         except GatewayError as error:
-            return NotSent(error.message, error.retry_after_s)
+            return NotSent.by(error)
         async with self._alone(permit.client_order_id):
             if self._orders.has_sent(permit.client_order_id):
                 earlier = await self._looked_up(permit.client_order_id, terms)
@@ -97,12 +97,12 @@ class Commands:
         try:
             lookup = await self._orders.find(client_order_id)
         except GatewayError as error:
-            return NotSent(f"whether the client order id is used cannot be told: {error.message}", error.retry_after_s)
+            return NotSent(_untold(error.message), error.retry_after_s, error.reason)
         match lookup:
             case Found(order):
                 return await self._ours(order, terms, Rejected(DUPLICATE, broker_message="the id was used before"))
             case Inconclusive(why):
-                return NotSent(f"whether the client order id is used cannot be told: {why}")
+                return NotSent(_untold(why))
             case _:
                 return None
 
@@ -173,7 +173,7 @@ class Commands:
         except Unsupported as error:
             return Rejected("REPLACE_REJECTED", broker_message=f"Binance has no {error}")
         except GatewayError as error:
-            return NotSent(error.message, error.retry_after_s)
+            return NotSent.by(error)
         reply = await self._session.command(request, permit)
         if not isinstance(reply, Reply):
             return reply
@@ -213,7 +213,7 @@ class Commands:
             try:
                 order = await self._orders.get(known)
             except GatewayError as error:
-                return NotSent(error.message, error.retry_after_s)
+                return NotSent.by(error)
             if order is None or is_terminal(order.state):
                 return Rejected(NOT_FOUND if order is None else NOT_OPEN)
             name = order.client_order_id
@@ -248,7 +248,7 @@ class Commands:
         try:
             await self._orders.prove_alive()
         except GatewayError as error:
-            return NotSent(error.message, error.retry_after_s)
+            return NotSent.by(error)
         return Rejected(NOT_FOUND)
 
     def refused(self, reply: Reply) -> Outcome:
@@ -257,3 +257,7 @@ class Commands:
         if refusal.reason == _POSITION_MODE:
             self._settings.forget_mode()
         return outcomes.of_refusal(reply, refusal, self._session.retry_after(reply, refusal))
+
+
+def _untold(why: str) -> str:
+    return f"whether the client order id is used cannot be told: {why}"

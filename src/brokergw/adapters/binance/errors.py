@@ -51,8 +51,8 @@ RULES: Final = (
     rule("BROKER_BUSY", 503, verdict=Verdict.NOT_TAKEN, requests=_F,
          words=r"^service unavailable\.?$|^internal error; unable to process your request"),
     # Who asks
-    rule(CREDENTIALS, 401),
-    *_codes((), "-1002 -2014 -2015 -1022", CREDENTIALS),
+    rule(CREDENTIALS, 401, verdict=Verdict.NOT_TAKEN),
+    *_codes((), "-1002 -2014 -2015 -1022", CREDENTIALS, Verdict.NOT_TAKEN),
     # The request itself
     *_codes((), "-1100 -1101 -1102 -1103 -1104 -1105 -1106 -1108 -1114 -1115 -1116 -1117 -1127 -1128 -1130 -1131",
             "INVALID_TERMS"),

@@ -12,11 +12,7 @@ def of_refusal(reply: Reply, refusal: Refusal, retry_after_s: float) -> Outcome:
     """Judge an answer that is no success; only what the table names is definitive."""
     if refusal.reason == NOTHING_TO_DO:
         return Accepted()
-    return refusal.outcome(
-        not_taken=f"Binance threw it away: {refusal.reason}",
-        retry_after_s=retry_after_s,
-        unclear=f"HTTP {reply.status} {refusal.code}",
-    )
+    return refusal.outcome("Binance", retry_after_s=retry_after_s, unclear=f"HTTP {reply.status} {refusal.code}")
 
 
 def of_many(outcomes: Sequence[Outcome]) -> Outcome:

@@ -192,7 +192,7 @@ class CtraderConnection:
         except Unsupported as error:
             return Rejected("INVALID_TERMS", broker_message=f"cTrader has no {error}")
         except GatewayError as error:
-            return NotSent(error.message)
+            return NotSent.by(error)
         reply = await self._session.command(Kind.NEW_ORDER_REQ, body, permit)
         if not isinstance(reply, Message):
             return reply
@@ -213,7 +213,7 @@ class CtraderConnection:
         except Unsupported as error:
             return Rejected("INVALID_TERMS", broker_message=f"cTrader has no {error}")
         except GatewayError as error:
-            return NotSent(error.message)
+            return NotSent.by(error)
         reply = await self._session.command(Kind.AMEND_ORDER_REQ, body, permit)
         if not isinstance(reply, Message):
             return reply

@@ -45,7 +45,7 @@ class Closing:
             with understood():
                 ids = [int64(row, "orderId") for row in orders if not mapping.is_protection(row)]
         except GatewayError as error:
-            return NotSent(error.message)
+            return NotSent.by(error)
         return _together([await self.cancel(order_id) for order_id in ids])
 
     async def flatten(self, symbol: str) -> Outcome:
@@ -53,7 +53,7 @@ class Closing:
         try:
             parts, orders = await self._looked(symbol)
         except GatewayError as error:
-            return NotSent(error.message)
+            return NotSent.by(error)
         if not parts:
             return Rejected(NOT_FOUND, broker_message=f"there is no position in {symbol}")
         quantity = sum((part.quantity for part in parts), ZERO)

@@ -27,8 +27,8 @@ ALREADY: Final = "ALREADY_DONE"
 
 RULES: Final = (
     # The token
-    rule(CREDENTIALS, code="OA_AUTH_TOKEN_EXPIRED"),
-    rule(CREDENTIALS, code="CH_ACCESS_TOKEN_INVALID"),
+    rule(CREDENTIALS, verdict=Verdict.NOT_TAKEN, code="OA_AUTH_TOKEN_EXPIRED"),
+    rule(CREDENTIALS, verdict=Verdict.NOT_TAKEN, code="CH_ACCESS_TOKEN_INVALID"),
     # The session on this connection: what it asked for was thrown away, and is welcome after another sign-in.
     rule(SESSION, verdict=Verdict.NOT_TAKEN, code="ACCOUNT_NOT_AUTHORIZED"),
     rule(SESSION, verdict=Verdict.NOT_TAKEN, code="CH_CLIENT_NOT_AUTHENTICATED"),
@@ -36,8 +36,8 @@ RULES: Final = (
     rule(ALREADY, code="ALREADY_LOGGED_IN"),
     rule(ALREADY, code="CH_CLIENT_ALREADY_AUTHENTICATED"),
     # The application
-    rule(APPLICATION, code="CH_CLIENT_AUTH_FAILURE"),
-    rule(APPLICATION, code="CH_OA_CLIENT_NOT_FOUND"),
+    rule(APPLICATION, verdict=Verdict.NOT_TAKEN, code="CH_CLIENT_AUTH_FAILURE"),
+    rule(APPLICATION, verdict=Verdict.NOT_TAKEN, code="CH_OA_CLIENT_NOT_FOUND"),
     # The account
     rule("ACCOUNT_UNKNOWN", code="RET_NO_SUCH_LOGIN"),
     rule("NOT_PERMITTED", code="RET_ACCOUNT_DISABLED"),

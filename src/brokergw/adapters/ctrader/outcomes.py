@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from brokergw.adapters.ctrader.errors import NOT_FOUND, SESSION, judged
+from brokergw.adapters.ctrader.errors import NOT_FOUND, judged
 from brokergw.adapters.ctrader.messages import ERRORS, Kind
 from brokergw.adapters.ctrader.payloads import Message, optional_text
 from brokergw.adapters.ctrader.reader import Reader
@@ -20,11 +20,7 @@ _ORDER_EVENTS = frozenset({2, 3, 4, 5, 6, 11})
 def of_refusal(refusal: Refusal) -> Outcome:
     """Judge a refusal; only what the table names is definitive."""
     unclear = f"error {refusal.code} {refusal.message}"
-    if refusal.reason == SESSION:
-        away = "cTrader threw the request away: the session was not signed in"
-        return refusal.outcome(not_taken=away, retry_after_s=None, unclear=unclear)
-    spent = "cTrader's request budget is spent"
-    return refusal.outcome(not_taken=spent, retry_after_s=refusal.retry_after_s or 1.0, unclear=unclear)
+    return refusal.outcome("cTrader", retry_after_s=refusal.retry_after_s or 1.0, unclear=unclear)
 
 
 def refusal_of(message: Message) -> Refusal | None:

@@ -10,7 +10,16 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from brokergw.adapters.ctrader.config import CtraderConfig
-from brokergw.adapters.ctrader.errors import APPLICATION, AWAY, CREDENTIALS, FAILURES, SESSION, judged, unavailable
+from brokergw.adapters.ctrader.errors import (
+    APPLICATION,
+    AWAY,
+    CREDENTIALS,
+    FAILURES,
+    RATE,
+    SESSION,
+    judged,
+    unavailable,
+)
 from brokergw.adapters.ctrader.messages import ERRORS, Kind
 from brokergw.adapters.ctrader.pacing import Pacer
 from brokergw.adapters.ctrader.payloads import Message, flag, optional_text, read_frame, write_frame
@@ -118,7 +127,7 @@ class Session:
             await self._pacer.wait()
             message = await self._calls.call(self._writer(kind, payload), permit)
         except Spent as spent:
-            return NotSent(str(spent), spent.retry_after_s)
+            return NotSent(str(spent), spent.retry_after_s, Reason.BROKER_RATE_LIMITED)
         except NotSentError as error:
             return self._not_sent(error)
         except UnknownError as error:
@@ -276,7 +285,7 @@ class Session:
 
     async def _learn(self, refusal: Refusal) -> None:
         """Do what a refusal asks for: wait, sign in again, get another token."""
-        if refusal.verdict is Verdict.NOT_TAKEN and refusal.reason != SESSION:
+        if refusal.reason == RATE:
             known = refusal.retry_after_s is not None
             self._throttle.ban(refusal.retry_after_s or _RETRY_S, cancels=known)
         elif refusal.reason == SESSION:
@@ -288,11 +297,11 @@ class Session:
 
     def _about(self, refusal: Refusal) -> Refusal:
         """Raise what is about the connection; give back what is about the question."""
-        if refusal.reason == CREDENTIALS:
+        if refusal.reason in {CREDENTIALS, APPLICATION}:
             raise credentials_refused(refusal)
         if refusal.reason == SESSION:
             raise unavailable(Reason.BROKER_UNREACHABLE, "the session is being signed in again")
-        if refusal.verdict is Verdict.NOT_TAKEN:
+        if refusal.reason == RATE:
             raise FAILURES.throttled(refusal.retry_after_s or _RETRY_S)
         if refusal.reason == AWAY:
             raise unavailable(Reason.BROKER_UNREACHABLE, refusal.code)
@@ -301,7 +310,7 @@ class Session:
         return refusal
 
     def _not_sent(self, error: NotSentError) -> NotSent:
-        return NotSent(self._refused.message if self._refused is not None else str(error))
+        return NotSent(str(error)) if self._refused is None else NotSent.by(self._refused)
 
 
 def _proofs(link: BrokerLink) -> tuple[Credentials | None, AccessTokens | None]:

@@ -151,7 +151,7 @@ class IbkrConnection:
         except Unsupported as error:
             return Rejected("INVALID_TERMS", broker_message=f"Interactive Brokers has no {error}")
         except GatewayError as error:
-            return NotSent(error.message, error.retry_after_s)
+            return NotSent.by(error)
         async with self._gateway.dialogue(self._session.account):
             sent_ns = self._clock.now_ns()
             self._orders.sent(reference, sent_ns)
@@ -175,7 +175,7 @@ class IbkrConnection:
         except Unsupported as error:
             return Rejected("INVALID_TERMS", broker_message=f"Interactive Brokers has no {error}")
         except GatewayError as error:
-            return NotSent(error.message, error.retry_after_s)
+            return NotSent.by(error)
         async with self._gateway.dialogue(self._session.account):
             ending = await self._dialogue.about(
                 lambda: self._api.change(permit, order_id, body), permit, order_id=order_id

@@ -39,7 +39,7 @@ class Closing:
             held = await self._broker.get_position(symbol)
             contract = await self._contracts.of_symbol(symbol)
         except GatewayError as error:
-            return NotSent(error.message, error.retry_after_s)
+            return NotSent.by(error)
         if held is None or contract is None:
             return Rejected(NOT_FOUND, broker_message="there is no such position")
         if held.available_quantity < abs(held.quantity):

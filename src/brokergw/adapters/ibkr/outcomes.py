@@ -42,11 +42,8 @@ Answer: TypeAlias = Taken | Question | Rejected | NotSent | Unknown
 def of_refusal(reply: Reply, retry_after_s: float) -> Rejected | NotSent | Unknown:
     """Judge an answer that is no success; only what the table names is definitive."""
     refusal = read_refusal(reply)
-    return refusal.outcome(
-        not_taken=f"the gateway did not take it: {refusal.message or f'HTTP {reply.status}'}",
-        retry_after_s=retry_after_s if reply.status == 429 else None,
-        unclear=f"HTTP {reply.status} {refusal.message}",
-    )
+    unclear = f"HTTP {reply.status} {refusal.message}"
+    return refusal.outcome("the gateway", retry_after_s=retry_after_s, unclear=unclear)
 
 
 def of_order(reply: Reply, retry_after_s: float, *, reference: str = "", order_id: str = "") -> Answer:

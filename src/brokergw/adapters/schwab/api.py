@@ -129,7 +129,7 @@ class Api:
         try:
             whole = await self._account(path)
         except GatewayError as error:
-            return NotSent(error.message)
+            return NotSent.by(error)
         content = None if body is None else json.dumps(body).encode()
         return await self._session.command(method, whole, content, permit)
 

@@ -18,7 +18,7 @@ from brokergw.adapters.schwab.errors import NOT_FOUND, NOT_OPEN, REJECTED_ORDER,
 from brokergw.adapters.schwab.listing import Listing, held_by, is_open
 from brokergw.adapters.schwab.mapping import Reading, readings
 from brokergw.adapters.schwab.session import Session
-from brokergw.model.errors import GatewayError, Throttled
+from brokergw.model.errors import GatewayError
 from brokergw.model.lifecycle import State, is_terminal
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
@@ -67,7 +67,7 @@ class Commands:
         except Unsupported as error:
             return Rejected("INVALID_TERMS", broker_message=f"Schwab has no {error}")
         except GatewayError as error:
-            return _not_sent(error)
+            return NotSent.by(error)
         reply = await self._api.submit(permit, body)
         if not isinstance(reply, Reply):
             return reply
@@ -89,7 +89,7 @@ class Commands:
             with understood():
                 (reading, *exits) = readings(row, self._listing.generations)
         except GatewayError as error:
-            return _not_sent(error)
+            return NotSent.by(error)
         order = reading.order
         if is_terminal(order.state) or reading.replaced:
             return Rejected(NOT_OPEN, str(row.get("status", "")))
@@ -114,7 +114,7 @@ class Commands:
             try:
                 await self._api.learn_account()
             except GatewayError as error:
-                return _not_sent(error)
+                return NotSent.by(error)
             return Rejected(NOT_FOUND)
         reply = await self._api.cancel(order_id)
         if not isinstance(reply, Reply):
@@ -126,7 +126,7 @@ class Commands:
         try:
             groups = await self._groups()
         except GatewayError as error:
-            return _not_sent(error)
+            return NotSent.by(error)
         names: list[str] = []
         for lead, *exits in groups:
             if is_open(lead):
@@ -142,7 +142,7 @@ class Commands:
             held = await self._held()
             groups = await self._groups()
         except GatewayError as error:
-            return _not_sent(error)
+            return NotSent.by(error)
         quantity = held.get(symbol, ZERO)
         if not quantity:
             return Rejected(NOT_FOUND)
@@ -238,11 +238,7 @@ class Commands:
         """Judge an answer that is no success; only what the table names is definitive."""
         refusal = read_refusal(reply, method)
         unclear = f"HTTP {reply.status} {refusal.message}"
-        if reply.status == 429:
-            wait_s = self._session.retry_after(reply)
-            return refusal.outcome(not_taken="Schwab's request budget is spent", retry_after_s=wait_s, unclear=unclear)
-        early = "Schwab refused the access token before it looked at the command"
-        return refusal.outcome(not_taken=early, retry_after_s=None, unclear=unclear)
+        return refusal.outcome("Schwab", retry_after_s=self._session.retry_after(reply), unclear=unclear)
 
 
 def _with_fills(reading: Reading) -> Accepted:
@@ -287,7 +283,3 @@ def _together(outcomes: Sequence[Outcome]) -> Outcome:
     if len(left) == len(outcomes) and all(isinstance(each, type(left[0])) for each in left):
         return left[0]
     return Unknown(f"{len(left)} of {len(outcomes)} were not done")
-
-
-def _not_sent(error: GatewayError) -> NotSent:
-    return NotSent(error.message, error.retry_after_s if isinstance(error, Throttled) else None)

@@ -218,7 +218,7 @@ class EmergencyCancels:
         if isinstance(outcome, Rejected):
             raise broker_refusal(Reason.CANCEL_REFUSED, "to cancel the order", outcome, order.order_id)
         if isinstance(outcome, NotSent):
-            raise nothing_sent(outcome.why, order.order_id, retry_after_s=outcome.retry_after_s)
+            raise nothing_sent(outcome, order.order_id)
         if isinstance(outcome, Accepted):
             self._accepted.add(order.order_id)
         return OrderResult(order=self._book.newest(order), provisional=True)

@@ -178,7 +178,7 @@ class Changes:
         if isinstance(outcome, Rejected):
             raise _refusal(plan, outcome, written.order.order_id)
         if isinstance(outcome, NotSent):
-            raise nothing_sent(outcome.why, written.order.order_id, retry_after_s=outcome.retry_after_s)
+            raise nothing_sent(outcome, written.order.order_id)
         return OrderResult(order=written.order, positions=written.positions)
 
     def _audit(self, caller: Caller, order: Order, plan: Plan, ending: str, detail: str = "") -> AuditRow:

@@ -186,7 +186,7 @@ class Submit:
         if order is None or order.state is not State.NOT_SENT:
             raise in_progress(order_id)
         if order.attempt >= ATTEMPTS_MAX:
-            raise nothing_sent("this key has been tried often enough", order_id, retry=Retry.NEW_KEY)
+            raise nothing_sent(NotSent("this key has been tried often enough"), order_id, retry=Retry.NEW_KEY)
         now = self._clock.now_ns()
         order = order.next(
             now,
@@ -247,7 +247,7 @@ class Submit:
             case State.NOT_SENT if isinstance(outcome, NotSent):
                 if not permit.spent and (halt := self._latch.halt_of(settled, admission)) is not None:
                     raise halted(halt, settled.order_id)
-                raise nothing_sent(outcome.why, settled.order_id, retry_after_s=outcome.retry_after_s)
+                raise nothing_sent(outcome, settled.order_id)
             case State.SENDING | State.NOT_SENT:
                 # Another attempt has begun; the answer to this one says nothing about it.
                 raise in_progress(settled.order_id)

@@ -10,6 +10,7 @@ import pytest
 
 from brokergw.adapters.alpaca import AlpacaConfig, AlpacaConnection
 from brokergw.model.account import Environment
+from brokergw.model.errors import Reason
 from brokergw.model.lifecycle import State
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
@@ -117,7 +118,9 @@ async def test_a_throttled_command_is_not_sent_and_bans_the_next(alpaca: Scripte
     throttled = answer({"code": 42910000, "message": "rate limit exceeded"}, 429, {"Retry-After": "7"})
     alpaca.on(METHODS.get(name, "DELETE"), "/v2/", throttled)
     broker = alpaca.open()
-    assert await COMMANDS[name](broker) == NotSent("Alpaca's request budget is spent", 7.0)
+    assert await COMMANDS[name](broker) == NotSent(
+        "Alpaca takes no more requests for now", 7.0, Reason.BROKER_RATE_LIMITED
+    )
     again = await COMMANDS[name](broker)
     assert isinstance(again, NotSent)
     assert again.retry_after_s == 7.0

@@ -58,14 +58,14 @@ BODIES = st.one_of(
 
 @given(status=st.integers(100, 599), body=BODIES)
 async def test_only_the_table_refuses(status: int, body: bytes) -> None:
-    """Whatever a status comes with, a submit is Rejected only where the table says so, NotSent only on 429."""
+    """Whatever a status comes with, a submit is Rejected, or NotSent, only where the table says so."""
     alpaca = ScriptedAlpaca()
     alpaca.on("POST", "/v2/orders", httpx.Response(status, content=body))
     alpaca.on("GET", "/v2/orders:by_client_order_id", httpx.Response(500))
     outcome = await alpaca.open().submit_order(permit("c-1"), SUBMITTED)
     listed = Verdict.UNKNOWN if status == 200 else read_refusal(Reply(status, httpx.Headers(), body)).verdict
     assert isinstance(outcome, Rejected) is (listed is Verdict.REFUSED and not _is_duplicate(status, body))
-    assert isinstance(outcome, NotSent) is (status == 429)
+    assert isinstance(outcome, NotSent) is (listed is Verdict.NOT_TAKEN)
     assert not isinstance(outcome, Accepted)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from brokergw.adapters.binance import BinanceConfig
 from brokergw.model.errors import GatewayError, Reason, Throttled
-from brokergw.model.outcome import Accepted, NotSent, Rejected
+from brokergw.model.outcome import Accepted, NotSent
 from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
 from tests.fixtures.alpaca_wire import answer
 from tests.fixtures.binance_wire import SECRET, ScriptedBinance, refusal, sample
@@ -135,15 +135,16 @@ async def test_the_weight_is_what_the_headers_say() -> None:
 
 
 async def test_refused_keys_are_told_as_such() -> None:
-    """A wrong key is a definitive refusal of an order, and the error of a query."""
+    """A wrong key says nothing of the order, which is not sent in the broker's words, and is the error of a query."""
     wire = ScriptedBinance()
     wrong = refusal(-2015, "Invalid API-key, IP, or permissions for action.", 401)
     wire.on("POST", ORDER, wrong)
     wire.on("GET", "/api/v3/openOrderList", wrong)
     broker = wire.open()
     outcome = await broker.submit_order(permit("gw-1"), MARKET)
-    assert isinstance(outcome, Rejected)
-    assert outcome.reason == "CREDENTIALS_REFUSED"
+    assert isinstance(outcome, NotSent)
+    assert (outcome.reason, outcome.retry_after_s) == (Reason.BROKER_CREDENTIALS_REFUSED, None)
+    assert outcome.why.endswith("Invalid API-key, IP, or permissions for action.")
     with pytest.raises(GatewayError) as refused:
         await broker.ping()
     assert refused.value.reason is Reason.BROKER_CREDENTIALS_REFUSED

@@ -8,6 +8,7 @@ from brokergw.adapters.ctrader.errors import RULES, SESSION, judged
 from brokergw.adapters.ctrader.messages import Kind
 from brokergw.adapters.ctrader.outcomes import of_refusal, refusal_of
 from brokergw.adapters.ctrader.payloads import Message
+from brokergw.model.errors import Reason
 from brokergw.model.outcome import NotSent, Rejected, Unknown
 from brokergw.transport.answers import Verdict
 from tests.fixtures.ctrader_wire import sample
@@ -53,7 +54,7 @@ def test_an_error_without_a_code_leaves_the_outcome_open(payload: dict[str, Any]
 def test_what_came_too_often_waits_as_long_as_the_broker_says(told: Any, wait_s: float) -> None:
     """`retryAfter` is how long to wait; where it is not told, or makes no sense, a second is."""
     outcome = of_refusal(judged({"errorCode": "REQUEST_FREQUENCY_EXCEEDED", "retryAfter": told}))
-    assert outcome == NotSent("cTrader's request budget is spent", wait_s)
+    assert outcome == NotSent("cTrader takes no more requests for now", wait_s, Reason.BROKER_RATE_LIMITED)
 
 
 def test_a_lost_session_is_not_a_spent_budget() -> None:

@@ -184,7 +184,7 @@ async def test_what_came_too_often_is_not_sent_again_until_it_is_welcome() -> No
         await opened.get_instrument("EUR/USD")
         broker.on(Kind.NEW_ORDER_REQ, error("BLOCKED_PAYLOAD_TYPE", retryAfter=30))
         outcome = await opened.submit_order(permit("x"), TERMS)
-        assert outcome == NotSent("cTrader's request budget is spent", 30.0)
+        assert outcome == NotSent("cTrader takes no more requests for now", 30.0, Reason.BROKER_RATE_LIMITED)
         again = await opened.submit_order(permit("y"), TERMS)
         assert isinstance(again, NotSent)
         assert again.retry_after_s is not None
