@@ -9,6 +9,8 @@ from itertools import count
 from random import Random
 from typing import Any, Final
 
+from brokergw.sim.wire import WireRequest
+
 
 @unique
 class FaultName(StrEnum):
@@ -229,6 +231,13 @@ class Faults:
             if armed.fault.name is name and armed.fault.matches(method, path, text) and armed.strikes():
                 return armed.fault
         return None
+
+    def touch(self, name: FaultName, request: WireRequest) -> Fault | None:
+        """Give the fault of a name that hits a request, if one does, and note it on the journal entry."""
+        fault = self.strike(name, request.method, request.path, request.body)
+        if fault is not None:
+            request.faults.append(name)
+        return fault
 
     def strike_event(self, name: FaultName, event: str) -> Fault | None:
         """Give the fault of a name that hits a stream event, if one does; it counts as fired."""

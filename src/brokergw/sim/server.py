@@ -5,7 +5,8 @@ import logging
 import socket
 import struct
 from collections.abc import Awaitable, Callable
-from typing import Final, Self
+from pathlib import Path
+from typing import Final, Protocol, Self, TypeVar
 
 from aiohttp import web
 
@@ -18,6 +19,38 @@ _log = logging.getLogger(__name__)
 _LINGER_NOT: Final = struct.pack("ii", 1, 0)
 _GARBAGE: Final = b'{"id":"'
 _BODY_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
+
+
+class ServerOptions(Protocol):
+    """What the server wants to know of any dialect's options."""
+
+    @property
+    def now_ns(self) -> Callable[[], int]:
+        """The simulator's time, in Unix nanoseconds."""
+        ...
+
+    @property
+    def sleep(self) -> Callable[[float], Awaitable[None]]:
+        """How it waits so many seconds."""
+        ...
+
+    @property
+    def tick_interval_s(self) -> float | None:
+        """How often time passes by itself; None leaves that to the control plane."""
+        ...
+
+    @property
+    def journal_capacity(self) -> int:
+        """How many requests the journal keeps."""
+        ...
+
+    @property
+    def journal_file(self) -> Path | None:
+        """Where the journal is written too."""
+        ...
+
+
+_Options = TypeVar("_Options", bound=ServerOptions)
 
 
 class SimServer:
@@ -48,6 +81,24 @@ class SimServer:
         self._holds: set[asyncio.Future[None]] = set()
         self._host = ""
         self._port = 0
+
+    @classmethod
+    def of(cls, dialect: "Callable[[_Options, Faults, WireJournal], Dialect]", options: _Options) -> Self:
+        """Make a simulator of a dialect that is not listening yet."""
+        faults = Faults()
+        journal = WireJournal(options.now_ns, capacity=options.journal_capacity, file=options.journal_file)
+        return cls(
+            dialect(options, faults, journal),
+            journal=journal,
+            faults=faults,
+            sleep=options.sleep,
+            tick_interval_s=options.tick_interval_s,
+        )
+
+    async def listening(self, host: str, port: int) -> Self:
+        """Start, and give itself; raises OSError when it cannot listen."""
+        await self.start(host, port)
+        return self
 
     async def __aenter__(self) -> Self:
         return self

@@ -16,6 +16,7 @@ from brokergw.sim.dialects.ibkr import app
 from brokergw.sim.dialects.ibkr import instruments as dialect
 from brokergw.sim.dialects.ibkr.call import Call
 from brokergw.sim.faults import Fault, FaultName
+from brokergw.sim.routes import Routes
 from brokergw.transport.rows import Unusable
 from tests.fixtures.ibkr_world import IbkrWorld, ibkr_world
 from tests.fixtures.permits import permit
@@ -54,8 +55,8 @@ def answer_info_with(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
     def otherwise(call: Call) -> Any:
         return {**described(call), **changes}
 
-    patterns = [(method, path, otherwise if act is described else act) for method, path, act in app._PATTERNS]
-    monkeypatch.setattr(app, "_PATTERNS", patterns)
+    endpoints = {where: otherwise if act is described else act for where, act in app._ENDPOINTS.items()}
+    monkeypatch.setattr(app, "_ROUTES", Routes(endpoints))
 
 
 KINDS = {

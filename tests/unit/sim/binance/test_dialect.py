@@ -14,7 +14,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from brokergw.sim.dialects.binance import DEFAULT_KEY, DEFAULT_SECRET, BinanceDialect, BinanceOptions, make_binance
+from brokergw.sim.dialects.binance import DEFAULT_KEY, DEFAULT_SECRET, BinanceDialect, BinanceOptions
+from brokergw.sim.server import SimServer
 from brokergw.sim.wire import WireRequest
 from tests.fixtures.alpaca_wire import StillClock
 
@@ -27,7 +28,7 @@ class Desk:
     def __init__(self, **options: Any) -> None:
         self.clock = StillClock()
         chosen = replace(BinanceOptions(now_ns=self.clock.now_ns, cash=Decimal(1_000_000)), **options)
-        dialect = make_binance(chosen).dialect
+        dialect = SimServer.of(BinanceDialect, chosen).dialect
         assert isinstance(dialect, BinanceDialect)
         self.dialect = dialect
         for name in ("BTCUSDT", "BTCUSDT.PERP"):

@@ -7,9 +7,9 @@ import aiohttp
 import pytest
 
 from brokergw.sim.dialects.ibkr import IbkrDialect, IbkrOptions
-from brokergw.sim.dialects.ibkr.app import make_ibkr
 from brokergw.sim.faults import Faults
 from brokergw.sim.journal import WireJournal
+from brokergw.sim.server import SimServer
 from brokergw.sim.wire import WireRequest
 
 SECOND = 1_000_000_000
@@ -114,7 +114,7 @@ async def heard(socket: aiohttp.ClientWebSocketResponse) -> Any:
 
 async def test_the_stream_takes_the_right_session_only() -> None:
     """The session of the keep-alive opens the stream, as a cookie or as the first frame; another one does not."""
-    server = make_ibkr(IbkrOptions(tick_interval_s=None))
+    server = SimServer.of(IbkrDialect, IbkrOptions(tick_interval_s=None))
     await server.start()
     assert isinstance(server.dialect, IbkrDialect)
     right = server.dialect.session.session_id

@@ -27,12 +27,13 @@ from brokergw.sim.dialects.alpaca.stream import Connection, Conversation, Feed
 from brokergw.sim.faults import FaultName, Faults
 from brokergw.sim.hours import Doors
 from brokergw.sim.journal import WireJournal
+from brokergw.sim.routes import Routes
 from brokergw.sim.server import SimServer
+from brokergw.sim.socket import abort_all
 from brokergw.sim.wire import Entry, WireReply, WireRequest, encode_json
 
 Endpoint = Callable[[Call], Any]
 
-# A star stands for one part of a path, still percent-encoded.
 _ENDPOINTS: Final[dict[tuple[str, str], Endpoint]] = {
     ("POST", "/v2/orders"): orders.submit,
     ("GET", "/v2/orders"): orders.list_orders,
@@ -71,6 +72,7 @@ _ENDPOINTS: Final[dict[tuple[str, str], Endpoint]] = {
     ("GET", "/v1beta1/options/quotes/latest"): market_data.option_quotes,
     ("GET", "/v1beta1/options/trades/latest"): market_data.option_trades,
 }
+_ROUTES: Final = Routes(_ENDPOINTS)
 
 
 class AlpacaDialect:
@@ -103,9 +105,7 @@ class AlpacaDialect:
 
     def _route(self, call: Call) -> WireReply:
         method, path = call.request.method, call.request.path.rstrip("/")
-        endpoint = _ENDPOINTS.get((method, path))
-        if endpoint is None:
-            endpoint, call.argument = self._find(method, path)
+        endpoint, call.argument = self._find(method, path)
         if endpoint is None:
             return ApiError(404, 40410000, "endpoint not found.").reply()
         try:
@@ -119,12 +119,10 @@ class AlpacaDialect:
         return WireReply(answer.status, encode_json(answer.document))
 
     def _find(self, method: str, path: str) -> tuple[Endpoint | None, str]:
+        endpoint, arguments = _ROUTES.find(method, path)
+        if endpoint is not None:
+            return endpoint, "".join(arguments)
         parts = path.split("/")
-        for place in range(len(parts) - 1, 1, -1):
-            pattern = "/".join((*parts[:place], "*", *parts[place + 1 :]))
-            endpoint = _ENDPOINTS.get((method, pattern))
-            if endpoint is not None:
-                return endpoint, unquote(parts[place])
         if len(parts) > 4 and parts[2] in {"assets", "positions"}:
             # A pair of coins whose slash was not encoded.
             return _ENDPOINTS.get((method, f"/v2/{parts[2]}/*")), "/".join(parts[3:])
@@ -171,10 +169,7 @@ class AlpacaDialect:
 
     async def drop_streams(self) -> int:
         """Cut every websocket."""
-        count = len(self._connections)
-        for connection in tuple(self._connections):
-            await connection.abort()
-        return count
+        return await abort_all(self._connections)
 
     def tick(self) -> None:
         """Let time pass."""
@@ -230,18 +225,6 @@ class AlpacaDialect:
         }
 
 
-def make_alpaca(options: AlpacaOptions) -> SimServer:
-    """Make a simulator that is not listening yet."""
-    faults = Faults()
-    journal = WireJournal(options.now_ns, capacity=options.journal_capacity, file=options.journal_file)
-    dialect = AlpacaDialect(options, faults, journal)
-    return SimServer(
-        dialect, journal=journal, faults=faults, sleep=options.sleep, tick_interval_s=options.tick_interval_s
-    )
-
-
 async def serve_alpaca(host: str = "127.0.0.1", port: int = 0, options: AlpacaOptions | None = None) -> SimServer:
     """Start a simulator in the running event loop; `stop()` ends it. Raises OSError when it cannot listen."""
-    server = make_alpaca(options or AlpacaOptions())
-    await server.start(host, port)
-    return server
+    return await SimServer.of(AlpacaDialect, options or AlpacaOptions()).listening(host, port)

@@ -20,13 +20,7 @@ class Call:
 
     def strike(self, name: FaultName) -> Fault | None:
         """Give the fault of a name that hits this request, if one does, and note it on the journal entry."""
-        faults = self.brokerage.faults
-        if not faults:
-            return None
-        fault = faults.strike(name, self.request.method, self.request.path, self.request.body)
-        if fault is not None:
-            self.request.faults.append(name)
-        return fault
+        return self.brokerage.faults.touch(name, self.request)
 
 
 @dataclass(slots=True)

@@ -4,57 +4,34 @@ Frames hold JSON text, or MessagePack when the handshake asks for it with `Conte
 Alpaca docs, Websocket Streaming; that frames are binary and that a second connection is refused with 429 was observed.
 """
 
-import asyncio
-import contextlib
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import web
 
-from brokergw.sim import msgpack
+from brokergw.sim import msgpack, socket
 from brokergw.sim.dialects.alpaca.shapes import JsonObject
-from brokergw.sim.faults import FaultName, Faults
+from brokergw.sim.faults import Faults
+from brokergw.sim.telling import Teller
 from brokergw.sim.wire import encode_json
 
 TRADE_UPDATES: Final = "trade_updates"
 _ACTIONS: Final = frozenset({"authenticate", "auth"})
 
 
-class Connection:
-    """One websocket and what waits to be sent on it."""
+class Connection(socket.Connection):
+    """One websocket, and what it is subscribed to; `packed` says it in MessagePack."""
 
-    def __init__(self, socket: web.WebSocketResponse, *, packed: bool = False) -> None:
-        self.socket = socket
+    def __init__(self, peer: web.WebSocketResponse, *, packed: bool = False) -> None:
+        super().__init__(peer, binary=True)
         self.packed = packed
         self.streams: frozenset[str] = frozenset()
-        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
 
-    def say(self, stream: str, data: JsonObject) -> None:
-        """Queue a message."""
+    def tell(self, stream: str, data: JsonObject) -> None:
+        """Queue a message of a stream."""
         message = {"stream": stream, "data": data}
         self.send(msgpack.encode(message) if self.packed else encode_json(message))
-
-    def send(self, frame: bytes) -> None:
-        """Queue a frame; it leaves in a later turn of the event loop."""
-        self._queue.put_nowait(frame)
-
-    def cut(self) -> None:
-        """End the connection after what is queued already."""
-        self._queue.put_nowait(None)
-
-    async def abort(self) -> None:
-        """End the connection at once."""
-        await self.socket.close(code=WSCloseCode.GOING_AWAY)
-
-    async def drain(self) -> None:
-        """Send what is queued until the connection ends."""
-        while (frame := await self._queue.get()) is not None:
-            try:
-                await self.socket.send_bytes(frame)
-            except ConnectionError:
-                return
-        await self.socket.close(code=WSCloseCode.GOING_AWAY)
 
 
 class Feed:
@@ -62,8 +39,7 @@ class Feed:
 
     def __init__(self, faults: Faults) -> None:
         self.connections: set[Connection] = set()
-        self._faults = faults
-        self._late: list[JsonObject] = []
+        self._teller = Teller(faults, self._send, self.cut)
 
     @property
     def listened_to(self) -> bool:
@@ -72,27 +48,11 @@ class Feed:
 
     def publish(self, event: str, data: JsonObject) -> None:
         """Send a trade update to whoever listens."""
-        message = {"stream": TRADE_UPDATES, "data": data}
-        if not self._faults:
-            self._send(message)
-            return
-        if self._faults.strike_event(FaultName.DROPPED_STREAM, event):
-            self.cut()
-        elif self._faults.strike_event(FaultName.DROPPED_EVENTS, event):
-            return
-        elif self._faults.strike_event(FaultName.REORDERED_EVENTS, event):
-            self._late.append(message)
-        else:
-            self._send(message)
-            if self._faults.strike_event(FaultName.DUPLICATE_EVENTS, event):
-                self._send(message)
-            self.release()
+        self._teller.tell(event, {"stream": TRADE_UPDATES, "data": data})
 
     def release(self) -> None:
         """Send the frames that were held back."""
-        late, self._late = self._late, []
-        for message in late:
-            self._send(message)
+        self._teller.release()
 
     def cut(self) -> int:
         """End every connection and tell how many there were."""
@@ -133,23 +93,15 @@ class Conversation:
 
     async def run(self, everybody: set[Connection]) -> None:
         """Talk until either side ends it."""
-        connection = self._connection
-        everybody.add(connection)
-        sender = asyncio.create_task(connection.drain())
         try:
-            async for message in connection.socket:
-                if message.type not in {WSMsgType.TEXT, WSMsgType.BINARY}:
-                    break
-                raw = message.data if isinstance(message.data, bytes) else message.data.encode()
-                self._note(raw)
-                self._hear(raw)
+            await socket.hold(self._connection, everybody, self._heard)
         finally:
-            everybody.discard(connection)
             if self._feed is not None:
-                self._feed.connections.discard(connection)
-            sender.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await sender
+                self._feed.connections.discard(self._connection)
+
+    def _heard(self, raw: bytes) -> None:
+        self._note(raw)
+        self._hear(raw)
 
     def _hear(self, raw: bytes) -> None:
         try:
@@ -194,4 +146,4 @@ class Conversation:
         self._say("listening", {"streams": streams})
 
     def _say(self, stream: str, data: JsonObject) -> None:
-        self._connection.say(stream, data)
+        self._connection.tell(stream, data)

@@ -1,6 +1,6 @@
 """Binance's wire protocol: spot and USDⓈ-M futures, REST and websockets."""
 
-from brokergw.sim.dialects.binance.app import BinanceDialect, make_binance, serve_binance
+from brokergw.sim.dialects.binance.app import BinanceDialect, serve_binance
 from brokergw.sim.dialects.binance.options import DEFAULT_KEY, DEFAULT_SECRET, BinanceOptions
 
-__all__ = ["DEFAULT_KEY", "DEFAULT_SECRET", "BinanceDialect", "BinanceOptions", "make_binance", "serve_binance"]
+__all__ = ["DEFAULT_KEY", "DEFAULT_SECRET", "BinanceDialect", "BinanceOptions", "serve_binance"]

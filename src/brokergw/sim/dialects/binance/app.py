@@ -11,7 +11,6 @@ from brokergw.sim.dialects.binance import futures, futures_account, market, orde
 from brokergw.sim.dialects.binance.auth import KEY_HEADER, SIGNING, Gate, read_parameters
 from brokergw.sim.dialects.binance.brokerage import Brokerage
 from brokergw.sim.dialects.binance.call import Call
-from brokergw.sim.dialects.binance.feed import Connection
 from brokergw.sim.dialects.binance.listings import Kind
 from brokergw.sim.dialects.binance.options import BinanceOptions
 from brokergw.sim.dialects.binance.refusals import ApiError, failure
@@ -19,6 +18,7 @@ from brokergw.sim.dialects.binance.room import Room
 from brokergw.sim.faults import Faults
 from brokergw.sim.journal import WireJournal
 from brokergw.sim.server import SimServer
+from brokergw.sim.socket import Connection, abort_all
 from brokergw.sim.wire import Entry, WireReply, WireRequest, encode_json
 
 NONE, KEYED, SIGNED = "NONE", "KEYED", "SIGNED"
@@ -225,10 +225,7 @@ class BinanceDialect:
 
     async def drop_streams(self) -> int:
         """Cut every websocket."""
-        count = len(self._connections)
-        for connection in tuple(self._connections):
-            await connection.abort()
-        return count
+        return await abort_all(self._connections)
 
     def tick(self) -> None:
         """Let time pass."""
@@ -292,18 +289,6 @@ class BinanceDialect:
         }
 
 
-def make_binance(options: BinanceOptions) -> SimServer:
-    """Make a simulator that is not listening yet."""
-    faults = Faults()
-    journal = WireJournal(options.now_ns, capacity=options.journal_capacity, file=options.journal_file)
-    dialect = BinanceDialect(options, faults, journal)
-    return SimServer(
-        dialect, journal=journal, faults=faults, sleep=options.sleep, tick_interval_s=options.tick_interval_s
-    )
-
-
 async def serve_binance(host: str = "127.0.0.1", port: int = 0, options: BinanceOptions | None = None) -> SimServer:
     """Start a simulator in the running event loop; `stop()` ends it. Raises OSError when it cannot listen."""
-    server = make_binance(options or BinanceOptions())
-    await server.start(host, port)
-    return server
+    return await SimServer.of(BinanceDialect, options or BinanceOptions()).listening(host, port)

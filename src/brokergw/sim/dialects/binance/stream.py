@@ -4,23 +4,19 @@ Spot events come wrapped as `{"subscriptionId", "event"}`; a listen key's events
 as `{"stream", "data"}` at a combined one. There is no replay.
 """
 
-import asyncio
-import contextlib
 import json
 from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from aiohttp import WSMsgType
-
 from brokergw.sim.dialects.binance.auth import Gate, check_time
 from brokergw.sim.dialects.binance.brokerage import Brokerage
-from brokergw.sim.dialects.binance.feed import Connection
 from brokergw.sim.dialects.binance.listings import Kind
 from brokergw.sim.dialects.binance.refusals import BAD_KEY, ApiError
 from brokergw.sim.dialects.binance.room import Room
 from brokergw.sim.faults import FaultName
+from brokergw.sim.socket import Connection, hold
 from brokergw.sim.wire import WireRequest
 
 WS_API: Final = ("/ws-api/v3", "/ws-fapi/v1")
@@ -48,23 +44,16 @@ class Talk:
 
     async def run(self, everybody: set[Connection]) -> None:
         """Talk until either side ends it."""
-        everybody.add(self.connection)
-        sender = asyncio.create_task(self.connection.drain())
         try:
             self.begin()
-            async for message in self.connection.socket:
-                if message.type not in {WSMsgType.TEXT, WSMsgType.BINARY}:
-                    break
-                raw = message.data if isinstance(message.data, bytes) else message.data.encode()
-                self._note(raw)
-                self.hear(raw)
+            await hold(self.connection, everybody, self._heard)
         finally:
-            everybody.discard(self.connection)
             for room in self.brokerage.rooms.values():
                 room.feed.leave(self.connection)
-            sender.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await sender
+
+    def _heard(self, raw: bytes) -> None:
+        self._note(raw)
+        self.hear(raw)
 
     def begin(self) -> None:
         """Do what the path asks for."""

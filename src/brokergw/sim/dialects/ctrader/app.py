@@ -248,15 +248,7 @@ class CtraderServer(SimServer):
 
 async def serve_ctrader(host: str = "127.0.0.1", port: int = 0, options: CtraderOptions | None = None) -> CtraderServer:
     """Start a simulator in the running event loop; `stop()` ends it. Raises OSError when it cannot listen."""
-    chosen = options or CtraderOptions()
-    faults = Faults()
-    journal = WireJournal(chosen.now_ns, capacity=chosen.journal_capacity, file=chosen.journal_file)
-    dialect = CtraderDialect(chosen, faults, journal)
-    server = CtraderServer(
-        dialect, journal=journal, faults=faults, sleep=chosen.sleep, tick_interval_s=chosen.tick_interval_s
-    )
-    await server.start(host, port)
-    return server
+    return await CtraderServer.of(CtraderDialect, options or CtraderOptions()).listening(host, port)
 
 
 async def _drain_socket(link: Link, socket: web.WebSocketResponse) -> None:

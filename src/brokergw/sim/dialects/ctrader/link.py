@@ -8,6 +8,7 @@ from typing import Any, Final
 from brokergw.sim.dialects.ctrader.codec import Wire
 from brokergw.sim.dialects.ctrader.refusals import too_often
 from brokergw.sim.faults import FaultName, Faults
+from brokergw.sim.telling import Teller
 
 _SECOND_NS: Final = 1_000_000_000
 
@@ -45,7 +46,7 @@ class Link:
         self.history = Window(history)
         self.held_back: list[bytes] | None = None
         self._faults = faults
-        self._late: list[bytes] = []
+        self._teller = Teller(faults, self.send, cut)
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
 
     def say(self, payload_type: int, payload: Mapping[str, Any], message_id: str = "") -> None:
@@ -63,28 +64,17 @@ class Link:
         """Tell an event of an account, as the faults let it through."""
         frame = self.wire.encode(payload_type, payload, message_id)
         faults = self._faults
-        if not faults or message_id:
+        if message_id:
             # What a request has brought about is its answer; faults for answers strike there.
             self.send(frame)
             if faults and faults.strike_event(FaultName.DUPLICATE_EVENTS, event):
                 self.send(frame)
-        elif faults.strike_event(FaultName.DROPPED_STREAM, event):
-            self.cut()
-        elif faults.strike_event(FaultName.DROPPED_EVENTS, event):
-            return
-        elif faults.strike_event(FaultName.REORDERED_EVENTS, event):
-            self._late.append(frame)
         else:
-            self.send(frame)
-            if faults.strike_event(FaultName.DUPLICATE_EVENTS, event):
-                self.send(frame)
-            self.release()
+            self._teller.tell(event, frame)
 
     def release(self) -> None:
         """Send what was held back to come late."""
-        late, self._late = self._late, []
-        for frame in late:
-            self.send(frame)
+        self._teller.release()
 
     def end(self) -> None:
         """End the connection after what is queued."""

@@ -1,10 +1,8 @@
 """The Client Portal gateway: which path leads to which endpoint, what the session allows, and how to serve it."""
 
-import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
-from urllib.parse import unquote
 
 from aiohttp import web
 
@@ -18,7 +16,9 @@ from brokergw.sim.dialects.ibkr.stream import Stream, session_in
 from brokergw.sim.faults import FaultName, Faults
 from brokergw.sim.hours import Doors
 from brokergw.sim.journal import WireJournal
+from brokergw.sim.routes import Routes
 from brokergw.sim.server import SimServer
+from brokergw.sim.socket import abort_all
 from brokergw.sim.wire import Entry, WireReply, WireRequest, encode_json
 
 PREFIX: Final = "/v1/api"
@@ -89,11 +89,7 @@ _ENDPOINTS: Final[dict[tuple[str, str], Endpoint]] = {
     ("GET", "/portfolio/*/position/*"): portfolio.position,
     ("POST", "/portfolio/*/positions/invalidate"): portfolio.invalidate,
 }
-_PATTERNS: Final = [
-    (method, re.compile(re.escape(path).replace(r"\*", "([^/]+)")), endpoint)
-    for (method, path), endpoint in _ENDPOINTS.items()
-    if "*" in path
-]
+_ROUTES: Final = Routes(_ENDPOINTS)
 _READ_BY_POST_TOO: Final = frozenset({"/tickle", "/iserver/auth/status"})
 
 
@@ -130,9 +126,7 @@ class IbkrDialect:
         self.session.admit(path)
         method = "POST" if path in _READ_BY_POST_TOO else request.method
         call = Call(self.brokerage, self.questions, request)
-        endpoint = _ENDPOINTS.get((method, path))
-        if endpoint is None:
-            endpoint, call.arguments = _find(method, path)
+        endpoint, call.arguments = _ROUTES.find(method, path)
         if endpoint is None:
             raise ApiError(404, "Resource not found", coded=True)
         return WireReply(200, encode_json(endpoint(call)))
@@ -155,10 +149,7 @@ class IbkrDialect:
 
     async def drop_streams(self) -> int:
         """Cut every websocket."""
-        connections = tuple(self.stream.connections)
-        for connection in connections:
-            await connection.abort()
-        return len(connections)
+        return await abort_all(self.stream.connections)
 
     def tick(self) -> None:
         """Let time pass."""
@@ -208,25 +199,6 @@ class IbkrDialect:
         }
 
 
-def _find(method: str, path: str) -> tuple[Endpoint | None, tuple[str, ...]]:
-    for wanted, pattern, endpoint in _PATTERNS:
-        if wanted == method and (match := pattern.fullmatch(path)) is not None:
-            return endpoint, tuple(unquote(part) for part in match.groups())
-    return None, ()
-
-
-def make_ibkr(options: IbkrOptions) -> SimServer:
-    """Make a simulator that is not listening yet."""
-    faults = Faults()
-    journal = WireJournal(options.now_ns, capacity=options.journal_capacity, file=options.journal_file)
-    dialect = IbkrDialect(options, faults, journal)
-    return SimServer(
-        dialect, journal=journal, faults=faults, sleep=options.sleep, tick_interval_s=options.tick_interval_s
-    )
-
-
 async def serve_ibkr(host: str = "127.0.0.1", port: int = 0, options: IbkrOptions | None = None) -> SimServer:
     """Start a simulator in the running event loop; `stop()` ends it. Raises OSError when it cannot listen."""
-    server = make_ibkr(options or IbkrOptions())
-    await server.start(host, port)
-    return server
+    return await SimServer.of(IbkrDialect, options or IbkrOptions()).listening(host, port)

@@ -24,11 +24,7 @@ class Call:
 
     def strike(self, name: FaultName) -> Fault | None:
         """Give the fault of a name that hits this request, if one does, and note it on the journal entry."""
-        faults = self.brokerage.faults
-        fault = faults.strike(name, self.request.method, self.request.path, self.request.body) if faults else None
-        if fault is not None:
-            self.request.faults.append(name)
-        return fault
+        return self.brokerage.faults.touch(name, self.request)
 
     def body(self) -> JsonObject:
         """Read the body as an object; raises ApiError."""

@@ -4,58 +4,43 @@ Client Portal API, WebSockets. Order frames (`sor`) carry what has changed and n
 that were asked for. Frames may be text or binary; here they are binary, which real ones mostly are.
 """
 
-import asyncio
 import contextlib
 import json
 from collections.abc import Callable
 from typing import Any, Final
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import web
 
+from brokergw.sim import socket
 from brokergw.sim.dialects.ibkr.brokerage import Brokerage
 from brokergw.sim.dialects.ibkr.notes import OrderNote
 from brokergw.sim.dialects.ibkr.options import SECOND_NS
 from brokergw.sim.dialects.ibkr.shapes import JsonObject
-from brokergw.sim.faults import FaultName
-from brokergw.sim.wire import encode_json
+from brokergw.sim.telling import Teller
 
 _BEAT_NS: Final = 10 * SECOND_NS
 _DAY_NS: Final = 86_400 * SECOND_NS
 _ALWAYS: Final = ("acct", "orderId")
 
 
-class Connection:
-    """One websocket, what it is subscribed to, and what waits to be sent on it."""
+class Connection(socket.Connection):
+    """One websocket, what it is subscribed to, and the rows that it was told."""
 
-    def __init__(self, socket: web.WebSocketResponse) -> None:
-        self.socket = socket
+    def __init__(self, peer: web.WebSocketResponse) -> None:
+        super().__init__(peer, binary=True)
         self.topics: set[str] = set()
         self.entered = False
         self.rows: dict[int, JsonObject] = {}
-        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
-
-    def say(self, message: JsonObject) -> None:
-        """Queue a frame; it leaves in a later turn of the event loop."""
-        self._queue.put_nowait(encode_json(message))
 
     def cut(self) -> None:
         """End the connection after what is queued already."""
         self.topics.clear()
-        self._queue.put_nowait(None)
+        super().cut()
 
     async def abort(self) -> None:
         """End the connection at once."""
         self.topics.clear()
-        await self.socket.close(code=WSCloseCode.GOING_AWAY)
-
-    async def drain(self) -> None:
-        """Send what is queued until the connection ends."""
-        while (frame := await self._queue.get()) is not None:
-            try:
-                await self.socket.send_bytes(frame)
-            except ConnectionError:
-                return
-        await self.socket.close(code=WSCloseCode.GOING_AWAY)
+        await super().abort()
 
 
 class Stream:
@@ -65,30 +50,22 @@ class Stream:
         self.connections: set[Connection] = set()
         self._brokerage = brokerage
         self._note = note
-        self._late: list[tuple[str, JsonObject]] = []
+        self._teller = Teller(brokerage.faults, self._send, self._cut)
         self._beat_ns = 0
         brokerage.on_order = self._order
         brokerage.on_trade = self._trade
 
-    async def converse(self, socket: web.WebSocketResponse, cookie: str) -> None:
+    async def converse(self, peer: web.WebSocketResponse, cookie: str) -> None:
         """Talk until either side ends it."""
-        connection = Connection(socket)
-        self.connections.add(connection)
-        sender = asyncio.create_task(connection.drain())
+        connection = Connection(peer)
         connection.say({"message": "waiting for session"})
         self._enter(connection, session_in(cookie))
-        try:
-            async for message in socket:
-                if message.type not in {WSMsgType.TEXT, WSMsgType.BINARY}:
-                    break
-                raw = message.data if isinstance(message.data, bytes) else message.data.encode()
-                self._note(raw)
-                self._hear(connection, raw.decode("utf-8", "replace"))
-        finally:
-            self.connections.discard(connection)
-            sender.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await sender
+
+        def heard(raw: bytes) -> None:
+            self._note(raw)
+            self._hear(connection, raw.decode("utf-8", "replace"))
+
+        await socket.hold(connection, self.connections, heard)
 
     def beat(self) -> None:
         """Send the heartbeat when it is due, and what was held back."""
@@ -97,9 +74,7 @@ class Stream:
             self._beat_ns = now
             for connection in self.connections:
                 connection.say({"topic": "system", "hb": now // 1_000_000})
-        late, self._late = self._late, []
-        for topic, item in late:
-            self._send(topic, item)
+        self._teller.release()
 
     def tell_status(self) -> None:
         """Tell everybody how the brokerage session stands."""
@@ -166,28 +141,17 @@ class Stream:
 
     def _order(self, note: OrderNote) -> None:
         if any("sor" in connection.topics for connection in self.connections):
-            self._publish("sor", self._brokerage.row(note))
+            self._teller.tell("sor", ("sor", self._brokerage.row(note)))
 
     def _trade(self, row: JsonObject) -> None:
-        self._publish("str", row)
+        self._teller.tell("str", ("str", row))
 
-    def _publish(self, topic: str, row: JsonObject) -> None:
-        faults = self._brokerage.faults
-        if not faults:
-            self._send(topic, row)
-        elif faults.strike_event(FaultName.DROPPED_STREAM, topic):
-            for connection in self.connections:
-                connection.cut()
-        elif faults.strike_event(FaultName.DROPPED_EVENTS, topic):
-            return
-        elif faults.strike_event(FaultName.REORDERED_EVENTS, topic):
-            self._late.append((topic, row))
-        else:
-            self._send(topic, row)
-            if faults.strike_event(FaultName.DUPLICATE_EVENTS, topic):
-                self._send(topic, row)
+    def _cut(self) -> None:
+        for connection in self.connections:
+            connection.cut()
 
-    def _send(self, topic: str, row: JsonObject) -> None:
+    def _send(self, item: tuple[str, JsonObject]) -> None:
+        topic, row = item
         for connection in self.connections:
             if topic in connection.topics:
                 told = _changed(connection, row) if topic == "sor" else row

@@ -1,6 +1,6 @@
 """Schwab's wire protocol: the Trader API for individuals, its streamer's account activity, and market data."""
 
-from brokergw.sim.dialects.schwab.app import SchwabDialect, make_schwab, serve_schwab
+from brokergw.sim.dialects.schwab.app import SchwabDialect, serve_schwab
 from brokergw.sim.dialects.schwab.options import DEFAULT_LOGIN, DEFAULT_NUMBER, DEFAULT_TOKEN, SchwabOptions
 
 __all__ = [
@@ -9,6 +9,5 @@ __all__ = [
     "DEFAULT_TOKEN",
     "SchwabDialect",
     "SchwabOptions",
-    "make_schwab",
     "serve_schwab",
 ]

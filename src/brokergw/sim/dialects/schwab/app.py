@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
-from urllib.parse import unquote
 
 from aiohttp import web
 
@@ -17,7 +16,9 @@ from brokergw.sim.dialects.schwab.stream import Connection, Conversation, Feed
 from brokergw.sim.faults import FaultName, Faults
 from brokergw.sim.hours import Doors
 from brokergw.sim.journal import WireJournal
+from brokergw.sim.routes import Routes
 from brokergw.sim.server import SimServer
+from brokergw.sim.socket import abort_all
 from brokergw.sim.wire import Entry as Movement
 from brokergw.sim.wire import WireReply, WireRequest, encode_json
 
@@ -47,6 +48,7 @@ _ENDPOINTS: Final[dict[tuple[str, str], Endpoint]] = {
     ("GET", f"{_DATA}/instruments"): market_data.instruments,
     ("GET", f"{_DATA}/markets"): market_data.markets,
 }
+_ROUTES: Final = Routes(_ENDPOINTS)
 _COMMANDS: Final = frozenset({"POST", "PUT", "DELETE"})
 _BEARER: Final = "Bearer "
 
@@ -87,7 +89,7 @@ class SchwabDialect:
         return login if login in self._options.logins else None
 
     def _route(self, call: Call) -> WireReply:
-        endpoint, call.arguments = _find(call.request.method, call.request.path.rstrip("/"))
+        endpoint, call.arguments = _ROUTES.find(call.request.method, call.request.path.rstrip("/"))
         if endpoint is None:
             path = call.request.path
             words = f"404 Not Found: Requested route ('{path}') does not exist."
@@ -141,10 +143,7 @@ class SchwabDialect:
 
     async def drop_streams(self) -> int:
         """Cut every websocket."""
-        count = len(self._connections)
-        for connection in tuple(self._connections):
-            await connection.abort()
-        return count
+        return await abort_all(self._connections)
 
     def tick(self) -> None:
         """Let time pass."""
@@ -215,34 +214,9 @@ class SchwabDialect:
         raise ValueError(f"no order has the id {order_id}")
 
 
-def _find(method: str, path: str) -> tuple[Endpoint | None, tuple[str, ...]]:
-    exact = _ENDPOINTS.get((method, path))
-    if exact is not None:
-        return exact, ()
-    parts = path.split("/")
-    for (known, pattern), endpoint in _ENDPOINTS.items():
-        wanted = pattern.split("/")
-        if known == method and len(wanted) == len(parts):
-            pairs = list(zip(wanted, parts, strict=True))
-            if all(want in {"*", part} for want, part in pairs):
-                return endpoint, tuple(unquote(part) for want, part in pairs if want == "*")
-    return None, ()
-
-
-def make_schwab(options: SchwabOptions) -> SimServer:
-    """Make a simulator that is not listening yet."""
-    faults = Faults()
-    journal = WireJournal(options.now_ns, capacity=options.journal_capacity, file=options.journal_file)
-    dialect = SchwabDialect(options, faults, journal)
-    return SimServer(
-        dialect, journal=journal, faults=faults, sleep=options.sleep, tick_interval_s=options.tick_interval_s
-    )
-
-
 async def serve_schwab(host: str = "127.0.0.1", port: int = 0, options: SchwabOptions | None = None) -> SimServer:
     """Start a simulator in the running event loop; `stop()` ends it. Raises OSError when it cannot listen."""
-    server = make_schwab(options or SchwabOptions())
-    await server.start(host, port)
+    server = await SimServer.of(SchwabDialect, options or SchwabOptions()).listening(host, port)
     assert isinstance(server.dialect, SchwabDialect)
     server.dialect.brokerage.stream_url = server.stream_url
     return server

@@ -5,52 +5,29 @@ A login has one connection: another one that logs in ends the first, with code 1
 guide to the streamer lists 26).
 """
 
-import asyncio
-import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from itertools import count
 from typing import Any, Final
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import web
 
+from brokergw.sim import socket
 from brokergw.sim.dialects.schwab.shapes import JsonObject, millis
-from brokergw.sim.faults import FaultName, Faults
-from brokergw.sim.wire import encode_json
+from brokergw.sim.faults import Faults
+from brokergw.sim.telling import Teller
 
 ACTIVITY: Final = "ACCT_ACTIVITY"
 OK, LOGIN_DENIED, CLOSE_CONNECTION, NOT_LOGGED_IN, BAD_COMMAND = 0, 3, 12, 20, 21
 SUBSCRIBE_FAILED: Final = 22
 
 
-class Connection:
-    """One websocket and what waits to be sent on it."""
+class Connection(socket.Connection):
+    """One websocket, and the key that it subscribed to account activity by."""
 
-    def __init__(self, socket: web.WebSocketResponse) -> None:
-        self.socket = socket
+    def __init__(self, peer: web.WebSocketResponse) -> None:
+        super().__init__(peer)
         self.key = ""
-        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
-
-    def send(self, document: JsonObject) -> None:
-        """Queue a message; it leaves in a later turn of the event loop."""
-        self._queue.put_nowait(encode_json(document))
-
-    def cut(self) -> None:
-        """End the connection after what is queued already."""
-        self._queue.put_nowait(None)
-
-    async def abort(self) -> None:
-        """End the connection at once."""
-        await self.socket.close(code=WSCloseCode.GOING_AWAY)
-
-    async def drain(self) -> None:
-        """Send what is queued until the connection ends."""
-        while (frame := await self._queue.get()) is not None:
-            try:
-                await self.socket.send_str(frame.decode())
-            except ConnectionError:
-                return
-        await self.socket.close(code=WSCloseCode.GOING_AWAY)
 
 
 class Feed:
@@ -58,8 +35,7 @@ class Feed:
 
     def __init__(self, faults: Faults) -> None:
         self.connection: Connection | None = None
-        self._faults = faults
-        self._late: list[JsonObject] = []
+        self._teller = Teller(faults, self._send, self._cut)
         self._sequence = count(1)
 
     def publish(self, account: str, kind: str, document: JsonObject, now_ns: int) -> None:
@@ -76,25 +52,19 @@ class Feed:
         message = {
             "data": [{"service": ACTIVITY, "timestamp": millis(now_ns), "command": "SUBS", "content": [content]}]
         }
-        faults = self._faults
-        if faults and faults.strike_event(FaultName.DROPPED_STREAM, kind):
-            self.connection.cut()
-        elif faults and faults.strike_event(FaultName.DROPPED_EVENTS, kind):
-            return
-        elif faults and faults.strike_event(FaultName.REORDERED_EVENTS, kind):
-            self._late.append(message)
-        else:
-            self.connection.send(message)
-            if faults and faults.strike_event(FaultName.DUPLICATE_EVENTS, kind):
-                self.connection.send(message)
-            self.release()
+        self._teller.tell(kind, message)
 
     def release(self) -> None:
         """Send what was held back."""
-        late, self._late = self._late, []
-        for message in late:
-            if self.connection is not None:
-                self.connection.send(message)
+        self._teller.release()
+
+    def _send(self, message: JsonObject) -> None:
+        if self.connection is not None:
+            self.connection.say(message)
+
+    def _cut(self) -> None:
+        if self.connection is not None:
+            self.connection.cut()
 
 
 class Conversation:
@@ -120,31 +90,23 @@ class Conversation:
 
     async def run(self, everybody: set[Connection]) -> None:
         """Talk until either side ends it."""
-        connection = self._connection
-        everybody.add(connection)
-        tasks = [asyncio.create_task(connection.drain()), asyncio.create_task(self._beat())]
         try:
-            async for message in connection.socket:
-                if message.type is not WSMsgType.TEXT:
-                    break
-                self._note(message.data.encode())
-                self._hear(message.data)
+            await socket.hold(self._connection, everybody, self._heard, self._beat())
         finally:
-            everybody.discard(connection)
-            if self._feed is not None and self._feed.connection is connection:
+            if self._feed is not None and self._feed.connection is self._connection:
                 self._feed.connection = None
-            for task in tasks:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+
+    def _heard(self, raw: bytes) -> None:
+        self._note(raw)
+        self._hear(raw)
 
     async def _beat(self) -> None:
         while True:
             await self._sleep(self._heartbeat_s)
             if self._feed is not None:
-                self._connection.send({"notify": [{"heartbeat": str(millis(self._now_ns()))}]})
+                self._connection.say({"notify": [{"heartbeat": str(millis(self._now_ns()))}]})
 
-    def _hear(self, raw: str) -> None:
+    def _hear(self, raw: bytes) -> None:
         try:
             message = json.loads(raw)
         except ValueError:
@@ -184,7 +146,7 @@ class Conversation:
             return
         if feed.connection is not None and feed.connection is not self._connection:
             closing = {"code": CLOSE_CONNECTION, "msg": "another connection of this user"}
-            feed.connection.send({"response": [_response(request, closing, self._now_ns())]})
+            feed.connection.say({"response": [_response(request, closing, self._now_ns())]})
             feed.connection.cut()
         self._feed, feed.connection = feed, self._connection
         self._say(request, OK, "server=sim-streamer;status=PN")
@@ -202,7 +164,7 @@ class Conversation:
         self._feed.publish("", "SUBSCRIBED", {}, self._now_ns())
 
     def _say(self, request: Mapping[str, Any], code: int, words: str) -> None:
-        self._connection.send({"response": [_response(request, {"code": code, "msg": words}, self._now_ns())]})
+        self._connection.say({"response": [_response(request, {"code": code, "msg": words}, self._now_ns())]})
 
 
 def _response(request: Mapping[str, Any], content: JsonObject, now_ns: int) -> JsonObject:
