@@ -251,8 +251,7 @@ class Http:
                 self._require_fitting(size)
                 if size <= _ORDINARY_BYTES:
                     continue
-                if not self._intake.hold(len(part)):
-                    raise UnknownError("the answers under way are too large together")
+                self._require_room(len(part))
                 held += len(part)
                 pieces += 1
                 if (pause_s := self._intake.pause_s(asyncio.get_running_loop().time(), len(part), pieces=0)) > 0:
@@ -261,6 +260,10 @@ class Http:
             if isinstance(error, TimeoutError):
                 raise
             raise UnknownError(f"the answer broke off: {_words(error)}") from error
+        except UnknownError:
+            # Whoever keeps the error keeps this frame, too.
+            parts.clear()
+            raise
         finally:
             self._intake.release(held, pieces)
         return b"".join(parts) if len(parts) != 1 else parts[0]
@@ -268,6 +271,10 @@ class Http:
     def _require_fitting(self, size: int) -> None:
         if size > self._answer_bytes_max:
             raise UnknownError(f"the answer exceeds {self._answer_bytes_max} bytes")
+
+    def _require_room(self, size: int) -> None:
+        if not self._intake.hold(size):
+            raise UnknownError("the answers under way are too large together")
 
     def _open_session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(

@@ -22,7 +22,7 @@ class Intake:
     pieces_per_s: float = 2_000.0
     bytes_per_s: float = 4.0 * MIB
     burst_s: float = 2.0
-    held_bytes_max: int = 32 * MIB
+    held_bytes_max: int = 20 * MIB
     held_bytes: int = 0
     _debt_s: float = 0.0
     _at: float = 0.0

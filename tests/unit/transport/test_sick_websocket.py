@@ -10,9 +10,10 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 
 from brokergw.transport.http import UnknownError
-from brokergw.transport.intake import Intake
-from brokergw.transport.websocket import Frame, LinkLost, LinkOpened, LinkPolicy, SupervisedLink, Wire
+from brokergw.transport.intake import MIB, Intake
+from brokergw.transport.websocket import Frame, LinkEvent, LinkLost, LinkOpened, LinkPolicy, SupervisedLink, Wire
 from tests.fixtures.hasty import HastyClock
+from tests.sickbroker.moods import MOODS, Kind, Patient
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -40,22 +41,30 @@ def text_frame(text: bytes) -> bytes:
 
 @asynccontextmanager
 async def talking(talk: Talk) -> AsyncIterator[str]:
-    """Serve one talk to each connection; gives where."""
+    """Serve one talk to each connection; gives where. Those that still run are ended with the server."""
+    running: set[asyncio.Task[None]] = set()
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        running.add(task)
         try:
             await talk(reader, writer)
             await reader.read()
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
-            writer.close()
+            running.discard(task)
+            writer.transport.abort()
 
     server = await asyncio.start_server(converse, "127.0.0.1", 0)
     try:
         yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/stream"
     finally:
         server.close()
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running)
 
 
 async def no_greeting(wire: Wire) -> None:
@@ -202,3 +211,46 @@ async def test_a_flood_lets_others_have_their_turn() -> None:
                 await anext(happenings)
             assert turns - before >= 320 // 32 - 1
             task.cancel()
+
+
+async def test_a_tls_handshake_that_hangs_is_given_up() -> None:
+    """A server that accepts and never answers the handshake costs one opening time."""
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Say nothing."""
+
+    async with talking(silent) as url:
+        link = SupervisedLink(url.replace("ws:", "wss:"), clock=HastyClock(100), greet=no_greeting)
+        async with aclosing(link.listen()) as happenings:
+            assert await anext(happenings) == LinkLost("not opened within 10 s")
+
+
+@pytest.mark.parametrize("mood", [mood.name for mood in MOODS.values() if mood.kind is Kind.STREAM])
+async def test_a_sick_stream_is_borne(mood: str) -> None:
+    """Whatever comes, what is kept of it is bounded, and the link is either read at a pace or given up."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await upgrade(reader, writer)
+        await MOODS[mood].act(Patient(reader, writer, b"", b""))
+
+    clock, intake = HastyClock(20), Intake(pieces_per_s=1000, held_bytes_max=MIB)
+    policy = LinkPolicy(intake=intake, send_s=0.2, heartbeat_s=2, mute_s=10, backoff_first_s=1000)
+    heard: list[LinkEvent] = []
+
+    async def listen(link: SupervisedLink) -> None:
+        async with aclosing(link.listen()) as happenings:
+            async for happening in happenings:
+                heard.append(happening)  # noqa: PERF401 - it is looked at while it grows
+
+    async with talking(talk) as url:
+        listening = asyncio.create_task(
+            listen(SupervisedLink(url, clock=clock, greet=no_greeting, policy=policy)), name=mood
+        )
+        async with asyncio.timeout(20):
+            while sum(0 < slept < 1 for slept in clock.slept) < 20 and not any(isinstance(e, LinkLost) for e in heard):
+                assert intake.held_bytes <= MIB
+                await asyncio.sleep(0.01)
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+    assert heard[0] == LinkOpened()
+    assert intake.held_bytes == 0
