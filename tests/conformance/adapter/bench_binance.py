@@ -10,22 +10,17 @@ from brokergw.adapters.binance import BinanceBroker, BinanceConfig, BinanceConne
 from brokergw.model.account import Environment
 from brokergw.model.instrument import AssetClass
 from brokergw.model.terms import TimeInForce
-from brokergw.ports.broker import BrokerLink, Credentials
+from brokergw.ports.broker import BrokerLink
 from brokergw.sim.dialects.binance import BinanceDialect, BinanceOptions, serve_binance
 from brokergw.sim.dialects.binance.listings import Kind, listed_as
 from brokergw.sim.dialects.binance.room import Room
-from brokergw.sim.faults import Fault, FaultName
 from brokergw.sim.server import SimServer
-from tests.conformance.adapter.bench import LINK, TIMEOUTS, Ability, Bench, Mishap
-from tests.fixtures.hasty import HastyClock
+from tests.conformance.adapter.bench import LINK, TIMEOUTS, Ability, Bench
+from tests.conformance.adapter.bench_sim import SimBench, exam_link, held_at
 
 KEY: Final = "BINANCEEXAMKEY0001"
 SECRET: Final = "exam-secret-never-shown"
 BUDGET: Final = 200
-_FAULTS: Final[dict[Mishap, FaultName]] = {
-    Mishap.RESET: FaultName.CONNECTION_RESET,
-    **{mishap: FaultName(mishap.name.lower()) for mishap in Mishap if mishap is not Mishap.RESET},
-}
 _WIRE: Final = frozenset(
     {
         Ability.CREDENTIALS,
@@ -61,7 +56,7 @@ class Memory:
         return ()
 
 
-class BinanceBench(Bench):
+class BinanceBench(SimBench):
     """One account at a simulator that ticks only when a card says so."""
 
     environment = Environment.PAPER
@@ -78,15 +73,11 @@ class BinanceBench(Bench):
     account_weight = 20
     product: Product
     kind: Kind
-    order_path: str
-    stream_path: str
 
     def __init__(self, server: SimServer, budgeted: SimServer) -> None:
         assert isinstance(server.dialect, BinanceDialect)
-        self.clock = HastyClock()
-        self._server = server
+        super().__init__(server)
         self._dialect = server.dialect
-        self._held = ""
         own = BinanceConfig.spot() if self.product is Product.SPOT else BinanceConfig.futures()
         # A budget of its own would make cards with many orders wait; the broker's headers set it where it counts.
         config = replace(own, weight_per_minute=None, orders_10s=None, orders_long=None)
@@ -114,10 +105,6 @@ class BinanceBench(Bench):
         """Hold a price."""
         self._dialect.exchange.set_price(listed_as(self.kind, _wire(symbol)), price)
 
-    def tick(self) -> None:
-        """Let resting orders meet the market."""
-        self._dialect.tick()
-
     def at_broker(self, client_order_id: str) -> int:
         """Count the orders that were ever made under an id."""
         return self._room.placed.get(client_order_id, 0)
@@ -126,53 +113,16 @@ class BinanceBench(Bench):
         """Count the account's orders."""
         return len(self._room.generations)
 
-    def mishap(self, mishap: Mishap, *, method: str = "POST") -> None:
-        """Arm a fault for the next command."""
-        self._server.faults.arm(
-            Fault(name=_FAULTS[mishap], method=method, path=self.order_path.rpartition("/")[0] + "/*")
-        )
-
-    def answer_with(self, status: int, body: str) -> None:
-        """Arm a fault that answers the next order by itself."""
-        fault = Fault(name=FaultName.ERROR_BEFORE, method="POST", path=self.order_path, status=status, answer=body)
-        self._server.faults.arm(fault)
-
-    def sent(self) -> int:
-        """Count the POSTs in the wire journal."""
-        return len(self._server.journal.select(method="POST", path=self.order_path))
-
     def forgive(self) -> None:
         """Forget bans."""
         self._broker.forgive()
-
-    async def cut_stream(self) -> None:
-        """Cut every websocket."""
-        await self._dialect.drop_streams()
-
-    def hold_stream(self, held: bool) -> None:  # noqa: FBT001 - a switch reads best so
-        """Answer websocket handshakes with an error for as long as it is held."""
-        if held:
-            fault = Fault(name=FaultName.ERROR_BEFORE, path=self.stream_path, count=None)
-            self._held = self._server.faults.arm(fault).fault_id
-        elif self._held:
-            self._server.faults.disarm(self._held)
-
-    def repeat_events(self) -> None:
-        """Send each event twice."""
-        self._server.faults.arm(Fault(name=FaultName.DUPLICATE_EVENTS, count=None))
 
     @property
     def _room(self) -> Room:
         return self._dialect.brokerage.room(self.kind, KEY)
 
     def _link(self, secret: str) -> BrokerLink:
-        return BrokerLink(
-            connection_id="con_exam",
-            account_id="acc_exam",
-            environment=Environment.PAPER,
-            credentials=Credentials(key=KEY, secret=secret),
-            record=Memory(self.stock),
-        )
+        return replace(exam_link(Environment.PAPER, key=KEY, secret=secret), record=Memory(self.stock))
 
 
 class SpotBench(BinanceBench):
@@ -189,8 +139,9 @@ class SpotBench(BinanceBench):
     halted = "HALT/USDT"
     closed = "MARKET_CLOSED"
     crypto = "BTC/USDT"
-    order_path = "/api/v3/order"
-    stream_path = "/ws-api/v3"
+    commands = "/api/v3/*"
+    orders = "/api/v3/order"
+    handshake = held_at("/ws-api/v3")
 
 
 class FuturesBench(BinanceBench):
@@ -205,8 +156,9 @@ class FuturesBench(BinanceBench):
     deep = "XRP/USDT:PERP"
     whole_only = "DOGE/USDT:PERP"
     halted = "HALT/USDT:PERP"
-    order_path = "/fapi/v1/order"
-    stream_path = "/private/stream"
+    commands = "/fapi/v1/*"
+    orders = "/fapi/v1/order"
+    handshake = held_at("/private/stream")
 
 
 @asynccontextmanager

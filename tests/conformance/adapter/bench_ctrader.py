@@ -10,34 +10,25 @@ from brokergw.adapters.ctrader import CtraderBroker, CtraderConfig, CtraderConne
 from brokergw.model.account import Environment
 from brokergw.model.instrument import AssetClass
 from brokergw.model.terms import Side, TimeInForce
-from brokergw.ports.broker import BrokerAdapter, BrokerLink, Credentials
+from brokergw.ports.broker import BrokerAdapter, BrokerLink
 from brokergw.sim.dialects.ctrader import DEMO_ACCOUNT, CtraderOptions, CtraderServer, Token, serve_ctrader
 from brokergw.sim.dialects.ctrader.accounts import Account, Note
 from brokergw.sim.dialects.ctrader.enums import Life, OrderKind
 from brokergw.sim.dialects.ctrader.symbols import BY_NAME
 from brokergw.sim.faults import Fault, FaultName
 from brokergw.transport.websocket import LinkPolicy
-from tests.conformance.adapter.bench import Ability, Bench, Mishap
-from tests.fixtures.hasty import HastyClock
+from tests.conformance.adapter.bench import Ability, Bench
+from tests.conformance.adapter.bench_sim import SimBench, exam_link, held_at
 
 CLIENT_ID: Final = "exam-application"
 CLIENT_SECRET: Final = "exam-application-secret"
 TOKEN: Final = "exam-token-never-shown"
 WRONG: Final = "exam-secret-that-is-wrong"
-_FAULTS: Final = {
-    Mishap.LOST_REPLY: FaultName.LOST_REPLY,
-    Mishap.ERROR_AFTER: FaultName.ERROR_AFTER,
-    Mishap.GARBLED_REPLY: FaultName.GARBLED_REPLY,
-    Mishap.HANGING_REPLY: FaultName.HANGING_REPLY,
-    Mishap.ERROR_BEFORE: FaultName.ERROR_BEFORE,
-    Mishap.RESET: FaultName.CONNECTION_RESET,
-    Mishap.RATE_LIMITED: FaultName.RATE_LIMITED,
-}
 _VERBS: Final = {"POST": "NEW", "PATCH": "CHANGE", "DELETE": "END", "GET": "ASK"}
 _LINK: Final = LinkPolicy(open_s=1.0, backoff_first_s=0.02, backoff_max_s=0.05, stable_s=1e6, mute_s=30.0)
 
 
-class CtraderBench(Bench):
+class CtraderBench(SimBench):
     """One hedged account at a simulator that ticks only when a card says so."""
 
     name = "ctrader"
@@ -45,6 +36,7 @@ class CtraderBench(Bench):
         {Ability.CREDENTIALS, Ability.NETWORK, Ability.STREAM_LOSS, Ability.COST, Ability.HOLDS, Ability.LENDING}
     )
     environment = Environment.PAPER
+    handshake = held_at("/")
     main = AssetClass.CFD
     market_time = TimeInForce.IOC
     fraction = "0.25"
@@ -57,11 +49,9 @@ class CtraderBench(Bench):
     secrets = (CLIENT_SECRET, TOKEN)
 
     def __init__(self, server: CtraderServer) -> None:
-        self.clock = HastyClock()
-        self._server = server
+        super().__init__(server)
         self._dialect = server.dialect
         self._opened: list[CtraderConnection] = []
-        self._held = ""
         config = CtraderConfig(
             paper_url=server.url,
             live_url=server.url,
@@ -75,24 +65,20 @@ class CtraderBench(Bench):
 
     def open(self) -> CtraderConnection:
         """Open the exam's account."""
-        self._opened.append(self._broker.open(_link(TOKEN)))
+        self._opened.append(self._broker.open(_login(TOKEN)))
         return self._opened[-1]
 
     def open_with_wrong_keys(self) -> CtraderConnection:
         """Open a connection with a token that opens nothing."""
-        return self._broker.open(_link(WRONG))
+        return self._broker.open(_login(WRONG))
 
     def open_unreachable(self) -> CtraderConnection:
         """Open a connection to a port where nobody listens."""
-        return self._unreachable.open(_link(TOKEN))
+        return self._unreachable.open(_login(TOKEN))
 
-    def pin(self, symbol: str, price: Decimal) -> None:
-        """Hold a price."""
-        self._dialect.exchange.set_price(symbol, price)
-
-    def tick(self) -> None:
-        """Let resting orders meet the market."""
-        self._dialect.tick()
+    def commands_of(self, method: str) -> Fault:
+        """Name the requests that stand for an HTTP method."""
+        return Fault(name=FaultName.ERROR_BEFORE, method=_VERBS[method])
 
     def at_broker(self, client_order_id: str) -> int:
         """Count the account's orders of an id."""
@@ -101,10 +87,6 @@ class CtraderBench(Bench):
     def orders_at_broker(self) -> int:
         """Count the account's orders."""
         return len(self._account.notes)
-
-    def mishap(self, mishap: Mishap, *, method: str = "POST") -> None:
-        """Arm a fault for the next request of a verb."""
-        self._server.faults.arm(Fault(name=_FAULTS[mishap], method=_VERBS[method]))
 
     def sent(self) -> int:
         """Count the new orders in the wire journal."""
@@ -135,18 +117,6 @@ class CtraderBench(Bench):
         brokerage.cancel(account, account.notes[int(cancelled_id)], None)
         return str(note.order_id)
 
-    def hold_stream(self, held: bool) -> None:  # noqa: FBT001 - a switch reads best so
-        """Answer websocket handshakes with an error for as long as it is held."""
-        if held:
-            fault = Fault(name=FaultName.ERROR_BEFORE, method="GET", path="/", count=None)
-            self._held = self._server.faults.arm(fault).fault_id
-        elif self._held:
-            self._server.faults.disarm(self._held)
-
-    def repeat_events(self) -> None:
-        """Tell each event twice."""
-        self._server.faults.arm(Fault(name=FaultName.DUPLICATE_EVENTS, count=None))
-
     @property
     def _account(self) -> Account:
         return self._dialect.brokerage.accounts[DEMO_ACCOUNT.ctid]
@@ -164,10 +134,5 @@ async def ctrader_bench() -> AsyncIterator[Bench]:
         yield CtraderBench(server)
 
 
-def _link(token: str) -> BrokerLink:
-    return BrokerLink(
-        connection_id="con_exam",
-        account_id="acc_exam",
-        environment=Environment.PAPER,
-        credentials=Credentials(client_id=CLIENT_ID, client_secret=CLIENT_SECRET, access_token=token),
-    )
+def _login(token: str) -> BrokerLink:
+    return exam_link(Environment.PAPER, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, access_token=token)
