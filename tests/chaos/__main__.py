@@ -6,8 +6,10 @@ import argparse
 import asyncio
 import os
 import sys
+from itertools import zip_longest
 from typing import Any
 
+from tests.chaos.brokers.catalog import BROKERS
 from tests.chaos.job import STORES, jobs
 from tests.chaos.points import POINTS
 from tests.chaos.runner import Report, run
@@ -20,7 +22,11 @@ def main() -> int:
     points = tuple(chosen.points.split(",")) if chosen.points else ()
     if unknown := [point for point in points if point not in POINTS]:
         sys.exit(f"no such points: {unknown}; known are {', '.join(POINTS)}")
-    report = asyncio.run(run(jobs(chosen.seed, chosen.trials, stores, points), chosen.workers, _tell))
+    brokers = tuple(BROKERS) if chosen.broker == "all" else (chosen.broker,)
+    made = [jobs(chosen.seed, chosen.trials, stores, points, broker) for broker in reversed(brokers)]
+    # By turns, those first whose doubts last longest.
+    dealt = [job for turn in zip_longest(*made) for job in turn if job is not None]
+    report = asyncio.run(run(dealt, chosen.workers, _tell))
     _say(report.table())
     for job, found in report.failed:
         _say(f"\nFAILED: {job.command}")
@@ -36,9 +42,8 @@ def _exit_code(report: Report) -> int:
 
 def _tell(result: dict[str, Any]) -> None:
     ending = f"{len(result['found'])} FOUND" if result["found"] else "well"
-    _say(
-        f"{result['store']} seed {result['seed']}: {len(result['trials'])} trials, {result['orders']} orders, {ending}"
-    )
+    which = f"{result['broker']} {result['store']} seed {result['seed']}"
+    _say(f"{which}: {len(result['trials'])} trials, {result['orders']} orders, {ending}")
 
 
 def _say(text: str) -> None:
@@ -48,8 +53,9 @@ def _say(text: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--trials", type=int, default=300, help="how many, in chains of some forty")
+    parser.add_argument("--trials", type=int, default=300, help="how many before each broker, in chains")
     parser.add_argument("--seed", type=int, default=1, help="seed of the first chain; the next ones count up")
+    parser.add_argument("--broker", choices=[*BROKERS, "all"], default="alpaca")
     parser.add_argument("--store", choices=[*STORES, "both"], default="both")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
     parser.add_argument("--points", default="", help=f"only these, by commas: {', '.join(POINTS)}")

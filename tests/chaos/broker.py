@@ -1,84 +1,140 @@
-"""The broker of a chain: the Alpaca simulator in the runner's own loop, with a witness at its door.
+"""The broker of a chain: its simulator in the runner's own loop, with a witness at its door.
 
 Whenever an order, a change or a cancel is about to be acted on, the witness looks, from outside, whether the gateway
 has it on record already. A clock could lie about which came first; this cannot.
+
+What differs from broker to broker is told by a subclass for each, in `brokers/`.
 """
 
 import asyncio
-import json
-from decimal import Decimal
-from typing import Any, Final, Self, cast
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Protocol, Self, cast
 
 from aiohttp import web
 
-from brokergw.sim.dialects.alpaca import DEFAULT_KEY, DEFAULT_SECRET, AlpacaDialect, AlpacaOptions, serve_alpaca
+from brokergw.model.account import Environment
+from brokergw.model.capability import Capabilities
+from brokergw.ports.broker import Credentials
 from brokergw.sim.faults import Fault, FaultName
 from brokergw.sim.server import SimServer
 from brokergw.sim.wire import Dialect, WireReply, WireRequest
-from tests.chaos.history import Arrival, BrokerSide, Execution
+from tests.chaos.goods import Goods
+from tests.chaos.history import Arrival, BrokerSide, Execution, Verb
 from tests.chaos.record import RecordReader
 
-_ORDERS: Final = "/v2/orders"
-_TICK_S: Final = 0.02
-_LIVES: Final = frozenset({"new", "accepted", "pending_new", "partially_filled", "pending_cancel", "held"})
+TICK_S: Final = 0.02
+"""How often the simulated market moves, in seconds."""
+
+
+class Message(Protocol):
+    """What a command is read from: a request before it is acted on, or its entry in the wire journal."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a message asks for; see `Arrival`."""
+
+    verb: Verb
+    client_order_id: str = ""
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where on the wire something happens, as faults name it: a method and a glob."""
+
+    method: str
+    path: str
+
+
+_ANYWHERE: Final = Way("", "")
 
 
 class Witness:
-    """A dialect that notes, before it acts on a command, how the command's order stands on record."""
+    """A dialect that has somebody look before it acts."""
 
-    def __init__(self, dialect: AlpacaDialect) -> None:
+    def __init__(self, dialect: Dialect, look: Callable[[WireRequest], None]) -> None:
         self._dialect = dialect
-        self.record: RecordReader | None = None
-        self.seen: list[tuple[Any, str | None]] = []
+        self._look = look
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._dialect, name)
 
     def answer(self, request: WireRequest) -> WireReply:
         """Look, then answer."""
-        if request.method != "GET" and request.path.startswith(_ORDERS):
-            self.seen.append((request.faults, self._look(request)))
+        self._look(request)
         return self._dialect.answer(request)
 
-    def _look(self, request: WireRequest) -> str | None:
-        if self.record is None:
-            return None
-        target = request.path.removeprefix(_ORDERS).strip("/")
-        match request.method:
-            case "POST":
-                return self.record.state_of_submitted(_client_order_id(request.body))
-            case "PATCH":
-                return self.record.was_pending(target, "PENDING_MODIFY")
-            case _:
-                return self.record.was_pending(target, "PENDING_CANCEL")
 
+class ChaosBroker(ABC):
+    """One simulator for one chain.
 
-class ChaosBroker:
-    """One simulator for one chain."""
+    `ways` is where its commands pass, `around` whatever is said about orders, `question` where its questions are
+    answered, if it asks any. `credentials` and `environment` are those of the user's connection.
+    """
 
-    def __init__(self, server: SimServer) -> None:
+    capabilities: ClassVar[Capabilities]
+    credentials: ClassVar[Credentials]
+    goods: ClassVar[Goods]
+    ways: ClassVar[Mapping[Verb, Way]]
+    around: ClassVar[str]
+    question: ClassVar[Way | None] = None
+    environment: ClassVar[Environment] = Environment.PAPER
+
+    def __init__(self, server: SimServer, record: RecordReader) -> None:
         self.server = server
-        self.witness = Witness(cast("AlpacaDialect", server.dialect))
-        server.dialect = cast("Dialect", self.witness)
+        self.dialect: Any = server.dialect
+        self.record = record
+        self.submitted = 0
+        self.ambiguous: set[str] = set()
+        self._seen: list[tuple[Any, str | None]] = []
+        self._post_witness()
 
     @classmethod
-    async def open(cls, seed: int) -> Self:
+    @abstractmethod
+    async def serve(cls, seed: int) -> SimServer:
+        """Start its simulator."""
+
+    @abstractmethod
+    def settings(self) -> Mapping[str, str]:
+        """Give the settings that lead a gateway to it."""
+
+    @abstractmethod
+    def command_of(self, message: Message) -> Command | None:
+        """Read a command; None for anything else."""
+
+    @abstractmethod
+    def orders(self) -> tuple[BrokerSide, ...]:
+        """Give every order that the broker has."""
+
+    @abstractmethod
+    def executions(self) -> tuple[Execution, ...]:
+        """Give every execution."""
+
+    def enter_twin(self) -> None:
+        """Enter the order that was submitted last once more, as a person does at the broker itself."""
+        raise NotImplementedError
+
+    @classmethod
+    async def open(cls, seed: int, record: RecordReader) -> Self:
         """Start one."""
-        options = AlpacaOptions(seed=seed, tick_interval_s=_TICK_S, cash=Decimal(10_000_000))
-        return cls(await serve_alpaca(options=options))
+        return cls(await cls.serve(seed), record)
 
     async def close(self) -> None:
         """End it."""
         await self.server.stop()
 
-    @property
-    def key(self) -> tuple[str, str]:
-        """The key and secret of its only account."""
-        return DEFAULT_KEY, DEFAULT_SECRET
-
-    def arm(self, name: FaultName, **options: Any) -> None:
+    def arm(self, name: FaultName, way: Way | None = None, **options: Any) -> None:
         """Switch a fault on."""
-        self.server.faults.arm(Fault(name=name, **options))
+        where = way or _ANYWHERE
+        self.server.faults.arm(Fault(name=name, method=where.method, path=where.path, **options))
 
     def calm(self) -> None:
         """Switch every fault off."""
@@ -89,10 +145,10 @@ class ChaosBroker:
         while not any(armed.fault.name is name and armed.fired for armed in self.server.faults.listing()):
             await asyncio.sleep(0.002)
 
-    async def posted(self) -> None:
+    async def asked(self) -> None:
         """Wait until another order has arrived."""
-        before = len(self.server.journal.select(method="POST", path=_ORDERS))
-        while len(self.server.journal.select(method="POST", path=_ORDERS)) == before:
+        before = self.submitted
+        while self.submitted == before:
             await asyncio.sleep(0.002)
 
     async def shut(self) -> None:
@@ -112,51 +168,41 @@ class ChaosBroker:
 
     def arrivals(self) -> tuple[Arrival, ...]:
         """Give every command that arrived, oldest first."""
-        witnessed = {id(faults): state for faults, state in self.witness.seen}
-        found = []
-        for entry in self.server.journal.select(path=_ORDERS):
-            if entry.method == "GET":
-                continue
-            found.append(
-                Arrival(
-                    sequence=entry.sequence,
-                    time_ns=entry.time_ns,
-                    method=entry.method,
-                    client_order_id=_client_order_id(entry.body),
-                    target=entry.path.removeprefix(_ORDERS).strip("/"),
-                    handled=entry.handled,
-                    status=entry.status,
-                    witnessed=witnessed.get(id(entry.faults)),
-                )
-            )
-        return tuple(found)
-
-    def orders(self) -> tuple[BrokerSide, ...]:
-        """Give every order that the broker has."""
-        (account,) = self.server.dialect.state()["accounts"]
+        witnessed = {id(faults): state for faults, state in self._seen}
         return tuple(
-            BrokerSide(
-                broker_order_id=order["id"],
-                client_order_id=order["client_order_id"],
-                open=order["status"] in _LIVES,
-                filled=Decimal(order["filled_qty"]),
-                replaces=order["replaces"] or "",
+            Arrival(
+                sequence=entry.sequence,
+                time_ns=entry.time_ns,
+                verb=command.verb,
+                client_order_id=command.client_order_id,
+                target=command.target,
+                handled=entry.handled,
+                status=entry.status,
+                witnessed=witnessed.get(id(entry.faults)),
             )
-            for order in account["orders"]
+            for entry in self.server.journal
+            if (command := self.command_of(entry)) is not None
         )
 
-    def executions(self) -> tuple[Execution, ...]:
-        """Give every execution."""
-        brokerage = self.witness._dialect.brokerage
-        return tuple(
-            Execution(note.execution.order_id, note.execution.quantity, note.execution.price)
-            for room in brokerage.rooms.values()
-            for note in room.fills
-        )
+    def witness(self, message: Message, faults: list[str]) -> None:
+        """Look how the order of a message stands on record, if it is a command."""
+        command = self.command_of(message)
+        if command is None:
+            return
+        self.submitted += command.verb is Verb.SUBMIT
+        self._seen.append((faults, self._look(command)))
 
+    def _look(self, command: Command) -> str | None:
+        match command.verb:
+            case Verb.SUBMIT:
+                return self.record.state_of_submitted(command.client_order_id)
+            case Verb.MODIFY:
+                return self.record.was_pending(command.target, "PENDING_MODIFY")
+            case Verb.CANCEL:
+                return self.record.was_pending(command.target, "PENDING_CANCEL")
 
-def _client_order_id(body: bytes) -> str:
-    try:
-        return str(json.loads(body).get("client_order_id", ""))
-    except ValueError:
-        return ""
+    def _post_witness(self) -> None:
+        def look(request: WireRequest) -> None:
+            self.witness(request, request.faults)
+
+        self.server.dialect = cast("Dialect", Witness(self.server.dialect, look))

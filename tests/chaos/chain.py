@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -11,13 +12,18 @@ from typing import Final
 
 from brokerapi.v1 import streams_pb2
 
+from brokergw.model.account import Environment
+from brokergw.model.capability import ResolutionClass
 from brokergw.model.events import EventKind
 from tests.chaos.broker import ChaosBroker
+from tests.chaos.brokers.catalog import BROKERS
 from tests.chaos.check_record import ends_of_doubt
 from tests.chaos.checks import violations
 from tests.chaos.crashes import Crash, arm_noise, plan_of
 from tests.chaos.gateways import Gateway, GatewayFailed, Zygote
-from tests.chaos.history import History, Stream
+from tests.chaos.history import History, Stream, Verb
+from tests.chaos.job import Job
+from tests.chaos.live import go_live
 from tests.chaos.load import Book, Client
 from tests.chaos.prepared import SECRETS, Ground, Grounds
 from tests.chaos.record import RecordReader
@@ -25,7 +31,12 @@ from tests.fixtures.bare_client import BareClient
 from tests.scenario.streams import FillSubscriber, OrderSubscriber
 
 CLIENTS: Final = 4
-SETTLE_S: Final = 100.0
+SETTLE_S: Final = {
+    ResolutionClass.BY_CLIENT_ID: 100.0,
+    ResolutionClass.BY_TAG: 180.0,
+    ResolutionClass.BY_CONTENT: 400.0,
+}
+"""How long an order in doubt may stay so, in seconds, by how long its absence must have shown."""
 _KILLED: Final = -9
 _QUIET_S: Final = 0.5
 _ENDED_S: Final = 120.0
@@ -49,6 +60,7 @@ class Result:
 
     seed: int
     store: str
+    broker: str
     trials: list[Trial] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
     orders: int = 0
@@ -61,47 +73,40 @@ class Result:
 class Chain:
     """One chain; `run` it once."""
 
-    def __init__(self, seed: int, store: str, directory: Path, zygote: Zygote) -> None:
-        self.result = Result(seed, store)
-        self._seed = seed
+    def __init__(self, job: Job, directory: Path, zygote: Zygote) -> None:
+        self.result = Result(job.seed, job.store, job.broker)
+        self._job = job
         self._directory = directory
         self._zygote = zygote
 
-    async def run(self, points: Sequence[str], grounds: Grounds) -> Result:
-        """Go through all trials, let everything settle, and check."""
-        ground = await grounds.fresh(self._directory)
-        broker = await ChaosBroker.open(self._seed)
-        record = RecordReader(ground.direct_url, ground.account_id)
-        broker.witness.record = record
-        try:
-            await _Run(self.result, self._seed, self._directory, self._zygote, ground, broker, record).all(points)
-        finally:
-            await broker.close()
-            record.close()
-            await ground.close()
+    async def run(self, grounds: Grounds, turns: asyncio.Semaphore) -> Result:
+        """Go through all trials when it is its turn, let everything settle, and check."""
+        async with AsyncExitStack() as left:
+            async with turns:
+                ground = await grounds.fresh(self._directory)
+                left.push_async_callback(ground.close)
+                record = RecordReader(ground.direct_url, ground.account_id)
+                left.callback(record.close)
+                broker = await BROKERS[self._job.broker].open(self._job.seed, record)
+                left.push_async_callback(broker.close)
+                run = _Run(self.result, self._directory, self._zygote, ground, broker)
+                await run.trials(self._job.points)
+            # What is left is waiting, which others may use.
+            await run.rest()
         return self.result
 
 
 class _Run:
-    def __init__(
-        self,
-        result: Result,
-        seed: int,
-        directory: Path,
-        zygote: Zygote,
-        ground: Ground,
-        broker: ChaosBroker,
-        record: RecordReader,
-    ) -> None:
+    def __init__(self, result: Result, directory: Path, zygote: Zygote, ground: Ground, broker: ChaosBroker) -> None:
         self._result = result
-        self._seed = seed
+        self._seed = seed = result.seed
         self._log = directory / "gateway.log"
         self._directory = directory
         self._zygote = zygote
         self._ground = ground
         self._broker = broker
-        self._record = record
-        self._book = Book(ground.account_id)
+        self._record = broker.record
+        self._book = Book(ground.account_id, broker.goods)
         self._clients = [
             Client(f"{number:02x}", ground.api_key, self._book, f"{seed}/client/{number}") for number in range(CLIENTS)
         ]
@@ -109,19 +114,28 @@ class _Run:
         self._orders = OrderSubscriber(ground.account_id, now)
         self._fills = FillSubscriber(ground.account_id, now)
 
-    async def all(self, points: Sequence[str]) -> None:
+    async def trials(self, points: Sequence[str]) -> None:
+        """Go through all trials."""
         await self._first_subscription()
         for number, point in enumerate(points):
             self._book.trial = number
             begin = time.monotonic()
             met = await self._trial(point, Random(f"{self._seed}/trial/{number}"))
             self._result.trials.append(Trial(point, met, time.monotonic() - begin))
+
+    async def rest(self) -> None:
+        """Let everything settle, and check."""
         begin = time.monotonic()
         await self._settle()
         self._result.settled_s = time.monotonic() - begin
         history = self._history()
         self._result.orders, self._result.calls = len(history.record.orders), len(history.calls)
-        self._result.posts = sum(arrival.method == "POST" and arrival.handled for arrival in history.arrivals)
+        self._result.posts = sum(each.verb is Verb.SUBMIT and each.handled for each in history.arrivals)
+        refusals = Counter(call.answer.reason for call in history.calls if call.answer is not None)
+        if not self._result.posts:
+            self._result.found.append(
+                f"nothing was traded, which proves nothing; calls were answered: {dict(refusals)}"
+            )
         self._result.doubts = dict(Counter(ends_of_doubt(history)))
         self._result.found += violations(history)
 
@@ -150,6 +164,8 @@ class _Run:
     async def _first_subscription(self) -> None:
         """Let the subscribers have a place to come back to before anything happens."""
         gateway = await self._start("")
+        if self._broker.environment is Environment.LIVE:
+            await go_live(gateway.target, self._ground.api_key)
         async with BareClient(gateway.target, self._ground.api_key) as watcher:
             following = [asyncio.create_task(subscriber.follow(watcher)) for subscriber in self._subscribers]
             await asyncio.gather(*(subscriber.until_opened() for subscriber in self._subscribers))
@@ -159,15 +175,16 @@ class _Run:
     async def _settle(self) -> None:
         """Start once more, without faults, and give everything that must come to an end the time for it."""
         gateway = await self._start("")
+        settle_s = SETTLE_S[self._broker.capabilities.resolution]
         async with BareClient(gateway.target, self._ground.api_key) as watcher:
             following = [asyncio.create_task(subscriber.follow(watcher)) for subscriber in self._subscribers]
             try:
-                async with asyncio.timeout(SETTLE_S):
+                async with asyncio.timeout(settle_s):
                     await asyncio.gather(*(client.settle(gateway.target) for client in self._clients))
                     while not self._agreed():
                         await asyncio.sleep(0.1)
             except TimeoutError:
-                self._result.found.append(f"not settled after {SETTLE_S:g} s: {self._open_ends()}")
+                self._result.found.append(f"not settled after {settle_s:g} s: {self._open_ends()}")
             await asyncio.sleep(_QUIET_S)
             await asyncio.gather(*(subscriber.until_quiet() for subscriber in self._subscribers))
             await gateway.drain()
@@ -199,9 +216,7 @@ class _Run:
             "BROKERGW_INITIAL_MODE": "PAPER",
             "BROKERGW_DUPLICATE_WINDOW_S": "0",
             "BROKERGW_READS_PER_MINUTE": "1000000",
-            "BROKERGW_ALPACA_PAPER_URL": self._broker.server.url,
-            "BROKERGW_ALPACA_DATA_URL": self._broker.server.url,
-            "BROKERGW_ALPACA_REQUESTS_PER_MINUTE": "0",
+            **self._broker.settings(),
             "BROKERGW_CHAOS": plan,
         }
         for _ in range(_STARTS_MAX):
@@ -225,4 +240,6 @@ class _Run:
                 Stream(EventKind.ORDER, 0, tuple(self._orders.sequences), tuple(self._orders.breaks)),
                 Stream(EventKind.FILL, 0, tuple(self._fills.sequences), tuple(self._fills.breaks)),
             ),
+            resolution=self._broker.capabilities.resolution,
+            ambiguous=frozenset(self._broker.ambiguous),
         )

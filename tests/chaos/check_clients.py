@@ -6,7 +6,7 @@ from typing import Final
 from brokergw.model.lifecycle import STATES, State
 from brokergw.model.order import Order
 from tests.chaos.check_wire import versions
-from tests.chaos.history import Answer, Call, History
+from tests.chaos.history import Answer, Call, History, Verb
 
 _LEFT_NOTHING: Final = frozenset(
     {State.DENIED, State.NOT_SENT, State.REJECTED_BY_BROKER, State.RESOLVED_ABSENT, State.ABSENT}
@@ -62,7 +62,7 @@ def nothing_means_nothing(history: History) -> Iterator[str]:
 def a_denied_key_has_no_order(history: History) -> Iterator[str]:
     """I5: a key that was finally refused never yields an order, and nothing of a denied one ever left."""
     told = _by_key(history)
-    arrived = {arrival.client_order_id for arrival in history.arrivals if arrival.method == "POST"}
+    arrived = {arrival.client_order_id for arrival in history.arrivals if arrival.verb is Verb.SUBMIT}
     refused = {c.key: a for c, a in _answers(history) if c.method == "SubmitOrder" and _refused(a)}
     for key, answer in refused.items():
         own = told.get(key, [])

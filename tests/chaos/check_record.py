@@ -84,6 +84,17 @@ def nothing_stays_undecided(history: History) -> Iterator[str]:
             yield f"{order.order_id} is still {order.state}"
 
 
+def doubt_ends_as_the_brokers_class_lets_it(history: History) -> Iterator[str]:
+    """An order is an operator's if and only if its broker cannot say which of two orders it is."""
+    for order in history.record.orders:
+        ambiguous = order.broker_client_order_id in history.ambiguous
+        if ambiguous is not (order.state is State.MANUAL):
+            why = (
+                "has a twin at the broker" if ambiguous else f"could be told apart by class {history.resolution.value}"
+            )
+            yield f"{order.order_id} {why}, and is {order.state}"
+
+
 def ends_of_doubt(history: History) -> Iterator[str]:
     """Give the present state of every order that was in doubt at some time."""
     doubted = {version.order_id for version in versions(history) if version.state is State.IN_DOUBT}

@@ -8,7 +8,7 @@ from brokergw.desk.emergency.replay import ACTION
 from brokergw.model.events import EventKind
 from brokergw.model.lifecycle import State, is_terminal
 from brokergw.model.order import ZERO, Order
-from tests.chaos.history import Arrival, History
+from tests.chaos.history import Arrival, History, Verb
 
 _PERMIT_NS: Final = 2_000_000_000
 _SLACK_NS: Final = 1_500_000_000
@@ -18,33 +18,33 @@ _NOT_THERE: Final = frozenset(
 _MAY_ARRIVE: Final = frozenset({None, State.SENDING, State.IN_DOUBT, State.MANUAL, State.RESOLVED_ABSENT})
 """A request that was slow on its way may be acted on when its sender has died and its order is in doubt already."""
 
-_PENDING: Final = {"PATCH": State.PENDING_MODIFY, "DELETE": State.PENDING_CANCEL}
+_CHANGES: Final = frozenset({Verb.MODIFY, Verb.CANCEL})
 
 
-def every_post_had_its_intent(history: History) -> Iterator[str]:
+def every_submit_had_its_intent(history: History) -> Iterator[str]:
     """I1: an order reaches the broker only when the record has it as SENDING already."""
     sent = {order.broker_client_order_id for order in versions(history) if order.state is State.SENDING}
-    for arrival in _posts(history):
+    for arrival in _submits(history):
         if arrival.client_order_id not in sent:
-            yield f"POST {arrival.sequence} of {arrival.client_order_id} has no SENDING on record"
+            yield f"SUBMIT {arrival.sequence} of {arrival.client_order_id} has no SENDING on record"
         elif arrival.witnessed not in _MAY_ARRIVE:
             stood = arrival.witnessed or "not on record"
-            yield f"POST {arrival.sequence} of {arrival.client_order_id} was acted on when the order was {stood}"
+            yield f"SUBMIT {arrival.sequence} of {arrival.client_order_id} was acted on when the order was {stood}"
 
 
 def every_change_had_its_intent(history: History) -> Iterator[str]:
-    """I1 for changes: a PATCH or DELETE reaches the broker only when the record has the order as pending.
+    """I1 for changes: a change or cancel reaches the broker only when the record has the order as pending.
 
     A cancel may come while the record is away: once for each time that the audit log says it was asked for before.
     """
     asked = _asked_without_record(history)
     for arrival in history.arrivals:
-        if arrival.method in _PENDING and arrival.handled and arrival.witnessed == "":
+        if arrival.verb in _CHANGES and arrival.handled and arrival.witnessed == "":
             before = [time_ns for time_ns in asked.get(arrival.target, ()) if time_ns <= arrival.time_ns]
-            if arrival.method == "DELETE" and before:
+            if arrival.verb is Verb.CANCEL and before:
                 asked[arrival.target].remove(before[0])
                 continue
-            yield f"{arrival.method} {arrival.sequence} of {arrival.target} came before it was on record"
+            yield f"{arrival.verb} {arrival.sequence} of {arrival.target} came before it was on record"
 
 
 def _asked_without_record(history: History) -> dict[str, list[int]]:
@@ -59,7 +59,7 @@ def _asked_without_record(history: History) -> dict[str, list[int]]:
 def no_attempt_was_sent_twice(history: History) -> Iterator[str]:
     """I2: an order arrives at most once for each attempt on record."""
     attempts = {order.broker_client_order_id: order.attempt for order in history.record.orders}
-    arrived = Counter(arrival.client_order_id for arrival in _posts(history))
+    arrived = Counter(arrival.client_order_id for arrival in _submits(history))
     for client_order_id, times in arrived.items():
         if times > attempts.get(client_order_id, 0):
             yield f"{client_order_id} arrived {times} times in {attempts.get(client_order_id, 0)} attempts"
@@ -69,10 +69,10 @@ def no_change_was_sent_twice(history: History) -> Iterator[str]:
     """A modify arrives at most once for each that was admitted."""
     admitted = Counter(row.order_id for row in history.record.audit if row.action == "order.modify.admitted")
     owner = dict(history.record.broker_order_ids)
-    arrived = Counter(owner.get(arrival.target, "") for arrival in history.arrivals if arrival.method == "PATCH")
+    arrived = Counter(owner.get(arrival.target, "") for arrival in history.arrivals if arrival.verb is Verb.MODIFY)
     for order_id, times in arrived.items():
         if times > admitted[order_id]:
-            yield f"{order_id or 'an unknown order'}: {times} PATCHes for {admitted[order_id]} admitted changes"
+            yield f"{order_id or 'an unknown order'}: {times} sent for {admitted[order_id]} admitted changes"
 
 
 def no_permit_was_used_late(history: History) -> Iterator[str]:
@@ -81,10 +81,11 @@ def no_permit_was_used_late(history: History) -> Iterator[str]:
     for event in history.record.events:
         if isinstance(event.payload, Order) and event.payload.state is State.SENDING:
             granted.setdefault(event.payload.broker_client_order_id, []).append(event.receive_time_ns)
-    for arrival in _posts(history):
+    for arrival in _submits(history):
         ages = [arrival.time_ns - then for then in granted.get(arrival.client_order_id, ()) if then <= arrival.time_ns]
         if ages and min(ages) > _PERMIT_NS + _SLACK_NS:
-            yield f"POST {arrival.sequence} of {arrival.client_order_id} came {min(ages) / 1e9:.2f} s after its permit"
+            late = f"came {min(ages) / 1e9:.2f} s after its permit"
+            yield f"SUBMIT {arrival.sequence} of {arrival.client_order_id} {late}"
 
 
 def one_broker_order_per_key(history: History) -> Iterator[str]:
@@ -93,7 +94,7 @@ def one_broker_order_per_key(history: History) -> Iterator[str]:
     made: dict[str, list[str]] = {}
     for order in history.broker_orders:
         key = keys.get(order.client_order_id, "")
-        if key and not order.replaces:
+        if key and not order.replaces and not order.outside:
             made.setdefault(key, []).append(order.broker_order_id)
     for key, broker_order_ids in made.items():
         if len(broker_order_ids) > 1:
@@ -101,14 +102,32 @@ def one_broker_order_per_key(history: History) -> Iterator[str]:
 
 
 def the_broker_has_no_strangers(history: History) -> Iterator[str]:
-    """Every order at the broker is bound to an order on record, and none was taken for somebody else's."""
+    """Every order at the broker is bound to an order on record, and none was taken for somebody else's.
+
+    Where a person has entered the like of one, nobody can say which is which: then neither is bound.
+    """
     bound = dict(history.record.broker_order_ids)
     for order in history.broker_orders:
-        if order.broker_order_id not in bound:
+        if order.client_order_id in history.ambiguous:
+            if order.broker_order_id in bound:
+                yield f"broker order {order.broker_order_id} was taken for {order.client_order_id} by a guess"
+        elif order.broker_order_id not in bound:
             yield f"broker order {order.broker_order_id} ({order.client_order_id}) is not on record"
     for recorded in history.record.orders:
         if recorded.external:
             yield f"{recorded.order_id} was adopted as made outside, but nobody else trades here"
+
+
+def what_is_bound_is_the_order_that_was_sent(history: History) -> Iterator[str]:
+    """No order on record is bound to a broker's order that another one has become."""
+    sides = {order.broker_order_id: order for order in history.broker_orders}
+    names = {order.order_id: order.broker_client_order_id for order in history.record.orders}
+    for broker_order_id, order_id in history.record.broker_order_ids:
+        side = sides.get(broker_order_id)
+        while side is not None and side.replaces:
+            side = sides.get(side.replaces)
+        if side is None or side.client_order_id != names.get(order_id):
+            yield f"{order_id} is bound to broker order {broker_order_id}, which is not what it was sent as"
 
 
 def broker_order_ids_have_one_owner(history: History) -> Iterator[str]:
@@ -144,7 +163,10 @@ def what_lives_is_open(history: History) -> Iterator[str]:
 def fills_are_the_brokers_executions(history: History) -> Iterator[str]:
     """Every execution is one fill, every fill one execution, and each order's total is the sum of its fills."""
     fills = history.record.fills
-    executed = Counter((e.broker_order_id, e.quantity, e.price) for e in history.executions)
+    nobodys = {o.broker_order_id for o in history.broker_orders if o.client_order_id in history.ambiguous}
+    executed = Counter(
+        (e.broker_order_id, e.quantity, e.price) for e in history.executions if e.broker_order_id not in nobodys
+    )
     recorded = Counter((fill.broker_order_id, fill.quantity, fill.price) for fill in fills)
     for lost in (executed - recorded).elements():
         yield f"execution of {lost[1]} at {lost[2]} of {lost[0]} is not on record"
@@ -167,6 +189,6 @@ def versions(history: History) -> list[Order]:
     return [event.payload for event in history.record.events if isinstance(event.payload, Order)]
 
 
-def _posts(history: History) -> list[Arrival]:
+def _submits(history: History) -> list[Arrival]:
     # A connection that was cut before its body was read has no name; the broker has not acted on it either.
-    return [a for a in history.arrivals if a.method == "POST" and (a.handled or a.client_order_id)]
+    return [a for a in history.arrivals if a.verb is Verb.SUBMIT and (a.handled or a.client_order_id)]

@@ -8,9 +8,10 @@ from random import Random
 from typing import Any, Final
 
 from brokergw.sim.faults import FaultName
-from tests.chaos.broker import ChaosBroker
+from tests.chaos.broker import ChaosBroker, Way
 from tests.chaos.cutter import Cut
 from tests.chaos.gateways import Gateway
+from tests.chaos.history import Verb
 from tests.chaos.points import HOOKED
 from tests.chaos.postgresql import PostgresqlServer
 from tests.chaos.prepared import Ground
@@ -23,27 +24,26 @@ LEASE_S: Final = 3.2
 
 _QUICK: Final = 0.8
 _PERMIT_S: Final = 2.0
-_ORDERS: Final = "/v2/orders"
 _VERBS: Final = {"": 6, ".submit": 2, ".cancel": 1, ".modify": 1}
 _VERBLESS: Final = frozenset({"F1", "F2"})
 
-_NOISE: Final[tuple[dict[str, Any], ...]] = (
-    {"name": FaultName.LOST_REPLY, "method": "POST", "path": _ORDERS},
-    {"name": FaultName.LOST_REPLY, "method": "DELETE", "path": f"{_ORDERS}/*"},
-    {"name": FaultName.LOST_REPLY, "method": "PATCH", "path": f"{_ORDERS}/*"},
-    {"name": FaultName.ERROR_AFTER, "method": "POST", "path": _ORDERS, "status": 504},
-    {"name": FaultName.LATE_BIRTH, "method": "POST", "path": _ORDERS, "seconds": 0.7},
-    {"name": FaultName.HANGING_REPLY, "method": "POST", "path": _ORDERS, "seconds": 0.5},
-    {"name": FaultName.LATENCY, "method": "POST", "path": _ORDERS, "seconds": 0.2},
-    {"name": FaultName.CONNECTION_RESET, "method": "POST", "path": _ORDERS},
-    {"name": FaultName.RATE_LIMITED, "method": "POST", "path": _ORDERS},
-    {"name": FaultName.GARBLED_REPLY, "method": "POST", "path": _ORDERS},
-    {"name": FaultName.FILL_BEFORE_REPLY, "method": "POST", "path": _ORDERS, "seconds": 0.1},
-    {"name": FaultName.SLOW_CANCEL, "seconds": 0.3},
-    {"name": FaultName.DUPLICATE_EVENTS, "count": 5},
-    {"name": FaultName.REORDERED_EVENTS, "count": 3},
-    {"name": FaultName.DROPPED_EVENTS, "count": 2},
-    {"name": FaultName.DROPPED_STREAM},
+_NOISE: Final[tuple[tuple[FaultName, Verb | None, dict[str, Any]], ...]] = (
+    (FaultName.LOST_REPLY, Verb.SUBMIT, {}),
+    (FaultName.LOST_REPLY, Verb.CANCEL, {}),
+    (FaultName.LOST_REPLY, Verb.MODIFY, {}),
+    (FaultName.ERROR_AFTER, Verb.SUBMIT, {"status": 504}),
+    (FaultName.LATE_BIRTH, Verb.SUBMIT, {"seconds": 0.7}),
+    (FaultName.HANGING_REPLY, Verb.SUBMIT, {"seconds": 0.5}),
+    (FaultName.LATENCY, Verb.SUBMIT, {"seconds": 0.2}),
+    (FaultName.CONNECTION_RESET, Verb.SUBMIT, {}),
+    (FaultName.RATE_LIMITED, Verb.SUBMIT, {"seconds": 1}),
+    (FaultName.GARBLED_REPLY, Verb.SUBMIT, {}),
+    (FaultName.FILL_BEFORE_REPLY, Verb.SUBMIT, {"seconds": 0.1}),
+    (FaultName.SLOW_CANCEL, None, {"seconds": 0.3}),
+    (FaultName.DUPLICATE_EVENTS, None, {"count": 5}),
+    (FaultName.REORDERED_EVENTS, None, {"count": 3}),
+    (FaultName.DROPPED_EVENTS, None, {"count": 2}),
+    (FaultName.DROPPED_STREAM, None, {}),
 )
 
 
@@ -60,8 +60,8 @@ def plan_of(point: str, random: Random) -> str:
 
 def arm_noise(broker: ChaosBroker, random: Random) -> None:
     """Switch on up to two faults that have nothing to do with the crash."""
-    for options in random.sample(_NOISE, random.choice((0, 0, 1, 1, 2))):
-        broker.arm(**{"skip": random.randint(0, 6), **options})
+    for name, verb, options in random.sample(_NOISE, random.choice((0, 0, 1, 1, 2))):
+        broker.arm(name, None if verb is None else broker.ways[verb], **{"skip": random.randint(0, 6), **options})
 
 
 class Crash:
@@ -85,6 +85,8 @@ class Crash:
             "C7": self._refused,
             "C8": self._waiting,
             "C9": self._answered_badly,
+            "C14": self._questioned,
+            "TWIN": self._twinned,
             "C13": self._database_locked if ground.server is None else self._database_gone,
             "C15": self._lease_lost,
             "DB": self._database_restarted,
@@ -132,23 +134,42 @@ class Crash:
 
     async def _waiting(self) -> bool:
         name = self._random.choice((FaultName.LATENCY, FaultName.HANGING_REPLY))
-        method, path = self._random.choice((*(("POST", _ORDERS),) * 4, ("PATCH", "*"), ("DELETE", "*")))
-        self._broker.arm(name, method=method, path=path, seconds=5.0, skip=self._random.randint(0, 2))
+        verb = self._random.choice((*(Verb.SUBMIT,) * 4, Verb.MODIFY, Verb.CANCEL))
+        return await self._caught_at(name, self._broker.ways[verb])
+
+    async def _questioned(self) -> bool:
+        """Die while a yes to the broker's question is on its way, or when it has arrived."""
+        assert self._broker.question is not None
+        name = self._random.choice((FaultName.LATENCY, FaultName.HANGING_REPLY, FaultName.LOST_REPLY))
+        return await self._caught_at(name, self._broker.question)
+
+    async def _caught_at(self, name: FaultName, way: Way) -> bool:
+        self._broker.arm(name, way, seconds=5.0, skip=self._random.randint(0, 2))
         met = await _within(self._broker.struck(name), 2 * LOAD_S)
         await asyncio.sleep(self._random.uniform(0.0, 0.05))
         return met
 
+    async def _twinned(self) -> bool:
+        """Let nobody know of an order while a person enters one that is like it in everything."""
+        self._broker.arm(FaultName.LOST_REPLY, self._broker.ways[Verb.SUBMIT])
+        if not await _within(self._broker.struck(FaultName.LOST_REPLY), 2 * LOAD_S):
+            return False
+        self._broker.enter_twin()
+        await asyncio.sleep(self._random.uniform(0.0, 0.5))
+        return True
+
     async def _answered_badly(self) -> bool:
         name = self._random.choice((FaultName.ERROR_AFTER, FaultName.ERROR_BEFORE, FaultName.GARBLED_REPLY))
         status = self._random.choice((500, 502, 503, 504))
-        self._broker.arm(name, path=f"{_ORDERS}*", status=status, probability=0.3, count=6, seed=status)
+        around = Way("", self._broker.around)
+        self._broker.arm(name, around, status=status, probability=0.3, count=6, seed=status)
         met = await _within(self._broker.struck(name), LOAD_S)
         await asyncio.sleep(self._random.uniform(0.0, 0.3))
         return met
 
     async def _database_locked(self) -> bool:
         """Hold SQLite's only lock from the moment an order has arrived until the gateway is dead."""
-        if not await _within(self._broker.posted(), LOAD_S):
+        if not await _within(self._broker.asked(), LOAD_S):
             return False
         path = self._ground.direct_url.removeprefix("sqlite:///")
         held = await asyncio.to_thread(_lock, path)
@@ -162,7 +183,7 @@ class Crash:
     async def _database_gone(self) -> bool:
         """Kill the database from the moment an order has arrived; the gateway may or may not see it come back."""
         server = self._server
-        if not await _within(self._broker.posted(), LOAD_S):
+        if not await _within(self._broker.asked(), LOAD_S):
             return False
         await server.kill()
         await asyncio.sleep(self._random.uniform(0.0, 0.4))
@@ -194,7 +215,7 @@ class Crash:
     async def _lease_lost(self) -> bool:
         """Freeze the holder while its order is with the broker, until another process has taken over and found it."""
         await asyncio.sleep(LEASE_S)
-        self._broker.arm(FaultName.FILL_BEFORE_REPLY, method="POST", path=_ORDERS, seconds=0.5)
+        self._broker.arm(FaultName.FILL_BEFORE_REPLY, self._broker.ways[Verb.SUBMIT], seconds=0.5)
         met = await _within(self._broker.struck(FaultName.FILL_BEFORE_REPLY), LOAD_S)
         self._gateway.signal(signal.SIGSTOP)
         other = await self._another()

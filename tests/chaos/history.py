@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum, unique
 from typing import Any
 
+from brokergw.model.capability import ResolutionClass
 from brokergw.model.events import AuditRow, EventKind, LogEvent
 from brokergw.model.order import Fill, Order
 from brokergw.ports.journal import KeyRecord
@@ -45,17 +47,27 @@ class Call:
     answer: Answer | None
 
 
+@unique
+class Verb(StrEnum):
+    """What a command at the broker's door asks for."""
+
+    SUBMIT = "SUBMIT"
+    MODIFY = "MODIFY"
+    CANCEL = "CANCEL"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
     """A command that reached the broker's door.
 
-    `client_order_id` is that of the body, `target` the broker order id in the path. `witnessed` is the state in which
-    the order stood on record when the broker acted: empty when it was not there, None when nobody could look.
+    `client_order_id` is that of the order it submits, `target` the broker order id it is about. `witnessed` is the
+    state in which the order stood on record when the broker acted: empty when it was not there, None when nobody could
+    look.
     """
 
     sequence: int
     time_ns: int
-    method: str
+    verb: Verb
     client_order_id: str = ""
     target: str = ""
     handled: bool = True
@@ -65,13 +77,18 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerSide:
-    """An order as the broker has it in the end; `open` while it may still trade."""
+    """An order as the broker has it in the end; `open` while it may still trade.
+
+    `replaces` is the generation before it, where the broker gives each an id of its own. `outside` is one that a person
+    has entered at the broker itself.
+    """
 
     broker_order_id: str
     client_order_id: str
     open: bool
     filled: Decimal
     replaces: str = ""
+    outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +133,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """Everything that the checks compare."""
+    """Everything that the checks compare.
+
+    `resolution` is the way in which the broker's orders are found again. `ambiguous` are the client order ids of orders
+    whose twin was entered outside while nobody knew of them.
+    """
 
     record: Record = field(default_factory=Record)
     arrivals: tuple[Arrival, ...] = ()
@@ -124,3 +145,5 @@ class History:
     executions: tuple[Execution, ...] = ()
     calls: tuple[Call, ...] = ()
     streams: tuple[Stream, ...] = ()
+    resolution: ResolutionClass = ResolutionClass.BY_CLIENT_ID
+    ambiguous: frozenset[str] = frozenset()

@@ -5,49 +5,59 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+from brokergw.model.capability import ResolutionClass
+from tests.chaos.brokers.catalog import BROKERS
 from tests.chaos.points import POINTS
 
 STORES: Final = ("sqlite", "postgresql")
+TRIALS_MAX: Final = {ResolutionClass.BY_CLIENT_ID: 60, ResolutionClass.BY_TAG: 20, ResolutionClass.BY_CONTENT: 12}
+"""How long chains are at most: where an order in doubt keeps its symbol from being traded, symbols run out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One chain: its seed, its database, the point of each trial, and the points it was limited to (none: all)."""
+    """One chain: seed, database, the point of each trial, the points it was limited to (none: all), and the broker."""
 
     seed: int
     store: str
     points: tuple[str, ...]
     chosen: tuple[str, ...] = ()
+    broker: str = "alpaca"
 
     @property
     def command(self) -> str:
         """Write the command that runs this chain alone."""
         limited = f" --points {','.join(self.chosen)}" if self.chosen else ""
-        return f"python -m tests.chaos --seed {self.seed} --trials {len(self.points)} --store {self.store}{limited}"
+        where = f"--broker {self.broker} --store {self.store}"
+        return f"python -m tests.chaos --seed {self.seed} --trials {len(self.points)} {where}{limited}"
 
 
-def jobs(seed: int, trials: int, stores: Sequence[str], chosen: tuple[str, ...] = ()) -> list[Job]:
+def jobs(
+    seed: int, trials: int, stores: Sequence[str], chosen: tuple[str, ...] = (), broker: str = "alpaca"
+) -> list[Job]:
     """Cut a number of trials into chains, which take turns on the databases; chain i has the seed `seed + i`."""
     made: list[Job] = []
     left = trials
+    most = TRIALS_MAX[BROKERS[broker].capabilities.resolution]
     while left > 0:
         store = stores[len(made) % len(stores)]
-        points = _deal(seed + len(made), store, chosen)[:left]
-        made.append(Job(seed + len(made), store, points, chosen))
+        points = _deal(seed + len(made), store, chosen, broker)[: min(left, most)]
+        made.append(Job(seed + len(made), store, points, chosen, broker))
         left -= len(points)
     return made
 
 
-def deck(store: str, chosen: tuple[str, ...] = ()) -> list[str]:
+def deck(store: str, chosen: tuple[str, ...] = (), broker: str = "alpaca") -> list[str]:
     """Give the points of a whole chain: each as often as its weight says; raises ValueError when there is none."""
-    points = [point for point in POINTS.values() if store in point.stores and (not chosen or point.name in chosen)]
+    there = [point for point in POINTS.values() if point.exists(store, broker)]
+    points = [point for point in there if not chosen or point.name in chosen]
     if not points:
-        raise ValueError(f"none of these points exists on {store}: {', '.join(chosen)}")
+        raise ValueError(f"none of these points exists on {store} before {broker}: {', '.join(chosen)}")
     return [point.name for point in points for _ in range(point.weight)]
 
 
-def _deal(seed: int, store: str, chosen: tuple[str, ...]) -> tuple[str, ...]:
+def _deal(seed: int, store: str, chosen: tuple[str, ...], broker: str) -> tuple[str, ...]:
     """Shuffle the points of a whole chain by its seed."""
-    points = deck(store, chosen)
+    points = deck(store, chosen, broker)
     Random(f"{seed}/points").shuffle(points)
     return tuple(points)

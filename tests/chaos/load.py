@@ -3,14 +3,17 @@
 import asyncio
 import time
 import uuid
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from random import Random
 from typing import Any, Final, TypeAlias
 
 import grpc
 from brokerapi.v1 import orders_pb2, trading_pb2
 
+from tests.chaos.goods import Goods, Item
 from tests.chaos.history import Answer, Call
 from tests.fixtures.bare_client import BareClient, error_info
 
@@ -21,9 +24,11 @@ _THINK_S_MAX: Final = 0.03
 _LEAVE_SHARE: Final = 0.06
 _LEAVE_S_MAX: Final = 0.03
 _AGAIN_S: Final = 0.15
+_TOO_MUCH: Final = "1000000"
 _RESTS: Final = frozenset({"ACCEPTED", "WORKING"})
 _WEIGHTS: Final = {"rest": 40, "market": 20, "deny": 5, "cancel": 13, "modify": 10, "replay": 12}
 _STATE: Final = "ORDER_STATE_"
+_LIFE: Final = "TIME_IN_FORCE_"
 
 
 @dataclass
@@ -31,15 +36,17 @@ class Book:
     """What all clients of a chain have asked and heard.
 
     `unanswered` are the requests whose key must be asked again, by key; `answered` the others, for replays; `resting`
-    the orders that may be changed.
+    the orders that may be changed, with what they are for.
     """
 
     account: str
+    goods: Goods
     trial: int = 0
     calls: list[Call] = field(default_factory=list)
     unanswered: dict[str, Request] = field(default_factory=dict)
     answered: dict[str, Request] = field(default_factory=dict)
-    resting: dict[str, None] = field(default_factory=dict)
+    resting: dict[str, Item] = field(default_factory=dict)
+    sizes: Iterator[int] = field(default_factory=lambda: count(1))
 
 
 class Client:
@@ -78,42 +85,49 @@ class Client:
         return self._name + str(value)[len(self._name) :]
 
     def _next(self) -> Request:
-        kinds = list(_WEIGHTS)
+        kinds = [kind for kind in _WEIGHTS if kind != "modify" or self._book.goods.changes]
         kind = self._random.choices(kinds, [_WEIGHTS[kind] for kind in kinds])[0]
+        item = self._random.choice(self._book.goods.of(self._book.trial))
         match kind:
             case "cancel" | "modify" if self._book.resting:
                 return self._change(kind)
             case "replay" if self._book.answered:
                 return self._random.choice(list(self._book.answered.values()))
             case "deny":
-                return self._submit("1000000", limit_price="100")
+                return self._submit(item.symbol, _TOO_MUCH, item.price(self._random))
             case "market":
-                return self._submit(f"0.0{self._random.randint(1, 9)}")
+                return self._submit(item.symbol, self._quantity(item, rests=False))
             case _:
-                return self._submit(str(self._random.randint(1, 3)), limit_price=str(self._random.randint(10, 30)))
+                return self._submit(item.symbol, self._quantity(item, rests=True), item.price(self._random))
 
-    def _submit(self, quantity: str, limit_price: str | None = None) -> orders_pb2.SubmitOrderRequest:
+    def _quantity(self, item: Item, *, rests: bool) -> str:
+        return str(next(self._book.sizes)) if self._book.goods.unlike else item.quantity(self._random, rests=rests)
+
+    def _submit(self, symbol: str, quantity: str, limit_price: str | None = None) -> orders_pb2.SubmitOrderRequest:
         type_ = trading_pb2.ORDER_TYPE_MARKET if limit_price is None else trading_pb2.ORDER_TYPE_LIMIT
+        goods = self._book.goods
+        life = goods.market_life if limit_price is None else goods.resting_life
         return orders_pb2.SubmitOrderRequest(
             idempotency_key=self._key(),
             account_id=self._book.account,
             order=orders_pb2.OrderSpec(
-                symbol="AAPL",
+                symbol=symbol,
                 side=trading_pb2.SIDE_BUY,
                 quantity=quantity,
                 type=type_,
                 limit_price=limit_price,
-                time_in_force=trading_pb2.TIME_IN_FORCE_DAY,
+                time_in_force=trading_pb2.TimeInForce.Value(_LIFE + life),
             ),
         )
 
     def _change(self, kind: str) -> Request:
-        order_id = self._random.choice(list(self._book.resting))
+        order_id, item = self._random.choice(list(self._book.resting.items()))
         if kind == "cancel":
             del self._book.resting[order_id]
             return orders_pb2.CancelOrderRequest(idempotency_key=self._key(), order_id=order_id)
-        price = str(self._random.randint(10, 30))
-        return orders_pb2.ModifyOrderRequest(idempotency_key=self._key(), order_id=order_id, limit_price=price)
+        return orders_pb2.ModifyOrderRequest(
+            idempotency_key=self._key(), order_id=order_id, limit_price=item.price(self._random)
+        )
 
     async def _ask(self, bare: BareClient, request: Request, *, may_leave: bool = True) -> bool:
         """Make one call and keep book of it; False once the gateway is gone."""
@@ -136,8 +150,9 @@ class Client:
         if answer is not None and answer.final:
             self._book.unanswered.pop(key, None)
             self._book.answered[key] = request
-            if answer.ok and answer.state in _RESTS and method == "SubmitOrder":
-                self._book.resting[answer.order_id] = None
+            if answer.ok and answer.state in _RESTS and isinstance(request, orders_pb2.SubmitOrderRequest):
+                item = next(each for each in self._book.goods.items if each.symbol == request.order.symbol)
+                self._book.resting[answer.order_id] = item
         return not gone
 
     async def _answer(self, bare: BareClient, request: Request, *, may_leave: bool) -> tuple[Answer | None, bool]:

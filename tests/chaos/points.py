@@ -1,7 +1,7 @@
 """Every place where a trial crashes something: the crash points of the order protocol, and the faults around them.
 
-C3 (admitted, not yet permitted) and C14 (a broker's question unanswered) do not exist here: admission and permit are
-one commit, and no broker of this gateway asks questions yet.
+C3 (admitted, not yet permitted) does not exist here: admission and permit are one commit. C14 is for brokers that ask
+questions, TWIN for those that know no id of ours.
 """
 
 from dataclasses import dataclass
@@ -13,12 +13,19 @@ POSTGRESQL: Final = frozenset({"postgresql"})
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One place: its name, what happens there, on which databases, and its share among the trials."""
+    """One place: its name, what happens there, on which databases, its share among the trials, and before which brokers
+    (none: all).
+    """
 
     name: str
     what: str
     stores: frozenset[str] = BOTH
     weight: int = 3
+    brokers: frozenset[str] = frozenset()
+
+    def exists(self, store: str, broker: str) -> bool:
+        """Tell whether there is such a place on a database, before a broker."""
+        return store in self.stores and (not self.brokers or broker in self.brokers)
 
 
 POINTS: Final = {
@@ -35,6 +42,8 @@ POINTS: Final = {
         Point("C11", "killed when the answer is durable and nobody has heard of it"),
         Point("C12", "killed after the answer is on record, before the reply"),
         Point("C13", "the database is gone between the send and the settling commit; then killed", weight=1),
+        Point("C14", "killed while the broker waits for the answer to its question", brokers=frozenset({"ibkr"})),
+        Point("TWIN", "the reply to an order is lost, and a person enters one like it", BOTH, 1, frozenset({"schwab"})),
         Point("C15", "frozen past its lease, another process taking over; then both are killed", POSTGRESQL, 1),
         Point("DB", "the database is killed and started again under load; then killed", POSTGRESQL, 2),
         Point("COMMIT", "a COMMIT, or the reply to one, is lost; then killed", POSTGRESQL, 4),

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -11,12 +11,12 @@ from brokergw.app.clock import SystemClock
 from brokergw.app.keys import add_key, request_of
 from brokergw.app.secrets import load_secrets
 from brokergw.app.settings import Settings
-from brokergw.model.account import Connection, Environment
+from brokergw.model.account import Connection
 from brokergw.model.ids import new_id
+from brokergw.model.oauth import Grant
 from brokergw.model.principal import Role, Scope
-from brokergw.ports.broker import Credentials
-from brokergw.sim.dialects.alpaca import DEFAULT_KEY, DEFAULT_SECRET
 from brokergw.store.open import open_store
+from tests.chaos.broker import ChaosBroker
 from tests.chaos.cutter import CommitCutter
 from tests.chaos.postgresql import PostgresqlServer, url_at
 from tests.fixtures.two_roles import served
@@ -56,8 +56,9 @@ class Grounds(Protocol):
 class SqliteGrounds:
     """SQLite files, copied."""
 
-    def __init__(self, directory: Path) -> None:
-        self._template = directory / "template.db"
+    def __init__(self, directory: Path, broker: type[ChaosBroker]) -> None:
+        self._broker = broker
+        self._template = directory / f"template-{broker.capabilities.broker}.db"
         self._made: tuple[str, str] | None = None
         self._making = asyncio.Lock()
 
@@ -65,7 +66,7 @@ class SqliteGrounds:
         """Copy the template."""
         async with self._making:
             if self._made is None:
-                self._made = await populate(f"sqlite:///{self._template}", directory)
+                self._made = await populate(f"sqlite:///{self._template}", directory, self._broker)
         target = directory / "gateway.db"
         shutil.copyfile(self._template, target)
         url = f"sqlite:///{target}"
@@ -75,8 +76,9 @@ class SqliteGrounds:
 class PostgresqlGrounds:
     """PostgreSQL clusters, copied; each chain has a server of its own, which it may kill, behind a cutter."""
 
-    def __init__(self, directory: Path) -> None:
-        self._template = PostgresqlServer(directory / "template-cluster")
+    def __init__(self, directory: Path, broker: type[ChaosBroker]) -> None:
+        self._broker = broker
+        self._template = PostgresqlServer(directory / f"template-{broker.capabilities.broker}")
         self._made: tuple[str, str] | None = None
         self._making = asyncio.Lock()
 
@@ -86,7 +88,8 @@ class PostgresqlGrounds:
             if self._made is None:
                 await self._template.make()
                 await self._template.start()
-                self._made = await populate(served(self._template.url), directory, self._template.url)
+                url = self._template.url
+                self._made = await populate(served(url), directory, self._broker, owner_url=url)
                 await self._template.stop()
         server = await self._template.copy_to(directory / "cluster")
         await server.start()
@@ -103,8 +106,9 @@ _SCOPES: Final = frozenset(Scope) - {Scope.KEYS_WRITE}
 """Whoever trades in these runs also throws the kill switch."""
 
 
-async def populate(url: str, directory: Path, owner_url: str = "") -> tuple[str, str]:
+async def populate(url: str, directory: Path, broker: type[ChaosBroker], *, owner_url: str = "") -> tuple[str, str]:
     """Make the tables, the user, its key and its connection; gives the account's id and the key."""
+    credentials = broker.credentials
     secrets = load_secrets(settings_of(directory))
     clock = SystemClock()
     keys = secrets.credentials_keys
@@ -115,13 +119,22 @@ async def populate(url: str, directory: Path, owner_url: str = "") -> tuple[str,
         connection = Connection(
             connection_id=new_id("con"),
             user_id=USER,
-            broker="alpaca",
-            environment=Environment.PAPER,
+            broker=broker.capabilities.broker,
+            environment=broker.environment,
             account_id=account_id,
-            account_label="Alpaca",
+            account_label=broker.capabilities.name,
             has_key=True,
-            key_last_four=DEFAULT_KEY[-4:],
+            key_last_four=credentials.get("key", "")[-4:],
             create_time_ns=clock.now_ns(),
         )
-        await store.connections.add(connection, Credentials(key=DEFAULT_KEY, secret=DEFAULT_SECRET))
+        if "access_token" in credentials:
+            granted = Grant(
+                connection_id=connection.connection_id,
+                user_id=USER,
+                version=1,
+                authorize_time_ns=connection.create_time_ns,
+            )
+            await store.grants.open(replace(connection, credentials_version=1), credentials, granted)
+        else:
+            await store.connections.add(connection, credentials)
     return account_id, token

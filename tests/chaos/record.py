@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, select
@@ -35,6 +36,16 @@ class RecordReader:
             ORDERS.c.account_id == self._account_id, ORDERS.c.broker_client_order_id == client_order_id
         )
         return self._read(lambda database: str(database.scalar(wanted) or ""))
+
+    def named(self, symbol: str, quantity: Decimal) -> str:
+        """Give the client order id of the order for so much of a symbol; empty when there is none."""
+        wanted = select(ORDERS.c.broker_client_order_id).where(
+            ORDERS.c.account_id == self._account_id,
+            ORDERS.c.symbol == symbol,
+            ORDERS.c.quantity == quantity,
+            ORDERS.c.state != "DENIED",
+        )
+        return self._read(lambda database: str(database.scalar(wanted) or "")) or ""
 
     def was_pending(self, broker_order_id: str, pending: str) -> str | None:
         """Give `pending` when an order with this broker order id ever stood in that state; empty when not."""

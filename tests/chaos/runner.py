@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -33,31 +33,41 @@ class Report:
     @property
     def failed(self) -> list[tuple[Job, list[str]]]:
         """Each chain that found something, or never came back, with what there is to say."""
-        by_seed = {(result["seed"], result["store"]): result["found"] for result in self.results}
-        found = [(job, by_seed.get((job.seed, job.store), ["its worker died"])) for job in self.jobs]
+        by_job = {(result["seed"], result["store"], result["broker"]): result["found"] for result in self.results}
+        found = [(job, by_job.get((job.seed, job.store, job.broker), ["its worker died"])) for job in self.jobs]
         return [(job, words) for job, words in found if words]
 
     def table(self) -> str:
-        """Write the figures: trials per point and database, and how many met their point."""
-        stores = sorted({job.store for job in self.jobs})
-        lines = ["point  " + "".join(f"{store:>22}" for store in stores) + "  what happens"]
+        """Write the figures: trials per point, broker and database, how many met their point, how doubts ended."""
+        columns = sorted({(job.broker, job.store) for job in self.jobs}, key=lambda each: (each[1], each[0]))
+        lines = ["point  " + "".join(f"{_short(*column):>24}" for column in columns) + "  what happens"]
+        gone_to = {trial["point"] for result in self.results for trial in result["trials"]}
         for point in POINTS.values():
-            cells = "".join(f"{self._cell(point.name, store):>22}" for store in stores)
+            if point.name not in gone_to:
+                continue
+            cells = "".join(f"{self._cell(point.name, *column):>24}" for column in columns)
             lines.append(f"{point.name:<7}{cells}  {point.what}")
-        orders, calls = (sum(result[name] for result in self.results) for name in ("orders", "calls"))
-        posts = sum(result["posts"] for result in self.results)
-        lines.append(
-            f"{self.trials} trials in {self.seconds:.0f} s: {calls} calls, {orders} orders on record, "
-            f"{posts} orders that the broker acted on"
-        )
-        doubts = sum((Counter(result["doubts"]) for result in self.results), Counter[str]())
-        ends = ", ".join(f"{state} {times}" for state, times in sorted(doubts.items())) or "none"
-        lines.append(f"orders that were in doubt, by what they are now: {ends}")
+        for broker in dict.fromkeys(job.broker for job in self.jobs):
+            lines += self._of([result for result in self.results if result["broker"] == broker], broker)
+        lines.append(f"{self.trials} trials in {self.seconds:.0f} s")
         return "\n".join(lines)
 
-    def _cell(self, point: str, store: str) -> str:
-        trials = [t for r in self.results if r["store"] == store for t in r["trials"] if t["point"] == point]
-        return f"{len(trials)} trials, {sum(trial['met'] for trial in trials)} met"
+    def _of(self, results: list[dict[str, Any]], broker: str) -> Iterator[str]:
+        trials = sum(len(result["trials"]) for result in results)
+        calls, orders, posts = (sum(result[name] for result in results) for name in ("calls", "orders", "posts"))
+        yield f"{broker}: {trials} trials, {calls} calls, {orders} orders on record, {posts} that the broker acted on"
+        doubts = sum((Counter(result["doubts"]) for result in results), Counter[str]())
+        ends = ", ".join(f"{state} {times}" for state, times in sorted(doubts.items())) or "none"
+        yield f"  orders that were in doubt, by what they are now: {ends}"
+
+    def _cell(self, point: str, broker: str, store: str) -> str:
+        own = [result for result in self.results if (result["broker"], result["store"]) == (broker, store)]
+        trials = [trial for result in own for trial in result["trials"] if trial["point"] == point]
+        return f"{len(trials)} trials, {sum(trial['met'] for trial in trials)} met" if trials else ""
+
+
+def _short(broker: str, store: str) -> str:
+    return f"{broker} {store}"
 
 
 async def run(jobs: Sequence[Job], workers: int, on_result: Callable[[dict[str, Any]], None]) -> Report:

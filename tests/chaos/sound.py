@@ -10,7 +10,7 @@ from brokergw.model.lifecycle import State
 from brokergw.model.order import Fill, Order, Origin
 from brokergw.store.audit.canonical import GENESIS, link
 from brokergw.store.encoding.rows import audit_row
-from tests.chaos.history import Answer, Arrival, BrokerSide, Call, Execution, History, Record, Stream
+from tests.chaos.history import Answer, Arrival, BrokerSide, Call, Execution, History, Record, Stream, Verb
 from tests.conformance.store.making import START_NS, a_fill, an_order, audit
 
 SECOND_NS = 1_000_000_000
@@ -53,9 +53,9 @@ def acknowledged(order: Order, wire_state: str) -> Answer:
     return Answer(ok=True, order_id=order.order_id, state=wire_state, version=order.version, code="OK")
 
 
-def arrival(sequence: int, second: float, method: str, **facts: str) -> Arrival:
+def arrival(sequence: int, second: float, verb: Verb, **facts: str) -> Arrival:
     """Let a command arrive at the broker."""
-    return Arrival(sequence=sequence, time_ns=at(second), method=method, **facts)  # type: ignore[arg-type]
+    return Arrival(sequence=sequence, time_ns=at(second), verb=verb, **facts)  # type: ignore[arg-type]
 
 
 DENIAL = Answer(ok=False, code="FAILED_PRECONDITION", reason="SANITY", effect="NONE", retry="NEW_KEY")
@@ -120,10 +120,10 @@ def sound() -> History:
     return History(
         record=record,
         arrivals=(
-            arrival(1, 0.1, "POST", client_order_id="sent-bought", witnessed="SENDING"),
-            arrival(2, 2.95, "POST", client_order_id="sent-changed", witnessed="SENDING"),
-            arrival(3, 3.15, "PATCH", target="b-1", witnessed="PENDING_MODIFY"),
-            arrival(4, 3.35, "DELETE", target="b-2", witnessed="PENDING_CANCEL"),
+            arrival(1, 0.1, Verb.SUBMIT, client_order_id="sent-bought", witnessed="SENDING"),
+            arrival(2, 2.95, Verb.SUBMIT, client_order_id="sent-changed", witnessed="SENDING"),
+            arrival(3, 3.15, Verb.MODIFY, target="b-1", witnessed="PENDING_MODIFY"),
+            arrival(4, 3.35, Verb.CANCEL, target="b-2", witnessed="PENDING_CANCEL"),
         ),
         broker_orders=(
             BrokerSide(broker_order_id="b-bought", client_order_id="sent-bought", open=False, filled=Decimal(10)),

@@ -12,7 +12,7 @@ from brokergw.model.events import AuditRow, EventKind
 from brokergw.model.lifecycle import State
 from tests.chaos.check_wire import every_change_had_its_intent
 from tests.chaos.checks import CHECKS, violations
-from tests.chaos.history import Answer, BrokerSide, Execution, History, Stream
+from tests.chaos.history import Answer, BrokerSide, Execution, History, Stream, Verb
 from tests.chaos.sound import (
     BOUGHT,
     CANCELED,
@@ -88,30 +88,30 @@ LEAPING: Final = (
 )
 
 BROKEN: Final[list[tuple[str, str, Break]]] = [
-    ("every_post_had_its_intent", "nothing on record", arrived(arrival(9, 1, "POST", client_order_id="?"))),
+    ("every_submit_had_its_intent", "nothing on record", arrived(arrival(9, 1, Verb.SUBMIT, client_order_id="?"))),
     (
-        "every_post_had_its_intent",
+        "every_submit_had_its_intent",
         "recorded too late",
         lambda h: replace(h, arrivals=(replace(h.arrivals[0], witnessed=""), *h.arrivals[1:])),
     ),
     (
-        "every_post_had_its_intent",
+        "every_submit_had_its_intent",
         "proved not sent",
         lambda h: replace(h, arrivals=(replace(h.arrivals[0], witnessed="NOT_SENT"), *h.arrivals[1:])),
     ),
-    ("every_change_had_its_intent", "a cancel", arrived(arrival(9, 1, "DELETE", target="b-1", witnessed=""))),
+    ("every_change_had_its_intent", "a cancel", arrived(arrival(9, 1, Verb.CANCEL, target="b-1", witnessed=""))),
     (
         "every_change_had_its_intent",
         "a cancel that was kept after it was sent",
-        lambda h: asked_without_record(3)(arrived(arrival(9, 1, "DELETE", target="b-1", witnessed=""))(h)),
+        lambda h: asked_without_record(3)(arrived(arrival(9, 1, Verb.CANCEL, target="b-1", witnessed=""))(h)),
     ),
     (
         "every_change_had_its_intent",
         "two cancels for one that was kept",
-        lambda h: asked_without_record(1)(arrived(*[arrival(9, 2, "DELETE", target="b-1", witnessed="")] * 2)(h)),
+        lambda h: asked_without_record(1)(arrived(*[arrival(9, 2, Verb.CANCEL, target="b-1", witnessed="")] * 2)(h)),
     ),
-    ("no_attempt_was_sent_twice", "two POSTs", lambda h: replace(h, arrivals=(*h.arrivals, h.arrivals[0]))),
-    ("no_change_was_sent_twice", "two PATCHes", lambda h: replace(h, arrivals=(*h.arrivals, h.arrivals[2]))),
+    ("no_attempt_was_sent_twice", "two of them", lambda h: replace(h, arrivals=(*h.arrivals, h.arrivals[0]))),
+    ("no_change_was_sent_twice", "two of them", lambda h: replace(h, arrivals=(*h.arrivals, h.arrivals[2]))),
     (
         "no_permit_was_used_late",
         "a sender that woke up",
@@ -128,6 +128,26 @@ BROKEN: Final[list[tuple[str, str, Break]]] = [
     ),
     ("the_broker_has_no_strangers", "a lost order", broker_has(a_broker_order("b-lost", "sent-lost"))),
     ("the_broker_has_no_strangers", "taken for another's", on_record(orders=(FILLED, DENIED, EXTERNAL))),
+    (
+        "the_broker_has_no_strangers",
+        "one of two alike was taken",
+        lambda h: replace(h, ambiguous=frozenset({"sent-bought"})),
+    ),
+    (
+        "what_is_bound_is_the_order_that_was_sent",
+        "another one's",
+        lambda h: replace(h, broker_orders=(replace(h.broker_orders[0], client_order_id="?"), *h.broker_orders[1:])),
+    ),
+    (
+        "what_is_bound_is_the_order_that_was_sent",
+        "a later generation of another one",
+        lambda h: replace(h, broker_orders=(*h.broker_orders[:2], replace(h.broker_orders[2], replaces="b-bought"))),
+    ),
+    (
+        "what_is_bound_is_the_order_that_was_sent",
+        "of nothing at the broker",
+        lambda h: replace(h, broker_orders=h.broker_orders[1:]),
+    ),
     (
         "broker_order_ids_have_one_owner",
         "bound twice",
@@ -179,6 +199,16 @@ BROKEN: Final[list[tuple[str, str, Break]]] = [
         lambda h: on_record(links=((*h.record.links[0][:-1], 7), *h.record.links[1:]))(h),
     ),
     ("nothing_stays_undecided", "in doubt", on_record(orders=(DOUBTFUL,))),
+    (
+        "doubt_ends_as_the_brokers_class_lets_it",
+        "given up",
+        on_record(orders=(replace(FILLED, state=State.MANUAL), DENIED, CANCELED)),
+    ),
+    (
+        "doubt_ends_as_the_brokers_class_lets_it",
+        "guessed",
+        lambda h: replace(h, ambiguous=frozenset({"sent-bought"})),
+    ),
     ("subscribers_missed_nothing", "missed", seen()),
     ("subscribers_missed_nothing", "doubled", seen(3, 3)),
     ("subscribers_missed_nothing", "a broken chain", seen(3, breaks=("covered 1, yet 3 follows 2",))),
@@ -195,7 +225,7 @@ BROKEN: Final[list[tuple[str, str, Break]]] = [
     ("one_key_means_one_order", "two answers", was_told(call(BOUGHT, 5, acknowledged(WORKING, "WORKING")))),
     ("nothing_means_nothing", "it was filled", was_told(call(BOUGHT, 5, replace(NONE, order_id="bought")))),
     ("a_denied_key_has_no_order", "it works", was_told(call(CHANGED, 5, DENIAL))),
-    ("a_denied_key_has_no_order", "it left", arrived(arrival(9, 2, "POST", client_order_id="sent-denied"))),
+    ("a_denied_key_has_no_order", "it left", arrived(arrival(9, 2, Verb.SUBMIT, client_order_id="sent-denied"))),
     ("a_denied_key_has_no_order", "placed after all", was_told(call(DENIED, 5, acknowledged(DENIED, "DENIED")))),
 ]
 
@@ -212,6 +242,28 @@ def test_a_broken_history_is_found_out(check: str, how: str, broken: Break) -> N
     assert any(words.startswith(f"{check}: ") for words in found), (how, found)
 
 
+def test_a_twin_that_a_person_entered_leaves_both_to_an_operator() -> None:
+    """Neither of two that are alike is bound, their executions are nobody's, and the order is an operator's."""
+    history = sound()
+    mine, first, second = history.broker_orders
+    twin = replace(mine, broker_order_id="b-twin", outside=True)
+    given_up = BOUGHT.next(at(1), state=State.IN_DOUBT).next(at(1.5), state=State.MANUAL)
+    bound = history.record.broker_order_ids[1:]
+    undecided = replace(
+        on_record(orders=(given_up, DENIED, CANCELED), fills=(), broker_order_ids=bound)(history),
+        broker_orders=(mine, twin, first, second),
+        ambiguous=frozenset({"sent-bought"}),
+    )
+    concerned = (
+        "the_broker_has_no_strangers",
+        "what_is_bound_is_the_order_that_was_sent",
+        "one_broker_order_per_key",
+        "doubt_ends_as_the_brokers_class_lets_it",
+        "fills_are_the_brokers_executions: execution",
+    )
+    assert [words for words in violations(undecided) if words.startswith(concerned)] == []
+
+
 def test_every_check_is_seen_to_fail() -> None:
     """No check is without a history that it fails on."""
     assert {check for check, _, _ in BROKEN} == {check.__name__ for check in CHECKS}
@@ -220,5 +272,5 @@ def test_every_check_is_seen_to_fail() -> None:
 def test_a_cancel_without_the_record_has_its_intent_in_the_emergency_journal() -> None:
     """A cancel that the emergency journal kept before it was sent breaks no check, at the very moment too."""
     for second in (0.5, 1):
-        history = arrived(arrival(9, 1, "DELETE", target="b-1", witnessed=""))(asked_without_record(second)(sound()))
+        history = arrived(arrival(9, 1, Verb.CANCEL, target="b-1", witnessed=""))(asked_without_record(second)(sound()))
         assert list(every_change_had_its_intent(history)) == []

@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.chaos.brokers.alpaca import AlpacaChaos
 from tests.chaos.cutter import CommitCutter, Cut
 from tests.chaos.gateways import Zygote
 from tests.chaos.postgresql import PostgresqlServer, open_directory, url_at
@@ -16,7 +17,7 @@ from tests.chaos.prepared import SECRETS, SqliteGrounds
 
 async def test_a_forked_gateway_serves_stands_still_and_dies_like_any_other(tmp_path: Path) -> None:
     """The zygote forks gateways that serve, tells when one stops or ends, and passes a refusal to start through."""
-    ground = await SqliteGrounds(tmp_path).fresh(tmp_path)
+    ground = await SqliteGrounds(tmp_path, AlpacaChaos).fresh(tmp_path)
     environment = {
         **SECRETS,
         "BROKERGW_LISTEN": "127.0.0.1:0",

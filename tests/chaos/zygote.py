@@ -16,6 +16,7 @@ import os
 import selectors
 import signal
 import sys
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -79,6 +80,8 @@ def _become_gateway(order: Mapping[str, Any]) -> NoReturn:
         os.environ.clear()
         os.environ.update(order["fork"])
         code = brokergw.app.run.serve(Settings())
+    except Exception:  # noqa: BLE001 - this is where the interpreter would tell of it
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

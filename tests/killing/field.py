@@ -16,6 +16,7 @@ from brokerapi.v1 import admin_pb2_grpc, halts_pb2
 from brokergw.app.clock import SystemClock
 from brokergw.store.ledger.halting import HALT_LOCK
 from brokergw.store.open import open_store
+from tests.chaos.brokers.alpaca import AlpacaChaos
 from tests.chaos.postgresql import PostgresqlServer, open_directory
 from tests.chaos.prepared import SECRETS, populate, settings_of
 from tests.fixtures.bare_client import BareClient
@@ -221,7 +222,7 @@ async def open_field(*, hasty: bool = False) -> AsyncIterator[Field]:
         await server.make()
         await server.start()
         witness = await WitnessProcess.start()
-        account, api_key = await populate(served(server.url), directory, server.url)
+        account, api_key = await populate(served(server.url), directory, AlpacaChaos, owner_url=server.url)
         store = open_store(served(server.url), clock=SystemClock(), credentials_key=bytes(range(32)))
         async with store:
             keepers = await enrol_keepers(store, settings_of(directory))

@@ -4,7 +4,6 @@ import asyncio
 import time
 from typing import Any, Final
 
-import pyotp
 import pytest
 from brokerapi.v1 import live_pb2
 
@@ -12,28 +11,13 @@ from brokergw.client import Client, GatewayCallError
 from brokergw.client.messages import words
 from tests.fixtures.gateway_process import GatewayProcess, GatewayStarter, settings_for_sim
 from tests.fixtures.pace import Pace
+from tests.fixtures.phone import Phone
 from tests.fixtures.sim import SimHandle
 from tests.scenario.broker_record import placed
 
 ACTS_WITHIN_S: Final = 1.0
 ACTS_AT_ALL_S: Final = 30.0
 _SECRET: Final = "YnJva2VyZ3cgdGVzdHMgb25seSwgMzIgYnl0ZXMgISE="
-_STEP_S: Final = 30
-
-
-class Phone:
-    """An authenticator app: a code for each step, none twice."""
-
-    def __init__(self, secret: str) -> None:
-        self.secret = secret
-        self._totp = pyotp.TOTP(secret)
-        self._last = 0
-
-    def code(self) -> str:
-        """Read a code that has not been used; the next step's is taken early, as the gateway allows."""
-        present = int(time.time()) // _STEP_S
-        self._last = max(present - 1, self._last + 1)
-        return self._totp.generate_otp(self._last)
 
 
 def replicas(start: GatewayStarter, sim: SimHandle, url: str) -> list[GatewayProcess]:

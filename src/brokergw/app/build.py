@@ -13,7 +13,7 @@ from brokergw.app.alerts import open_alerts
 from brokergw.app.audit import audit_keeping
 from brokergw.app.calendar_file import hours_sources
 from brokergw.app.catalog import open_catalog
-from brokergw.app.chaos import crashes_of, require_no_live_money
+from brokergw.app.chaos import crashes_of, require_no_live_money, simulated_live
 from brokergw.app.clock import SystemClock
 from brokergw.app.database import owner_url
 from brokergw.app.doubts import Doubts
@@ -151,7 +151,7 @@ class Gateway:
         """Recover, open the sessions, then listen; gives the port. Raises StoreServed."""
         await self.store.claim()
         if self.settings.chaos:
-            await require_no_live_money(self.store.connections)
+            await require_no_live_money(self.store.connections, simulated_live(self.settings))
         self.alerts.start()
         await self.desk.start()
         port = await self.server.start()

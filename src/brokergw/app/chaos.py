@@ -25,6 +25,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Any, Final, Self, cast
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -85,9 +86,13 @@ class Plan:
 
 
 class Crashes:
-    """Counts the passages of the plan's point and acts at the planned one."""
+    """Counts the passages of the plan's point and acts at the planned one.
 
-    def __init__(self, plan: Plan, act: Callable[[Act], None]) -> None:
+    `simulated` are the brokers whose LIVE connections lead to no real money.
+    """
+
+    def __init__(self, plan: Plan, act: Callable[[Act], None], simulated: frozenset[str] = frozenset()) -> None:
+        self.simulated = simulated
         self._plan = plan
         self._act = act
         self._passages = 0
@@ -108,7 +113,7 @@ class Crashes:
 
     def catalog(self, catalog: Mapping[str, AdapterFactory]) -> Mapping[str, AdapterFactory]:
         """Stand around every broker."""
-        return {name: CrashingFactory(factory, self) for name, factory in catalog.items()}
+        return {name: CrashingFactory(name, factory, self) for name, factory in catalog.items()}
 
     def desk(self, desk: DeskFace) -> DeskFace:
         """Stand around the desk."""
@@ -123,13 +128,31 @@ def crashes_of(settings: Settings) -> Crashes | None:
     if host not in _LOOPBACK:
         raise ChaosRefused(f"a process that crashes on purpose serves on loopback only, not on {host}")
     log.error("THIS PROCESS CRASHES ON PURPOSE: it is under test", chaos=settings.chaos)
-    return Crashes(Plan.parse(settings.chaos), _act_for_real)
+    return Crashes(Plan.parse(settings.chaos), _act_for_real, simulated_live(settings))
 
 
-async def require_no_live_money(connections: ConnectionDirectory) -> None:
-    """Raise ChaosRefused when some connection trades real money."""
+def simulated_live(settings: Settings) -> frozenset[str]:
+    """Name the brokers whose live address is on this machine: a simulator's, since none of them is served from one.
+
+    Interactive Brokers is never among them: its gateway is on this machine for real money too.
+    """
+    return frozenset(broker for broker, url in _live_urls(settings).items() if urlsplit(url).hostname in _LOOPBACK)
+
+
+def _live_urls(settings: Settings) -> Mapping[str, str]:
+    return {
+        "alpaca": settings.alpaca_live_url,
+        "binance": settings.binance_live_url,
+        "binance-futures": settings.binance_futures_live_url,
+        "ctrader": settings.ctrader_live_url,
+        "schwab": settings.schwab_url,
+    }
+
+
+async def require_no_live_money(connections: ConnectionDirectory, simulated: frozenset[str]) -> None:
+    """Raise ChaosRefused when some connection trades real money: LIVE, and not at one of the simulated brokers."""
     live = [c for c in await connections.list() if c.environment is Environment.LIVE and not c.revoked]
-    if live:
+    if any(connection.broker not in simulated for connection in live):
         raise ChaosRefused("a process that crashes on purpose must not have LIVE connections")
 
 
@@ -191,7 +214,8 @@ def _points(unit: Commit) -> tuple[str, str]:
 class CrashingFactory:
     """A broker whose adapters' commands pass points."""
 
-    def __init__(self, factory: AdapterFactory, crashes: Crashes) -> None:
+    def __init__(self, broker: str, factory: AdapterFactory, crashes: Crashes) -> None:
+        self._broker = broker
         self._factory = factory
         self._crashes = crashes
 
@@ -205,7 +229,7 @@ class CrashingFactory:
 
     def open(self, link: BrokerLink) -> BrokerAdapter:
         """Make an adapter; raises CONNECTION_NOT_USABLE where the money is real."""
-        if link.environment is Environment.LIVE:
+        if link.environment is Environment.LIVE and self._broker not in self._crashes.simulated:
             raise GatewayError(Reason.CONNECTION_NOT_USABLE, "this process crashes on purpose: no real money here")
         return cast("BrokerAdapter", CrashingAdapter(self._factory.open(link), self._crashes))
 

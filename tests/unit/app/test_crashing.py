@@ -3,7 +3,16 @@ from typing import Any
 
 import pytest
 
-from brokergw.app.chaos import Act, ChaosRefused, Crashes, Plan, crashes_of, require_no_live_money
+from brokergw.app.chaos import (
+    Act,
+    ChaosRefused,
+    Crashes,
+    CrashingAdapter,
+    Plan,
+    crashes_of,
+    require_no_live_money,
+    simulated_live,
+)
 from brokergw.app.settings import Settings
 from brokergw.model.account import Connection, Environment
 from brokergw.model.errors import GatewayError
@@ -23,11 +32,11 @@ class Crashed(BaseException):
     """Stands in for the signal."""
 
 
-def armed(plan: str) -> Crashes:
+def armed(plan: str, simulated: frozenset[str] = frozenset()) -> Crashes:
     def act(act: Act) -> None:
         raise Crashed(act)
 
-    return Crashes(Plan.parse(plan), act)
+    return Crashes(Plan.parse(plan), act, simulated)
 
 
 class FakeJournal:
@@ -240,6 +249,36 @@ async def test_a_crashing_process_refuses_to_start_with_live_connections() -> No
                 )
             ]
 
-    await require_no_live_money(Directory(5))  # type: ignore[arg-type]
-    with pytest.raises(ChaosRefused, match="LIVE"):
-        await require_no_live_money(Directory(None))  # type: ignore[arg-type]
+    nowhere: frozenset[str] = frozenset()
+    await require_no_live_money(Directory(5), nowhere)  # type: ignore[arg-type]
+    for simulated in (nowhere, frozenset({"schwab"})):
+        with pytest.raises(ChaosRefused, match="LIVE"):
+            await require_no_live_money(Directory(None), simulated)  # type: ignore[arg-type]
+    await require_no_live_money(Directory(None), frozenset({"alpaca"}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("url", "simulated"),
+    [
+        ("http://127.0.0.1:9", True),
+        ("http://[::1]:9", True),
+        ("https://localhost", True),
+        ("http://10.0.0.1:9", False),
+        ("https://127.0.0.1.example.com", False),
+        ("https://api.schwabapi.com", False),
+    ],
+)
+def test_money_is_simulated_only_where_the_live_address_is_this_machine(url: str, simulated: bool) -> None:  # noqa: FBT001 - a column
+    """A name that only looks like this machine's is somebody else's."""
+    assert simulated_live(Settings(schwab_url=url)) == (frozenset({"schwab"}) if simulated else frozenset())
+
+
+def test_the_gateway_of_interactive_brokers_is_real_money_on_this_machine_too() -> None:
+    """It stands on loopback whatever is behind it."""
+    assert simulated_live(Settings(ibkr_gateway_url="http://127.0.0.1:5000/v1/api")) == frozenset()
+
+
+def test_a_live_adapter_is_opened_where_the_money_is_simulated() -> None:
+    """The same broker's simulator may be traded to death."""
+    catalog = armed("C1:1:kill", frozenset({"b"})).catalog({"b": FakeAdapter()})  # type: ignore[dict-item]
+    assert isinstance(catalog["b"].open(link(Environment.LIVE)), CrashingAdapter)
