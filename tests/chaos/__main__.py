@@ -6,11 +6,12 @@ import argparse
 import asyncio
 import os
 import sys
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
 from tests.chaos.brokers.catalog import BROKERS
-from tests.chaos.job import STORES, jobs
+from tests.chaos.job import HASTE, STORES, jobs
 from tests.chaos.points import POINTS
 from tests.chaos.runner import Report, run
 
@@ -23,9 +24,9 @@ def main() -> int:
     if unknown := [point for point in points if point not in POINTS]:
         sys.exit(f"no such points: {unknown}; known are {', '.join(POINTS)}")
     brokers = tuple(BROKERS) if chosen.broker == "all" else (chosen.broker,)
-    made = [jobs(chosen.seed, chosen.trials, stores, points, broker) for broker in reversed(brokers)]
+    made = [jobs(chosen.seed, chosen.trials, stores, points, broker, chosen.haste) for broker in reversed(brokers)]
     # By turns, those first whose doubts last longest.
-    dealt = [job for turn in zip_longest(*made) for job in turn if job is not None]
+    dealt = [replace(job, keep=chosen.keep) for turn in zip_longest(*made) for job in turn if job is not None]
     report = asyncio.run(run(dealt, chosen.workers, _tell))
     _say(report.table())
     for job, found in report.failed:
@@ -58,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--broker", choices=[*BROKERS, "all"], default="alpaca")
     parser.add_argument("--store", choices=[*STORES, "both"], default="both")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
+    parser.add_argument("--haste", type=float, default=HASTE, help="how much faster time runs in the end; 1 is real")
+    parser.add_argument("--keep", default="", help="a folder for the databases and logs of chains that fail")
     parser.add_argument("--points", default="", help=f"only these, by commas: {', '.join(POINTS)}")
     return parser
 

@@ -99,8 +99,8 @@ class ChaosBroker(ABC):
 
     @classmethod
     @abstractmethod
-    async def serve(cls, seed: int) -> SimServer:
-        """Start its simulator."""
+    async def serve(cls, seed: int, now_ns: Callable[[], int]) -> SimServer:
+        """Start its simulator, which lives by a clock."""
 
     @abstractmethod
     def settings(self) -> Mapping[str, str]:
@@ -119,13 +119,13 @@ class ChaosBroker(ABC):
         """Give every execution."""
 
     def enter_twin(self) -> None:
-        """Enter the order that was submitted last once more, as a person does at the broker itself."""
+        """Enter the order whose reply was lost last once more, as a person does at the broker itself."""
         raise NotImplementedError
 
     @classmethod
-    async def open(cls, seed: int, record: RecordReader) -> Self:
+    async def open(cls, seed: int, record: RecordReader, now_ns: Callable[[], int]) -> Self:
         """Start one."""
-        return cls(await cls.serve(seed), record)
+        return cls(await cls.serve(seed, now_ns), record)
 
     async def close(self) -> None:
         """End it."""

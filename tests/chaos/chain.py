@@ -21,6 +21,7 @@ from tests.chaos.check_record import ends_of_doubt
 from tests.chaos.checks import violations
 from tests.chaos.crashes import Crash, arm_noise, plan_of
 from tests.chaos.gateways import Gateway, GatewayFailed, Zygote
+from tests.chaos.haste import ChainClock
 from tests.chaos.history import History, Stream, Verb
 from tests.chaos.job import Job
 from tests.chaos.live import go_live
@@ -79,7 +80,7 @@ class Chain:
         self._directory = directory
         self._zygote = zygote
 
-    async def run(self, grounds: Grounds, turns: asyncio.Semaphore) -> Result:
+    async def run(self, grounds: Grounds, turns: asyncio.Semaphore) -> None:
         """Go through all trials when it is its turn, let everything settle, and check."""
         async with AsyncExitStack() as left:
             async with turns:
@@ -87,17 +88,20 @@ class Chain:
                 left.push_async_callback(ground.close)
                 record = RecordReader(ground.direct_url, ground.account_id)
                 left.callback(record.close)
-                broker = await BROKERS[self._job.broker].open(self._job.seed, record)
+                clock = ChainClock()
+                broker = await BROKERS[self._job.broker].open(self._job.seed, record, clock.now_ns)
                 left.push_async_callback(broker.close)
-                run = _Run(self.result, self._directory, self._zygote, ground, broker)
+                run = _Run(self.result, self._directory, self._zygote, ground, broker, clock)
                 await run.trials(self._job.points)
             # What is left is waiting, which others may use.
+            clock.hurry(self._job.haste)
             await run.rest()
-        return self.result
 
 
 class _Run:
-    def __init__(self, result: Result, directory: Path, zygote: Zygote, ground: Ground, broker: ChaosBroker) -> None:
+    def __init__(
+        self, result: Result, directory: Path, zygote: Zygote, ground: Ground, broker: ChaosBroker, clock: ChainClock
+    ) -> None:
         self._result = result
         self._seed = seed = result.seed
         self._log = directory / "gateway.log"
@@ -105,8 +109,9 @@ class _Run:
         self._zygote = zygote
         self._ground = ground
         self._broker = broker
+        self._clock = clock
         self._record = broker.record
-        self._book = Book(ground.account_id, broker.goods)
+        self._book = Book(ground.account_id, broker.goods, clock.now_ns)
         self._clients = [
             Client(f"{number:02x}", ground.api_key, self._book, f"{seed}/client/{number}") for number in range(CLIENTS)
         ]
@@ -220,7 +225,7 @@ class _Run:
             "BROKERGW_CHAOS": plan,
         }
         for _ in range(_STARTS_MAX):
-            gateway = await self._zygote.start(environment, self._log)
+            gateway = await self._zygote.start(environment, self._log, self._clock.haste)
             await gateway.serving()
             # Whoever runs gateways starts one again that has found its database away.
             if gateway.target or _NO_DATABASE not in gateway.said():

@@ -10,6 +10,7 @@ from brokergw.model.order import Order
 from brokergw.store.audit.canonical import GENESIS, LEAD, row_hash
 from tests.chaos.check_wire import versions
 from tests.chaos.history import History
+from tests.chaos.undecidable import may_be_an_operators
 
 _UNDECIDED: Final = frozenset(
     {State.INTENT, State.SENDING, State.CONFIRM_PENDING, State.IN_DOUBT, State.PENDING_MODIFY, State.PENDING_CANCEL}
@@ -85,14 +86,14 @@ def nothing_stays_undecided(history: History) -> Iterator[str]:
 
 
 def doubt_ends_as_the_brokers_class_lets_it(history: History) -> Iterator[str]:
-    """An order is an operator's if and only if its broker cannot say which of two orders it is."""
+    """An order is an operator's only if its broker cannot say which of two orders it is; with a twin it always is."""
+    undecidable = may_be_an_operators(history)
     for order in history.record.orders:
-        ambiguous = order.broker_client_order_id in history.ambiguous
-        if ambiguous is not (order.state is State.MANUAL):
-            why = (
-                "has a twin at the broker" if ambiguous else f"could be told apart by class {history.resolution.value}"
-            )
-            yield f"{order.order_id} {why}, and is {order.state}"
+        name, manual = order.broker_client_order_id, order.state is State.MANUAL
+        if name in history.ambiguous and not manual:
+            yield f"{order.order_id} has a twin at the broker, and is {order.state}"
+        if manual and name not in undecidable:
+            yield f"{order.order_id} could be told apart by class {history.resolution.value}, and is {order.state}"
 
 
 def ends_of_doubt(history: History) -> Iterator[str]:

@@ -9,6 +9,7 @@ from brokergw.model.events import EventKind
 from brokergw.model.lifecycle import State, is_terminal
 from brokergw.model.order import ZERO, Order
 from tests.chaos.history import Arrival, History, Verb
+from tests.chaos.undecidable import nobodys, origin_of
 
 _PERMIT_NS: Final = 2_000_000_000
 _SLACK_NS: Final = 1_500_000_000
@@ -104,14 +105,15 @@ def one_broker_order_per_key(history: History) -> Iterator[str]:
 def the_broker_has_no_strangers(history: History) -> Iterator[str]:
     """Every order at the broker is bound to an order on record, and none was taken for somebody else's.
 
-    Where a person has entered the like of one, nobody can say which is which: then neither is bound.
+    Where only a person can say which is which, none is bound.
     """
     bound = dict(history.record.broker_order_ids)
+    excused = nobodys(history)
     for order in history.broker_orders:
         if order.client_order_id in history.ambiguous:
             if order.broker_order_id in bound:
                 yield f"broker order {order.broker_order_id} was taken for {order.client_order_id} by a guess"
-        elif order.broker_order_id not in bound:
+        elif order.broker_order_id not in bound and order.broker_order_id not in excused:
             yield f"broker order {order.broker_order_id} ({order.client_order_id}) is not on record"
     for recorded in history.record.orders:
         if recorded.external:
@@ -124,9 +126,7 @@ def what_is_bound_is_the_order_that_was_sent(history: History) -> Iterator[str]:
     names = {order.order_id: order.broker_client_order_id for order in history.record.orders}
     for broker_order_id, order_id in history.record.broker_order_ids:
         side = sides.get(broker_order_id)
-        while side is not None and side.replaces:
-            side = sides.get(side.replaces)
-        if side is None or side.client_order_id != names.get(order_id):
+        if side is None or origin_of(history, side).client_order_id != names.get(order_id):
             yield f"{order_id} is bound to broker order {broker_order_id}, which is not what it was sent as"
 
 
@@ -155,6 +155,9 @@ def what_lives_is_open(history: History) -> Iterator[str]:
     """An order is open on record if and only if its newest generation is at the broker."""
     lives = {order.broker_order_id for order in history.broker_orders if order.open}
     for order in history.record.orders:
+        if order.state is State.MANUAL:
+            # Whether it may be is checked elsewhere; what it is now only a person can say.
+            continue
         if order.broker_order_id and is_terminal(order.state) is (order.broker_order_id in lives):
             at_broker = "open" if order.broker_order_id in lives else "not open"
             yield f"{order.order_id} is {order.state} on record and {at_broker} at the broker"
@@ -163,9 +166,9 @@ def what_lives_is_open(history: History) -> Iterator[str]:
 def fills_are_the_brokers_executions(history: History) -> Iterator[str]:
     """Every execution is one fill, every fill one execution, and each order's total is the sum of its fills."""
     fills = history.record.fills
-    nobodys = {o.broker_order_id for o in history.broker_orders if o.client_order_id in history.ambiguous}
+    excused = nobodys(history)
     executed = Counter(
-        (e.broker_order_id, e.quantity, e.price) for e in history.executions if e.broker_order_id not in nobodys
+        (e.broker_order_id, e.quantity, e.price) for e in history.executions if e.broker_order_id not in excused
     )
     recorded = Counter((fill.broker_order_id, fill.quantity, fill.price) for fill in fills)
     for lost in (executed - recorded).elements():

@@ -12,6 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from tests.chaos.haste import Haste
+
+REAL: Final = Haste()
 ROOT: Final = Path(__file__).resolve().parents[2]
 _READY_S: Final = 30.0
 _POLL_S: Final = 0.004
@@ -110,12 +113,12 @@ class Zygote:
         await self._process.wait()
         await self._listening
 
-    async def start(self, environment: Mapping[str, str], log: Path) -> Gateway:
-        """Fork a gateway; it may not serve yet."""
+    async def start(self, environment: Mapping[str, str], log: Path, haste: Haste = REAL) -> Gateway:
+        """Fork a gateway, whose time may run faster; it may not serve yet."""
         assert self._process is not None
         assert self._process.stdin is not None
         offset = _size(log)
-        order = {"fork": dict(environment), "log": str(log)}
+        order = {"fork": dict(environment), "log": str(log), "haste": haste.as_json()}
         async with self._starting:
             self._process.stdin.write(json.dumps(order).encode() + b"\n")
             pid = await self._forked.get()

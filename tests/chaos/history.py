@@ -89,6 +89,7 @@ class BrokerSide:
     filled: Decimal
     replaces: str = ""
     outside: bool = False
+    entered_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,8 @@
 """Clients under chaos: each has one call open at a time, chooses by its seed, and asks again what was not answered."""
 
 import asyncio
-import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -41,6 +40,7 @@ class Book:
 
     account: str
     goods: Goods
+    now_ns: Callable[[], int]
     trial: int = 0
     calls: list[Call] = field(default_factory=list)
     unanswered: dict[str, Request] = field(default_factory=dict)
@@ -134,7 +134,7 @@ class Client:
         key = request.idempotency_key
         if key not in self._book.answered:
             self._book.unanswered[key] = request
-        begin_ns = time.time_ns()
+        begin_ns = self._book.now_ns()
         answer, gone = await self._answer(bare, request, may_leave=may_leave)
         method = type(request).__name__.removesuffix("Request")
         self._book.calls.append(
@@ -143,7 +143,7 @@ class Client:
                 method=method,
                 key=key,
                 begin_ns=begin_ns,
-                end_ns=time.time_ns(),
+                end_ns=self._book.now_ns(),
                 answer=answer,
             )
         )

@@ -43,7 +43,7 @@ POINTS: Final = {
         Point("C12", "killed after the answer is on record, before the reply"),
         Point("C13", "the database is gone between the send and the settling commit; then killed", weight=1),
         Point("C14", "killed while the broker waits for the answer to its question", brokers=frozenset({"ibkr"})),
-        Point("TWIN", "the reply to an order is lost, and a person enters one like it", BOTH, 1, frozenset({"schwab"})),
+        Point("TWIN", "the reply to an order is lost, and a person enters one like it", BOTH, 3, frozenset({"schwab"})),
         Point("C15", "frozen past its lease, another process taking over; then both are killed", POSTGRESQL, 1),
         Point("DB", "the database is killed and started again under load; then killed", POSTGRESQL, 2),
         Point("COMMIT", "a COMMIT, or the reply to one, is lost; then killed", POSTGRESQL, 4),

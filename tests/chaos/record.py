@@ -38,11 +38,11 @@ class RecordReader:
         return self._read(lambda database: str(database.scalar(wanted) or ""))
 
     def named(self, symbol: str, quantity: Decimal) -> str:
-        """Give the client order id of the order for so much of a symbol; empty when there is none."""
+        """Give the client order id of the order for so many whole pieces of a symbol; empty when there is none."""
         wanted = select(ORDERS.c.broker_client_order_id).where(
             ORDERS.c.account_id == self._account_id,
             ORDERS.c.symbol == symbol,
-            ORDERS.c.quantity == quantity,
+            ORDERS.c.quantity == f"{quantity.normalize():f}",
             ORDERS.c.state != "DENIED",
         )
         return self._read(lambda database: str(database.scalar(wanted) or "")) or ""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -50,10 +51,12 @@ async def _chain(job: Job, directory: Path, zygote: Zygote, grounds: Grounds, tu
     own.mkdir()
     chain = Chain(job, own, zygote)
     try:
-        return await chain.run(grounds, turns)
+        await chain.run(grounds, turns)
     except Exception as error:  # noqa: BLE001 - a chain that breaks off is a finding, and its neighbours go on
         chain.result.found.append(f"broke off: {type(error).__name__}: {error}")
-        return chain.result
+    if job.keep and chain.result.found:
+        shutil.copytree(own, Path(job.keep) / own.name, dirs_exist_ok=True)
+    return chain.result
 
 
 def _say(result: Result) -> None:

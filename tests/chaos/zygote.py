@@ -2,7 +2,8 @@
 
 `python -m tests.chaos.zygote` reads orders from its input and tells on its output what happened, a JSON object a line:
 
-- in: `{"fork": {"NAME": "value", …}, "log": "/path"}`, the environment and the log of a gateway to start;
+- in: `{"fork": {"NAME": "value", …}, "log": "/path", "haste": {…}}`, the environment and the log of a gateway to start,
+  and how fast its time runs (`haste.py`);
 - out: `{"forked": pid}`, later `{"stopped": pid}` each time it stands still and `{"ended": pid, "status": code}`
   (a negative code is the signal that ended it).
 
@@ -25,6 +26,7 @@ from typing import Any, Final, NoReturn
 import brokergw.app.run
 import brokergw.store.check
 from brokergw.app.settings import Settings
+from tests.chaos.haste import Haste
 
 _UNFIT: Final = 70
 
@@ -79,6 +81,9 @@ def _become_gateway(order: Mapping[str, Any]) -> NoReturn:
             os.dup2(source, target)
         os.environ.clear()
         os.environ.update(order["fork"])
+        haste = Haste(**order["haste"])
+        if haste.factor != 1:
+            haste.rule()
         code = brokergw.app.run.serve(Settings())
     except Exception:  # noqa: BLE001 - this is where the interpreter would tell of it
         traceback.print_exc()

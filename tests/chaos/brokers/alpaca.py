@@ -1,7 +1,7 @@
 """Alpaca: class A, found by the client order id."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -32,9 +32,11 @@ class AlpacaChaos(ChaosBroker):
     around = f"{_ORDERS}*"
 
     @classmethod
-    async def serve(cls, seed: int) -> SimServer:
+    async def serve(cls, seed: int, now_ns: Callable[[], int]) -> SimServer:
         """Start it with money for everything."""
-        return await serve_alpaca(options=AlpacaOptions(seed=seed, tick_interval_s=TICK_S, cash=Decimal(10_000_000)))
+        return await serve_alpaca(
+            options=AlpacaOptions(seed=seed, now_ns=now_ns, tick_interval_s=TICK_S, cash=Decimal(10_000_000))
+        )
 
     def settings(self) -> Mapping[str, str]:
         """Lead both APIs here, and count nothing."""

@@ -1,6 +1,6 @@
 """Binance's two products: class A, found by the client order id, which names one of the open orders only."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import ClassVar, Final
 from urllib.parse import parse_qsl
@@ -26,9 +26,11 @@ class _BinanceChaos(ChaosBroker):
     order_path: ClassVar[str]
 
     @classmethod
-    async def serve(cls, seed: int) -> SimServer:
+    async def serve(cls, seed: int, now_ns: Callable[[], int]) -> SimServer:
         """Start it with money for everything, room for many orders, and a price that stands still."""
-        options = BinanceOptions(seed=seed, tick_interval_s=TICK_S, cash=Decimal(10_000_000), orders_open_max=100_000)
+        options = BinanceOptions(
+            seed=seed, now_ns=now_ns, tick_interval_s=TICK_S, cash=Decimal(10_000_000), orders_open_max=100_000
+        )
         server = await serve_binance(options=options)
         server.dialect.exchange.set_price(listed_as(cls.kind, "BNBUSDT"), _PRICE)
         return server

@@ -1,7 +1,7 @@
 """cTrader: class B, found by the client order id that listings repeat; commands and events share one websocket."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from types import MethodType
 from typing import Final
@@ -35,6 +35,11 @@ def _share(symbol: str, price: int) -> Item:
     return Item(symbol=symbol, resting=(5 * price, 12 * price), tick=Decimal("0.01"))
 
 
+def _currency(symbol: str) -> Item:
+    thousand = Decimal(1000)
+    return Item(symbol=symbol, resting=(5000, 12_000), tick=Decimal("0.00001"), lot=thousand, crumb=thousand)
+
+
 class CtraderChaos(ChaosBroker):
     """A demo account."""
 
@@ -43,7 +48,14 @@ class CtraderChaos(ChaosBroker):
         client_id=DEFAULT_CLIENT_ID, client_secret=DEFAULT_CLIENT_SECRET, access_token=DEFAULT_TOKEN
     )
     goods = Goods(
-        items=(_share("AAPL.US", 231), _share("MSFT.US", 428), _share("KO.US", 63), _share("F.US", 11)),
+        items=(
+            _share("AAPL.US", 231),
+            _share("MSFT.US", 428),
+            _currency("EUR/USD"),
+            _share("KO.US", 63),
+            _share("F.US", 11),
+            _currency("GBP/USD"),
+        ),
         at_once=2,
         market_life="IOC",
         resting_life="GTC",
@@ -52,9 +64,11 @@ class CtraderChaos(ChaosBroker):
     around = "/*Order*Req"
 
     @classmethod
-    async def serve(cls, seed: int) -> SimServer:
+    async def serve(cls, seed: int, now_ns: Callable[[], int]) -> SimServer:
         """Start it with money for everything."""
-        return await serve_ctrader(options=CtraderOptions(seed=seed, tick_interval_s=TICK_S, cash=Decimal(10_000_000)))
+        return await serve_ctrader(
+            options=CtraderOptions(seed=seed, now_ns=now_ns, tick_interval_s=TICK_S, cash=Decimal(10_000_000))
+        )
 
     def settings(self) -> Mapping[str, str]:
         """Lead here, and count nothing."""

@@ -1,7 +1,7 @@
 """Interactive Brokers: class B, found by the reference that listings repeat; it asks about prices far off."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -37,9 +37,11 @@ class IbkrChaos(ChaosBroker):
     question = Way("POST", f"{_SERVER}/reply/*")
 
     @classmethod
-    async def serve(cls, seed: int) -> SimServer:
+    async def serve(cls, seed: int, now_ns: Callable[[], int]) -> SimServer:
         """Start it with money for everything."""
-        return await serve_ibkr(options=IbkrOptions(seed=seed, tick_interval_s=TICK_S, cash=Decimal(10_000_000)))
+        return await serve_ibkr(
+            options=IbkrOptions(seed=seed, now_ns=now_ns, tick_interval_s=TICK_S, cash=Decimal(10_000_000))
+        )
 
     def settings(self) -> Mapping[str, str]:
         """Lead here, say yes to the question about far prices, and count nothing."""

@@ -3,7 +3,7 @@ which every order of the load has one of its own. Live only, so that the user wa
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from brokergw.model.account import Environment
 from brokergw.ports.broker import Credentials
 from brokergw.sim.dialects.schwab import DEFAULT_NUMBER, DEFAULT_TOKEN, SchwabOptions, serve_schwab
 from brokergw.sim.dialects.schwab.room import Entry, Room
+from brokergw.sim.faults import FaultName
 from brokergw.sim.server import SimServer
 from brokergw.sim.wire import WireRequest
 from tests.chaos.broker import TICK_S, ChaosBroker, Command, Message, Way
@@ -54,9 +55,11 @@ class SchwabChaos(ChaosBroker):
     around = f"{_ORDERS}*"
 
     @classmethod
-    async def serve(cls, seed: int) -> SimServer:
+    async def serve(cls, seed: int, now_ns: Callable[[], int]) -> SimServer:
         """Start it with money for everything."""
-        return await serve_schwab(options=SchwabOptions(seed=seed, tick_interval_s=TICK_S, cash=Decimal(10_000_000)))
+        return await serve_schwab(
+            options=SchwabOptions(seed=seed, now_ns=now_ns, tick_interval_s=TICK_S, cash=Decimal(10_000_000))
+        )
 
     def settings(self) -> Mapping[str, str]:
         """Lead both APIs here, and count nothing."""
@@ -96,6 +99,7 @@ class SchwabChaos(ChaosBroker):
             filled=order.filled_quantity,
             replaces=str(room.by_order[order.replaces]) if order.replaces else "",
             outside=entry.number in self._outside,
+            entered_ns=entry.entered_ns,
         )
 
     def executions(self) -> tuple[Execution, ...]:
@@ -108,8 +112,9 @@ class SchwabChaos(ChaosBroker):
         )
 
     def enter_twin(self) -> None:
-        """Repeat the last order that was submitted, past the gateway's and the journal's door."""
-        *_, last = self.server.journal.select(method="POST", path="/trader/v1/accounts/")
+        """Repeat the last order whose reply was lost, past the journal and the witness."""
+        arrived = self.server.journal.select(method="POST", path="/trader/v1/accounts/")
+        *_, last = (entry for entry in arrived if FaultName.LOST_REPLY in entry.faults)
         before = set(self._room.entries)
         headers = {"Authorization": f"Bearer {DEFAULT_TOKEN}"}
         reply = self.dialect.answer(WireRequest("POST", last.path, {}, headers, last.body))

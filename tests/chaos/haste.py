@@ -1,0 +1,56 @@
+"""Time that can be made to run faster, for everybody at once: what is in doubt settles after minutes at some brokers.
+
+A chain's trials happen in real time. Then nothing is left but to wait, and from that moment on the simulator, the last
+gateway and the clients may live by a clock that runs at a multiple of the real one.
+"""
+
+import asyncio
+import time
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from brokergw.app.clock import SystemClock
+
+
+@dataclass(frozen=True, slots=True)
+class Haste:
+    """By what factor time runs, and since when by the real clock."""
+
+    factor: float = 1.0
+    since_ns: int = 0
+
+    def now_ns(self) -> int:
+        """Tell the time."""
+        now_ns = time.time_ns()
+        return now_ns if self.factor == 1 else self.since_ns + round((now_ns - self.since_ns) * self.factor)
+
+    def as_json(self) -> dict[str, Any]:
+        """Write it down for another process."""
+        return asdict(self)
+
+    def rule(self) -> None:
+        """Let this whole process live by it; only before its gateway is built."""
+        factor, began = self.factor, time.monotonic()
+
+        async def sleep(_: SystemClock, seconds: float) -> None:
+            await asyncio.sleep(seconds / factor)
+
+        SystemClock.now_ns = staticmethod(self.now_ns)
+        SystemClock.monotonic = staticmethod(lambda: began + (time.monotonic() - began) * factor)
+        SystemClock.sleep = sleep  # type: ignore[method-assign,assignment]
+
+
+class ChainClock:
+    """The time of one chain."""
+
+    def __init__(self) -> None:
+        self.haste = Haste()
+
+    def now_ns(self) -> int:
+        """Tell the time."""
+        return self.haste.now_ns()
+
+    def hurry(self, factor: float) -> Self:
+        """Run faster from now on."""
+        self.haste = Haste(factor, time.time_ns())
+        return self
