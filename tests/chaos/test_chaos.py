@@ -58,7 +58,7 @@ async def test_no_crash_loses_doubles_or_invents_an_order(capsys: pytest.Capture
 
 
 def never_met(report: Report) -> set[tuple[str, str]]:
-    """Give the points that no trial has met, and the brokers before which none was: what was not crashed was not tested.
+    """Give the points that no trial has met, and the brokers before which none was: what did not crash was not tested.
 
     A single point may well be missed in one broker's short chain.
     """
