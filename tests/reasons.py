@@ -17,6 +17,7 @@ class SkipReason(StrEnum):
     OLD_TLS_MISSING = "this machine's TLS library speaks no version before 1.2"
     DISK_NOT_MOUNTABLE = "this machine lets no test have a small disk of its own"
     CAPABILITY_NOT_CLAIMED = "the broker does not claim this capability"
+    TROUBLE_UNKNOWN_THERE = "the broker has no such trouble"
 
 
 def skip(reason: SkipReason, detail: str = "") -> NoReturn:

@@ -75,7 +75,7 @@ class Fault:
     `method`, `contains` (text in the body) and `event` (a stream event's name) match when empty or equal; `path` is a
     glob such as `/v2/orders*`. The first `skip` matches pass unharmed, then it fires `count` times (None: for ever),
     each time with `probability` drawn from `seed`. `seconds` is a duration for faults that have one (for RATE_LIMITED
-    what Retry-After says instead of the next minute), `status` the HTTP status of the error faults, `answer` what
+    and ERROR_BEFORE what Retry-After says), `status` the HTTP status of the error faults, `answer` what
     GARBLED_REPLY says instead of half an order, and ERROR_BEFORE instead of the broker's own words. `symbol` and
     `quantity` are what WRONG_POSITION shows. SHOWN_AS gives the order that a request places the broker's word in
     `status_word` for as long as it is open, TRUNCATED_LIST keeps the first `keep` rows of a list. OTHER_ORDER answers a

@@ -202,7 +202,7 @@ class SimServer:
                 reply = self.dialect.failure(_STATUS.get(name, fault.status))
                 if name is FaultName.ERROR_BEFORE and fault.answer is not None:
                     reply = WireReply(fault.status, fault.answer.encode())
-                if name is FaultName.RATE_LIMITED and fault.seconds is not None:
+                if fault.seconds is not None:
                     reply.headers = {"Retry-After": str(round(fault.seconds))}
                 return reply
         return None

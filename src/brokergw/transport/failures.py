@@ -23,9 +23,10 @@ class Failures:
     broker: str
     name: str
 
-    def unavailable(self, reason: Reason, why: str) -> BrokerUnavailable:
-        """Make the error of a query that failed."""
-        return BrokerUnavailable(reason, f"{self.name}: {why}", metadata={"broker": self.broker})
+    def unavailable(self, reason: Reason, why: str, retry_after_s: float | None = None) -> BrokerUnavailable:
+        """Make the error of a query that failed; `retry_after_s` is when to come again, where the broker said so."""
+        message = f"{self.name}: {why}"
+        return BrokerUnavailable(reason, message, metadata={"broker": self.broker}, retry_after_s=retry_after_s)
 
     def person_needed(self, reason: Reason, why: str, remedy: Remedy) -> BrokerUnavailable:
         """Make the error of a query that fails until a person has done something, which it says."""

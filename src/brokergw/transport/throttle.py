@@ -123,6 +123,12 @@ def retry_after_s(headers: Mapping[str, str], now_ns: int, *, default: float) ->
     return min(60.0, max(default, (reset * _NS - now_ns) / _NS))
 
 
+def told_s(headers: Mapping[str, str]) -> float | None:
+    """Give the seconds of `Retry-After`, as a broker says them that is away for a while; None where it does not."""
+    said = _whole(headers.get("retry-after"))
+    return None if said is None else float(said)
+
+
 def tells_when(headers: Mapping[str, str]) -> bool:
     """Tell whether an answer says when the next request is welcome."""
     return _whole(headers.get("retry-after")) is not None or _whole(headers.get("x-ratelimit-reset")) is not None

@@ -1,8 +1,11 @@
 """A bench: one broker's adapter, and the hands to steer the world behind it."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import Enum, auto, unique
+from types import MappingProxyType
 from typing import ClassVar, Final
 from uuid import uuid4
 
@@ -10,6 +13,7 @@ from brokergw.model.account import Environment
 from brokergw.model.capability import Capabilities
 from brokergw.model.instrument import AssetClass
 from brokergw.model.outcome import Accepted
+from brokergw.model.remedy import Remedy
 from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
 from brokergw.ports.broker import AdapterFactory, BrokerAdapter
 from brokergw.transport.http import Timeouts
@@ -21,6 +25,8 @@ TIMEOUTS: Final = Timeouts(connect=2.0, pool=5.0, read=1.0, total=8.0)
 """Short where an answer never comes, and long enough for a busy machine to give one that does."""
 
 LINK: Final = LinkPolicy(backoff_first_s=0.05, backoff_max_s=0.1, stable_s=1e6)
+IMPATIENT: Final = replace(LINK, open_s=1.0, heartbeat_s=0.1, mute_s=1.0)
+"""For links that fall silent and shall be noticed soon."""
 
 
 @unique
@@ -71,6 +77,35 @@ class Mishap(Enum):
     """Thrown away for want of budget."""
 
 
+@unique
+class Ail(Enum):
+    """What can be wrong with a connection, or with the market, for as long as it lasts."""
+
+    EXPIRED_TOKEN = auto()
+    """The token, or the login, has come to its end."""
+    REVOKED_TOKEN = auto()
+    """The key or token was taken back."""
+    COMPETING_SESSION = auto()
+    """The username is in use somewhere else."""
+    RATE_LIMITED = auto()
+    """Too many requests: 429, with a time."""
+    BANNED = auto()
+    """The address is banned: 418, with a time."""
+    MAINTENANCE = auto()
+    """The broker is being maintained."""
+    MARKET_CLOSED = auto()
+    """The market of an order is closed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saying:
+    """What a broker itself answers while something is wrong, by its facts; a status of 0 is a state of its world."""
+
+    status: int = 0
+    body: str = ""
+    retry_after_s: int | None = None
+
+
 class Bench(ABC):
     """The exam's view of one broker.
 
@@ -114,6 +149,13 @@ class Bench(ABC):
     secrets: tuple[str, ...] = ()
     throwing_away: frozenset[int] = frozenset()
     """The statuses that say by themselves that a command was not taken (NETWORK)."""
+
+    says: Mapping[Ail, Sequence[Saying]] = MappingProxyType({})
+    """What the broker answers, to everything or (MARKET_CLOSED) to an order (NETWORK)."""
+    spared: Mapping[Ail, str] = MappingProxyType({})
+    """Why it has no answer for what `says` leaves out (NETWORK)."""
+    renewal = Remedy.NEW_CREDENTIALS
+    """What a person does when the broker refuses the credentials."""
 
     closes_by = "DELETE"
     """The HTTP method that closes a position (CLOSE_POSITION, NETWORK)."""
@@ -164,6 +206,27 @@ class Bench(ABC):
 
     def answer_with(self, status: int, body: str) -> None:
         """Answer the next command, which is not taken, with a status and a body of no sense (NETWORK)."""
+        raise NotImplementedError
+
+    def open_behind(self, port: int) -> BrokerAdapter:
+        """Open the account through another port of this machine, with little patience for silence (NETWORK)."""
+        raise NotImplementedError
+
+    @property
+    def port(self) -> int:
+        """Where the broker listens (NETWORK)."""
+        raise NotImplementedError
+
+    def arrived(self) -> int:
+        """Count the requests that have really arrived (NETWORK)."""
+        raise NotImplementedError
+
+    def say(self, saying: Saying, *, orders: bool = False) -> None:
+        """Let the broker answer everything so until `recover`; or the next order only (NETWORK)."""
+        raise NotImplementedError
+
+    def recover(self) -> None:
+        """Let the broker be well again (NETWORK)."""
         raise NotImplementedError
 
     def sent(self) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Final
 
 from brokergw.adapters.alpaca import AlpacaBroker, AlpacaConfig, AlpacaConnection
@@ -10,7 +11,7 @@ from brokergw.model.account import Environment
 from brokergw.sim.dialects.alpaca import AlpacaDialect, AlpacaOptions, serve_alpaca
 from brokergw.sim.dialects.alpaca.room import Room
 from brokergw.sim.server import SimServer
-from tests.conformance.adapter.bench import LINK, TIMEOUTS, Ability, Bench
+from tests.conformance.adapter.bench import IMPATIENT, LINK, TIMEOUTS, Ability, Ail, Bench, Saying
 from tests.conformance.adapter.bench_sim import SimBench, exam_link, held_at
 
 KEY: Final = "PKEXAMKEY0001"
@@ -28,6 +29,35 @@ class AlpacaBench(SimBench):
     handshake = held_at("/stream")
     secrets = (KEY, SECRET)
     throwing_away = frozenset({401, 429})
+    says = MappingProxyType(
+        {
+            Ail.REVOKED_TOKEN: (
+                Saying(status=401, body='{"message": "unauthorized."}'),
+                Saying(status=401, body="<html><body>401 Authorization Required</body></html>"),
+                Saying(status=403, body='{"message": "forbidden."}'),
+            ),
+            Ail.RATE_LIMITED: (
+                Saying(status=429, body='{"code":42910000,"message":"rate limit exceeded"}', retry_after_s=30),
+            ),
+            Ail.MAINTENANCE: (
+                Saying(status=503, body="<html><body>503 Service Temporarily Unavailable</body></html>"),
+                Saying(status=503, retry_after_s=600),
+            ),
+            Ail.MARKET_CLOSED: (
+                Saying(
+                    status=422,
+                    body='{"code":42210000,"message":"options market orders are only allowed during market hours"}',
+                ),
+            ),
+        }
+    )
+    spared = MappingProxyType(
+        {
+            Ail.EXPIRED_TOKEN: "its keys have no end",
+            Ail.COMPETING_SESSION: "it knows no sessions",
+            Ail.BANNED: "it bans no address",
+        }
+    )
 
     def __init__(self, server: SimServer, budgeted: SimServer) -> None:
         assert isinstance(server.dialect, AlpacaDialect)
@@ -58,6 +88,11 @@ class AlpacaBench(SimBench):
     def open_with_budget(self) -> AlpacaConnection:
         """Open the account of a simulator that counts requests."""
         return self._budgeted.open(exam_link(Environment.PAPER, key=KEY, secret=SECRET))
+
+    def open_behind(self, port: int) -> AlpacaConnection:
+        """Open the exam's account through another port."""
+        config = AlpacaConfig.at(f"http://127.0.0.1:{port}", link=IMPATIENT, timeouts=TIMEOUTS)
+        return AlpacaBroker(self.clock, config).open(exam_link(Environment.PAPER, key=KEY, secret=SECRET))
 
     def at_broker(self, client_order_id: str) -> int:
         """Count the exchange's orders of an id, and the spreads that the simulator works itself."""

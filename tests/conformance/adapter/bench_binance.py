@@ -1,9 +1,10 @@
 """Binance on the bench: spot and futures against the Binance simulator, over real sockets in this process."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 from brokergw.adapters.binance import BinanceBroker, BinanceConfig, BinanceConnection, Product
@@ -15,7 +16,7 @@ from brokergw.sim.dialects.binance import BinanceDialect, BinanceOptions, serve_
 from brokergw.sim.dialects.binance.listings import Kind, listed_as
 from brokergw.sim.dialects.binance.room import Room
 from brokergw.sim.server import SimServer
-from tests.conformance.adapter.bench import LINK, TIMEOUTS, Ability, Bench
+from tests.conformance.adapter.bench import IMPATIENT, LINK, TIMEOUTS, Ability, Ail, Bench, Saying
 from tests.conformance.adapter.bench_sim import SimBench, exam_link, held_at
 
 KEY: Final = "BINANCEEXAMKEY0001"
@@ -31,6 +32,29 @@ _WIRE: Final = frozenset(
         Ability.UNIQUE_IDS,
     }
 )
+
+
+_SAYS: Final = {
+    Ail.REVOKED_TOKEN: (
+        Saying(status=401, body='{"code":-2015,"msg":"Invalid API-key, IP, or permissions for action."}'),
+        Saying(status=400, body='{"code":-2014,"msg":"API-key format invalid."}'),
+    ),
+    Ail.RATE_LIMITED: (
+        Saying(status=429, body='{"code":-1003,"msg":"Too much request weight used."}', retry_after_s=30),
+    ),
+    Ail.BANNED: (
+        Saying(status=418, body='{"code":-1003,"msg":"Way too much request weight used."}', retry_after_s=30),
+    ),
+    Ail.MAINTENANCE: (
+        Saying(status=503, body='{"code":-1001,"msg":"Service Unavailable."}'),
+        Saying(status=503, retry_after_s=600),
+    ),
+}
+_SPARED: Final = {
+    Ail.EXPIRED_TOKEN: "its keys have no end",
+    Ail.COMPETING_SESSION: "it knows no sessions",
+    Ail.MARKET_CLOSED: "its perpetual contracts always trade",
+}
 
 
 class Memory:
@@ -62,6 +86,8 @@ class BinanceBench(SimBench):
     environment = Environment.PAPER
     secrets = (KEY, SECRET)
     throwing_away = frozenset({401, 418, 429})
+    says: Mapping[Ail, Sequence[Saying]] = MappingProxyType(_SAYS)
+    spared: Mapping[Ail, str] = MappingProxyType(_SPARED)
     money = Decimal(1_000_000)
     currency = "USDT"
     fraction = "0.123"
@@ -100,6 +126,12 @@ class BinanceBench(SimBench):
     def open_with_budget(self) -> BinanceConnection:
         """Open the account of a simulator that counts requests."""
         return self._budgeted.open(self._link(SECRET))
+
+    def open_behind(self, port: int) -> BinanceConnection:
+        """Open the exam's account through another port."""
+        own = BinanceConfig.spot() if self.product is Product.SPOT else BinanceConfig.futures()
+        config = own.at(f"http://127.0.0.1:{port}", link=IMPATIENT, timeouts=TIMEOUTS)
+        return BinanceBroker(self.clock, config).open(self._link(SECRET))
 
     def pin(self, symbol: str, price: Decimal) -> None:
         """Hold a price."""
@@ -142,6 +174,9 @@ class SpotBench(BinanceBench):
     commands = "/api/v3/*"
     orders = "/api/v3/order"
     handshake = held_at("/ws-api/v3")
+    says = MappingProxyType(
+        {**_SAYS, Ail.MARKET_CLOSED: (Saying(status=400, body='{"code":-2010,"msg":"Market is closed."}'),)}
+    )
 
 
 class FuturesBench(BinanceBench):

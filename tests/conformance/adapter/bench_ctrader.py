@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 from brokergw.adapters.ctrader import CtraderBroker, CtraderConfig, CtraderConnection
 from brokergw.model.account import Environment
 from brokergw.model.instrument import AssetClass
+from brokergw.model.remedy import Remedy
 from brokergw.model.terms import Side, TimeInForce
 from brokergw.ports.broker import BrokerAdapter, BrokerLink
 from brokergw.sim.dialects.ctrader import DEMO_ACCOUNT, CtraderOptions, CtraderServer, Token, serve_ctrader
@@ -17,7 +19,7 @@ from brokergw.sim.dialects.ctrader.enums import Life, OrderKind
 from brokergw.sim.dialects.ctrader.symbols import BY_NAME
 from brokergw.sim.faults import Fault, FaultName
 from brokergw.transport.websocket import LinkPolicy
-from tests.conformance.adapter.bench import Ability, Bench
+from tests.conformance.adapter.bench import IMPATIENT, Ability, Ail, Bench, Saying
 from tests.conformance.adapter.bench_sim import SimBench, exam_link, held_at
 
 CLIENT_ID: Final = "exam-application"
@@ -47,6 +49,25 @@ class CtraderBench(SimBench):
     whole_only = "OCGN.US"
     halted = "HALT.US"
     secrets = (CLIENT_SECRET, TOKEN)
+    renewal = Remedy.AUTHORIZE_AGAIN
+    says = MappingProxyType(
+        {
+            Ail.EXPIRED_TOKEN: (Saying(body="OA_AUTH_TOKEN_EXPIRED"),),
+            Ail.REVOKED_TOKEN: (Saying(body="CH_ACCESS_TOKEN_INVALID: Access token is invalid"),),
+            Ail.RATE_LIMITED: (Saying(status=429, retry_after_s=30),),
+            Ail.MAINTENANCE: (
+                Saying(body="CANT_ROUTE_REQUEST"),
+                Saying(body="SERVER_IS_UNDER_MAINTENANCE", retry_after_s=600),
+            ),
+            Ail.MARKET_CLOSED: (Saying(body="MARKET_CLOSED: Market is closed"), Saying(body="SYMBOL_HAS_HOLIDAY")),
+        }
+    )
+    spared = MappingProxyType(
+        {
+            Ail.COMPETING_SESSION: "several sessions may live side by side",
+            Ail.BANNED: "it speaks no HTTP",
+        }
+    )
 
     def __init__(self, server: CtraderServer) -> None:
         super().__init__(server)
@@ -79,6 +100,18 @@ class CtraderBench(SimBench):
     def commands_of(self, method: str) -> Fault:
         """Name the requests that stand for an HTTP method."""
         return Fault(name=FaultName.ERROR_BEFORE, method=_VERBS[method])
+
+    def open_behind(self, port: int) -> CtraderConnection:
+        """Open the exam's account through another port."""
+        config = CtraderConfig.at(f"ws://127.0.0.1:{port}", link=IMPATIENT, answer_s=1.0)
+        return CtraderBroker(self.clock, config).open(_login(TOKEN))
+
+    def say(self, saying: Saying, *, orders: bool = False) -> None:
+        """Answer every request but the application's own with a code; a spent budget has a message of its own."""
+        name = FaultName.RATE_LIMITED if saying.status == 429 else FaultName.ERROR_BEFORE
+        seconds = None if saying.retry_after_s is None else float(saying.retry_after_s)
+        for path in ("/NewOrderReq",) if orders else ("/AccountAuthReq", "/[B-UW-Z]*"):
+            self._server.faults.arm(Fault(name=name, path=path, count=None, answer=saying.body, seconds=seconds))
 
     def at_broker(self, client_order_id: str) -> int:
         """Count the account's orders of an id."""

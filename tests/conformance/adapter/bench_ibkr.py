@@ -2,15 +2,18 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 from brokergw.adapters.ibkr import IbkrBroker, IbkrConfig, IbkrConnection
 from brokergw.model.account import Environment
+from brokergw.model.remedy import Remedy
 from brokergw.sim.dialects.ibkr import DEFAULT_ACCOUNT, IbkrDialect, IbkrOptions, serve_ibkr
 from brokergw.sim.faults import Fault, FaultName
 from brokergw.sim.server import SimServer
-from tests.conformance.adapter.bench import LINK, TIMEOUTS, Ability, Bench
+from tests.conformance.adapter.bench import IMPATIENT, LINK, TIMEOUTS, Ability, Ail, Bench, Saying
 from tests.conformance.adapter.bench_sim import SimBench, exam_link, held_at
 
 CODE: Final = "exam-code-never-shown"
@@ -46,6 +49,25 @@ class IbkrBench(SimBench):
     handshake = held_at("/v1/api/ws")
     secrets = (CODE,)
     throwing_away = frozenset({401, 429})
+    renewal = Remedy.LOG_IN
+    says = MappingProxyType(
+        {
+            Ail.EXPIRED_TOKEN: (Saying(status=401), Saying(status=401, body="Unauthorized")),
+            Ail.COMPETING_SESSION: (Saying(),),
+            Ail.RATE_LIMITED: (Saying(status=429, body='{"error":"too many requests"}', retry_after_s=30),),
+            Ail.MAINTENANCE: (
+                Saying(status=503, body='{"error":"Service Unavailable","statusCode":503}'),
+                Saying(status=503, retry_after_s=600),
+            ),
+            Ail.MARKET_CLOSED: (Saying(status=200, body='{"error":"The exchange is closed."}'),),
+        }
+    )
+    spared = MappingProxyType(
+        {
+            Ail.REVOKED_TOKEN: "a login there ends, and is not taken back",
+            Ail.BANNED: "it bans with a 429",
+        }
+    )
     closes_by = "POST"
     quantity_step = Decimal(1)
 
@@ -71,6 +93,23 @@ class IbkrBench(SimBench):
     def commands_of(self, method: str) -> Fault:
         """Name the one path that a method is about here: orders, one order, or the list of orders."""
         return Fault(name=FaultName.ERROR_BEFORE, method=method, path=_PATHS[method])
+
+    def open_behind(self, port: int) -> IbkrConnection:
+        """Open the exam's account through another port."""
+        behind = replace(config(f"http://127.0.0.1:{port}"), link=IMPATIENT)
+        return IbkrBroker(self.clock, behind).open(exam_link(Environment.PAPER, key=DEFAULT_ACCOUNT, secret=CODE))
+
+    def say(self, saying: Saying, *, orders: bool = False) -> None:
+        """Let somebody log in elsewhere, where there is no answer to give."""
+        if saying.status:
+            super().say(saying, orders=orders)
+        else:
+            self._dialect.session.elsewhere()
+
+    def recover(self) -> None:
+        """Let the session elsewhere end, too."""
+        super().recover()
+        self._dialect.session.init()
 
     def at_broker(self, client_order_id: str) -> int:
         """Count the broker's orders of a reference."""

@@ -4,17 +4,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 from brokergw.adapters.schwab import SchwabBroker, SchwabConfig, SchwabConnection
 from brokergw.model.account import Environment
 from brokergw.model.outcome import Outcome
+from brokergw.model.remedy import Remedy
 from brokergw.model.terms import OrderTerms
 from brokergw.ports.permit import Permit
 from brokergw.sim.dialects.schwab import DEFAULT_LOGIN, DEFAULT_NUMBER, SchwabDialect, SchwabOptions, serve_schwab
 from brokergw.sim.dialects.schwab.room import Room
 from brokergw.sim.server import SimServer
-from tests.conformance.adapter.bench import LINK, TIMEOUTS, Ability, Bench
+from tests.conformance.adapter.bench import IMPATIENT, LINK, TIMEOUTS, Ability, Ail, Bench, Saying
 from tests.conformance.adapter.bench_sim import SimBench, exam_link, held_at
 
 TOKEN: Final = "I0.exam-access-token-never-shown"
@@ -57,6 +59,30 @@ class SchwabBench(SimBench):
     quantity_step = Decimal(1)
     secrets = (TOKEN,)
     throwing_away = frozenset({429})
+    renewal = Remedy.AUTHORIZE_AGAIN
+    says = MappingProxyType(
+        {
+            Ail.EXPIRED_TOKEN: (Saying(status=401, body='{"message":"Client not authorized"}'),),
+            Ail.REVOKED_TOKEN: (
+                Saying(
+                    status=401,
+                    body='{"errors":[{"status":401,"title":"Unauthorized","detail":"Client not authorized"}]}',
+                ),
+            ),
+            Ail.RATE_LIMITED: (Saying(status=429, body='{"message":"Too many requests"}', retry_after_s=30),),
+            Ail.MAINTENANCE: (
+                Saying(status=503, body="upstream is not available"),
+                Saying(status=503, retry_after_s=600),
+            ),
+        }
+    )
+    spared = MappingProxyType(
+        {
+            Ail.COMPETING_SESSION: "it knows no sessions",
+            Ail.BANNED: "it bans no address",
+            Ail.MARKET_CLOSED: "it takes orders at any hour, for the session that they are good in",
+        }
+    )
 
     def __init__(self, server: SimServer) -> None:
         assert isinstance(server.dialect, SchwabDialect)
@@ -88,6 +114,14 @@ class SchwabBench(SimBench):
     def open_unreachable(self) -> SchwabConnection:
         """Open a connection to a port where nobody listens."""
         return self._unreachable.open(exam_link(Environment.LIVE, access_token=TOKEN))
+
+    def open_behind(self, port: int) -> SchwabConnection:
+        """Open the exam's account through another port, its streamer too."""
+        self._dialect.brokerage.stream_url = f"ws://127.0.0.1:{port}{self._dialect.stream_path}"
+        config = SchwabConfig.at(f"http://127.0.0.1:{port}", link=IMPATIENT, timeouts=TIMEOUTS)
+        return SchwabBroker(self.clock, replace(config, poll_s=0.5)).open(
+            exam_link(Environment.LIVE, access_token=TOKEN)
+        )
 
     def at_broker(self, client_order_id: str) -> int:
         """Count the orders that came to be when an id was sent."""

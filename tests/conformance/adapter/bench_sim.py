@@ -8,7 +8,7 @@ from brokergw.model.account import Environment
 from brokergw.ports.broker import BrokerLink, Credentials
 from brokergw.sim.faults import Fault, FaultName
 from brokergw.sim.server import SimServer
-from tests.conformance.adapter.bench import Bench, Mishap
+from tests.conformance.adapter.bench import Bench, Mishap, Saying
 from tests.fixtures.hasty import HastyClock
 
 _FAULTS: Final = {
@@ -56,6 +56,28 @@ class SimBench(Bench):
     def answer_with(self, status: int, body: str) -> None:
         """Arm a fault that answers the next order by itself."""
         self._server.faults.arm(replace(self.commands_of("POST"), status=status, answer=body))
+
+    @property
+    def port(self) -> int:
+        """Where the simulator listens."""
+        return self._server.port
+
+    def arrived(self) -> int:
+        """Count the requests in the wire journal."""
+        return self._server.journal.arrived
+
+    def say(self, saying: Saying, *, orders: bool = False) -> None:
+        """Arm a fault that answers every request by itself, or the next order."""
+        if orders:
+            self.answer_with(saying.status, saying.body)
+            return
+        wait_s = None if saying.retry_after_s is None else float(saying.retry_after_s)
+        fault = Fault(name=FaultName.ERROR_BEFORE, count=None, status=saying.status, answer=saying.body, seconds=wait_s)
+        self._server.faults.arm(fault)
+
+    def recover(self) -> None:
+        """Disarm every fault."""
+        self._server.faults.clear()
 
     def sent(self) -> int:
         """Count the POSTs of orders in the wire journal."""

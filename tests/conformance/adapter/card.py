@@ -8,9 +8,9 @@ from brokergw.model.capability import Capabilities, Feature
 from brokergw.model.instrument import AssetClass
 from brokergw.model.terms import OrderClass, OrderType, TimeInForce
 from brokergw.ports.broker import BrokerAdapter
-from tests.conformance.adapter.bench import Ability, Bench
+from tests.conformance.adapter.bench import Ability, Ail, Bench
 
-Need: TypeAlias = Feature | OrderType | TimeInForce | OrderClass | AssetClass | Ability
+Need: TypeAlias = Feature | OrderType | TimeInForce | OrderClass | AssetClass | Ability | Ail
 Claim: TypeAlias = Callable[[Bench, BrokerAdapter], Awaitable[None]]
 
 
@@ -24,7 +24,12 @@ class Card:
 
     def missing(self, bench: Bench) -> list[str]:
         """Name what the broker does not claim of what the card needs."""
-        return sorted(str(need) for need in self.needs if not _claimed(need, bench, bench.capabilities))
+        needs = (need for need in self.needs if not isinstance(need, Ail))
+        return sorted(str(need) for need in needs if not _claimed(need, bench, bench.capabilities))
+
+    def spared(self, bench: Bench) -> list[str]:
+        """Say why the broker never has what the card is about; it must say so where it has no answer for it."""
+        return [bench.spared[need] for need in self.needs if isinstance(need, Ail) and need not in bench.says]
 
 
 CARDS: Final[dict[str, Card]] = {}
@@ -55,3 +60,5 @@ def _claimed(need: Need, bench: Bench, can: Capabilities) -> bool:
             return need in can.asset_classes
         case Ability():
             return need in bench.abilities
+        case Ail():
+            return need in bench.says

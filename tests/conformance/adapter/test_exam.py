@@ -9,6 +9,7 @@ from tests.conformance.adapter import (  # noqa: F401 - importing them deals the
     cards_account,
     cards_changes,
     cards_faults,
+    cards_health,
     cards_identity,
     cards_orders,
     cards_permits,
@@ -46,6 +47,8 @@ async def test_exam(bench_name: str, card_id: str) -> None:
     async with BENCHES[bench_name]() as bench:
         if missing := card.missing(bench):
             skip(SkipReason.CAPABILITY_NOT_CLAIMED, f"{bench_name} lacks {', '.join(missing)}")
+        if spared := card.spared(bench):
+            skip(SkipReason.TROUBLE_UNKNOWN_THERE, f"{bench_name}: {', '.join(spared)}")
         market_time.set(bench.market_time)
         bench.pin(bench.stock, PRICE)
         broker = bench.open()

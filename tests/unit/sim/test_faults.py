@@ -113,6 +113,14 @@ async def test_a_server_error_says_nothing_about_the_order(
     assert (found.status == 200) is exists
 
 
+async def test_a_broker_that_is_away_may_say_for_how_long(wire: Wire) -> None:
+    """A maintenance has its own words, and an end where it is given one."""
+    wire.arm(Fault(name=FaultName.ERROR_BEFORE, status=503, answer="maintenance", seconds=600, count=2))
+    reply = await wire.ask("GET", "/v2/account")
+    assert (reply.status, reply.headers["Retry-After"]) == (503, "600")
+    assert (await wire.order()).status == 503
+
+
 async def test_a_hanging_reply_never_comes(wire: Wire) -> None:
     """The order is placed, the client waits in vain."""
     wire.arm(Fault(name=FaultName.HANGING_REPLY, path=ORDERS))

@@ -2,7 +2,7 @@ import pytest
 
 from brokergw.model.outcome import Budget
 from brokergw.ports.broker import Pace
-from brokergw.transport.throttle import Spent, Throttle, read_budget, retry_after_s, tells_when
+from brokergw.transport.throttle import Spent, Throttle, read_budget, retry_after_s, tells_when, told_s
 
 NOTHING = Budget(None, None, None)
 
@@ -200,3 +200,9 @@ def test_a_cancel_that_is_turned_away_waits_for_itself_alone() -> None:
     with pytest.raises(Spent) as all_of_it:
         small.take()
     assert all_of_it.value.retry_after_s == pytest.approx(60.0)
+
+
+@pytest.mark.parametrize(("said", "seconds"), [("600", 600.0), ("0", 0.0), ("-1", None), ("soon", None), (None, None)])
+def test_only_a_number_of_seconds_is_a_time_to_come_again(said: str | None, seconds: float | None) -> None:
+    """A date, or nothing at all, is no word on how long a broker is away."""
+    assert told_s({} if said is None else {"retry-after": said}) == seconds

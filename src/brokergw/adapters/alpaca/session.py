@@ -17,7 +17,7 @@ from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport import attempts
 from brokergw.transport.http import Http, NotSentError, Reply
-from brokergw.transport.throttle import Throttle, read_budget, retry_after_s, tells_when
+from brokergw.transport.throttle import Throttle, read_budget, retry_after_s, tells_when, told_s
 
 _RETRY_S: Final = 1.0
 _REQUESTS_OF_AN_ORDER: Final = 3
@@ -112,7 +112,7 @@ class Session:
             what, remedy = ("access token", Remedy.AUTHORIZE_AGAIN) if by_token else ("API key", Remedy.NEW_CREDENTIALS)
             return FAILURES.credentials_refused(f"the {what}", refusal, remedy)
         if reply.status >= 500:
-            return unavailable(Reason.BROKER_UNREACHABLE, f"HTTP {reply.status}")
+            return unavailable(Reason.BROKER_UNREACHABLE, f"HTTP {reply.status}", told_s(reply.headers))
         return unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"HTTP {reply.status} {refusal.code} {refusal.message}")
 
     async def _send(

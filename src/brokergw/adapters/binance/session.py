@@ -33,7 +33,7 @@ from brokergw.transport.broker_clock import BrokerClock
 from brokergw.transport.http import Http, NotSentError, Reply
 from brokergw.transport.rows import read_row, whole
 from brokergw.transport.signing import Signer, signer_of
-from brokergw.transport.throttle import Throttle
+from brokergw.transport.throttle import Throttle, told_s
 from brokergw.transport.weights import AddressBudget, Window
 
 _MS: Final = 1_000_000
@@ -165,7 +165,8 @@ class Session:
             what = "the API key, its permissions or its address"
             return FAILURES.credentials_refused(what, refusal, Remedy.NEW_CREDENTIALS)
         if reply.status >= 500 or refusal.verdict is Verdict.NOT_TAKEN:
-            return unavailable(Reason.BROKER_UNREACHABLE, f"HTTP {reply.status} {refusal.code}".rstrip())
+            why = f"HTTP {reply.status} {refusal.code}".rstrip()
+            return unavailable(Reason.BROKER_UNREACHABLE, why, told_s(reply.headers))
         return unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"HTTP {reply.status} {refusal.code} {refusal.message}")
 
     async def _send(self, request: Request, permit: Permit | None = None, *, again: bool = False) -> Reply:

@@ -15,6 +15,8 @@ from brokergw.transport.rows import Row
 FAILURES: Final = Failures("ctrader", "cTrader")
 understood, unavailable = FAILURES.understood, FAILURES.unavailable
 
+_MILLISECONDS_FROM: Final = 100_000_000_000
+_MAINTAINED_MAX_S: Final = 7 * 86_400.0
 NOT_FOUND: Final = "NOT_FOUND"
 NOT_OPEN: Final = "ORDER_NOT_OPEN"
 CREDENTIALS: Final = "CREDENTIALS_REFUSED"
@@ -107,3 +109,15 @@ def judged(payload: Row) -> Refusal:
     if isinstance(wait, int) and not isinstance(wait, bool) and wait > 0:
         return replace(refusal, retry_after_s=float(wait))
     return refusal
+
+
+def maintained_s(payload: Row, now_ns: int) -> float | None:
+    """Tell how long a maintenance lasts still, by an error's own word; None where it has none that makes sense.
+
+    The end is in seconds in one message and in milliseconds in another (comments of the published protocol files).
+    """
+    end = payload.get("maintenanceEndTimestamp")
+    if not isinstance(end, int) or isinstance(end, bool):
+        return None
+    left_s = (end if end < _MILLISECONDS_FROM else end / 1000) - now_ns / 1e9
+    return left_s if 0 < left_s <= _MAINTAINED_MAX_S else None

@@ -7,6 +7,7 @@ use. Of the accounts that the token opens, the one of the connection's environme
 
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from brokergw.adapters.ctrader.config import CtraderConfig
@@ -18,6 +19,7 @@ from brokergw.adapters.ctrader.errors import (
     RATE,
     SESSION,
     judged,
+    maintained_s,
     unavailable,
 )
 from brokergw.adapters.ctrader.messages import ERRORS, Kind
@@ -157,6 +159,8 @@ class Session:
         if message.kind not in ERRORS:
             raise unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"message {message.kind} where {answer} was due")
         refusal = judged(message.payload)
+        if refusal.reason == AWAY:
+            refusal = replace(refusal, retry_after_s=maintained_s(message.payload, self._clock.now_ns()))
         await self._learn(refusal)
         return self._about(refusal)
 
@@ -304,7 +308,7 @@ class Session:
         if refusal.reason == RATE:
             raise FAILURES.throttled(refusal.retry_after_s or _RETRY_S)
         if refusal.reason == AWAY:
-            raise unavailable(Reason.BROKER_UNREACHABLE, refusal.code)
+            raise unavailable(Reason.BROKER_UNREACHABLE, refusal.code, refusal.retry_after_s)
         if refusal.verdict is Verdict.UNKNOWN:
             raise unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"{refusal.code} {refusal.message}")
         return refusal

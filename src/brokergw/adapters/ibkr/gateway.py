@@ -31,7 +31,7 @@ from brokergw.ports.permit import Permit
 from brokergw.transport import attempts
 from brokergw.transport.http import Http, Reply
 from brokergw.transport.rows import Row, Unusable, as_row, as_rows, flag, optional_text, read_json
-from brokergw.transport.throttle import Throttle, retry_after_s
+from brokergw.transport.throttle import Throttle, retry_after_s, told_s
 
 logger = logging.getLogger(__name__)
 
@@ -222,7 +222,8 @@ class Gateway:
         if refusal.reason == NO_SESSION:
             return faults.unavailable(Reason.BROKER_SESSION_DOWN, refusal.message)
         if reply.status >= 500:
-            return faults.unavailable(Reason.BROKER_UNREACHABLE, f"HTTP {reply.status} {refusal.message}".rstrip())
+            why = f"HTTP {reply.status} {refusal.message}".rstrip()
+            return faults.unavailable(Reason.BROKER_UNREACHABLE, why, told_s(reply.headers))
         return faults.unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"HTTP {reply.status} {refusal.message}".rstrip())
 
     async def _keep(self) -> None:

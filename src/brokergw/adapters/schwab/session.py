@@ -17,7 +17,7 @@ from brokergw.ports.permit import Permit
 from brokergw.transport import attempts
 from brokergw.transport.answers import Verdict
 from brokergw.transport.http import Http, NotSentError, Reply
-from brokergw.transport.throttle import Throttle, retry_after_s, tells_when
+from brokergw.transport.throttle import Throttle, retry_after_s, tells_when, told_s
 
 _RETRY_S: Final = 1.0
 _REQUESTS_OF_AN_ORDER: Final = 4
@@ -121,7 +121,7 @@ class Session:
         if refusal.reason == CREDENTIALS and refusal.verdict is Verdict.NOT_TAKEN:
             return FAILURES.credentials_refused("the access token", refusal, Remedy.AUTHORIZE_AGAIN)
         if reply.status >= 500:
-            return unavailable(Reason.BROKER_UNREACHABLE, f"HTTP {reply.status}")
+            return unavailable(Reason.BROKER_UNREACHABLE, f"HTTP {reply.status}", told_s(reply.headers))
         return unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"HTTP {reply.status} {refusal.message}".rstrip())
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brokergw.adapters.ctrader.errors import RULES, SESSION, judged
+from brokergw.adapters.ctrader.errors import RULES, SESSION, judged, maintained_s
 from brokergw.adapters.ctrader.messages import Kind
 from brokergw.adapters.ctrader.outcomes import of_refusal, refusal_of
 from brokergw.adapters.ctrader.payloads import Message
@@ -80,3 +80,27 @@ def test_an_execution_event_may_be_a_refusal(payload: dict[str, Any], kind: type
     refusal = refusal_of(Message(Kind.EXECUTION_EVENT, payload))
     assert refusal is not None
     assert isinstance(of_refusal(refusal), kind)
+
+
+WEEK_S = 7 * 86_400
+
+
+@pytest.mark.parametrize(
+    ("end", "left_s"),
+    [
+        (1_800_000_600, 600.0),
+        (1_800_000_600_000, 600.0),
+        (1_800_000_001, 1.0),
+        (1_800_000_000, None),
+        (1_799_999_999, None),
+        (1_800_000_000 + WEEK_S, float(WEEK_S)),
+        (1_800_000_001 + WEEK_S, None),
+        (None, None),
+        (True, None),
+        ("1800000600", None),
+    ],
+)
+def test_a_maintenance_ends_when_the_broker_says_so(end: Any, left_s: float | None) -> None:
+    """The end comes in seconds or in milliseconds; one that is past, or more than a week away, tells nothing."""
+    payload = {"errorCode": "SERVER_IS_UNDER_MAINTENANCE", "maintenanceEndTimestamp": end}
+    assert maintained_s(payload, 1_800_000_000 * 10**9) == left_s

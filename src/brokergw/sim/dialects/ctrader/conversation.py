@@ -154,7 +154,7 @@ class Conversation:
             if name is FaultName.LATENCY:
                 self._after(fault.duration_s, lambda: self._answer(call, endpoint, payload_type))
                 return
-            self._refuse(call, _trouble(name, fault))
+            self._refuse(call, _trouble(name, fault, self._brokerage.now_ms()))
             return
         self._link.held_back = []
         try:
@@ -192,8 +192,11 @@ class Conversation:
         task.add_done_callback(self._later.discard)
 
 
-def _trouble(name: FaultName, fault: Fault) -> OpenApiError:
-    """Word a fault that strikes before a request is acted on; ERROR_BEFORE may name code and text: `CODE: text`."""
+def _trouble(name: FaultName, fault: Fault, now_ms: int) -> OpenApiError:
+    """Word a fault that strikes before a request is acted on.
+
+    ERROR_BEFORE may name code and text, `CODE: text`, and in so many seconds the end of a maintenance.
+    """
     if name is FaultName.RATE_LIMITED:
         return too_often(round(fault.seconds or 1))
     if name is FaultName.UNAUTHORIZED:
@@ -201,7 +204,9 @@ def _trouble(name: FaultName, fault: Fault) -> OpenApiError:
     if fault.answer is None:
         return server_trouble()
     code, _, text = fault.answer.partition(": ")
-    return OpenApiError(code, text)
+    if fault.seconds is None:
+        return OpenApiError(code, text)
+    return OpenApiError(code, text, maintenanceEndTimestamp=now_ms // 1000 + round(fault.seconds))
 
 
 def _send_all(link: Link, frames: list[bytes]) -> None:
