@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from brokergw.model.account import Environment
 from brokergw.model.capability import Capabilities
 from brokergw.model.errors import GatewayError, Reason, Throttled
+from brokergw.model.outcome import Rejected
 from brokergw.model.remedy import KEY, Remedy, in_words
 from brokergw.ports.broker import BrokerUnavailable
 from brokergw.transport.answers import Refusal
-from brokergw.transport.rows import Unusable
+from brokergw.transport.rows import Unsupported, Unusable
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,10 @@ class Failures:
                 KEY: remedy,
             },
         )
+
+    def unsupported(self, what: Unsupported) -> Rejected:
+        """Refuse an order that the broker has no words for, before anything is sent."""
+        return Rejected("INVALID_TERMS", broker_message=f"{self.name} has no {what}")
 
     def check_environment(self, environment: Environment, capabilities: Capabilities) -> None:
         """Raise CONNECTION_NOT_USABLE for an environment that the broker does not have."""

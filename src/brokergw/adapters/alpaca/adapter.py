@@ -1,7 +1,6 @@
 """Alpaca behind the broker port: canonical terms in, canonical terms out."""
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Sequence
 from datetime import date
 from typing import TypeAlias
 
@@ -15,18 +14,15 @@ from brokergw.adapters.alpaca.session import Session
 from brokergw.adapters.alpaca.stream import OrderFeed
 from brokergw.model.account import AccountState, Position, Transaction
 from brokergw.model.capability import Capabilities
-from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.errors import Reason
 from brokergw.model.instrument import AssetClass, Instrument, Quote
-from brokergw.model.lifecycle import State, is_terminal
-from brokergw.model.order import ZERO
+from brokergw.model.lifecycle import is_terminal
 from brokergw.model.outcome import (
-    Absent,
     Accepted,
     BrokerEvent,
+    BrokerFill,
     BrokerOrder,
     Budget,
-    Found,
-    Inconclusive,
     Lookup,
     OrderReport,
     Outcome,
@@ -39,6 +35,7 @@ from brokergw.ports.broker import BrokerLink, Change
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport.http import Http, Reply
+from brokergw.transport.outcomes import earlier, looked_up, taken_with
 from brokergw.transport.rows import Row, Unsupported
 
 _Reading: TypeAlias = tuple[object, ...]
@@ -137,17 +134,11 @@ class AlpacaConnection:
 
     async def get_order(self, order_id: str) -> Lookup:
         """Look an order up by Alpaca's id."""
-        try:
-            return _lookup(await self._api.order(order_id))
-        except GatewayError as error:
-            return Inconclusive(error.message)
+        return await looked_up(_order(self._api.order(order_id)))
 
     async def find_order(self, client_order_id: str) -> Lookup:
         """Look an order up by client order id, in any status."""
-        try:
-            return _lookup(await self._api.order_by_client_id(client_order_id))
-        except GatewayError as error:
-            return Inconclusive(error.message)
+        return await looked_up(_order(self._api.order_by_client_id(client_order_id)))
 
     async def submit_order(self, permit: Permit, terms: OrderTerms) -> Outcome:
         """Send one order, once. A duplicate client order id is our own earlier order, if it equals ours."""
@@ -155,12 +146,13 @@ class AlpacaConnection:
         try:
             body = submit_body(client_order_id, terms)
         except Unsupported as error:
-            return Rejected("INVALID_TERMS", broker_message=f"Alpaca has no {error}")
+            return FAILURES.unsupported(error)
         reply = await self._api.submit(permit, body)
         if not isinstance(reply, Reply):
             return reply
         if reply.status == 200:
-            return await self._with_fills(outcomes.of_order(reply, client_order_id=client_order_id))
+            made = outcomes.of_order(reply, client_order_id=client_order_id)
+            return await self._with_fills(made.order) if isinstance(made, Accepted) and made.order else made
         outcome = self._refused(reply)
         if isinstance(outcome, Rejected) and outcome.reason == DUPLICATE:
             return await self._earlier(client_order_id, terms, outcome)
@@ -258,33 +250,17 @@ class AlpacaConnection:
             return reply
         return outcomes.of_many(reply) if reply.status in {200, 207} else self._refused(reply)
 
-    async def _with_fills(self, outcome: Accepted | Unknown) -> Accepted | Unknown:
-        """Add the executions of an order that was answered with some, which is rare: most answers come before any.
+    async def _with_fills(self, order: BrokerOrder) -> Accepted:
+        async def fills() -> list[BrokerFill]:
+            return [report.fill for report in await self._feed.fills_of(order) if report.fill is not None]
 
-        While they cannot be told, the order is given as it was before them, and the stream tells the rest: a total
-        without its executions would make them count twice.
-        """
-        if isinstance(outcome, Unknown) or outcome.order is None or outcome.order.cum_quantity == 0:
-            return outcome
-        order = outcome.order
-        try:
-            reports = await self._feed.fills_of(order)
-        except GatewayError:
-            reports = []
-        fills = tuple(report.fill for report in reports if report.fill is not None)
-        if sum((fill.quantity for fill in fills), ZERO) == order.cum_quantity:
-            return Accepted(order, fills)
-        return Accepted(replace(order, state=State.ACKED, cum_quantity=ZERO, average_price=None))
+        return await taken_with(order, fills)
 
     async def _earlier(self, client_order_id: str, terms: OrderTerms, refused: Rejected) -> Outcome:
-        match await self.find_order(client_order_id):
-            case Found(order):
-                ours = mapping.same_terms(terms, order)
-                return await self._with_fills(Accepted(order)) if ours else refused
-            case Absent():
-                return Unknown("Alpaca calls the client order id a duplicate but does not find it")
-            case Inconclusive(why):
-                return Unknown(f"Alpaca calls the client order id a duplicate; looking it up failed: {why}")
+        found = earlier(await self.find_order(client_order_id), "Alpaca")
+        if isinstance(found, Unknown):
+            return found
+        return await self._with_fills(found) if mapping.same_terms(terms, found) else refused
 
 
 def _require_new_york(calendar: str) -> None:
@@ -299,11 +275,10 @@ def _reading(row: Row) -> _Reading:
     )
 
 
-def _lookup(row: Row | None) -> Lookup:
-    if row is None:
-        return Absent()
+async def _order(row: Awaitable[Row | None]) -> BrokerOrder | None:
+    found = await row
     with understood():
-        return Found(mapping.order(row))
+        return None if found is None else mapping.order(found)
 
 
 def _rows(rows: Iterable[Row]) -> list[BrokerOrder]:

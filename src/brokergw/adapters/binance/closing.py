@@ -6,7 +6,6 @@ Nothing is sent again: a request whose answer is lost leaves the whole unknown, 
 from decimal import Decimal
 from typing import Final
 
-from brokergw.adapters.binance import outcomes
 from brokergw.adapters.binance.account import Account
 from brokergw.adapters.binance.api import Api
 from brokergw.adapters.binance.commands import Commands
@@ -19,6 +18,7 @@ from brokergw.model.errors import GatewayError
 from brokergw.model.money import format_decimal
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected
 from brokergw.transport.http import Reply
+from brokergw.transport.outcomes import together
 from brokergw.transport.rows import decimal, optional_text, text
 
 _GONE: Final = frozenset({NOT_FOUND, NOT_OPEN})
@@ -51,12 +51,7 @@ class Closing:
             open_orders = await self._orders.open()
         except GatewayError as error:
             return NotSent.by(error)
-        results: list[Outcome] = []
-        for order in open_orders:
-            outcome = await self._commands.cancel(order.broker_order_id)
-            gone = isinstance(outcome, Rejected) and outcome.reason in _GONE
-            results.append(Accepted() if gone else outcome)
-        return outcomes.of_many(results)
+        return together([await self._commands.cancel(order.broker_order_id) for order in open_orders], _GONE)
 
     async def flatten(self, symbol: str) -> Outcome:
         """Close one position at market."""
@@ -66,7 +61,7 @@ class Closing:
             return NotSent.by(error)
         if isinstance(requests, Rejected):
             return requests
-        return outcomes.of_many([await self._send(request) for request in requests])
+        return together([await self._send(request) for request in requests])
 
     async def close_all(self) -> Outcome:
         """Cancel every order, then close every position; dust that is too small to be sold stays."""
@@ -77,12 +72,12 @@ class Closing:
         try:
             held = await self._account.positions()
         except GatewayError as error:
-            return outcomes.of_many([*results, NotSent.by(error)])
+            return together([*results, NotSent.by(error)])
         for position in held:
             outcome = await self.flatten(position.symbol)
             dust = isinstance(outcome, Rejected) and outcome.reason in {_DUST, NOT_FOUND}
             results.append(Accepted() if dust else outcome)
-        return outcomes.of_many(results)
+        return together(results)
 
     async def _send(self, request: Request) -> Outcome:
         reply = await self._session.command(request)

@@ -12,17 +12,16 @@ from typing import Final
 
 from brokergw.adapters.binance import futures, outcomes, spot
 from brokergw.adapters.binance.config import Product
-from brokergw.adapters.binance.errors import DUPLICATE, NOT_FOUND, NOT_OPEN, read_refusal
+from brokergw.adapters.binance.errors import DUPLICATE, FAILURES, NOT_FOUND, NOT_OPEN, read_refusal
 from brokergw.adapters.binance.orders import Orders
 from brokergw.adapters.binance.session import Request, Session
 from brokergw.adapters.binance.settings import TradingSettings
 from brokergw.adapters.binance.symbols import OrderId, outward, read_id
 from brokergw.adapters.binance.terms import essence
 from brokergw.model.errors import GatewayError
-from brokergw.model.lifecycle import State, is_terminal
+from brokergw.model.lifecycle import is_terminal
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import (
-    Absent,
     Accepted,
     BrokerFill,
     BrokerOrder,
@@ -37,6 +36,7 @@ from brokergw.model.terms import OrderTerms
 from brokergw.ports.broker import Change
 from brokergw.ports.permit import Permit
 from brokergw.transport.http import Reply
+from brokergw.transport.outcomes import earlier, taken_with
 from brokergw.transport.rows import Row, Unsupported, Unusable, as_rows, read_row
 
 _POSITION_MODE: Final = "POSITION_MODE"
@@ -59,7 +59,7 @@ class Commands:
         try:
             request = await self._request(permit.client_order_id, terms)
         except Unsupported as error:
-            return Rejected("INVALID_TERMS", broker_message=f"Binance has no {error}")
+            return FAILURES.unsupported(error)
         except GatewayError as error:
             return NotSent.by(error)
         async with self._alone(permit.client_order_id):
@@ -111,13 +111,8 @@ class Commands:
             lookup = await self._orders.find(client_order_id)
         except GatewayError as error:
             lookup = Inconclusive(error.message)
-        match lookup:
-            case Found(order):
-                return await self._ours(order, terms, refused)
-            case Absent():
-                return Unknown("Binance calls the client order id a duplicate but does not find it")
-            case Inconclusive(why):
-                return Unknown(f"Binance calls the client order id a duplicate; looking it up failed: {why}")
+        found = earlier(lookup, "Binance")
+        return found if isinstance(found, Unknown) else await self._ours(found, terms, refused)
 
     async def _ours(self, order: BrokerOrder, terms: OrderTerms, refused: Rejected) -> Outcome:
         if essence(terms) != essence(order.terms):
@@ -143,22 +138,14 @@ class Commands:
         return order, tuple(spot.fill(each, wire, order.update_time_ns) for each in told)
 
     async def _with_fills(self, order: BrokerOrder, fills: tuple[BrokerFill, ...]) -> Accepted:
-        """Add the executions of an order that was answered with some.
+        async def asked() -> tuple[BrokerFill, ...]:
+            return fills or tuple(await self._orders.fills(order))
 
-        While they cannot be told, the order is given as it was before them, and the stream tells the rest: a total
-        without its executions would make them count twice.
-        """
-        if not order.cum_quantity:
-            return Accepted(order)
-        if not fills:
-            try:
-                fills = tuple(await self._orders.fills(order))
-            except GatewayError:
-                fills = ()
-        if sum((fill.quantity for fill in fills), ZERO) != order.cum_quantity:
-            return Accepted(replace(order, state=State.ACKED, cum_quantity=ZERO, average_price=None))
-        spent = sum((fill.quantity * fill.price for fill in fills), ZERO)
-        return Accepted(replace(order, average_price=order.average_price or spent / order.cum_quantity), fills)
+        made = await taken_with(order, asked)
+        if not made.fills:
+            return made
+        spent = sum((fill.quantity * fill.price for fill in made.fills), ZERO)
+        return Accepted(replace(order, average_price=order.average_price or spent / order.cum_quantity), made.fills)
 
     async def modify(self, permit: Permit, order_id: str, change: Change) -> Outcome:
         """Change an order in place: price and quantity at futures, less quantity at spot."""

@@ -41,6 +41,7 @@ from brokergw.model.terms import OrderTerms
 from brokergw.ports.broker import BrokerLink, Change
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
+from brokergw.transport.outcomes import looked_up
 from brokergw.transport.rows import Row, Unsupported, int64, optional_int64
 
 _ORDER_LIFE_NS = 7 * 86_400_000_000_000
@@ -145,14 +146,7 @@ class CtraderConnection:
 
     async def get_order(self, order_id: str) -> Lookup:
         """Look an order up by cTrader's id."""
-        try:
-            if not order_id.isdecimal():
-                await self._api.trader()
-                return Absent()
-            found = await self._api.order(int(order_id))
-            return Absent() if found is None else Found(await self._reader.order(found[0]))
-        except GatewayError as error:
-            return Inconclusive(error.message)
+        return await looked_up(self._order(order_id))
 
     async def find_order(self, client_order_id: str) -> Lookup:
         """Look for an order among those that are open and those that were entered within a week.
@@ -190,7 +184,7 @@ class CtraderConnection:
                     return Rejected("INSUFFICIENT_POSITION", broker_message="no single position is that large")
                 body["positionId"] = place
         except Unsupported as error:
-            return Rejected("INVALID_TERMS", broker_message=f"cTrader has no {error}")
+            return FAILURES.unsupported(error)
         except GatewayError as error:
             return NotSent.by(error)
         reply = await self._session.command(Kind.NEW_ORDER_REQ, body, permit)
@@ -211,7 +205,7 @@ class CtraderConnection:
             details = self._symbols.details_of(int64(row["tradeData"], "symbolId"))
             body = mapping.change_body(order, row, asdict(change), details)
         except Unsupported as error:
-            return Rejected("INVALID_TERMS", broker_message=f"cTrader has no {error}")
+            return FAILURES.unsupported(error)
         except GatewayError as error:
             return NotSent.by(error)
         reply = await self._session.command(Kind.AMEND_ORDER_REQ, body, permit)
@@ -303,6 +297,14 @@ class CtraderConnection:
     def budget(self) -> Budget:
         """Tell nothing: cTrader says what was too much, and never what is left."""
         return Budget(None, None, None)
+
+    async def _order(self, order_id: str) -> BrokerOrder | None:
+        if not order_id.isdecimal():
+            # Nothing has such an id; that cTrader answers at all is proof that it was not only unreachable.
+            await self._api.trader()
+            return None
+        found = await self._api.order(int(order_id))
+        return None if found is None else await self._reader.order(found[0])
 
     async def _why_gone(self, outcome: Outcome, order_id: str) -> Outcome:
         """Tell an order that has ended from one that never was: cTrader has one code for both."""

@@ -5,6 +5,7 @@ look tells what is left.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from brokergw.adapters.ctrader import mapping, outcomes, payloads
 from brokergw.adapters.ctrader.api import Api
@@ -18,7 +19,10 @@ from brokergw.adapters.ctrader.symbols import SymbolBook
 from brokergw.model.errors import GatewayError
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import Accepted, BrokerOrder, NotSent, Outcome, Rejected, Unknown
+from brokergw.transport.outcomes import together
 from brokergw.transport.rows import Row, int64
+
+_GONE: Final = frozenset({NOT_FOUND})
 
 
 class Closing:
@@ -46,7 +50,7 @@ class Closing:
                 ids = [int64(row, "orderId") for row in orders if not mapping.is_protection(row)]
         except GatewayError as error:
             return NotSent.by(error)
-        return _together([await self.cancel(order_id) for order_id in ids])
+        return together([await self.cancel(order_id) for order_id in ids], _GONE)
 
     async def flatten(self, symbol: str) -> Outcome:
         """Close every position of a symbol; refused where open orders would trade against what is closed."""
@@ -61,7 +65,7 @@ class Closing:
             return Rejected("INSUFFICIENT_POSITION", broker_message="open orders are for a part of the position")
         if len(parts) == 1:
             return await self._close(parts[0])
-        return await self._close_each(parts)
+        return together([await self._close(part) for part in parts], _GONE)
 
     async def close_all(self) -> Outcome:
         """Cancel every order, then close every position."""
@@ -74,10 +78,7 @@ class Closing:
                 parts = [mapping.held(row) for row in positions]
         except GatewayError as error:
             return Unknown(f"the orders were cancelled; what is held cannot be read: {error.message}")
-        return await self._close_each(parts)
-
-    async def _close_each(self, parts: Sequence[Held]) -> Outcome:
-        return _together([await self._close(part) for part in parts])
+        return together([cancelled, *[await self._close(part) for part in parts]], _GONE)
 
     async def _close(self, part: Held) -> Outcome:
         body = {"positionId": part.position_id, "volume": payloads.volume_of(abs(part.quantity))}
@@ -96,13 +97,3 @@ class Closing:
 
 def _pending(orders: Sequence[Row]) -> list[Row]:
     return [row for row in orders if not mapping.is_protection(row)]
-
-
-def _together(done: Sequence[Outcome]) -> Outcome:
-    """Put the outcomes of several requests together; what is gone already is as good as done."""
-    left = [outcome for outcome in done if not isinstance(outcome, Accepted) and not outcomes.is_gone(outcome)]
-    if not left:
-        return Accepted()
-    if len(left) == len(done) and all(type(outcome) is type(left[0]) for outcome in left):
-        return left[0]
-    return Unknown(f"{len(left)} of {len(done)} were not done: {left[0]}")

@@ -7,10 +7,9 @@ from brokergw.adapters.ctrader.messages import ERRORS, Kind
 from brokergw.adapters.ctrader.payloads import Message, optional_text
 from brokergw.adapters.ctrader.reader import Reader
 from brokergw.model.errors import GatewayError
-from brokergw.model.lifecycle import State
-from brokergw.model.order import ZERO
 from brokergw.model.outcome import Accepted, BrokerOrder, Outcome, Rejected, Unknown
 from brokergw.transport.answers import Refusal, Verdict
+from brokergw.transport.outcomes import taken_with
 from brokergw.transport.rows import Row, Unusable, int64, optional_int64
 
 _REJECTED, _CANCEL_REJECTED = 7, 8
@@ -82,18 +81,6 @@ def is_gone(outcome: Outcome) -> bool:
 
 
 async def _with_fills(message: Message, order: BrokerOrder, reader: Reader) -> Accepted:
-    """Give an order with the execution that the answer tells of, if that is all of them.
-
-    If it is not, the order is given as it was before them, and the stream tells the rest: a total without its
-    executions would make them count twice.
-    """
-    if not order.cum_quantity:
-        return Accepted(order)
+    """Give an order with the execution that the answer tells of."""
     deal = message.payload.get("deal")
-    try:
-        fills = tuple(await reader.fills([deal] if isinstance(deal, dict) else []))
-    except GatewayError:
-        fills = ()
-    if sum((fill.quantity for fill in fills), ZERO) == order.cum_quantity:
-        return Accepted(order, fills)
-    return Accepted(replace(order, state=State.ACKED, cum_quantity=ZERO, average_price=None))
+    return await taken_with(order, lambda: reader.fills([deal] if isinstance(deal, dict) else []))

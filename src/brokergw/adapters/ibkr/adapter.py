@@ -24,16 +24,13 @@ from brokergw.model.account import AccountState, Position, Transaction
 from brokergw.model.capability import Capabilities
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.instrument import Instrument, Quote
-from brokergw.model.lifecycle import State, is_terminal
-from brokergw.model.order import ZERO
+from brokergw.model.lifecycle import is_terminal
 from brokergw.model.outcome import (
-    Absent,
     Accepted,
     BrokerEvent,
     BrokerOrder,
     Budget,
     Found,
-    Inconclusive,
     Lookup,
     NotSent,
     OrderReport,
@@ -47,6 +44,7 @@ from brokergw.ports.broker import BrokerLink, Change
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport.http import Http, Reply
+from brokergw.transport.outcomes import earlier, looked_up, taken
 from brokergw.transport.rows import Row, Unsupported, int64, optional_text
 
 _NO_BUDGET: Final = Budget(None, None, None)
@@ -149,7 +147,7 @@ class IbkrConnection:
                 return contract
             row = self._ticket(contract, terms, reference)
         except Unsupported as error:
-            return Rejected("INVALID_TERMS", broker_message=f"Interactive Brokers has no {error}")
+            return faults.FAILURES.unsupported(error)
         except GatewayError as error:
             return NotSent.by(error)
         async with self._gateway.dialogue(self._session.account):
@@ -173,7 +171,7 @@ class IbkrConnection:
             terms = tickets.changed(order.terms, change)
             body = self._ticket(contract, terms, order.client_order_id)
         except Unsupported as error:
-            return Rejected("INVALID_TERMS", broker_message=f"Interactive Brokers has no {error}")
+            return faults.FAILURES.unsupported(error)
         except GatewayError as error:
             return NotSent.by(error)
         async with self._gateway.dialogue(self._session.account):
@@ -289,11 +287,11 @@ class IbkrConnection:
         return contract
 
     async def _look(self, field: str, value: str) -> Lookup:
-        try:
-            found = await self._look_up(field, value)
-        except GatewayError as error:
-            return Inconclusive(error.message)
-        return Absent() if found is None else Found(found[1])
+        async def found() -> BrokerOrder | None:
+            row_and_order = await self._look_up(field, value)
+            return None if row_and_order is None else row_and_order[1]
+
+        return await looked_up(found())
 
     async def _look_up(self, field: str, value: str) -> tuple[Row, BrokerOrder] | None:
         """Find one order in the list; raises GatewayError where several are called the same."""
@@ -317,14 +315,8 @@ class IbkrConnection:
         return Accepted() if outcome is None else outcome
 
     async def _earlier(self, reference: str, terms: OrderTerms, refused: Rejected) -> Outcome:
-        match await self.find_order(reference):
-            case Found(order):
-                if not mapping.same_terms(terms, order.terms):
-                    return refused
-                # Its executions are told by the stream; a total without them would count twice.
-                ours = replace(order, state=State.ACKED, cum_quantity=ZERO, average_price=None)
-                return Accepted(ours if order.cum_quantity else order)
-            case Absent():
-                return Unknown("the broker calls the client order id a duplicate but does not list it")
-            case Inconclusive(why):
-                return Unknown(f"the broker calls the client order id a duplicate; looking it up failed: {why}")
+        found = earlier(await self.find_order(reference), "the broker")
+        if isinstance(found, Unknown):
+            return found
+        # Its executions are told by the stream.
+        return taken(found) if mapping.same_terms(terms, found.terms) else refused

@@ -15,6 +15,7 @@ from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
 from brokergw.ports.broker import BrokerAdapter
 from brokergw.ports.clock import Clock
+from brokergw.transport.outcomes import together
 
 _TURNS_MAX: Final = 10
 
@@ -56,9 +57,7 @@ class Closing:
             held = await self._broker.get_positions()
         except GatewayError as error:
             return Unknown(f"orders were cancelled, and then: {error.message}")
-        endings = [await self.one(position.symbol) for position in held]
-        left = [ending for ending in endings if not isinstance(ending, Accepted)]
-        return Unknown(f"{len(left)} of {len(endings)} positions were not closed") if left else Accepted()
+        return together([outcome, *[await self.one(position.symbol) for position in held]])
 
     async def _none_open(self) -> None:
         for _ in range(_TURNS_MAX):

@@ -6,7 +6,6 @@ rejected by then. What cannot be read back is unknown, and is searched for by co
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -14,7 +13,15 @@ from brokergw.adapters.schwab import records
 from brokergw.adapters.schwab.api import Api
 from brokergw.adapters.schwab.bodies import change_body, market_body, needs_positions, submit_body
 from brokergw.adapters.schwab.config import SchwabConfig
-from brokergw.adapters.schwab.errors import NOT_FOUND, NOT_OPEN, REJECTED_ORDER, judged, read_refusal, understood
+from brokergw.adapters.schwab.errors import (
+    FAILURES,
+    NOT_FOUND,
+    NOT_OPEN,
+    REJECTED_ORDER,
+    judged,
+    read_refusal,
+    understood,
+)
 from brokergw.adapters.schwab.listing import Listing, held_by, is_open
 from brokergw.adapters.schwab.mapping import Reading, readings
 from brokergw.adapters.schwab.session import Session
@@ -27,9 +34,11 @@ from brokergw.ports.broker import Change
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport.http import Reply
+from brokergw.transport.outcomes import before_fills, together
 from brokergw.transport.rows import Unsupported
 
 _TAKEN: Final = frozenset({200, 201})
+_GONE: Final = frozenset({NOT_FOUND, NOT_OPEN})
 
 
 class Commands:
@@ -65,7 +74,7 @@ class Commands:
             held = await self._held() if needs_positions(terms) else {}
             body = submit_body(terms, held)
         except Unsupported as error:
-            return Rejected("INVALID_TERMS", broker_message=f"Schwab has no {error}")
+            return FAILURES.unsupported(error)
         except GatewayError as error:
             return NotSent.by(error)
         reply = await self._api.submit(permit, body)
@@ -134,7 +143,7 @@ class Commands:
             else:
                 # The first exit to end takes the others along.
                 names += [each.order.broker_order_id for each in exits if is_open(each)][:1]
-        return _together([await self.cancel(name) for name in names])
+        return together([await self.cancel(name) for name in names], _GONE)
 
     async def flatten(self, symbol: str) -> Outcome:
         """Close one position at market."""
@@ -160,7 +169,8 @@ class Commands:
             held = await self._held()
         except GatewayError as error:
             return Unknown(f"the orders are cancelled; what is held could not be asked: {error.message}")
-        return _together([await self._close(symbol, quantity) for symbol, quantity in held.items() if quantity])
+        closed = [await self._close(symbol, quantity) for symbol, quantity in held.items() if quantity]
+        return together([canceled, *closed], _GONE)
 
     async def _until_nothing_is_open(self) -> None:
         """Wait for the cancels to be done: what still is open would hold what is to be closed."""
@@ -242,14 +252,8 @@ class Commands:
 
 
 def _with_fills(reading: Reading) -> Accepted:
-    """Give an order with its executions; while those lag behind its total, as it was before any of them.
-
-    A total without its executions would make them count twice; the stream tells the rest.
-    """
-    order = reading.order
-    if reading.whole:
-        return Accepted(order, reading.fills)
-    return Accepted(replace(order, state=State.ACKED, cum_quantity=ZERO, average_price=None))
+    """Give an order with its executions; while those lag behind its total, as it was before any of them."""
+    return Accepted(reading.order, reading.fills) if reading.whole else Accepted(before_fills(reading.order))
 
 
 def _same(ours: OrderTerms, told: OrderTerms) -> bool:
@@ -272,14 +276,3 @@ def _essence(terms: OrderTerms) -> tuple[object, ...]:
         terms.trail_amount,
         terms.trail_percent,
     )
-
-
-def _together(outcomes: Sequence[Outcome]) -> Outcome:
-    """Make one answer of several: what is gone already is as good as done, and what is partly done is unknown."""
-    left = [each for each in outcomes if not isinstance(each, Accepted)]
-    left = [each for each in left if not (isinstance(each, Rejected) and each.reason in {NOT_FOUND, NOT_OPEN})]
-    if not left:
-        return Accepted()
-    if len(left) == len(outcomes) and all(isinstance(each, type(left[0])) for each in left):
-        return left[0]
-    return Unknown(f"{len(left)} of {len(outcomes)} were not done")
