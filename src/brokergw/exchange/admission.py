@@ -68,14 +68,8 @@ def fund(floor: Floor, order: WorkingOrder, depth: Depth) -> None:
     """Decide whether an order closes or opens, and check that the account has what it needs; raises Refused."""
     position = order.position
     leaves = order.quantity - order.filled
-    if floor.rules.on_margin:
-        _fund_on_margin(floor, order, depth)
-        return
     if order.listing.netted:
-        order.closing = False
-        against = abs(position.quantity) if position.quantity and (position.quantity < 0) == order.buys else ZERO
-        freed = min(leaves, against) * unit_cost(order.listing, depth.last, ZERO)
-        _reserve(floor, order, depth, leaves, opening=max(ZERO, leaves - against), freed=freed)
+        _fund_netted(floor, order, depth, leaves)
         return
     if position.quantity and (position.quantity < 0) == order.buys:
         order.closing = True
@@ -110,18 +104,16 @@ def _reserve(
         raise _too_expensive(cost, buying_power)
 
 
-def _fund_on_margin(floor: Floor, order: WorkingOrder, depth: Depth) -> None:
-    """Check the margin for what an order would add to its position; what only makes it smaller needs none."""
-    held, leaves = order.position.quantity, order.quantity - order.filled
-    against = bool(held) and (held < 0) == order.buys
-    adds = max(ZERO, leaves - abs(held)) if against else leaves
-    if adds and not order.buys and not (order.account.shorting and order.listing.shortable):
+def _fund_netted(floor: Floor, order: WorkingOrder, depth: Depth, leaves: Decimal) -> None:
+    """Settle what an order needs for what it adds to its position; what only makes that smaller needs nothing."""
+    held = order.position.quantity
+    against = abs(held) if held and (held < 0) == order.buys else ZERO
+    opening = max(ZERO, leaves - against)
+    if opening and not order.buys and not (order.account.shorting and order.listing.shortable):
         raise _no_short(f"{order.listing.symbol} cannot be sold short", order.listing)
-    price = unit_cost(order.listing, _worst_price(order, depth), floor.rules.fee_rate)
-    order.closing, order.reserve_price = False, price if adds else ZERO
-    buying_power = order.account.buying_power(floor.market, order.listing)
-    if adds * price > buying_power:
-        raise _too_expensive(adds * price, buying_power)
+    order.closing = False
+    freed = min(leaves, against) * unit_cost(order.listing, depth.last, ZERO)
+    _reserve(floor, order, depth, leaves, opening=opening, freed=freed)
 
 
 def refuse_wash_trade(floor: Floor, order: WorkingOrder) -> None:

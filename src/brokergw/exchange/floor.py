@@ -31,14 +31,11 @@ class Rules:
 
     `fee_rate` is the share of a trade's money that it costs. An order can trade from `settle_delay_ns` after it was
     accepted. `refuse_wash_trades` refuses an order that could trade with an open one of the same account.
-    `on_margin` is how contracts for difference trade: orders hold nothing of a position, may turn it over, and need
-    margin for what makes it larger only.
     """
 
     fee_rate: Decimal
     settle_delay_ns: int
     refuse_wash_trades: bool
-    on_margin: bool = False
 
 
 class Floor:

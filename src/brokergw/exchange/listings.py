@@ -20,7 +20,8 @@ class Listing:
     `spread_basis_points` the distance of bid and ask (at least one tick). `top_size` is what stands at the best price
     on each side. `contract_size` is how many units of the underlying one unit trades. What is not `marginable`
     must be paid in full from cash. Of what is `netted` orders of both sides may stand beside one another and turn a
-    position over, against margin at the account's leverage for the symbol, as with perpetual futures.
+    position over, against margin at the account's leverage for the symbol, as with perpetual futures and contracts for
+    difference: they hold nothing of a position, and need margin only for what makes it larger.
     """
 
     symbol: str

@@ -130,7 +130,7 @@ async def reach(bench: Bench, broker: BrokerAdapter, order_id: str, *states: Sta
     return await eventually(bench, arrived)
 
 
-async def eventually(bench: Bench, look: Callable[[], Awaitable[_Seen | None]], within_s: float = 5) -> _Seen:
+async def eventually(bench: Bench, look: Callable[[], Awaitable[_Seen | None]], within_s: float = 20) -> _Seen:
     """Look again and again, with the market moving, until there is something to see."""
     async with asyncio.timeout(within_s):
         while True:
@@ -170,7 +170,7 @@ class Listener:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
-    async def until(self, condition: Callable[[], bool], within_s: float = 5) -> None:
+    async def until(self, condition: Callable[[], bool], within_s: float = 20) -> None:
         """Wait for what is heard to satisfy a condition, with the market moving."""
         async with asyncio.timeout(within_s):
             while not condition():

@@ -53,7 +53,6 @@ class Brokerage:
             now_ns=options.now_ns,
             listings=tuple(symbol.listing for symbol in SYMBOLS),
             sessions=self.hours,
-            on_margin=True,
             id_salt=str(options.now_ns()),
         )
         self.exchange.listen(self._tell)

@@ -119,6 +119,7 @@ def _symbol(
         tradable=mode is TradingMode.ENABLED,
         fractionable=least % CENTS != 0,
         shortable=shortable,
+        netted=True,
     )
     return Symbol(
         symbol_id=symbol_id, name=name, description=description or name, base=base, category=category, digits=digits,

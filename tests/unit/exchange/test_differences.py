@@ -15,7 +15,7 @@ AAPL = next(listing for listing in LISTINGS if listing.symbol == "AAPL")
 def exchange(*, cash: int = 10_000, shortable: bool = True) -> Exchange:
     """Open an exchange with AAPL at 100 and an account that may borrow nine times its own."""
     made = Exchange(
-        seed=1, now_ns=lambda: 1, listings=(replace(AAPL, shortable=shortable, spread_basis_points=0),), on_margin=True
+        seed=1, now_ns=lambda: 1, listings=(replace(AAPL, shortable=shortable, spread_basis_points=0, netted=True),)
     )
     made.open_account(ACCOUNT, cash=Decimal(cash), multiplier=Decimal(10))
     made.set_price("AAPL", Decimal(100))
