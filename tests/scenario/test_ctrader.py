@@ -11,6 +11,7 @@ import pytest
 from brokerapi.v1 import connections_pb2, orders_pb2
 
 from brokergw.client import Client, GatewayCallError
+from brokergw.model.remedy import WORDS, Remedy
 from brokergw.sim.dialects.ctrader import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, CtraderOptions
 from brokergw.sim.oauth import AuthorizationServer
 from tests.fixtures.ctrader_sim import CtraderHandle, authorization_server, ctrader_sim
@@ -136,7 +137,7 @@ async def test_a_revoked_login_asks_for_a_person_and_sends_nothing(place: Place,
     place.sim.control("DELETE", "journal")
     for grant in place.server.memory.grants:
         place.server.memory.end(grant)
-    await health(client, REAUTHORIZE)
+    assert (await health(client, REAUTHORIZE)).health_detail.endswith(f": {WORDS[Remedy.AUTHORIZE_AGAIN]}")
     with pytest.raises(GatewayCallError) as refused:
         await buy(client, str(uuid.uuid4()))
     assert refused.value.reason in {"CONNECTION_NOT_USABLE", "BROKER_CREDENTIALS_REFUSED"}

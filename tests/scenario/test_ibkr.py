@@ -14,6 +14,7 @@ from brokergw.app.settings import Settings
 from brokergw.client import Client, GatewayCallError
 from brokergw.client.messages import SubmitOrderResponse, words
 from brokergw.model.account import Environment
+from brokergw.model.remedy import WORDS, Remedy
 from brokergw.sim.dialects.ibkr import DEFAULT_ACCOUNT, IbkrDialect, IbkrOptions, serve_ibkr
 from brokergw.sim.faults import Fault, FaultName
 from brokergw.sim.server import SimServer
@@ -21,6 +22,10 @@ from tests.fixtures.gateway_process import GatewayStarter
 from tests.fixtures.patience import until
 
 CODE = "code-of-the-scenario"
+_IN_USE = (
+    "Interactive Brokers: the username is in use in another session (TWS, phone, another gateway): "
+    f"{WORDS[Remedy.END_OTHER_SESSION]}"
+)
 ORDERS = "/v1/api/iserver/account/*/orders"
 
 
@@ -199,7 +204,8 @@ async def test_a_login_that_ends_is_a_persons_matter(sim: SimServer, client: Cli
     before = sent(sim)
     dialect(sim).session.log_out()
     await dialect(sim).drop_streams()
-    await until(lambda: health(client), lambda seen: seen[0] == "REAUTHORIZATION_REQUIRED")
+    _, detail = await until(lambda: health(client), lambda seen: seen[0] == "REAUTHORIZATION_REQUIRED")
+    assert detail.endswith(f": {WORDS[Remedy.LOG_IN]}")
     with pytest.raises(GatewayCallError) as caught:
         await client.submit(account, symbol="MSFT", side="BUY", quantity="1", type="MARKET", time_in_force="DAY")
     assert caught.value.order_effect == "NONE"
@@ -215,7 +221,7 @@ async def test_a_competing_session_is_told_and_left_alone(sim: SimServer, client
     account = await connect(client)
     dialect(sim).session.elsewhere()
     dialect(sim).stream.tell_status()
-    await until(lambda: health(client), lambda seen: seen[0] == "DEGRADED")
+    await until(lambda: health(client), lambda seen: seen == ("DEGRADED", _IN_USE))
     before = sent(sim)
     with pytest.raises(GatewayCallError) as caught:
         await client.submit(account, symbol="AAPL", side="BUY", quantity="1", type="MARKET", time_in_force="DAY")
