@@ -4,6 +4,7 @@ from functools import cache
 from typing import Final
 
 from brokergw.model.trading import TradingState
+from brokergw.store.reading.numbering import RAISED
 from brokergw.store.sql.many import Ask, ColumnType, ManyRows
 from brokergw.store.sql.statements import column_types, listed, names
 from brokergw.store.tables import HALT_SWEEPS, TRADING_HALTS
@@ -21,8 +22,7 @@ class HaltStatements:
 
         self.lock = many("SELECT pg_advisory_xact_lock(column1) FROM ({rows}) AS asked", "bigint")
         self.raise_epoch = many(
-            "INSERT INTO store_meta (name, value) SELECT column1, '1' FROM ({rows}) AS raised WHERE true"
-            " ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(store_meta.value AS BIGINT) + 1 AS TEXT)",
+            f"INSERT INTO store_meta (name, value) SELECT column1, '1' FROM ({{rows}}) AS raised WHERE true {RAISED}",  # noqa: S608 - a text of our own
             "text",
         )
         self.place = many(_PLACE, *column_types(TRADING_HALTS))
