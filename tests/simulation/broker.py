@@ -44,8 +44,14 @@ class SimBroker(ABC):
     rests_max = 9
     """How often a world is given time to come to rest."""
 
+    questions_suffer = 1.0
+    """How much goes wrong with requests that are no commands: less where an order takes many, or none would leave."""
+
     road_faults: Sequence[FaultName] = ()
     """What goes wrong on the way to a broker that takes commands over its websocket, by the dialect's own faults."""
+
+    command_verbs: Sequence[str] = ()
+    """The methods that such a dialect's journal and faults know commands by."""
 
     @abstractmethod
     def dialect(self, seed: int, faults: Faults, wire: WireJournal) -> Any:
@@ -70,6 +76,10 @@ class SimBroker(ABC):
     @abstractmethod
     def drawing(self) -> Draw:
         """Give what draws the orders of one world."""
+
+    def is_command(self, method: str, path: str) -> bool:
+        """Tell whether a request is about an order and no question: more goes wrong on its way than on others'."""
+        return method != "GET" and "order" in path.lower()
 
     def mark_of(self, order: Order) -> str:
         """Give the mark that an order goes to the broker under: the client order id."""

@@ -48,6 +48,7 @@ class SimCtrader(SimBroker):
 
     name = "ctrader"
     rests_max = 30
+    questions_suffer = 0.2
     road_faults: Sequence[FaultName] = (
         FaultName.LATENCY,
         FaultName.CONNECTION_RESET,
@@ -58,6 +59,8 @@ class SimCtrader(SimBroker):
         FaultName.HANGING_REPLY,
         FaultName.GARBLED_REPLY,
     )
+
+    command_verbs: Sequence[str] = ("NEW", "CHANGE", "END")
 
     def dialect(self, seed: int, faults: Faults, wire: WireJournal) -> CtraderDialect:
         """Make the dialect, on virtual time."""

@@ -4,22 +4,28 @@ import asyncio
 import json
 import re
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any, Final
 
 from brokergw.adapters.ibkr import IbkrBroker, IbkrConfig
+from brokergw.model.terms import TimeInForce
 from brokergw.ports.broker import AdapterFactory, Credentials
 from brokergw.ports.clock import Clock
 from brokergw.sim.dialects.ibkr import DEFAULT_ACCOUNT, IbkrDialect, IbkrOptions
 from brokergw.sim.faults import Faults
 from brokergw.sim.journal import WireEntry, WireJournal
 from brokergw.transport.http import Http
-from tests.simulation.broker import Draw, Sight, SimBroker
-from tests.simulation.plan import draw_order
+from tests.simulation.broker import Draw, Sight, SimBroker, around
 from tests.simulation.virtual import wall_ns
 
 _PENALTY_S: Final = 3.0
 _CODE: Final = "simulated-access-code"
 _ORDERS: Final = re.compile(r"/v1/api/iserver/account/[^/]+/orders")
+_PRICES: Final = {
+    "AAPL": (Decimal("231.50"), Decimal(1)),
+    "MSFT": (Decimal("428.30"), Decimal(1)),
+    "TSLA": (Decimal("338.70"), Decimal(1)),
+}
 _STATUS: Final = {"Filled": "filled", "Cancelled": "canceled", "Inactive": "rejected"}
 
 
@@ -28,6 +34,7 @@ class SimIbkr(SimBroker):
 
     name = "ibkr"
     rests_max = 30
+    questions_suffer = 0.2
 
     def dialect(self, seed: int, faults: Faults, wire: WireJournal) -> IbkrDialect:
         """Make the dialect, on virtual time."""
@@ -39,7 +46,12 @@ class SimIbkr(SimBroker):
 
         After a 429 it waits for seconds instead of ten minutes, or a world would be over before it asks again.
         """
-        config = IbkrConfig(gateway_url="http://ibkr.simulated/v1/api", access_code=_CODE, penalty_s=_PENALTY_S)
+        config = IbkrConfig(
+            gateway_url="http://ibkr.simulated/v1/api",
+            access_code=_CODE,
+            confirmed=frozenset({"o163"}),
+            penalty_s=_PENALTY_S,
+        )
         return IbkrBroker(clock, replace(config, per_second=None), http=http)
 
     def credentials(self) -> Credentials:
@@ -48,7 +60,11 @@ class SimIbkr(SimBroker):
 
     def drawing(self) -> Draw:
         """Give what draws the orders of one world."""
-        return draw_order
+        return around(_PRICES, TimeInForce.DAY)
+
+    def is_command(self, method: str, path: str) -> bool:
+        """Tell whether a request is about an order, or answers a question about one."""
+        return super().is_command(method, path) or "/iserver/reply/" in path
 
     def sent_as(self, entry: WireEntry) -> str:
         """Give the reference of a ticket; what a question's answer then places is the same ticket."""

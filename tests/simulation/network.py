@@ -5,7 +5,7 @@ sockets are missing: a request is handed over at one virtual time, its answer co
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Final, cast
@@ -25,7 +25,10 @@ _LATENCY_S: Final = (0.0005, 0.02)
 
 @dataclass
 class Road:
-    """How likely each mishap is for one request; what is left goes well."""
+    """How likely each mishap is for one request; what is left goes well.
+
+    For commands each is `commands` times that, for all other requests `questions` times.
+    """
 
     unreachable: float = 0.0
     request_lost: float = 0.0
@@ -36,13 +39,18 @@ class Road:
     throttled: float = 0.0
     slow: float = 0.0
     down: bool = False
+    commands: float = 1.0
+    questions: float = 1.0
 
 
 class SimNetwork:
     """Both directions of HTTP, and the websocket."""
 
-    def __init__(self, dialect: Dialect, journal: WireJournal, random: Random) -> None:
+    def __init__(
+        self, dialect: Dialect, journal: WireJournal, random: Random, is_command: Callable[[str, str], bool]
+    ) -> None:
         self.dialect = dialect
+        self.is_command = is_command
         self.journal = journal
         self.random = random
         self.road = Road()
@@ -111,6 +119,7 @@ class _Transport(httpx.AsyncBaseTransport):
         network, road = self._network, self._network.road
         await network.travel(self._life)
         draw = network.random.random()
+        draw /= road.commands if network.is_command(request.method, request.url.path) else road.questions
         mishaps = (
             ("unreachable", 1.0 if road.down else road.unreachable),
             ("request_lost", road.request_lost),

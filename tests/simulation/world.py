@@ -42,6 +42,9 @@ from tests.simulation.process import CALLER, Process
 from tests.simulation.virtual import VirtualLoop, wall_ns
 
 _STORM_S: Final = 10.0
+_COMMANDS_SUFFER: Final = 2.0
+"""How much more often than a question a command goes astray: there are few of them, and they are what matters."""
+
 _REST_S: Final = 20.0
 _ALL: Final = 1_000_000
 _BURIAL_ROUNDS: Final = 20
@@ -60,7 +63,7 @@ class World:
         self._faults = Faults()
         self._wire = WireJournal(wall_ns)
         self._dialect = broker.dialect(seed, self._faults, self._wire)
-        self.network = SimNetwork(self._dialect, self._wire, self._random)
+        self.network = SimNetwork(self._dialect, self._wire, self._random, broker.is_command)
         self._serving: list[Process] = []
         self._started = 0
         self._switch = NotedSwitch()
@@ -118,16 +121,21 @@ class World:
         road.unreachable = road.request_lost = road.reply_lost = road.error_before = share
         road.error_after = road.garbled = road.throttled = road.slow = share
         weather.refused = weather.reply_lost = weather.lost_before = plan.bad_weather / 3
+        road.commands, road.questions = _COMMANDS_SUFFER, self._broker.questions_suffer
         for name in self._broker.road_faults:
-            self._arm(name, share)
+            self._arm(name, share * road.questions)
+            for verb in self._broker.command_verbs:
+                self._arm(name, share * (road.commands - road.questions), method=verb)
         if plan.bad_stream:
             for name in _STREAM_FAULTS:
                 self._arm(name, plan.bad_stream / len(_STREAM_FAULTS))
             self._arm(FaultName.LATE_BIRTH, 0.1, seconds=3.0)
 
-    def _arm(self, name: FaultName, probability: float, seconds: float | None = None) -> None:
+    def _arm(self, name: FaultName, probability: float, seconds: float | None = None, method: str = "") -> None:
         seed = self._random.getrandbits(30)
-        self._faults.arm(Fault(name=name, count=None, probability=probability, seed=seed, seconds=seconds))
+        self._faults.arm(
+            Fault(name=name, count=None, probability=probability, seed=seed, seconds=seconds, method=method)
+        )
 
     async def _calm_down(self) -> None:
         """Let the storm blow over; from then on nothing goes wrong, and everything must come to its end."""
@@ -251,10 +259,17 @@ def _seeded(seed: int, network: Callable[[], SimNetwork]) -> Iterator[None]:
         head = wall_ns() // 1_000_000 << 80 | 0x7 << 76
         return uuid.UUID(int=head | dice.getrandbits(12) << 64 | 0b10 << 62 | dice.getrandbits(62))
 
+    def uuid4() -> uuid.UUID:
+        return uuid.UUID(int=dice.getrandbits(128), version=4)
+
     async def ws_connect(session: aiohttp.ClientSession, url: str, **options: Any) -> Any:
         return await network().ws_connect(session, url, **options)
 
-    with mock.patch.object(ids, "uuid7", uuid7), mock.patch.object(aiohttp.ClientSession, "ws_connect", ws_connect):
+    with (
+        mock.patch.object(ids, "uuid7", uuid7),
+        mock.patch.object(uuid, "uuid4", uuid4),
+        mock.patch.object(aiohttp.ClientSession, "ws_connect", ws_connect),
+    ):
         try:
             yield
         finally:

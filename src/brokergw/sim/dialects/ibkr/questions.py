@@ -4,12 +4,12 @@ Client Portal API, Place Order Reply: only the latest question of an account can
 ends in 503, and its order was seen to go live afterwards all the same.
 """
 
+import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
-from uuid import uuid4
 
 from brokergw.exchange import Depth, Ticket
 from brokergw.model.terms import OrderType
@@ -76,7 +76,7 @@ class Questions:
         return pending.act()
 
     def _ask(self, pending: _Pending) -> list[dict[str, object]]:
-        pending.reply_id = str(uuid4())
+        pending.reply_id = str(uuid.uuid4())
         asked = pending.left[0]
         return [
             {

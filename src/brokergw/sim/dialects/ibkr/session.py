@@ -4,9 +4,9 @@ Client Portal API, Session Management: everything needs the login, `/iserver` th
 has one brokerage session at a time. A brokerage session begins with cold caches.
 """
 
+import uuid
 from collections import deque
 from typing import Final
-from uuid import uuid4
 
 from brokergw.sim.dialects.ibkr.options import SECOND_NS, IbkrOptions
 from brokergw.sim.dialects.ibkr.refusals import ApiError, accounts_first, no_bridge
@@ -24,7 +24,7 @@ class GatewaySession:
 
     def __init__(self, options: IbkrOptions) -> None:
         self._options = options
-        self.session_id = uuid4().hex
+        self.session_id = uuid.uuid4().hex
         self.logged_in = options.logged_in
         self.authenticated = options.logged_in
         self.competing = False
@@ -38,7 +38,7 @@ class GatewaySession:
     def log_in(self) -> None:
         """Pass the login page, as a person does."""
         self.logged_in = True
-        self.session_id = uuid4().hex
+        self.session_id = uuid.uuid4().hex
         self._login_ns = self._options.now_ns()
         self.init()
 
