@@ -166,4 +166,10 @@ INSTRUMENT: Final = (
         facts={"clock": "database", "apart_s": "0.501", "apart_max_s": "0.5"},
         world={"arrange": acts.skewed(0.501)},
     ),
+    Case(
+        reason=Reason.CLOCK_SKEW,
+        answer=LATER,
+        facts={"clock": "broker", "apart_s": "2.001", "apart_max_s": "2"},
+        world={"broker": {"apart_s": 2.001}},
+    ),
 )

@@ -285,6 +285,10 @@ class BrokerAdapter(Protocol):
         """Tell what is left of the broker's request budget, as last heard."""
         ...
 
+    def clock_apart_s(self) -> float | None:
+        """Tell by how many seconds at least the broker's clock and ours differ, as last heard; None where unknown."""
+        ...
+
 
 class AdapterFactory(Protocol):
     """Opens adapters for one broker: one line in the catalog."""

@@ -37,6 +37,7 @@ class FaultName(StrEnum):
     UNKNOWN_ORDER = "unknown_order"
     TRUNCATED_LIST = "truncated_list"
     SHUFFLED_LIST = "shuffled_list"
+    SKEWED_DATE = "skewed_date"
     # On the stream
     DUPLICATE_EVENTS = "duplicate_events"
     REORDERED_EVENTS = "reordered_events"
@@ -79,7 +80,8 @@ class Fault:
     GARBLED_REPLY says instead of half an order, and ERROR_BEFORE instead of the broker's own words. `symbol` and
     `quantity` are what WRONG_POSITION shows. SHOWN_AS gives the order that a request places the broker's word in
     `status_word` for as long as it is open, TRUNCATED_LIST keeps the first `keep` rows of a list. OTHER_ORDER answers a
-    submit with an order that nobody placed, UNKNOWN_ORDER a look-up as if there were no such order.
+    submit with an order that nobody placed, UNKNOWN_ORDER a look-up as if there were no such order. SKEWED_DATE lets
+    the Date of an answer be so many `seconds` ahead of the simulator's clock, or behind it where they are negative.
     """
 
     name: FaultName
@@ -108,7 +110,7 @@ class Fault:
             raise ValueError("probability must be between 0 and 1")
         if not (400 if self.answer is None else 200) <= self.status <= 599:
             raise ValueError("status must be between 400 and 599, or from 200 with an answer of its own")
-        if self.seconds is not None and self.seconds < 0:
+        if self.seconds is not None and self.seconds < 0 and self.name is not FaultName.SKEWED_DATE:
             raise ValueError("seconds must not be negative")
         if self.name is FaultName.WRONG_POSITION and not (self.symbol and self.quantity):
             raise ValueError("wrong_position needs symbol and quantity")

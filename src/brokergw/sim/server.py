@@ -5,6 +5,8 @@ import logging
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Protocol, Self, TypeVar
 
@@ -65,6 +67,7 @@ class SimServer:
         *,
         journal: WireJournal,
         faults: Faults,
+        now_ns: Callable[[], int],
         sleep: Callable[[float], Awaitable[None]],
         tick_interval_s: float | None = 0.1,
     ) -> None:
@@ -73,6 +76,7 @@ class SimServer:
         self.journal = journal
         self.faults = faults
         self.clockwork = Clockwork(ticks=tick_interval_s is not None)
+        self._now_ns = now_ns
         self._sleep = sleep
         self._tick_interval_s = tick_interval_s or 0.1
         self._control = Control(dialect, journal, faults, self.clockwork)
@@ -91,6 +95,7 @@ class SimServer:
             dialect(options, faults, journal),
             journal=journal,
             faults=faults,
+            now_ns=options.now_ns,
             sleep=options.sleep,
             tick_interval_s=options.tick_interval_s,
         )
@@ -170,7 +175,9 @@ class SimServer:
         try:
             if path == self.dialect.stream_path or (self._streams is not None and self._streams.takes_stream(path)):
                 return await self._stream(request, wire, entry)
-            return await self._answer(request, wire, entry)
+            answer = await self._answer(request, wire, entry)
+            answer.headers["Date"] = self._date(wire)
+            return answer
         finally:
             self.journal.close(entry)
 
@@ -238,11 +245,15 @@ class SimServer:
         refusal = await self._before(wire) if self.faults else None
         if refusal is None:
             refusal = self.dialect.refuse_stream(wire.headers)
+        date = self._date(wire)
         if refusal is not None:
             entry.status = refusal.status
             entry.answer = refusal.body
-            return _response(refusal)
+            response = _response(refusal)
+            response.headers["Date"] = date
+            return response
         socket_ = web.WebSocketResponse(compress=False, timeout=0.5)
+        socket_.headers["Date"] = date
         await socket_.prepare(request)
         entry.status = 101
         entry.handled = True
@@ -251,6 +262,12 @@ class SimServer:
         else:
             await self._streams.converse_at(socket_, wire)
         return socket_
+
+    def _date(self, wire: WireRequest) -> str:
+        """Tell the simulator's time as its answers do, by its own clock and not by the machine's."""
+        fault = self._strike(FaultName.SKEWED_DATE, wire) if self.faults else None
+        ahead_ns = 0 if fault is None else round(fault.duration_s * 1_000_000_000)
+        return _date((self._now_ns() + ahead_ns) // 1_000_000_000)
 
     async def _hold(self, seconds: float) -> None:
         hold = asyncio.ensure_future(self._sleep(seconds))
@@ -282,6 +299,11 @@ def _response(reply: WireReply) -> web.Response:
     if reply.body:
         headers["Content-Type"] = reply.content_type
     return web.Response(status=reply.status, body=reply.body, headers=headers)
+
+
+@lru_cache(maxsize=8)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
 
 def _reset(request: web.BaseRequest) -> web.Response:

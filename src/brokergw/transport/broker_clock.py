@@ -5,8 +5,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from brokergw.ports.clock import Clock
+from brokergw.transport.heard_clock import HeardClock
 
-_NS: Final = 1_000_000_000
+_CONTRADICTED_NS: Final = 500_000_000
+"""How far outside of what was heard since the offset may be; beyond, what is signed may soon be refused."""
 
 
 class BrokerClock:
@@ -14,9 +16,13 @@ class BrokerClock:
 
     The offset is taken between question and answer: the broker read its clock somewhere in that span, so the middle is
     at most half of it wrong. A measurement is good for `keep_s`; until the first one our own clock has to do.
+
+    What is measured is told to `heard`, whose word on how far the clocks are apart then is the same; and where that
+    hears anything else later, since one of the clocks was set, it is measured again.
     """
 
-    def __init__(self, clock: Clock, *, keep_s: float = 1800.0) -> None:
+    def __init__(self, clock: Clock, heard: HeardClock, *, keep_s: float = 1800.0) -> None:
+        self.heard = heard
         self._clock = clock
         self._keep_s = keep_s
         self._offset_ns = 0
@@ -31,7 +37,10 @@ class BrokerClock:
     @property
     def is_due(self) -> bool:
         """Whether it should be measured."""
-        return self._measured_at is None or self._clock.monotonic() - self._measured_at > self._keep_s
+        if self._measured_at is None or self._clock.monotonic() - self._measured_at > self._keep_s:
+            return True
+        ahead = self.heard.ahead_ns()
+        return ahead is not None and not ahead[0] - _CONTRADICTED_NS <= self._offset_ns <= ahead[1] + _CONTRADICTED_NS
 
     def now_ns(self) -> int:
         """Give the broker's time."""
@@ -46,8 +55,9 @@ class BrokerClock:
         async with self._one_at_a_time:
             if not self.is_due:
                 return
-            before_ns = self._clock.now_ns()
+            asked_at, before_ns = self._clock.monotonic(), self._clock.now_ns()
             theirs_ns = await ask()
             after_ns = self._clock.now_ns()
             self._offset_ns = theirs_ns - (before_ns + after_ns) // 2
             self._measured_at = self._clock.monotonic()
+            self.heard.hear_exactly(theirs_ns, asked_at)

@@ -14,6 +14,10 @@ A broker may be sick, and the others must not feel it. So a host has connections
 than cancels leave some free; what one broker's large answers hold together is bounded, and they are read at a bounded
 pace; an answer that says itself that it is too large is not read at all.
 
+Every answer tells the broker's time beside what it was asked for. Whoever wants to know says so of a host once, and
+what its answers say is then kept for all who share the pool; the moments that it lies between are the hand-over of the
+connection and the arrival of the head.
+
 aiohttp's session is driven directly: httpx in front of it costs each request some 100 µs of processor time, and its
 client would add redirects, cookies and hooks that an order must not meet. What stands in for the network in tests is
 one of httpx's transports all the same.
@@ -35,7 +39,9 @@ import httpx
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
 
+from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit, PermitExpired, PermitSpent
+from brokergw.transport.heard_clock import HeardClock, Question
 from brokergw.transport.intake import MIB, Intake
 from brokergw.transport.names import NAMES
 
@@ -79,6 +85,9 @@ class _Refused(aiohttp.ClientError):
 
 _permit: ContextVar[Permit | None] = ContextVar("permit", default=None)
 """What the attempt under way needs to let its first byte out; aiohttp has no other way to pass it down."""
+
+_question: ContextVar[Question | None] = ContextVar("question", default=None)
+"""When the attempt under way went out at the earliest, for whoever compares clocks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +136,7 @@ class Http:
         self._given = transport
         self._intake = intake or Intake(bytes_per_s=16 * MIB)
         self._rooms: dict[str, asyncio.Semaphore] = {}
+        self._heard: dict[str, HeardClock] = {}
         self._session: aiohttp.ClientSession | None = None
         self._users = 0
         # aiohttp counts waiting for the pool and connecting as one span, so that span gets both.
@@ -150,6 +160,10 @@ class Http:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+    def heard_clock(self, url: str, clock: Clock) -> HeardClock:
+        """Give what the answers of a URL's host say of its clock, compared with `clock`, from the first call on."""
+        return self._heard.setdefault(urlsplit(url).netloc, HeardClock(clock))
 
     async def send(
         self,
@@ -179,7 +193,10 @@ class Http:
     async def _attempt(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Reply:
         whole = {**_ALWAYS, **headers}
         exchange = self._over_network if self._given is None else self._over_given
-        async with self._room(method, url):
+        host = urlsplit(url).netloc
+        heard = self._heard.get(host)
+        _question.set(None if heard is None else heard.ask())
+        async with self._room(method, host):
             try:
                 async with asyncio.timeout(self._timeouts.total):
                     reply = await exchange(method, url, whole, content)
@@ -191,12 +208,11 @@ class Http:
         return reply
 
     @asynccontextmanager
-    async def _room(self, method: str, url: str) -> AsyncIterator[None]:
+    async def _room(self, method: str, host: str) -> AsyncIterator[None]:
         """Wait for one of the host's connections, of which a cancel finds one sooner; raises NotSentError."""
         if method == "DELETE":
             yield
             return
-        host = urlsplit(url).netloc
         room = self._rooms.get(host)
         if room is None:
             most = self._connections_max - int(self._connections_max * _CANCEL_SHARE)
@@ -219,6 +235,7 @@ class Http:
                 method, url, headers=headers, data=content or None, allow_redirects=False, auto_decompress=False,
                 timeout=self._bounds,
             )  # fmt: skip
+        _hear(response.headers)
         try:
             self._require_fitting(response.content_length or 0)
             body = await self._body(response.content.iter_any())
@@ -234,6 +251,7 @@ class Http:
             _let_out()
             request = httpx.Request(method, url, headers=headers, content=content)
             response = await self._given.handle_async_request(request)
+        _hear(response.headers)
         assert isinstance(response.stream, httpx.AsyncByteStream)
         try:
             body = await self._body(response.stream)
@@ -303,6 +321,12 @@ def _head_understood() -> Iterator[None]:
 class _PermittedRequest(aiohttp.ClientRequest):
     """A request that asks its permit in the step that writes."""
 
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """Go out on a connection: nothing has left before."""
+        if (question := _question.get()) is not None:
+            question.leaves()
+        return await super().send(conn)
+
     async def write_bytes(
         self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
     ) -> None:
@@ -325,6 +349,11 @@ def _let_out() -> None:
         permit.spend()
     except (PermitExpired, PermitSpent) as error:
         raise _Refused(str(error)) from error
+
+
+def _hear(headers: Mapping[str, str]) -> None:
+    if (question := _question.get()) is not None:
+        question.answered(headers.get("Date"), headers.get("Age"))
 
 
 async def _tell_phases(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

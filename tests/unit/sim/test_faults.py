@@ -1,6 +1,7 @@
 """Faults: whom they strike, how often, and what they do on the wire."""
 
 import asyncio
+from email.utils import formatdate
 from typing import Any
 
 import aiohttp
@@ -271,3 +272,27 @@ async def test_a_handshake_can_fail(wire: Wire, fault: Fault, status: int) -> No
         async with wire.stream():
             pass
     assert refused.value.status == status
+
+
+async def test_answers_tell_the_simulators_time_and_not_the_machines(wire: Wire) -> None:
+    """Every Date is of its own clock, refusals and websockets included."""
+    second = wire.clock.now_ns() // 1_000_000_000
+    wire.clock.advance(0.999)
+    assert (await wire.ask("GET", "/v2/account")).headers["Date"] == formatdate(second, usegmt=True)
+    wire.clock.advance(0.001)
+    for path in ("/v2/account", "/v2/nothing"):
+        assert (await wire.ask("GET", path)).headers["Date"] == formatdate(second + 1, usegmt=True)
+    async with wire.stream() as stream:
+        response = stream.socket._response
+        assert response.headers["Date"] == formatdate(second + 1, usegmt=True)
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(None, 0), (3, 3), (2.999, 2), (-3, -3), (-2.5, -3)])
+async def test_a_date_can_be_skewed(wire: Wire, seconds: float | None, shown: int) -> None:
+    """Ahead or behind, cut off as any other, for the traffic that is meant."""
+    second = wire.clock.now_ns() // 1_000_000_000
+    fault = {"name": "skewed_date", "path": "/v2/account", "seconds": seconds}
+    assert (await wire.ask("POST", "/_sim/faults", fault)).status == 200
+    assert (await wire.ask("GET", "/v2/positions")).headers["Date"] == formatdate(second, usegmt=True)
+    assert (await wire.ask("GET", "/v2/account")).headers["Date"] == formatdate(second + shown, usegmt=True)
+    assert (await wire.ask("GET", "/v2/account")).headers["Date"] == formatdate(second, usegmt=True)

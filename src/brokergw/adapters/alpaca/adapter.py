@@ -242,6 +242,10 @@ class AlpacaConnection:
         """Tell the trading budget as Alpaca's headers last said."""
         return self._session.budget()
 
+    def clock_apart_s(self) -> float | None:
+        """Tell how far the broker's clock is from ours, by what its answers say."""
+        return self._session.heard.apart_s()
+
     def _refused(self, reply: Reply) -> Outcome:
         return outcomes.of_refusal(reply, self._session.retry_after(reply))
 

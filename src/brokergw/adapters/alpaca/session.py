@@ -52,6 +52,7 @@ class Session:
                 config.requests_per_minute, monotonic=clock.monotonic, pace=link.pace, together=_REQUESTS_OF_AN_ORDER
             ),
         )
+        self.heard = http.heard_clock(self._trading.base, clock)
         self._data = _Door(
             config.data_url.rstrip("/"),
             Throttle(config.data_requests_per_minute, monotonic=clock.monotonic, pace=link.pace),

@@ -53,7 +53,8 @@ class BinanceBroker:
         config = self._config.for_link(link)
         place = config.trading_url(link.environment)
         if place not in self._addresses:
-            self._addresses[place] = (Address(config, self._clock), SymbolBook(config.product, self._clock))
+            heard = self._http.heard_clock(place, self._clock)
+            self._addresses[place] = (Address(config, self._clock, heard), SymbolBook(config.product, self._clock))
         return BinanceConnection(link, config, self._http, self._clock, *self._addresses[place])
 
     def forgive(self) -> None:
@@ -214,6 +215,10 @@ class BinanceConnection:
     def budget(self) -> Budget:
         """Tell the address's request weight as Binance's headers last said."""
         return self._session.budget()
+
+    def clock_apart_s(self) -> float | None:
+        """Tell how far the broker's clock is from ours, by what its answers say."""
+        return self._session.heard.apart_s()
 
     async def set_leverage(self, symbol: str, leverage: int) -> Outcome:
         """Choose the leverage of one contract (futures)."""

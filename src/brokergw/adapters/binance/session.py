@@ -30,6 +30,7 @@ from brokergw.ports.permit import Permit
 from brokergw.transport import attempts
 from brokergw.transport.answers import Refusal, Verdict
 from brokergw.transport.broker_clock import BrokerClock
+from brokergw.transport.heard_clock import HeardClock
 from brokergw.transport.http import Http, NotSentError, Reply
 from brokergw.transport.rows import read_row, whole
 from brokergw.transport.signing import Signer, signer_of
@@ -62,8 +63,8 @@ class Request:
 class Address:
     """What everybody shares who talks to one address: its request weight, its bans, and Binance's clock."""
 
-    def __init__(self, config: BinanceConfig, clock: Clock) -> None:
-        self.clock = BrokerClock(clock)
+    def __init__(self, config: BinanceConfig, clock: Clock, heard: HeardClock) -> None:
+        self.clock = BrokerClock(clock, heard)
         window = Window(config.weight_per_minute, 60, now_ns=self.clock.now_ns, reserve=_RESERVE)
         self.budget = AddressBudget(window, monotonic=clock.monotonic)
 
@@ -84,6 +85,7 @@ class Session:
         self._window_ms = config.receive_window_ms
         self._http = http
         self._address = address
+        self.heard = address.clock.heard
         self._pace = Throttle(None, monotonic=clock.monotonic, pace=link.pace)
         now_ns = address.clock.now_ns
         self._orders = {

@@ -298,6 +298,10 @@ class CtraderConnection:
         """Tell nothing: cTrader says what was too much, and never what is left."""
         return Budget(None, None, None)
 
+    def clock_apart_s(self) -> float | None:
+        """Tell how far the broker's clock is from ours, by what its answers say."""
+        return None
+
     async def _order(self, order_id: str) -> BrokerOrder | None:
         if not order_id.isdecimal():
             # Nothing has such an id; that cTrader answers at all is proof that it was not only unreachable.

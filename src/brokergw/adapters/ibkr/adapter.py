@@ -264,6 +264,10 @@ class IbkrConnection:
         """Tell nothing: the gateway does not say what is left."""
         return _NO_BUDGET
 
+    def clock_apart_s(self) -> float | None:
+        """Tell how far the broker's clock is from ours, by what its answers say."""
+        return self._gateway.heard.apart_s()
+
     async def _place(self, contract: Contract, terms: OrderTerms) -> Outcome:
         """Send an order without a name of its own, once."""
         row = self._ticket(contract, terms, "")

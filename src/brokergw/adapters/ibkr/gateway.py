@@ -56,6 +56,7 @@ class Gateway:
         self._config = config
         self._http = http
         self._clock = clock
+        self.heard = http.heard_clock(config.base, clock)
         self.pace: Callable[[], Pace] = own_pace
         self._pacer = Pacer(clock, config.per_second, self._processes)
         self._bans = Throttle(None, monotonic=clock.monotonic)

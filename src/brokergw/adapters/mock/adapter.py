@@ -247,6 +247,10 @@ class MockConnection:
         """Tell that nothing is counted."""
         return Budget(None, None, None)
 
+    def clock_apart_s(self) -> float | None:
+        """Tell of no difference: the mock broker has our own clock."""
+        return None
+
     async def _query(self) -> None:
         if self._latency_s:
             await self._broker.clock.sleep(self._latency_s)

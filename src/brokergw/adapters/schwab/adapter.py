@@ -230,3 +230,7 @@ class SchwabConnection:
     def budget(self) -> Budget:
         """Tell nothing: Schwab's answers say nothing of its budgets."""
         return self._session.budget()
+
+    def clock_apart_s(self) -> float | None:
+        """Tell how far the broker's clock is from ours, by what its answers say."""
+        return self._session.heard.apart_s()

@@ -38,6 +38,7 @@ class Session:
         self._open = True
         http.retain()
         self._base = config.url.rstrip("/")
+        self.heard = http.heard_clock(self._base, clock)
         self._data_base = config.data_url.rstrip("/")
         self._queries = Throttle(
             config.queries_per_minute, monotonic=clock.monotonic, pace=link.pace, together=_REQUESTS_OF_AN_ORDER

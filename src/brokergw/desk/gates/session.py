@@ -6,7 +6,7 @@ from typing import Final
 from brokergw.desk.gates.question import Question, Said
 from brokergw.desk.hours.calendars import house_calendars
 from brokergw.desk.hours.markets import Hours, Markets
-from brokergw.desk.hours.skew import BROKER_APART_MAX_S, DatabaseClock, require_together
+from brokergw.desk.hours.skew import BROKER_APART_MAX_S, DatabaseClock, require_broker_together, require_together
 from brokergw.model.capability import Auctions, MarketRules
 from brokergw.model.errors import Objection, Reason
 from brokergw.model.instrument import AssetClass
@@ -39,6 +39,7 @@ class SessionCheck:
         What it learns is `session_now`, and until when the order may leave.
         """
         self._database.require_together()
+        require_broker_together(question.session.adapter)
         asset_class = asset_class_of(question)
         if asset_class is None:
             return ()

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from brokergw.model.errors import GatewayError, Reason
+from brokergw.ports.broker import BrokerAdapter
 from brokergw.ports.calendar import TimeSource
 from brokergw.ports.clock import Clock
 
@@ -60,6 +61,13 @@ class DatabaseClock:
         if self._apart_s is None or self._clock.monotonic() - self._measured_at > _BELIEVED_S:
             raise _skewed("the gateway's clock could not be compared with the database's", "database")
         require_together(self._apart_s, DATABASE_APART_MAX_S, "database")
+
+
+def require_broker_together(adapter: BrokerAdapter) -> None:
+    """Raise CLOCK_SKEW where a broker's answers say that its clock is too far from ours; nothing heard is no word."""
+    seconds = adapter.clock_apart_s()
+    if seconds is not None:
+        require_together(seconds, BROKER_APART_MAX_S, "broker")
 
 
 def require_together(seconds: float, seconds_max: float, whose: str) -> None:

@@ -116,6 +116,33 @@ async def test_a_brokers_clock_that_differs_lets_nothing_pass(bench: Bench, ahea
     assert bench.broker.sent == []
 
 
+@pytest.mark.parametrize(("apart_s", "sent"), [(None, True), (1.999, True), (2.0, True), (2.001, False)])
+async def test_a_broker_whose_answers_tell_another_time_gets_no_order(
+    bench: Bench, apart_s: float | None, *, sent: bool
+) -> None:
+    """Two seconds are the most, whether its market tells the time or not; the key is not used up."""
+    bench.broker.apart_s = apart_s
+    command = bench.order()
+    if not sent:
+        with pytest.raises(GatewayError) as caught:
+            await bench.submit(command)
+        assert caught.value.reason is Reason.CLOCK_SKEW
+        assert caught.value.metadata == {"clock": "broker", "apart_s": "2.001", "apart_max_s": "2"}
+        assert not bench.journal.keys
+        assert bench.broker.sent == []
+        bench.broker.apart_s = 0.0
+    await bench.submit(command)
+    assert len(bench.broker.sent) == 1
+
+
+async def test_cancels_need_no_clock(bench: Bench) -> None:
+    """Nobody is trapped by a clock: a cancel is sent while orders are refused."""
+    placed = await bench.submit(bench.order())
+    bench.broker.apart_s = 3600.0
+    bench.broker.cancel = accepted
+    await bench.cancel(placed.order.order_id)
+
+
 async def test_cancels_need_no_open_market(bench: Bench) -> None:
     """Nobody is trapped by a calendar: a cancel is sent while orders are refused."""
     keep(bench, STRICT)
