@@ -26,6 +26,13 @@ _NOT_TAKEN: Final = {
 
 _TOO_SOON: Final = frozenset({Reason.BROKER_RATE_LIMITED, Reason.BROKER_UNREACHABLE})
 
+CREDENTIALS: Final = "CREDENTIALS_REFUSED"
+DUPLICATE: Final = "DUPLICATE_CLIENT_ID"
+NOT_FOUND: Final = "NOT_FOUND"
+NOT_OPEN: Final = "ORDER_NOT_OPEN"
+GONE: Final = frozenset({NOT_FOUND, NOT_OPEN})
+"""Why a cancel is refused that nothing needs any more."""
+
 
 class Verdict(Enum):
     """What an answer proves about the command it answers."""

@@ -8,7 +8,7 @@ from brokergw.adapters.alpaca import mapping, outcomes, records
 from brokergw.adapters.alpaca.api import Api
 from brokergw.adapters.alpaca.capabilities import ALPACA
 from brokergw.adapters.alpaca.config import AlpacaConfig
-from brokergw.adapters.alpaca.errors import DUPLICATE, FAILURES, unavailable, understood
+from brokergw.adapters.alpaca.errors import FAILURES, unavailable, understood
 from brokergw.adapters.alpaca.payloads import change_body, is_option, submit_body
 from brokergw.adapters.alpaca.session import Session
 from brokergw.adapters.alpaca.stream import OrderFeed
@@ -34,6 +34,7 @@ from brokergw.model.terms import OrderClass, OrderTerms
 from brokergw.ports.broker import BrokerLink, Change
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
+from brokergw.transport.answers import DUPLICATE
 from brokergw.transport.http import Http, Reply
 from brokergw.transport.outcomes import earlier, looked_up, taken_with
 from brokergw.transport.rows import Row, Unsupported

@@ -11,12 +11,13 @@ from datetime import date
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from brokergw.adapters.alpaca.errors import NOT_FOUND, read_refusal, understood
+from brokergw.adapters.alpaca.errors import read_refusal, understood
 from brokergw.adapters.alpaca.payloads import is_option
 from brokergw.adapters.alpaca.payloads import write_time as rfc3339
 from brokergw.adapters.alpaca.session import Session
 from brokergw.model.outcome import NotSent, Unknown
 from brokergw.ports.permit import Permit
+from brokergw.transport.answers import NOT_FOUND
 from brokergw.transport.http import Reply
 from brokergw.transport.rows import Row, Unusable, as_row, parse_time, read_row, read_rows, text
 

@@ -7,7 +7,7 @@ names is *unknown*: it is never taken for a refusal.
 
 from typing import Final
 
-from brokergw.transport.answers import Refusal, Verdict, judge, rule
+from brokergw.transport.answers import CREDENTIALS, DUPLICATE, NOT_FOUND, NOT_OPEN, Refusal, Verdict, judge, rule
 from brokergw.transport.failures import Failures
 from brokergw.transport.http import Reply
 from brokergw.transport.rows import Row, Unusable, optional_text, read_row
@@ -15,10 +15,6 @@ from brokergw.transport.rows import Row, Unusable, optional_text, read_row
 FAILURES: Final = Failures("alpaca", "Alpaca")
 understood, unavailable = FAILURES.understood, FAILURES.unavailable
 
-DUPLICATE: Final = "DUPLICATE_CLIENT_ID"
-NOT_FOUND: Final = "NOT_FOUND"
-NOT_OPEN: Final = "ORDER_NOT_OPEN"
-CREDENTIALS: Final = "CREDENTIALS_REFUSED"
 RATE: Final = "RATE_LIMITED"
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from brokergw.adapters.alpaca import mapping
-from brokergw.adapters.alpaca.errors import NOT_FOUND, NOT_OPEN, judged, read_refusal
+from brokergw.adapters.alpaca.errors import judged, read_refusal
 from brokergw.model.outcome import Accepted, Outcome, Rejected, Unknown
-from brokergw.transport.answers import Refusal, Verdict
+from brokergw.transport.answers import GONE, Refusal, Verdict
 from brokergw.transport.http import Reply
 from brokergw.transport.rows import Row, Unusable, as_row, read_row, read_rows
 
@@ -29,7 +29,7 @@ def of_order(reply: Reply, *, client_order_id: str = "", replaces: str = "") -> 
     return Accepted(order)
 
 
-def of_many(reply: Reply, *, gone: frozenset[str] = frozenset({NOT_FOUND, NOT_OPEN})) -> Outcome:
+def of_many(reply: Reply) -> Outcome:
     """Judge a 207 with a row per order or position; a row that says it is gone already is as good as done.
 
     All rows refused is a refusal; some done and some not is unknown, because only a look tells what is left.
@@ -38,7 +38,7 @@ def of_many(reply: Reply, *, gone: frozenset[str] = frozenset({NOT_FOUND, NOT_OP
         rows = [_row_refusal(row) for row in read_rows(reply.body)]
     except Unusable as error:
         return Unknown(f"the answer is unusable: {error}")
-    left = [refusal for refusal in rows if refusal is not None and refusal.reason not in gone]
+    left = [refusal for refusal in rows if refusal is not None and refusal.reason not in GONE]
     if not left:
         return Accepted()
     if len(left) == len(rows) and all(refusal.verdict is Verdict.REFUSED for refusal in left):

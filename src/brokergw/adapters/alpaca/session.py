@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from brokergw.adapters.alpaca.config import AlpacaConfig
-from brokergw.adapters.alpaca.errors import CREDENTIALS, FAILURES, RATE, read_refusal, unavailable
+from brokergw.adapters.alpaca.errors import FAILURES, RATE, read_refusal, unavailable
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.outcome import Budget, NotSent, Unknown
 from brokergw.model.remedy import Remedy
@@ -16,6 +16,7 @@ from brokergw.ports.broker import BrokerLink
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport import attempts
+from brokergw.transport.answers import CREDENTIALS
 from brokergw.transport.http import Http, NotSentError, Reply
 from brokergw.transport.throttle import Throttle, read_budget, retry_after_s, tells_when, told_s
 

@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from brokergw.adapters.binance.config import Product
-from brokergw.adapters.binance.errors import NOT_FOUND, UNKNOWN_SYMBOL, unavailable, understood
+from brokergw.adapters.binance.errors import UNKNOWN_SYMBOL, unavailable, understood
 from brokergw.adapters.binance.session import Request, Session
 from brokergw.model.errors import Reason
+from brokergw.transport.answers import NOT_FOUND
 from brokergw.transport.rows import Row, Unusable, as_row, as_rows, read_json, read_row, read_rows, whole
 
 PAGE: Final = 1000

@@ -10,18 +10,18 @@ from brokergw.adapters.binance.account import Account
 from brokergw.adapters.binance.api import Api
 from brokergw.adapters.binance.commands import Commands
 from brokergw.adapters.binance.config import Product
-from brokergw.adapters.binance.errors import NOT_FOUND, NOT_OPEN, understood
+from brokergw.adapters.binance.errors import understood
 from brokergw.adapters.binance.orders import Orders
 from brokergw.adapters.binance.session import Request, Session
 from brokergw.adapters.binance.symbols import SymbolBook, floored, outward
 from brokergw.model.errors import GatewayError
 from brokergw.model.money import format_decimal
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected
+from brokergw.transport.answers import GONE, NOT_FOUND
 from brokergw.transport.http import Reply
 from brokergw.transport.outcomes import together
 from brokergw.transport.rows import decimal, optional_text, text
 
-_GONE: Final = frozenset({NOT_FOUND, NOT_OPEN})
 _DUST: Final = "MINIMUM_SIZE"
 _HELD: Final = "INSUFFICIENT_POSITION"
 
@@ -51,7 +51,7 @@ class Closing:
             open_orders = await self._orders.open()
         except GatewayError as error:
             return NotSent.by(error)
-        return together([await self._commands.cancel(order.broker_order_id) for order in open_orders], _GONE)
+        return together([await self._commands.cancel(order.broker_order_id) for order in open_orders], GONE)
 
     async def flatten(self, symbol: str) -> Outcome:
         """Close one position at market."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from brokergw.adapters.binance import futures, outcomes, spot
 from brokergw.adapters.binance.config import Product
-from brokergw.adapters.binance.errors import DUPLICATE, FAILURES, NOT_FOUND, NOT_OPEN, read_refusal
+from brokergw.adapters.binance.errors import FAILURES, read_refusal
 from brokergw.adapters.binance.orders import Orders
 from brokergw.adapters.binance.session import Request, Session
 from brokergw.adapters.binance.settings import TradingSettings
@@ -35,6 +35,7 @@ from brokergw.model.outcome import (
 from brokergw.model.terms import OrderTerms
 from brokergw.ports.broker import Change
 from brokergw.ports.permit import Permit
+from brokergw.transport.answers import DUPLICATE, NOT_FOUND, NOT_OPEN
 from brokergw.transport.http import Reply
 from brokergw.transport.outcomes import earlier, taken_with
 from brokergw.transport.rows import Row, Unsupported, Unusable, as_rows, read_row

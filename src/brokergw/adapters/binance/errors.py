@@ -9,7 +9,7 @@ for a refusal.
 from typing import Final
 
 from brokergw.adapters.binance.config import Product
-from brokergw.transport.answers import Refusal, Rule, Verdict, judge, rule
+from brokergw.transport.answers import CREDENTIALS, DUPLICATE, NOT_FOUND, NOT_OPEN, Refusal, Rule, Verdict, judge, rule
 from brokergw.transport.failures import Failures
 from brokergw.transport.http import Reply
 from brokergw.transport.rows import Row, Unusable, optional_text, read_row
@@ -17,11 +17,7 @@ from brokergw.transport.rows import Row, Unusable, optional_text, read_row
 FAILURES: Final = Failures("binance", "Binance")
 understood, unavailable = FAILURES.understood, FAILURES.unavailable
 
-CREDENTIALS: Final = "CREDENTIALS_REFUSED"
-DUPLICATE: Final = "DUPLICATE_CLIENT_ID"
-NOT_FOUND: Final = "NOT_FOUND"
 UNKNOWN_SYMBOL: Final = "UNKNOWN_SYMBOL"
-NOT_OPEN: Final = "ORDER_NOT_OPEN"
 NOTHING_TO_DO: Final = "NOTHING_TO_DO"
 CLOCK: Final = "CLOCK_SKEW"
 TOO_MANY_ORDERS: Final = "ORDER_RATE_LIMITED"

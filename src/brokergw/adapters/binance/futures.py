@@ -11,7 +11,6 @@ from typing import Final
 
 from brokergw.adapters.binance import terms as words
 from brokergw.adapters.binance.session import Request
-from brokergw.adapters.binance.spot import execution_id
 from brokergw.adapters.binance.symbols import OrderId, outward
 from brokergw.adapters.binance.terms import SIDES
 from brokergw.model.lifecycle import State, is_terminal
@@ -244,16 +243,7 @@ def joined(algo: BrokerOrder, child: BrokerOrder) -> BrokerOrder:
 
 def trade(row: Row) -> tuple[OrderId, BrokerFill]:
     """Read a row of the account's trades."""
-    wire = text(row, "symbol")
-    told = BrokerFill(
-        execution_id=execution_id(wire, whole(row, "id")),
-        quantity=decimal(row, "qty"),
-        price=decimal(row, "price"),
-        trade_time_ns=words.time_ns(row, "time"),
-        fees=words.fees(row, "commission", "commissionAsset"),
-        liquidity=words.liquidity(row, "maker"),
-    )
-    return OrderId(wire, whole(row, "orderId")), told
+    return OrderId(text(row, "symbol"), whole(row, "orderId")), words.traded(row, "maker")
 
 
 def report(event: Row, symbols: Mapping[str, str]) -> OrderReport:
@@ -282,15 +272,7 @@ def report(event: Row, symbols: Mapping[str, str]) -> OrderReport:
     )
     if text(event, "x") not in {"TRADE", "CALCULATED"}:
         return OrderReport(known, time_ns)
-    told = BrokerFill(
-        execution_id=execution_id(wire, whole(event, "t")),
-        quantity=decimal(event, "l"),
-        price=decimal(event, "L"),
-        trade_time_ns=time_ns,
-        fees=words.fees(event, "n", "N"),
-        liquidity=words.liquidity(event, "m"),
-    )
-    return OrderReport(known, time_ns, told)
+    return OrderReport(known, time_ns, words.trading(event, time_ns))
 
 
 def algo_event(event: Row, time_ms: int) -> Row:

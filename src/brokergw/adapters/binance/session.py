@@ -13,7 +13,6 @@ from urllib.parse import quote, urlencode
 from brokergw.adapters.binance.config import BinanceConfig, Product
 from brokergw.adapters.binance.errors import (
     CLOCK,
-    CREDENTIALS,
     FAILURES,
     RATE,
     TOO_MANY_ORDERS,
@@ -28,7 +27,7 @@ from brokergw.ports.broker import BrokerLink
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport import attempts
-from brokergw.transport.answers import Refusal, Verdict
+from brokergw.transport.answers import CREDENTIALS, Refusal, Verdict
 from brokergw.transport.broker_clock import BrokerClock
 from brokergw.transport.heard_clock import HeardClock
 from brokergw.transport.http import Http, NotSentError, Reply

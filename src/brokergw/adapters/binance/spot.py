@@ -166,7 +166,7 @@ def _trimmed(value: Decimal | None) -> Decimal | None:
 def fill(row: Row, wire: str, time_ns: int) -> BrokerFill:
     """Read one of the fills that a FULL answer tells."""
     return BrokerFill(
-        execution_id=execution_id(wire, whole(row, "tradeId")),
+        execution_id=words.execution_id(wire, whole(row, "tradeId")),
         quantity=decimal(row, "qty"),
         price=decimal(row, "price"),
         trade_time_ns=time_ns,
@@ -177,21 +177,7 @@ def fill(row: Row, wire: str, time_ns: int) -> BrokerFill:
 
 def trade(row: Row) -> tuple[OrderId, BrokerFill]:
     """Read a row of the account's trades."""
-    wire = text(row, "symbol")
-    told = BrokerFill(
-        execution_id=execution_id(wire, whole(row, "id")),
-        quantity=decimal(row, "qty"),
-        price=decimal(row, "price"),
-        trade_time_ns=words.time_ns(row, "time"),
-        fees=words.fees(row, "commission", "commissionAsset"),
-        liquidity=words.liquidity(row, "isMaker"),
-    )
-    return OrderId(wire, whole(row, "orderId")), told
-
-
-def execution_id(wire: str, trade_id: int) -> str:
-    """Name an execution: Binance counts trades by symbol, and stream and lists tell the same number."""
-    return f"{wire}:{trade_id}"
+    return OrderId(text(row, "symbol"), whole(row, "orderId")), words.traded(row, "isMaker")
 
 
 def report(event: Row, symbols: Mapping[str, str]) -> OrderReport:
@@ -223,15 +209,7 @@ def report(event: Row, symbols: Mapping[str, str]) -> OrderReport:
     )
     if text(event, "x") != "TRADE":
         return OrderReport(known, time_ns)
-    told = BrokerFill(
-        execution_id=execution_id(wire, whole(event, "t")),
-        quantity=decimal(event, "l"),
-        price=decimal(event, "L"),
-        trade_time_ns=time_ns,
-        fees=words.fees(event, "n", "N"),
-        liquidity=words.liquidity(event, "m"),
-    )
-    return OrderReport(known, time_ns, told)
+    return OrderReport(known, time_ns, words.trading(event, time_ns))
 
 
 def held(row: Row) -> tuple[str, Decimal, Decimal]:

@@ -7,8 +7,9 @@ from typing import Final, TypeVar
 
 from brokergw.model.lifecycle import State
 from brokergw.model.order import ZERO, Fee, Liquidity
+from brokergw.model.outcome import BrokerFill
 from brokergw.model.terms import OrderClass, OrderTerms, OrderType, PositionEffect, Side, TimeInForce
-from brokergw.transport.rows import Row, Unsupported, Unusable, decimal, optional_decimal, optional_text
+from brokergw.transport.rows import Row, Unsupported, Unusable, decimal, optional_decimal, optional_text, text, whole
 
 _Word = TypeVar("_Word")
 _MS: Final = 1_000_000
@@ -111,6 +112,35 @@ def refuse_what_no_product_has(terms: OrderTerms) -> None:
         raise Unsupported(f"time in force {terms.time_in_force}")
     if terms.time_in_force is TimeInForce.DAY and terms.type is not OrderType.MARKET:
         raise Unsupported("order for a day: its days do not end")
+
+
+def execution_id(wire: str, trade_id: int) -> str:
+    """Name an execution: Binance counts trades by symbol, and stream and lists tell the same number."""
+    return f"{wire}:{trade_id}"
+
+
+def traded(row: Row, maker: str) -> BrokerFill:
+    """Read a row of the account's trades; `maker` is the product's name for who gave liquidity."""
+    return BrokerFill(
+        execution_id=execution_id(text(row, "symbol"), whole(row, "id")),
+        quantity=decimal(row, "qty"),
+        price=decimal(row, "price"),
+        trade_time_ns=time_ns(row, "time"),
+        fees=fees(row, "commission", "commissionAsset"),
+        liquidity=liquidity(row, maker),
+    )
+
+
+def trading(event: Row, time_ns: int) -> BrokerFill:
+    """Read the execution that an order's event tells of."""
+    return BrokerFill(
+        execution_id=execution_id(text(event, "s"), whole(event, "t")),
+        quantity=decimal(event, "l"),
+        price=decimal(event, "L"),
+        trade_time_ns=time_ns,
+        fees=fees(event, "n", "N"),
+        liquidity=liquidity(event, "m"),
+    )
 
 
 def executed(row: Row) -> Decimal:

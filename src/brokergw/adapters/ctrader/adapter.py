@@ -11,7 +11,7 @@ from brokergw.adapters.ctrader.backfill import History
 from brokergw.adapters.ctrader.capabilities import CTRADER
 from brokergw.adapters.ctrader.closing import Closing
 from brokergw.adapters.ctrader.config import CtraderConfig
-from brokergw.adapters.ctrader.errors import FAILURES, NOT_FOUND, NOT_OPEN, understood
+from brokergw.adapters.ctrader.errors import FAILURES, understood
 from brokergw.adapters.ctrader.messages import Kind
 from brokergw.adapters.ctrader.payloads import MS, Message
 from brokergw.adapters.ctrader.reader import Reader
@@ -41,6 +41,7 @@ from brokergw.model.terms import OrderTerms
 from brokergw.ports.broker import BrokerLink, Change
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
+from brokergw.transport.answers import NOT_FOUND, NOT_OPEN
 from brokergw.transport.outcomes import looked_up
 from brokergw.transport.rows import Row, Unsupported, int64, optional_int64
 

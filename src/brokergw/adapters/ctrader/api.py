@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
-from brokergw.adapters.ctrader.errors import NOT_FOUND, unavailable, understood
+from brokergw.adapters.ctrader.errors import unavailable, understood
 from brokergw.adapters.ctrader.messages import Kind
 from brokergw.adapters.ctrader.payloads import MS, flag, milliseconds, money, money_digits
 from brokergw.adapters.ctrader.session import Session
 from brokergw.adapters.ctrader.symbols import required
 from brokergw.model.errors import Reason
-from brokergw.transport.answers import Refusal
+from brokergw.transport.answers import NOT_FOUND, Refusal
 from brokergw.transport.rows import Row, Unusable, int64, rows_in
 
 _WEEK_MS: Final = 604_800_000

@@ -9,7 +9,7 @@ from typing import Final
 
 from brokergw.adapters.ctrader import mapping, outcomes, payloads
 from brokergw.adapters.ctrader.api import Api
-from brokergw.adapters.ctrader.errors import NOT_FOUND, understood
+from brokergw.adapters.ctrader.errors import understood
 from brokergw.adapters.ctrader.mapping import Held
 from brokergw.adapters.ctrader.messages import Kind
 from brokergw.adapters.ctrader.payloads import Message
@@ -19,6 +19,7 @@ from brokergw.adapters.ctrader.symbols import SymbolBook
 from brokergw.model.errors import GatewayError
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import Accepted, BrokerOrder, NotSent, Outcome, Rejected, Unknown
+from brokergw.transport.answers import NOT_FOUND
 from brokergw.transport.outcomes import together
 from brokergw.transport.rows import Row, int64
 

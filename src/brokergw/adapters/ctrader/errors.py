@@ -8,7 +8,7 @@ taken for a refusal.
 from dataclasses import replace
 from typing import Final
 
-from brokergw.transport.answers import Refusal, Verdict, judge, rule
+from brokergw.transport.answers import CREDENTIALS, NOT_FOUND, Refusal, Verdict, judge, rule
 from brokergw.transport.failures import Failures
 from brokergw.transport.rows import Row
 
@@ -17,9 +17,6 @@ understood, unavailable = FAILURES.understood, FAILURES.unavailable
 
 _MILLISECONDS_FROM: Final = 100_000_000_000
 _MAINTAINED_MAX_S: Final = 7 * 86_400.0
-NOT_FOUND: Final = "NOT_FOUND"
-NOT_OPEN: Final = "ORDER_NOT_OPEN"
-CREDENTIALS: Final = "CREDENTIALS_REFUSED"
 APPLICATION: Final = "APPLICATION_REFUSED"
 SESSION: Final = "SESSION_LOST"
 RATE: Final = "RATE_LIMITED"

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from brokergw.adapters.ctrader.errors import NOT_FOUND, judged
+from brokergw.adapters.ctrader.errors import judged
 from brokergw.adapters.ctrader.messages import ERRORS, Kind
 from brokergw.adapters.ctrader.payloads import Message, optional_text
 from brokergw.adapters.ctrader.reader import Reader
 from brokergw.model.errors import GatewayError
 from brokergw.model.outcome import Accepted, BrokerOrder, Outcome, Rejected, Unknown
-from brokergw.transport.answers import Refusal, Verdict
+from brokergw.transport.answers import NOT_FOUND, Refusal, Verdict
 from brokergw.transport.outcomes import taken_with
 from brokergw.transport.rows import Row, Unusable, int64, optional_int64
 

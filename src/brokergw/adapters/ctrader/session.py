@@ -14,7 +14,6 @@ from brokergw.adapters.ctrader.config import CtraderConfig
 from brokergw.adapters.ctrader.errors import (
     APPLICATION,
     AWAY,
-    CREDENTIALS,
     FAILURES,
     RATE,
     SESSION,
@@ -32,7 +31,7 @@ from brokergw.model.remedy import Remedy
 from brokergw.ports.broker import AccessTokens, BrokerLink, Credentials
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
-from brokergw.transport.answers import Refusal, Verdict
+from brokergw.transport.answers import CREDENTIALS, Refusal, Verdict
 from brokergw.transport.attempts import other_token
 from brokergw.transport.http import NotSentError, UnknownError
 from brokergw.transport.rows import Row, Unusable, int64, optional_int64, rows_in

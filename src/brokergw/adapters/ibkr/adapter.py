@@ -13,7 +13,6 @@ from brokergw.adapters.ibkr.closing import Closing
 from brokergw.adapters.ibkr.config import IbkrConfig
 from brokergw.adapters.ibkr.contracts import Cache, Contract, Contracts
 from brokergw.adapters.ibkr.dialogue import Dialogue
-from brokergw.adapters.ibkr.errors import DUPLICATE, NOT_FOUND
 from brokergw.adapters.ibkr.gateway import Gateway
 from brokergw.adapters.ibkr.holdings import Holdings
 from brokergw.adapters.ibkr.orders import Orders
@@ -43,6 +42,7 @@ from brokergw.model.terms import OrderTerms
 from brokergw.ports.broker import BrokerLink, Change
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
+from brokergw.transport.answers import DUPLICATE, NOT_FOUND
 from brokergw.transport.http import Http, Reply
 from brokergw.transport.outcomes import earlier, looked_up, taken
 from brokergw.transport.rows import Row, Unsupported, int64, optional_text

@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
 from brokergw.adapters.ibkr.contracts import Contract, Contracts
-from brokergw.adapters.ibkr.errors import NOT_FOUND
 from brokergw.model.account import Position
 from brokergw.model.errors import GatewayError
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
 from brokergw.ports.broker import BrokerAdapter
 from brokergw.ports.clock import Clock
+from brokergw.transport.answers import NOT_FOUND
 from brokergw.transport.outcomes import together
 
 _TURNS_MAX: Final = 10

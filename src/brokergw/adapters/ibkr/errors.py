@@ -6,13 +6,10 @@ documentation, and the words of order rejections as users report them. Whatever 
 
 from typing import Final
 
-from brokergw.transport.answers import Refusal, Verdict, judge, rule
+from brokergw.transport.answers import DUPLICATE, NOT_FOUND, NOT_OPEN, Refusal, Verdict, judge, rule
 from brokergw.transport.http import Reply
 from brokergw.transport.rows import Unusable, optional_text, read_json
 
-DUPLICATE: Final = "DUPLICATE_CLIENT_ID"
-NOT_FOUND: Final = "NOT_FOUND"
-NOT_OPEN: Final = "ORDER_NOT_OPEN"
 NO_LOGIN: Final = "NO_LOGIN"
 NO_SESSION: Final = "NO_SESSION"
 RATE_LIMITED: Final = "RATE_LIMITED"

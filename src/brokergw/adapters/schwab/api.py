@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from brokergw.adapters.schwab.errors import FAILURES, NOT_FOUND, read_refusal, understood
+from brokergw.adapters.schwab.errors import FAILURES, read_refusal, understood
 from brokergw.adapters.schwab.payloads import broker_symbol, write_time
 from brokergw.adapters.schwab.records import KINDS
 from brokergw.adapters.schwab.session import Session
 from brokergw.model.errors import GatewayError
 from brokergw.model.outcome import NotSent, Unknown
 from brokergw.ports.permit import Permit
+from brokergw.transport.answers import NOT_FOUND
 from brokergw.transport.http import Reply
 from brokergw.transport.rows import Row, Unusable, as_row, as_rows, read_json, text
 

@@ -13,15 +13,7 @@ from brokergw.adapters.schwab import records
 from brokergw.adapters.schwab.api import Api
 from brokergw.adapters.schwab.bodies import change_body, market_body, needs_positions, submit_body
 from brokergw.adapters.schwab.config import SchwabConfig
-from brokergw.adapters.schwab.errors import (
-    FAILURES,
-    NOT_FOUND,
-    NOT_OPEN,
-    REJECTED_ORDER,
-    judged,
-    read_refusal,
-    understood,
-)
+from brokergw.adapters.schwab.errors import FAILURES, REJECTED_ORDER, judged, read_refusal, understood
 from brokergw.adapters.schwab.listing import Listing, held_by, is_open
 from brokergw.adapters.schwab.mapping import Reading, readings
 from brokergw.adapters.schwab.session import Session
@@ -33,12 +25,12 @@ from brokergw.model.terms import OrderClass, OrderTerms
 from brokergw.ports.broker import Change
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
+from brokergw.transport.answers import GONE, NOT_FOUND, NOT_OPEN
 from brokergw.transport.http import Reply
 from brokergw.transport.outcomes import before_fills, together
 from brokergw.transport.rows import Unsupported
 
 _TAKEN: Final = frozenset({200, 201})
-_GONE: Final = frozenset({NOT_FOUND, NOT_OPEN})
 
 
 class Commands:
@@ -143,7 +135,7 @@ class Commands:
             else:
                 # The first exit to end takes the others along.
                 names += [each.order.broker_order_id for each in exits if is_open(each)][:1]
-        return together([await self.cancel(name) for name in names], _GONE)
+        return together([await self.cancel(name) for name in names], GONE)
 
     async def flatten(self, symbol: str) -> Outcome:
         """Close one position at market."""
@@ -170,7 +162,7 @@ class Commands:
         except GatewayError as error:
             return Unknown(f"the orders are cancelled; what is held could not be asked: {error.message}")
         closed = [await self._close(symbol, quantity) for symbol, quantity in held.items() if quantity]
-        return together([canceled, *closed], _GONE)
+        return together([canceled, *closed], GONE)
 
     async def _until_nothing_is_open(self) -> None:
         """Wait for the cancels to be done: what still is open would hold what is to be closed."""

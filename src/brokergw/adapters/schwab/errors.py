@@ -9,7 +9,7 @@ refusal. The names of rules are those that users have reported from live account
 import re
 from typing import Final
 
-from brokergw.transport.answers import Refusal, Verdict, judge, rule
+from brokergw.transport.answers import CREDENTIALS, NOT_FOUND, NOT_OPEN, Refusal, Verdict, judge, rule
 from brokergw.transport.failures import Failures
 from brokergw.transport.http import Reply
 from brokergw.transport.rows import Row, Unusable, as_row, optional_text, read_json
@@ -21,9 +21,6 @@ REJECTED_ORDER: Final = "an order"
 """What rows are about that judge an order that was numbered and then rejected."""
 
 
-CREDENTIALS: Final = "CREDENTIALS_REFUSED"
-NOT_FOUND: Final = "NOT_FOUND"
-NOT_OPEN: Final = "ORDER_NOT_OPEN"
 REJECTED: Final = "BROKER_REJECTED"
 _PLACES: Final = ("POST", "PUT")
 

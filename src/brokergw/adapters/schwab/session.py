@@ -7,7 +7,7 @@ whatever is done, and then a person must log in. Orders have a budget of their o
 from typing import Final
 
 from brokergw.adapters.schwab.config import SchwabConfig
-from brokergw.adapters.schwab.errors import CREDENTIALS, FAILURES, read_refusal, unavailable
+from brokergw.adapters.schwab.errors import FAILURES, read_refusal, unavailable
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.outcome import Budget, NotSent, Unknown
 from brokergw.model.remedy import Remedy
@@ -15,7 +15,7 @@ from brokergw.ports.broker import BrokerLink
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport import attempts
-from brokergw.transport.answers import Verdict
+from brokergw.transport.answers import CREDENTIALS, Verdict
 from brokergw.transport.http import Http, NotSentError, Reply
 from brokergw.transport.throttle import Throttle, retry_after_s, tells_when, told_s
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brokergw.adapters.alpaca.errors import DUPLICATE, RULES, read_refusal
+from brokergw.adapters.alpaca.errors import RULES, read_refusal
 from brokergw.model.outcome import Accepted, NotSent, Rejected
 from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
-from brokergw.transport.answers import Verdict
+from brokergw.transport.answers import DUPLICATE, Verdict
 from brokergw.transport.http import Reply
 from tests.fixtures.alpaca_wire import ScriptedAlpaca, sample
 from tests.fixtures.permits import permit

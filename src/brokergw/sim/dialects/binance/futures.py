@@ -195,19 +195,15 @@ def open_orders(call: Call) -> list[JsonObject]:
 
 def all_orders(call: Call) -> list[JsonObject]:
     """Handle GET /fapi/v1/allOrders."""
-    symbol, brokerage, room = call.listing().symbol, call.brokerage, call.room
     start, end = ordering.window(call)
     first = call.whole("orderId") or 0
-    found = []
-    for number in sorted(room.generations):
-        order = brokerage.newest(room, number)
-        if order is None or order.symbol != symbol or not room.is_born(number, brokerage.options.now_ns()):
-            continue
-        shape = brokerage.order_shape(room, number, order)
-        if (not is_algo(order) or order.triggered) and shape["orderId"] >= first and start <= shape["time"] <= end:
-            found.append(shape)
-    found.sort(key=lambda row: row["orderId"])
-    return ordering.page(call, found)
+    rows = [
+        call.brokerage.order_shape(call.room, number, order)
+        for number, order in ordering.known(call)
+        if not is_algo(order) or order.triggered
+    ]
+    found = [row for row in rows if row["orderId"] >= first and start <= row["time"] <= end]
+    return ordering.page(call, sorted(found, key=lambda row: int(row["orderId"])))
 
 
 def my_trades(call: Call) -> list[JsonObject]:

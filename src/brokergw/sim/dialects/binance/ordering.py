@@ -1,6 +1,6 @@
 """What orders of both products have in common: names, counts, limits of a symbol, and finding one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -73,6 +73,15 @@ def find(call: Call, id_name: str = "orderId", client_name: str = "origClientOrd
     if order.symbol != listing.symbol:
         raise ApiError(*NO_SUCH_ORDER)
     return number, order
+
+
+def known(call: Call) -> Iterator[tuple[int, ExchangeOrder]]:
+    """Give the account's orders in the request's symbol that lists show by now, with their numbers, oldest first."""
+    symbol, brokerage, room = call.listing().symbol, call.brokerage, call.room
+    for number in sorted(room.generations):
+        order = brokerage.newest(room, number)
+        if order is not None and order.symbol == symbol and room.is_born(number, brokerage.options.now_ns()):
+            yield number, order
 
 
 def window(call: Call) -> tuple[int, int]:

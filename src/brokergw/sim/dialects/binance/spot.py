@@ -143,18 +143,14 @@ def open_orders(call: Call) -> list[JsonObject]:
 
 def all_orders(call: Call) -> list[JsonObject]:
     """Handle GET /api/v3/allOrders: from an id on, or from a time on, or the latest."""
-    symbol, brokerage, room = call.listing().symbol, call.brokerage, call.room
     start, end = ordering.window(call)
     first = call.whole("orderId") or 0
-    found = []
-    for number in sorted(room.generations):
-        order = brokerage.newest(room, number)
-        if order is None or order.symbol != symbol or not room.is_born(number, brokerage.options.now_ns()):
-            continue
-        shape = brokerage.order_shape(room, number, order)
-        if number >= first and start <= shape["time"] <= end:
-            found.append(shape)
-    return ordering.page(call, found)
+    rows = [
+        call.brokerage.order_shape(call.room, number, order)
+        for number, order in ordering.known(call)
+        if number >= first
+    ]
+    return ordering.page(call, [row for row in rows if start <= row["time"] <= end])
 
 
 def my_trades(call: Call) -> list[JsonObject]:
