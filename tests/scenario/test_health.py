@@ -4,7 +4,6 @@ What is done to the broker, and what it answers then, is the exam's (`tests/conf
 Logins that end and sessions elsewhere are told in the scenarios of the brokers that have them.
 """
 
-import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -13,19 +12,12 @@ from typing import Any, Final
 
 import pytest
 
-from brokergw.app.build import Gateway
 from brokergw.app.keys import add_key, request_of
-from brokergw.app.settings import Settings
-from brokergw.client import Client, GatewayCallError
-from brokergw.client.messages import words
-from brokergw.model.account import Environment
+from brokergw.client import Client
 from brokergw.model.remedy import WORDS, Remedy
 from tests.conformance.adapter import bench_alpaca, bench_binance
 from tests.conformance.adapter.bench import Ail, Bench
-from tests.fixtures.patience import until
-
-_SETTLED_S: Final = 60.0
-_DENIED_S: Final = 4.0
+from tests.scenario.sick_broker import Scene, hasty_gateway
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +28,6 @@ class Keyed:
     settings: Callable[[int], Mapping[str, Any]]
     key: str
     secret: str
-    quantity: str = "1"
     time_in_force: str = "DAY"
 
 
@@ -64,99 +55,20 @@ BROKERS: Final = {
 }
 
 
-@dataclass(slots=True)
-class Scene:
-    """A user's connection at a broker, and the hands that make that broker sick."""
-
-    client: Client
-    bench: Bench
-    broker: Keyed
-    connection_id: str
-    account_id: str
-
-    async def health(self) -> tuple[str, str]:
-        """Read the card."""
-        card = await self.client.get_connection(self.connection_id)
-        return str(words(card, "health")), card.health_detail
-
-    async def buy(self) -> None:
-        """Place an order, again under its key for as long as its answer says so; it must go through."""
-        key = str(uuid.uuid4())
-
-        async def once() -> bool:
-            try:
-                await self._buy(key)
-            except GatewayCallError as error:
-                if error.order_effect == "NONE" and error.retry == "SAME_KEY":
-                    return False
-                raise
-            return True
-
-        assert await until(once, bool, _SETTLED_S)
-
-    async def denied(self) -> GatewayCallError:
-        """Place an order that must be denied; the client itself repeats it for a while, as the denial says."""
-        with pytest.raises(GatewayCallError) as caught:
-            await self._buy(str(uuid.uuid4()), _DENIED_S)
-        return caught.value
-
-    async def _buy(self, key: str, timeout_s: float | None = None) -> None:
-        broker = self.broker
-        await self.client.submit(
-            self.account_id,
-            symbol=self.bench.stock,
-            side="BUY",
-            quantity=broker.quantity,
-            type="MARKET",
-            time_in_force=broker.time_in_force,
-            idempotency_key=key,
-            timeout_s=timeout_s,
-        )
-
-    async def shows(self, health: str, end: str) -> None:
-        """Wait until the card shows a health, and words that end so."""
-        await until(self.health, lambda seen: seen[0] == health and seen[1].endswith(end), _SETTLED_S)
-
-    async def nothing_leaves(self, *reasons: str) -> GatewayCallError:
-        """Insist that an order is denied without effect for one of some reasons, and that none arrives."""
-        sent, held = self.bench.sent(), self.bench.orders_at_broker()
-        # A busy machine may have other reasons first.
-        error = await until(self.denied, lambda told: told.reason in reasons, _SETTLED_S)
-        assert error.order_effect == "NONE"
-        assert (self.bench.sent(), self.bench.orders_at_broker()) == (sent, held)
-        return error
-
-
 @asynccontextmanager
 async def scene_at(name: str, directory: Path) -> AsyncIterator[Scene]:
     """Run a gateway before one broker, with an account there whose stream is up."""
     broker = BROKERS[name]
-    async with broker.bench() as bench:
-        gateway = Gateway.build(
-            Settings(
-                listen="127.0.0.1:0",
-                metrics_listen="",
-                data_dir=directory,
-                database_url="",
-                initial_mode=Environment.PAPER,
-                duplicate_window_s=0,
-                sweep_live_s=0.5,
-                sweep_blind_s=0.5,
-                **broker.settings(bench.port),
-            )
-        )
-        port = await gateway.start()
-        try:
-            _, key = await add_key(gateway.store, gateway.secrets, "alice", request_of("scenario", (), 1))
-            async with Client(f"127.0.0.1:{port}", key) as client:
-                made = await client.create_connection(name, "PAPER", key=broker.key, secret=broker.secret)
-                scene = Scene(client, bench, broker, made.connection_id, made.account_id)
-                await scene.shows("HEALTHY", "")
-                yield scene
-        finally:
-            bench.recover()
-            await gateway.drain()
-            await gateway.stop()
+    async with (
+        broker.bench() as bench,
+        hasty_gateway(directory, **broker.settings(bench.port)) as (gateway, target),
+    ):
+        _, key = await add_key(gateway.store, gateway.secrets, "alice", request_of("scenario", (), 1))
+        async with Client(target, key) as client:
+            made = await client.create_connection(name, "PAPER", key=broker.key, secret=broker.secret)
+            scene = Scene(client, bench, made.connection_id, made.account_id, broker.time_in_force)
+            await scene.shows("HEALTHY", "")
+            yield scene
 
 
 @pytest.mark.parametrize("name", BROKERS)
