@@ -50,6 +50,7 @@ pytest_plugins = [
     "tests.fixtures.peopled",
     "tests.fixtures.questions",
     "tests.fixtures.scripted_broker",
+    "tests.fixtures.settings_place",
     "tests.fixtures.sim",
     "tests.fixtures.sim_wire",
     "tests.fixtures.stores",

@@ -35,6 +35,7 @@ AUTHORITY: Final = (
     Case(reason=Reason.BROKER_SESSION_DOWN, answer=LATER, before=acts.five_failures),
     Case(reason=Reason.ACCOUNT_DISABLED, gate="authority", before=acts.broker(blocked=True)),
     Case(reason=Reason.ACCOUNT_CLOSE_ONLY, gate="authority", before=acts.broker(close_only=True)),
+    Case(reason=Reason.POSITION_EFFECT_REQUIRED, gate="authority", before=acts.broker(hedged=True)),
     Case(reason=Reason.BROKER_DISABLED, gate="authority", before=acts.configured(enabled=False)),
     Case(
         reason=Reason.REGION_NOT_PERMITTED,

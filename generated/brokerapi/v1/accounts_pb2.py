@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from brokerapi.v1 import trading_pb2 as brokerapi_dot_v1_dot_trading__pb2
+from brokerapi.v1 import trading_settings_pb2 as brokerapi_dot_v1_dot_trading__settings__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x62rokerapi/v1/accounts.proto\x12\x0c\x62rokerapi.v1\x1a\x1a\x62rokerapi/v1/trading.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8a\x01\n\x0e\x41\x63\x63ountSummary\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x15\n\rconnection_id\x18\x02 \x01(\t\x12\x0e\n\x06\x62roker\x18\x03 \x01(\t\x12.\n\x0b\x65nvironment\x18\x04 \x01(\x0e\x32\x19.brokerapi.v1.Environment\x12\r\n\x05label\x18\x05 \x01(\t\"\x99\x02\n\x07\x41\x63\x63ount\x12-\n\x07summary\x18\x01 \x01(\x0b\x32\x1c.brokerapi.v1.AccountSummary\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x0e\n\x06\x65quity\x18\x03 \x01(\t\x12\x0c\n\x04\x63\x61sh\x18\x04 \x01(\t\x12\x14\n\x0c\x62uying_power\x18\x05 \x01(\t\x12\'\n\x08\x62\x61lances\x18\x06 \x03(\x0b\x32\x15.brokerapi.v1.Balance\x12\x17\n\x0ftrading_blocked\x18\x07 \x01(\x08\x12\x18\n\x10shorting_enabled\x18\x08 \x01(\x08\x12\x12\n\nmultiplier\x18\t \x01(\t\x12)\n\x05\x61s_of\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"J\n\x07\x42\x61lance\x12\r\n\x05\x61sset\x18\x01 \x01(\t\x12\r\n\x05total\x18\x02 \x01(\t\x12\x11\n\tavailable\x18\x03 \x01(\t\x12\x0e\n\x06locked\x18\x04 \x01(\t\"<\n\x13ListAccountsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"_\n\x14ListAccountsResponse\x12.\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x1c.brokerapi.v1.AccountSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\'\n\x11GetAccountRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\"<\n\x12GetAccountResponse\x12&\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x15.brokerapi.v1.Account\"\xac\x02\n\x0bTransaction\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x13\n\x0b\x62roker_kind\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06symbol\x18\x05 \x01(\t\x12\x15\n\x08quantity\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05price\x18\x07 \x01(\tH\x01\x88\x01\x01\x12\x17\n\nnet_amount\x18\x08 \x01(\tH\x02\x88\x01\x01\x12\x10\n\x08\x63urrency\x18\t \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\n \x01(\t\x12\x17\n\x0f\x62roker_order_id\x18\x0b \x01(\tB\x0b\n\t_quantityB\x08\n\x06_priceB\r\n\x0b_net_amount\"\xb4\x01\n\x17ListTransactionsRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12.\n\nsince_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"d\n\x18ListTransactionsResponse\x12/\n\x0ctransactions\x18\x01 \x03(\x0b\x32\x19.brokerapi.v1.Transaction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xaa\x02\n\x0e\x41\x63\x63ountService\x12Z\n\x0cListAccounts\x12!.brokerapi.v1.ListAccountsRequest\x1a\".brokerapi.v1.ListAccountsResponse\"\x03\x90\x02\x01\x12T\n\nGetAccount\x12\x1f.brokerapi.v1.GetAccountRequest\x1a .brokerapi.v1.GetAccountResponse\"\x03\x90\x02\x01\x12\x66\n\x10ListTransactions\x12%.brokerapi.v1.ListTransactionsRequest\x1a&.brokerapi.v1.ListTransactionsResponse\"\x03\x90\x02\x01\x42\x37\n\x0c\x62rokerapi.v1P\x01Z%brokergw/gen/brokerapi/v1;brokerapiv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x62rokerapi/v1/accounts.proto\x12\x0c\x62rokerapi.v1\x1a\x1a\x62rokerapi/v1/trading.proto\x1a#brokerapi/v1/trading_settings.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8a\x01\n\x0e\x41\x63\x63ountSummary\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x15\n\rconnection_id\x18\x02 \x01(\t\x12\x0e\n\x06\x62roker\x18\x03 \x01(\t\x12.\n\x0b\x65nvironment\x18\x04 \x01(\x0e\x32\x19.brokerapi.v1.Environment\x12\r\n\x05label\x18\x05 \x01(\t\"\x99\x02\n\x07\x41\x63\x63ount\x12-\n\x07summary\x18\x01 \x01(\x0b\x32\x1c.brokerapi.v1.AccountSummary\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12\x0e\n\x06\x65quity\x18\x03 \x01(\t\x12\x0c\n\x04\x63\x61sh\x18\x04 \x01(\t\x12\x14\n\x0c\x62uying_power\x18\x05 \x01(\t\x12\'\n\x08\x62\x61lances\x18\x06 \x03(\x0b\x32\x15.brokerapi.v1.Balance\x12\x17\n\x0ftrading_blocked\x18\x07 \x01(\x08\x12\x18\n\x10shorting_enabled\x18\x08 \x01(\x08\x12\x12\n\nmultiplier\x18\t \x01(\t\x12)\n\x05\x61s_of\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"J\n\x07\x42\x61lance\x12\r\n\x05\x61sset\x18\x01 \x01(\t\x12\r\n\x05total\x18\x02 \x01(\t\x12\x11\n\tavailable\x18\x03 \x01(\t\x12\x0e\n\x06locked\x18\x04 \x01(\t\"<\n\x13ListAccountsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"_\n\x14ListAccountsResponse\x12.\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x1c.brokerapi.v1.AccountSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\'\n\x11GetAccountRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\"<\n\x12GetAccountResponse\x12&\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x15.brokerapi.v1.Account\"\xac\x02\n\x0bTransaction\x12\x16\n\x0etransaction_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x13\n\x0b\x62roker_kind\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06symbol\x18\x05 \x01(\t\x12\x15\n\x08quantity\x18\x06 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05price\x18\x07 \x01(\tH\x01\x88\x01\x01\x12\x17\n\nnet_amount\x18\x08 \x01(\tH\x02\x88\x01\x01\x12\x10\n\x08\x63urrency\x18\t \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\n \x01(\t\x12\x17\n\x0f\x62roker_order_id\x18\x0b \x01(\tB\x0b\n\t_quantityB\x08\n\x06_priceB\r\n\x0b_net_amount\"\xb4\x01\n\x17ListTransactionsRequest\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12.\n\nsince_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nuntil_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"d\n\x18ListTransactionsResponse\x12/\n\x0ctransactions\x18\x01 \x03(\x0b\x32\x19.brokerapi.v1.Transaction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x8f\x04\n\x0e\x41\x63\x63ountService\x12Z\n\x0cListAccounts\x12!.brokerapi.v1.ListAccountsRequest\x1a\".brokerapi.v1.ListAccountsResponse\"\x03\x90\x02\x01\x12T\n\nGetAccount\x12\x1f.brokerapi.v1.GetAccountRequest\x1a .brokerapi.v1.GetAccountResponse\"\x03\x90\x02\x01\x12\x66\n\x10ListTransactions\x12%.brokerapi.v1.ListTransactionsRequest\x1a&.brokerapi.v1.ListTransactionsResponse\"\x03\x90\x02\x01\x12l\n\x12GetTradingSettings\x12\'.brokerapi.v1.GetTradingSettingsRequest\x1a(.brokerapi.v1.GetTradingSettingsResponse\"\x03\x90\x02\x01\x12u\n\x15UpdateTradingSettings\x12*.brokerapi.v1.UpdateTradingSettingsRequest\x1a+.brokerapi.v1.UpdateTradingSettingsResponse\"\x03\x90\x02\x02\x42\x37\n\x0c\x62rokerapi.v1P\x01Z%brokergw/gen/brokerapi/v1;brokerapiv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,26 +41,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCOUNTSERVICE'].methods_by_name['GetAccount']._serialized_options = b'\220\002\001'
   _globals['_ACCOUNTSERVICE'].methods_by_name['ListTransactions']._loaded_options = None
   _globals['_ACCOUNTSERVICE'].methods_by_name['ListTransactions']._serialized_options = b'\220\002\001'
-  _globals['_ACCOUNTSUMMARY']._serialized_start=107
-  _globals['_ACCOUNTSUMMARY']._serialized_end=245
-  _globals['_ACCOUNT']._serialized_start=248
-  _globals['_ACCOUNT']._serialized_end=529
-  _globals['_BALANCE']._serialized_start=531
-  _globals['_BALANCE']._serialized_end=605
-  _globals['_LISTACCOUNTSREQUEST']._serialized_start=607
-  _globals['_LISTACCOUNTSREQUEST']._serialized_end=667
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=669
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=764
-  _globals['_GETACCOUNTREQUEST']._serialized_start=766
-  _globals['_GETACCOUNTREQUEST']._serialized_end=805
-  _globals['_GETACCOUNTRESPONSE']._serialized_start=807
-  _globals['_GETACCOUNTRESPONSE']._serialized_end=867
-  _globals['_TRANSACTION']._serialized_start=870
-  _globals['_TRANSACTION']._serialized_end=1170
-  _globals['_LISTTRANSACTIONSREQUEST']._serialized_start=1173
-  _globals['_LISTTRANSACTIONSREQUEST']._serialized_end=1353
-  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_start=1355
-  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_end=1455
-  _globals['_ACCOUNTSERVICE']._serialized_start=1458
-  _globals['_ACCOUNTSERVICE']._serialized_end=1756
+  _globals['_ACCOUNTSERVICE'].methods_by_name['GetTradingSettings']._loaded_options = None
+  _globals['_ACCOUNTSERVICE'].methods_by_name['GetTradingSettings']._serialized_options = b'\220\002\001'
+  _globals['_ACCOUNTSERVICE'].methods_by_name['UpdateTradingSettings']._loaded_options = None
+  _globals['_ACCOUNTSERVICE'].methods_by_name['UpdateTradingSettings']._serialized_options = b'\220\002\002'
+  _globals['_ACCOUNTSUMMARY']._serialized_start=144
+  _globals['_ACCOUNTSUMMARY']._serialized_end=282
+  _globals['_ACCOUNT']._serialized_start=285
+  _globals['_ACCOUNT']._serialized_end=566
+  _globals['_BALANCE']._serialized_start=568
+  _globals['_BALANCE']._serialized_end=642
+  _globals['_LISTACCOUNTSREQUEST']._serialized_start=644
+  _globals['_LISTACCOUNTSREQUEST']._serialized_end=704
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=706
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=801
+  _globals['_GETACCOUNTREQUEST']._serialized_start=803
+  _globals['_GETACCOUNTREQUEST']._serialized_end=842
+  _globals['_GETACCOUNTRESPONSE']._serialized_start=844
+  _globals['_GETACCOUNTRESPONSE']._serialized_end=904
+  _globals['_TRANSACTION']._serialized_start=907
+  _globals['_TRANSACTION']._serialized_end=1207
+  _globals['_LISTTRANSACTIONSREQUEST']._serialized_start=1210
+  _globals['_LISTTRANSACTIONSREQUEST']._serialized_end=1390
+  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_start=1392
+  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_end=1492
+  _globals['_ACCOUNTSERVICE']._serialized_start=1495
+  _globals['_ACCOUNTSERVICE']._serialized_end=2022
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from brokerapi.v1 import accounts_pb2 as brokerapi_dot_v1_dot_accounts__pb2
+from brokerapi.v1 import trading_settings_pb2 as brokerapi_dot_v1_dot_trading__settings__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -50,6 +51,16 @@ class AccountServiceStub:
                 request_serializer=brokerapi_dot_v1_dot_accounts__pb2.ListTransactionsRequest.SerializeToString,
                 response_deserializer=brokerapi_dot_v1_dot_accounts__pb2.ListTransactionsResponse.FromString,
                 _registered_method=True)
+        self.GetTradingSettings = channel.unary_unary(
+                '/brokerapi.v1.AccountService/GetTradingSettings',
+                request_serializer=brokerapi_dot_v1_dot_trading__settings__pb2.GetTradingSettingsRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_trading__settings__pb2.GetTradingSettingsResponse.FromString,
+                _registered_method=True)
+        self.UpdateTradingSettings = channel.unary_unary(
+                '/brokerapi.v1.AccountService/UpdateTradingSettings',
+                request_serializer=brokerapi_dot_v1_dot_trading__settings__pb2.UpdateTradingSettingsRequest.SerializeToString,
+                response_deserializer=brokerapi_dot_v1_dot_trading__settings__pb2.UpdateTradingSettingsResponse.FromString,
+                _registered_method=True)
 
 
 class AccountServiceServicer:
@@ -77,6 +88,22 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTradingSettings(self, request, context):
+        """Asks the broker how a symbol is traded in an account: leverage, margin type, position mode. For brokers with the
+        feature LEVERAGE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateTradingSettings(self, request, context):
+        """Chooses leverage, margin type or position mode, and tells what the broker then says. Halts, the kill switch, modes
+        and the limits stand in its way as in an order's; a lower leverage alone passes halts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccountServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +121,16 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.ListTransactions,
                     request_deserializer=brokerapi_dot_v1_dot_accounts__pb2.ListTransactionsRequest.FromString,
                     response_serializer=brokerapi_dot_v1_dot_accounts__pb2.ListTransactionsResponse.SerializeToString,
+            ),
+            'GetTradingSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTradingSettings,
+                    request_deserializer=brokerapi_dot_v1_dot_trading__settings__pb2.GetTradingSettingsRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_trading__settings__pb2.GetTradingSettingsResponse.SerializeToString,
+            ),
+            'UpdateTradingSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateTradingSettings,
+                    request_deserializer=brokerapi_dot_v1_dot_trading__settings__pb2.UpdateTradingSettingsRequest.FromString,
+                    response_serializer=brokerapi_dot_v1_dot_trading__settings__pb2.UpdateTradingSettingsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +215,60 @@ class AccountService:
             '/brokerapi.v1.AccountService/ListTransactions',
             brokerapi_dot_v1_dot_accounts__pb2.ListTransactionsRequest.SerializeToString,
             brokerapi_dot_v1_dot_accounts__pb2.ListTransactionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTradingSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.AccountService/GetTradingSettings',
+            brokerapi_dot_v1_dot_trading__settings__pb2.GetTradingSettingsRequest.SerializeToString,
+            brokerapi_dot_v1_dot_trading__settings__pb2.GetTradingSettingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateTradingSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/brokerapi.v1.AccountService/UpdateTradingSettings',
+            brokerapi_dot_v1_dot_trading__settings__pb2.UpdateTradingSettingsRequest.SerializeToString,
+            brokerapi_dot_v1_dot_trading__settings__pb2.UpdateTradingSettingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

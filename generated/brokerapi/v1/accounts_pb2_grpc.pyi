@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from brokerapi.v1 import accounts_pb2 as _accounts_pb2
+from brokerapi.v1 import trading_settings_pb2 as _trading_settings_pb2
 from collections import abc as _abc
 from grpc import aio as _aio
 import abc as _abc_1
@@ -22,6 +23,14 @@ class AccountServiceStub:
     """Asks the broker for one account."""
     ListTransactions: _aio.UnaryUnaryMultiCallable[_accounts_pb2.ListTransactionsRequest, _accounts_pb2.ListTransactionsResponse]
     """Asks the broker for an account's history, newest first."""
+    GetTradingSettings: _aio.UnaryUnaryMultiCallable[_trading_settings_pb2.GetTradingSettingsRequest, _trading_settings_pb2.GetTradingSettingsResponse]
+    """Asks the broker how a symbol is traded in an account: leverage, margin type, position mode. For brokers with the
+    feature LEVERAGE.
+    """
+    UpdateTradingSettings: _aio.UnaryUnaryMultiCallable[_trading_settings_pb2.UpdateTradingSettingsRequest, _trading_settings_pb2.UpdateTradingSettingsResponse]
+    """Chooses leverage, margin type or position mode, and tells what the broker then says. Halts, the kill switch, modes
+    and the limits stand in its way as in an order's; a lower leverage alone passes halts.
+    """
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     """AccountService tells about accounts, freshly from the broker."""
@@ -49,5 +58,25 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_accounts_pb2.ListTransactionsRequest, _abc.Awaitable[_accounts_pb2.ListTransactionsResponse]],
     ) -> _abc.Awaitable[_accounts_pb2.ListTransactionsResponse]:
         """Asks the broker for an account's history, newest first."""
+
+    @_abc_1.abstractmethod
+    def GetTradingSettings(
+        self,
+        request: _trading_settings_pb2.GetTradingSettingsRequest,
+        context: _aio.ServicerContext[_trading_settings_pb2.GetTradingSettingsRequest, _abc.Awaitable[_trading_settings_pb2.GetTradingSettingsResponse]],
+    ) -> _abc.Awaitable[_trading_settings_pb2.GetTradingSettingsResponse]:
+        """Asks the broker how a symbol is traded in an account: leverage, margin type, position mode. For brokers with the
+        feature LEVERAGE.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateTradingSettings(
+        self,
+        request: _trading_settings_pb2.UpdateTradingSettingsRequest,
+        context: _aio.ServicerContext[_trading_settings_pb2.UpdateTradingSettingsRequest, _abc.Awaitable[_trading_settings_pb2.UpdateTradingSettingsResponse]],
+    ) -> _abc.Awaitable[_trading_settings_pb2.UpdateTradingSettingsResponse]:
+        """Chooses leverage, margin type or position mode, and tells what the broker then says. Halts, the kill switch, modes
+        and the limits stand in its way as in an order's; a lower leverage alone passes halts.
+        """
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _aio.Server) -> None: ...

@@ -4,7 +4,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypeAlias
 
-from brokerapi.v1 import connections_pb2, orders_pb2, reconciliation_pb2, streams_pb2, trading_pb2
+from brokerapi.v1 import (
+    connections_pb2,
+    orders_pb2,
+    reconciliation_pb2,
+    streams_pb2,
+    trading_pb2,
+    trading_settings_pb2,
+)
 from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -88,6 +95,22 @@ def order_status(value: str) -> orders_pb2.OrderStatusFilter.ValueType:
         return orders_pb2.ORDER_STATUS_FILTER_UNSPECIFIED
     descriptor = orders_pb2.OrderStatusFilter.DESCRIPTOR
     return orders_pb2.OrderStatusFilter.Value(_member("status", descriptor, "ORDER_STATUS_FILTER_", value))
+
+
+def margin_type(value: str) -> trading_settings_pb2.MarginType.ValueType:
+    """Read a margin type: CROSS or ISOLATED; empty leaves it as it is."""
+    if not value:
+        return trading_settings_pb2.MARGIN_TYPE_UNSPECIFIED
+    descriptor = trading_settings_pb2.MarginType.DESCRIPTOR
+    return trading_settings_pb2.MarginType.Value(_member("margin_type", descriptor, "MARGIN_TYPE_", value))
+
+
+def position_mode(value: str) -> trading_settings_pb2.PositionMode.ValueType:
+    """Read a position mode: ONE_WAY or HEDGE; empty leaves it as it is."""
+    if not value:
+        return trading_settings_pb2.POSITION_MODE_UNSPECIFIED
+    descriptor = trading_settings_pb2.PositionMode.DESCRIPTOR
+    return trading_settings_pb2.PositionMode.Value(_member("position_mode", descriptor, "POSITION_MODE_", value))
 
 
 def position_policy(value: str) -> reconciliation_pb2.PositionPolicy.ValueType:

@@ -15,6 +15,7 @@ from brokerapi.v1.orders_pb2 import CancelResult, Order, OrderEvent, OrderSpec, 
 from brokerapi.v1.positions_pb2 import Position, PositionEvent, Residual
 from brokerapi.v1.reconciliation_pb2 import Difference, Reconciliation
 from brokerapi.v1.streams_pb2 import Gap, Heartbeat, SnapshotComplete, Subscribed, Terminating
+from brokerapi.v1.trading_settings_pb2 import TradingSettings
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -56,6 +57,7 @@ __all__ = [
     "Subscribed",
     "Terminating",
     "Timestamp",
+    "TradingSettings",
     "WatchConnectionsResponse",
     "as_dict",
     "words",

@@ -21,6 +21,7 @@ from brokergw.desk.feeds.adoption import Adoption
 from brokergw.desk.feeds.feed import Feeds
 from brokergw.desk.feeds.holding import Holding
 from brokergw.desk.feeds.upkeep import Upkeep, UpkeepSettings
+from brokergw.desk.gates.choosing import ChoosingGate
 from brokergw.desk.gates.gates import GateChecks, Gates
 from brokergw.desk.gates.one_at_a_time import OneAtATime
 from brokergw.desk.gates.own_orders import OwnOrders
@@ -58,6 +59,7 @@ from brokergw.desk.verbs.query import BrokerQuery, RecordQuery
 from brokergw.desk.verbs.reconcile import Reconcile
 from brokergw.desk.verbs.submit import Submit
 from brokergw.desk.verbs.sweep import Sweep
+from brokergw.desk.verbs.trading_settings import SettingsVerbs
 from brokergw.desk.verbs.verdict import Verdicts
 from brokergw.model.commands import (
     CancelAllOrders,
@@ -168,12 +170,9 @@ class Desk:
 
     def _without_record(self, file: EmergencyJournal | None) -> EmergencyParts:
         """Make what works while the record is away."""
+        journal, sessions = self._journal, self._sessions
         replayed = ReplayParts(
-            journal=self._journal,
-            book=self._book,
-            sessions=self._sessions,
-            resolver=self._resolver,
-            clock=self._clock,
+            journal=journal, book=self._book, sessions=sessions, resolver=self._resolver, clock=self._clock
         )
         return EmergencyParts(replayed, file)
 
@@ -203,16 +202,12 @@ class Desk:
         )
         verdicts = Verdicts(parts, journal, recorder)
         self.list_orders_in_doubt, self.settle_order = verdicts.in_doubt, verdicts.settle
+        cancels = self._emergency.cancels
         self._sweep = Sweep(
-            journal,
-            self._sends,
-            self._sessions,
-            self._recall,
-            self._submit,
-            self._cancel,
-            self._emergency.cancels,
-            clock,
+            journal, self._sends, self._sessions, self._recall, self._submit, self._cancel, cancels, clock
         )
+        choosing = ChoosingGate(self.live, self.limits.book, parts.halting, clock)
+        self.settings = SettingsVerbs(self._sessions, choosing, journal.record, clock)
         self._watch = Watch(journal, self._tail, self._sessions, clock)
         self._halting.storms.follow(journal)
         self._halting.switch.on_kept(self._emergency.cancels.halted)
@@ -393,6 +388,7 @@ class Desk:
         await asyncio.gather(*self._background, return_exceptions=True)
         if self.oauth is not None:
             await self.oauth.stop()
+        await self.settings.stop()
         await self._admission.stop()
         await self._emergency.cancels.stop()
         await self._halting.stop()

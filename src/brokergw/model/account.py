@@ -35,7 +35,8 @@ class AccountState:
 
     `masked_number` shows at most the last four characters of the broker's account number. `last_close_equity` is what
     the equity was when the session before ended, None where the broker does not tell. `close_only` says that the broker
-    takes nothing but what makes a position smaller.
+    takes nothing but what makes a position smaller, `hedged` that each symbol has a long and a short position beside
+    each other, so that an order must say whether it opens or closes.
     """
 
     masked_number: str
@@ -50,6 +51,7 @@ class AccountState:
     as_of_ns: int
     last_close_equity: Decimal | None = None
     close_only: bool = False
+    hedged: bool = False
 
 
 @quick

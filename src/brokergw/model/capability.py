@@ -37,6 +37,8 @@ class Feature(StrEnum):
     ORDER_HISTORY = "ORDER_HISTORY"
     TRANSACTIONS = "TRANSACTIONS"
     QUOTES = "QUOTES"
+    LEVERAGE = "LEVERAGE"
+    """Leverage and margin type can be chosen by symbol, and the position mode by account."""
 
 
 @unique

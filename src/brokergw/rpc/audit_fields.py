@@ -80,6 +80,7 @@ _SHOWN: Final = {
     "UpdateLimitsRequest": "strategy_id limits etag",
     "UpdatePlatformLimitsRequest": "limits etag",
     "UpdateReconciliationPolicyRequest": "user_id policy",
+    "UpdateTradingSettingsRequest": "account_id symbol leverage margin_type position_mode etag",
     "UpdateUserLimitsRequest": "user_id limits etag region",
 }
 

@@ -6,7 +6,6 @@ A test demands that each RPC of the contract has a row, and no row is without an
 from typing import Final
 
 from brokerapi.v1 import (
-    accounts_pb2,
     admin_pb2,
     brokers_pb2,
     connections_pb2,
@@ -23,6 +22,7 @@ from brokerapi.v1 import (
 from google.protobuf.message import Message
 
 from brokergw.model.principal import RISK_KEEPERS, Role, Scope
+from brokergw.rpc.account_methods import ACCOUNTS
 from brokergw.rpc.audit_methods import AUDIT
 from brokergw.rpc.halt_methods import EVERYBODYS_HALTS, OWN_HALTS
 from brokergw.rpc.key_methods import EVERYBODYS_KEYS, OWN_KEYS
@@ -31,7 +31,6 @@ from brokergw.rpc.policy import Decoder, MethodPolicy, Responder
 from brokergw.rpc.risk_methods import ADMIN, RISK
 from brokergw.rpc.settings import Budget
 from brokergw.rpc.wire import (
-    accounts,
     brokers,
     connections,
     fills,
@@ -177,26 +176,6 @@ _POSITIONS: Final = (
         positions_pb2.CloseAllRequest,
         positions.close_all_from_proto,
         positions.closed_all,
-    ),
-)
-
-_ACCOUNTS: Final = (
-    _read(
-        "AccountService/ListAccounts", accounts_pb2.ListAccountsRequest, accounts.list_from_proto, Scope.ACCOUNTS_READ
-    ),
-    _read(
-        "AccountService/GetAccount",
-        accounts_pb2.GetAccountRequest,
-        accounts.get_from_proto,
-        Scope.ACCOUNTS_READ,
-        cost=2,
-    ),
-    _read(
-        "AccountService/ListTransactions",
-        accounts_pb2.ListTransactionsRequest,
-        accounts.transactions_from_proto,
-        Scope.ACCOUNTS_READ,
-        cost=5,
     ),
 )
 
@@ -359,7 +338,7 @@ POLICIES: Final = (
     *_ORDERS,
     *_FILLS,
     *_POSITIONS,
-    *_ACCOUNTS,
+    *ACCOUNTS,
     *_BROKERS,
     *_MARKET_DATA,
     *_CONNECTIONS,

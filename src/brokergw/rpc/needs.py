@@ -5,12 +5,6 @@ from typing import Protocol
 
 from brokergw.desk.connections.card import ConnectionCard
 from brokergw.desk.connections.watch import WatchedItem
-from brokergw.desk.halts.states import HaltRequest, KillSwitchView, ResumeRequest, TradingStateView
-from brokergw.desk.halts.switch import Halted
-from brokergw.desk.limits.verbs import BrokerChange, LimitsChange, LimitsView
-from brokergw.desk.live.live import ModesView
-from brokergw.desk.live.mfa import Enrolment
-from brokergw.desk.live.risk_text import RiskText
 from brokergw.desk.oauth.authorizing import Beginning, Begun, Callback
 from brokergw.desk.reconcile.settling import Settled
 from brokergw.desk.results import Cleared, OrderResult, Positions, Result, SweepResult
@@ -19,7 +13,6 @@ from brokergw.desk.verbs.connections import ConnectionChange
 from brokergw.desk.verbs.reconcile import SettleReconciliation
 from brokergw.desk.verbs.verdict import InDoubt
 from brokergw.model.account import AccountState, Connection, Environment, Position, Transaction
-from brokergw.model.broker_config import BrokerConfig
 from brokergw.model.capability import Capabilities
 from brokergw.model.commands import (
     CancelAllOrders,
@@ -33,15 +26,14 @@ from brokergw.model.commands import (
 )
 from brokergw.model.events import AuditRow, LogEvent
 from brokergw.model.instrument import Instrument, Quote
-from brokergw.model.limits import ScopeLimits
 from brokergw.model.order import Fill, Order
 from brokergw.model.outcome import Budget
 from brokergw.model.principal import Caller
 from brokergw.model.reconciliation import Reconciliation, ReconciliationPolicy
-from brokergw.model.trading import Halt
 from brokergw.ports.broker import Credentials
 from brokergw.ports.journal import OrderQuery
 from brokergw.ports.reconciliations import ReconciliationQuery
+from brokergw.rpc.risk_needs import HaltsFace, LimitsFace, LiveFace, SettingsFace
 
 
 class AuditBook(Protocol):
@@ -228,119 +220,6 @@ class Operations(Protocol):
         ...
 
 
-class LimitsFace(Protocol):
-    """The desk's part for limits and broker configurations."""
-
-    async def view(self, user_id: str, broker: str, strategy_id: str) -> LimitsView:
-        """Show a user's limits; empty leaves the broker's, or the strategy's, out."""
-        ...
-
-    async def view_of_user(self, user_id: str, broker: str, strategy_id: str) -> LimitsView:
-        """Show the limits of a user that may not exist."""
-        ...
-
-    async def set_limits(self, caller: Caller, change: LimitsChange) -> ScopeLimits:
-        """Replace a scope's limits."""
-        ...
-
-    async def broker_configs(self) -> Sequence[BrokerConfig]:
-        """List every broker's configuration."""
-        ...
-
-    async def set_broker(self, caller: Caller, change: BrokerChange) -> BrokerConfig:
-        """Replace one broker's configuration."""
-        ...
-
-
-class LiveFace(Protocol):
-    """The desk's part for modes, the risk text and the second factor."""
-
-    @property
-    def text(self) -> RiskText:
-        """The present risk text."""
-        ...
-
-    async def view(self, user_id: str) -> ModesView:
-        """Show how a user stands."""
-        ...
-
-    async def view_of_user(self, user_id: str) -> ModesView:
-        """Show how a user stands that may not exist."""
-        ...
-
-    async def set_mode(self, caller: Caller, place: tuple[str, str], mode: Environment | None) -> ModesView:
-        """Choose mock or paper, or take a binding away."""
-        ...
-
-    async def acknowledge(self, caller: Caller, version: str) -> ModesView:
-        """Put on record that the risk text was read."""
-        ...
-
-    async def enroll(self, caller: Caller) -> Enrolment:
-        """Begin the enrolment of an authenticator."""
-        ...
-
-    async def confirm(self, caller: Caller, code: str) -> ModesView:
-        """Take a code."""
-        ...
-
-    async def escalate(self, caller: Caller, place: tuple[str, str], code: str) -> ModesView:
-        """Take live trading up."""
-        ...
-
-    async def grant(self, caller: Caller, user_id: str) -> ModesView:
-        """Let a user take the steps to live trading."""
-        ...
-
-    async def revoke(self, caller: Caller, user_id: str) -> ModesView:
-        """Take the grant away."""
-        ...
-
-    async def reset_mfa(self, caller: Caller, user_id: str) -> ModesView:
-        """Remove a user's authenticator."""
-        ...
-
-    async def unlock_mfa(self, caller: Caller, user_id: str) -> ModesView:
-        """Let a user's codes be looked at again."""
-        ...
-
-
-class HaltsFace(Protocol):
-    """The desk's part for halts and the kill switch."""
-
-    async def state(self, caller: Caller, account_id: str, strategy_id: str) -> TradingStateView:
-        """Show a user what is halted for it."""
-        ...
-
-    async def halt_own(self, caller: Caller, request: HaltRequest) -> Halted:
-        """Halt something of the caller's."""
-        ...
-
-    async def resume_own(self, caller: Caller, request: ResumeRequest) -> TradingStateView:
-        """Lift a halt that the caller has set."""
-        ...
-
-    async def kill_switch(self) -> KillSwitchView:
-        """Show everything that is halted and swept."""
-        ...
-
-    async def set_kill_switch(self, caller: Caller, request: HaltRequest) -> Halted:
-        """Throw the switch."""
-        ...
-
-    async def clear_kill_switch(self, caller: Caller, request: ResumeRequest) -> Sequence[Halt]:
-        """Lift a halt of any cause."""
-        ...
-
-    async def halt_user(self, caller: Caller, request: HaltRequest) -> Halted:
-        """Halt a user."""
-        ...
-
-    async def resume_user(self, caller: Caller, request: ResumeRequest) -> Sequence[Halt]:
-        """Lift a halt of a user."""
-        ...
-
-
 class Comparisons(Protocol):
     """The desk's comparisons of accounts with their brokers."""
 
@@ -382,6 +261,11 @@ class DeskFace(Mutations, Queries, Connections, Operations, Comparisons, Protoco
     @property
     def live(self) -> LiveFace:
         """Modes, the risk text and the second factor."""
+        ...
+
+    @property
+    def settings(self) -> SettingsFace:
+        """Leverage, margin type and position mode."""
         ...
 
     @property

@@ -48,7 +48,7 @@ ALPACA: Final = Capabilities(
         AssetClass.CRYPTO: frozenset({TimeInForce.GTC, TimeInForce.IOC}),
     },
     order_classes=frozenset(OrderClass),
-    features=frozenset(Feature),
+    features=frozenset(Feature) - {Feature.LEVERAGE},
     environments=frozenset({Environment.PAPER, Environment.LIVE}),
     authentication=Authentication.API_KEY_SECRET,
     resolution=ResolutionClass.BY_CLIENT_ID,

@@ -8,6 +8,7 @@ from brokergw.adapters.binance import spot
 from brokergw.adapters.binance.api import Api
 from brokergw.adapters.binance.config import Product
 from brokergw.adapters.binance.errors import understood
+from brokergw.adapters.binance.settings import ChosenSettings
 from brokergw.adapters.binance.symbols import SymbolBook
 from brokergw.model.account import AccountState, Balance, Position
 from brokergw.model.instrument import AssetClass
@@ -22,8 +23,9 @@ _SHOWN: Final = 4
 class Account:
     """Asks for one account of one product."""
 
-    def __init__(self, api: Api, product: Product, symbols: SymbolBook, clock: Clock) -> None:
+    def __init__(self, api: Api, product: Product, symbols: SymbolBook, clock: Clock, settings: ChosenSettings) -> None:
         self._api = api
+        self._settings = settings
         self._product = product
         self._symbols = symbols
         self._clock = clock
@@ -119,7 +121,7 @@ class Account:
             with understood():
                 self._alias = text(balances[0], "accountAlias") if balances else ""
         leverage = await self._least_leverage()
-        config = await self._api.row("/fapi/v1/accountConfig", 5)
+        config = await self._settings.account()
         with understood():
             return AccountState(
                 masked_number=_masked(self._alias),
@@ -132,6 +134,7 @@ class Account:
                 shorting_enabled=True,
                 multiplier=leverage,
                 as_of_ns=self._clock.now_ns(),
+                hedged=await self._settings.hedged(),
             )
 
     async def _least_leverage(self) -> Decimal:

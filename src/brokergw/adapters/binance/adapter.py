@@ -13,7 +13,7 @@ from brokergw.adapters.binance.errors import FAILURES, understood
 from brokergw.adapters.binance.orders import Orders
 from brokergw.adapters.binance.records import quote, spot_transaction, trade_transaction, transaction
 from brokergw.adapters.binance.session import Address, Session
-from brokergw.adapters.binance.settings import MarginType, SymbolSettings, TradingSettings
+from brokergw.adapters.binance.settings import ChosenSettings
 from brokergw.adapters.binance.stream import OrderFeed
 from brokergw.adapters.binance.symbols import SymbolBook, outward
 from brokergw.model.account import AccountState, Position, Transaction
@@ -23,6 +23,7 @@ from brokergw.model.instrument import Instrument, Quote
 from brokergw.model.outcome import BrokerEvent, BrokerOrder, Budget, Inconclusive, Lookup, OrderReport, Outcome
 from brokergw.model.sessions import MarketClock, MarketDay
 from brokergw.model.terms import OrderTerms
+from brokergw.model.trading_settings import MarginType, PositionMode, TradingSettings
 from brokergw.ports.broker import BrokerLink, Change
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
@@ -75,8 +76,8 @@ class BinanceConnection:
         self._clock = clock
         self._symbols = symbols
         self._orders = Orders(self._api, config.product, symbols, link.record)
-        self._account = Account(self._api, config.product, symbols, clock)
-        self._settings = TradingSettings(self._session, self._api)
+        self._settings = ChosenSettings(self._session, self._api, clock)
+        self._account = Account(self._api, config.product, symbols, clock, self._settings)
         self._commands = Commands(self._session, self._orders, self._settings)
         self._closing = Closing(self._session, self._orders, self._account, self._commands, self._symbols, self._api)
         self._feed = OrderFeed(
@@ -220,18 +221,18 @@ class BinanceConnection:
         """Tell how far the broker's clock is from ours, by what its answers say."""
         return self._session.heard.apart_s()
 
-    async def set_leverage(self, symbol: str, leverage: int) -> Outcome:
+    async def get_trading_settings(self, symbol: str) -> TradingSettings:
+        """Ask how one contract is traded (futures)."""
+        return await self._settings.of(symbol)
+
+    async def set_leverage(self, permit: Permit, symbol: str, leverage: int) -> Outcome:
         """Choose the leverage of one contract (futures)."""
-        return await self._settings.set_leverage(outward(symbol), leverage)
+        return await self._settings.set_leverage(permit, outward(symbol), leverage)
 
-    async def set_margin_type(self, symbol: str, margin_type: MarginType) -> Outcome:
+    async def set_margin_type(self, permit: Permit, symbol: str, margin_type: MarginType) -> Outcome:
         """Choose how one contract is margined (futures); what it is already counts as done."""
-        return await self._settings.set_margin_type(outward(symbol), margin_type)
+        return await self._settings.set_margin_type(permit, outward(symbol), margin_type)
 
-    async def set_hedged(self, *, hedged: bool) -> Outcome:
+    async def set_position_mode(self, permit: Permit, position_mode: PositionMode) -> Outcome:
         """Choose between one position a symbol and two (futures); what it is already counts as done."""
-        return await self._settings.set_hedged(hedged=hedged)
-
-    async def symbol_settings(self, symbol: str) -> SymbolSettings:
-        """Ask for leverage and margin type of one contract (futures)."""
-        return await self._settings.of(outward(symbol))
+        return await self._settings.set_position_mode(permit, position_mode)

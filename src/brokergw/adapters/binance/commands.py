@@ -8,14 +8,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Final
 
 from brokergw.adapters.binance import futures, outcomes, spot
 from brokergw.adapters.binance.config import Product
-from brokergw.adapters.binance.errors import FAILURES, read_refusal
+from brokergw.adapters.binance.errors import FAILURES, POSITION_MODE, read_refusal
 from brokergw.adapters.binance.orders import Orders
 from brokergw.adapters.binance.session import Request, Session
-from brokergw.adapters.binance.settings import TradingSettings
+from brokergw.adapters.binance.settings import ChosenSettings
 from brokergw.adapters.binance.symbols import OrderId, outward, read_id
 from brokergw.adapters.binance.terms import essence
 from brokergw.model.errors import GatewayError
@@ -40,13 +39,11 @@ from brokergw.transport.http import Reply
 from brokergw.transport.outcomes import earlier, taken_with
 from brokergw.transport.rows import Row, Unsupported, Unusable, as_rows, read_row
 
-_POSITION_MODE: Final = "POSITION_MODE"
-
 
 class Commands:
     """Sends commands as one account."""
 
-    def __init__(self, session: Session, orders: Orders, settings: TradingSettings) -> None:
+    def __init__(self, session: Session, orders: Orders, settings: ChosenSettings) -> None:
         self._session = session
         self._product = session.product
         self._orders = orders
@@ -242,7 +239,7 @@ class Commands:
     def refused(self, reply: Reply) -> Outcome:
         """Judge an answer that is no success."""
         refusal = read_refusal(self._product, reply)
-        if refusal.reason == _POSITION_MODE:
+        if refusal.reason == POSITION_MODE:
             self._settings.forget_mode()
         return outcomes.of_refusal(reply, refusal, self._session.retry_after(reply, refusal))
 

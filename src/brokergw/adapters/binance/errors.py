@@ -21,6 +21,7 @@ UNKNOWN_SYMBOL: Final = "UNKNOWN_SYMBOL"
 NOTHING_TO_DO: Final = "NOTHING_TO_DO"
 CLOCK: Final = "CLOCK_SKEW"
 TOO_MANY_ORDERS: Final = "ORDER_RATE_LIMITED"
+POSITION_MODE: Final = "POSITION_MODE"
 RATE: Final = "RATE_LIMITED"
 _S, _F = (Product.SPOT.lower(),), (Product.FUTURES.lower(),)
 
@@ -86,14 +87,15 @@ RULES: Final = (
     *_codes(_F, "-2021", "STOP_WOULD_TRIGGER"),
     *_codes(_F, "-2022", "REDUCE_ONLY_REJECTED"),
     *_codes(_F, "-2025 -4045", "TOO_MANY_ORDERS"),
-    *_codes(_F, "-2027 -2028 -4028", "LEVERAGE_LIMIT"),
+    *_codes(_F, "-2027 -2028 -4028 -4161", "LEVERAGE_LIMIT"),
     *_codes(_F, "-4003 -4004 -4005 -4023", "INVALID_QUANTITY"),
     *_codes(_F, "-4013 -4014 -4029 -4030", "INVALID_PRICE"),
     *_codes(_F, "-4016 -4024 -4131", "PRICE_OUTSIDE_BAND"),
     *_codes(_F, "-4164", "MINIMUM_SIZE"),
     *_codes(_F, "-4015 -4120 -5040", "INVALID_TERMS"),
     *_codes(_F, "-4046 -4059", NOTHING_TO_DO),
-    *_codes(_F, "-4047 -4048 -4061 -4067 -4068", "POSITION_MODE"),
+    *_codes(_F, "-4047 -4048 -4067 -4068", "NOT_WHILE_OPEN"),
+    *_codes(_F, "-4061", POSITION_MODE),
     *_codes(_F, "-4116", DUPLICATE),
     *_codes(_F, "-4140 -4141", "NOT_TRADABLE"),
     *_codes(_F, "-5021 -5022", "WOULD_TAKE_LIQUIDITY"),

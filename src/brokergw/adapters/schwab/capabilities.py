@@ -38,7 +38,8 @@ SCHWAB: Final = Capabilities(
     },
     order_classes=frozenset(OrderClass),
     # Fractions, and orders by money, are in the schema; that they are filled is not known.
-    features=frozenset(Feature) - {Feature.FRACTIONAL, Feature.NOTIONAL, Feature.FIND_BY_CLIENT_ORDER_ID},
+    features=frozenset(Feature)
+    - {Feature.FRACTIONAL, Feature.NOTIONAL, Feature.FIND_BY_CLIENT_ORDER_ID, Feature.LEVERAGE},
     environments=frozenset({Environment.LIVE}),
     authentication=Authentication.OAUTH2,
     resolution=ResolutionClass.BY_CONTENT,

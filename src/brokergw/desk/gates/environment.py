@@ -6,7 +6,7 @@ from typing import Final
 
 from brokergw.desk.gates.question import Question, Said
 from brokergw.desk.live.live import Live
-from brokergw.model.account import Environment
+from brokergw.model.account import Connection, Environment
 from brokergw.model.errors import Objection, Reason
 from brokergw.model.modes import LiveStep, Standing, above
 from brokergw.model.money import format_decimal
@@ -35,30 +35,9 @@ class EnvironmentCheck:
     async def _compare(self, question: Question) -> Sequence[Objection]:
         connection = question.session.connection
         standing = await self._live.standings.of(connection.user_id)
-        bound = standing.bound(connection.account_id, question.strategy_id)
-        if connection.environment is Environment.LIVE:
-            return self._at_live(question, standing, bound)
-        mode = standing.reach(self._live.text.version, self._live.rules.initial_mode)
-        return [
-            Objection(
-                Reason.ENVIRONMENT_MISMATCH,
-                "account",
-                f"the account is {connection.environment.value}, above {what} {held.value}",
-                limit=held.value,
-                observed=connection.environment.value,
-            )
-            for what, held in (("the user's mode", mode), ("the binding of its account or strategy", bound))
-            if held is not None and above(connection.environment, held)
-        ]
-
-    def _at_live(self, question: Question, standing: Standing, bound: Environment | None) -> Sequence[Objection]:
-        missing = standing.open_steps(self._live.text.version)
-        if bound is not None and above(Environment.LIVE, bound):
-            missing = (*missing, LiveStep.BINDING)
-        if missing:
-            names = " ".join(missing)
-            description = f"the account trades live money, and these steps to it are open: {names}"
-            return [Objection(Reason.LIVE_NOT_ENABLED, "account", description, missing=missing)]
+        found = mode_objections(self._live, standing, connection, question.strategy_id)
+        if found or connection.environment is not Environment.LIVE:
+            return found
         found = code_objections(standing, self._live.rules.code_age_max_s, self._clock.now_ns())
         return _unless_it_reduces(question, found)
 
@@ -87,6 +66,37 @@ class StepUpCheck:
         why = f"orders above {format_decimal(threshold)} need"
         found = code_objections(standing, self._live.rules.step_up_age_max_s, self._clock.now_ns(), why)
         return _unless_it_reduces(question, found)
+
+
+def mode_objections(
+    live: Live, standing: Standing, connection: Connection, strategy_id: str = ""
+) -> Sequence[Objection]:
+    """Object unless an account's environment is within the mode that holds for it; codes are another question."""
+    bound = standing.bound(connection.account_id, strategy_id)
+    if connection.environment is Environment.LIVE:
+        return _open_steps(standing.open_steps(live.text.version), bound)
+    mode = standing.reach(live.text.version, live.rules.initial_mode)
+    return [
+        Objection(
+            Reason.ENVIRONMENT_MISMATCH,
+            "account",
+            f"the account is {connection.environment.value}, above {what} {held.value}",
+            limit=held.value,
+            observed=connection.environment.value,
+        )
+        for what, held in (("the user's mode", mode), ("the binding of its account or strategy", bound))
+        if held is not None and above(connection.environment, held)
+    ]
+
+
+def _open_steps(missing: tuple[LiveStep, ...], bound: Environment | None) -> Sequence[Objection]:
+    if bound is not None and above(Environment.LIVE, bound):
+        missing = (*missing, LiveStep.BINDING)
+    if not missing:
+        return []
+    names = " ".join(missing)
+    description = f"the account trades live money, and these steps to it are open: {names}"
+    return [Objection(Reason.LIVE_NOT_ENABLED, "account", description, missing=missing)]
 
 
 def _unless_it_reduces(question: Question, found: Sequence[Objection]) -> Sequence[Objection]:

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 from brokergw.desk.gates.question import Question
 from brokergw.desk.limits.book import LimitsBook
 from brokergw.desk.limits.day import TradingDays
+from brokergw.model.account import Connection
 from brokergw.model.errors import GatewayError, Objection, Reason
+from brokergw.model.limits import LimitsFault
 from brokergw.ports.clock import Clock
 
 
@@ -39,8 +41,8 @@ class BrokerPermitted:
 
         No key is used up by that, so that the caller may come again with it.
         """
-        found = list(self._objections(question))
         fault = question.limits.fault
+        found = broker_objections(self._book, question.session.connection, fault)
         stale = fault is not None and fault.reason is Reason.RISK_DATA_STALE
         if (found or stale) and question.reduces:
             question.excused = True
@@ -49,17 +51,21 @@ class BrokerPermitted:
             raise GatewayError(fault.reason, fault.description, retry_after_s=1.0)
         return found
 
-    def _objections(self, question: Question) -> Iterator[Objection]:
-        connection = question.session.connection
-        config = self._book.broker(connection.broker)
-        if not config.enabled:
-            description = f"the platform takes no orders for {connection.broker} now that add to a position"
-            yield Objection(Reason.BROKER_DISABLED, "broker", description, source="BROKER")
-        region = self._book.region(connection.user_id)
-        if not config.permits(region):
-            told = f"users of {region}" if region else "users without a region"
-            description = f"{connection.broker} is not for {told}"
-            yield Objection(Reason.REGION_NOT_PERMITTED, "broker", description, observed=region, source="BROKER")
-        fault = question.limits.fault
-        if fault is not None and fault.reason is not Reason.RISK_DATA_STALE:
-            yield Objection(fault.reason, "limits", fault.description)
+
+def broker_objections(book: LimitsBook, connection: Connection, fault: LimitsFault | None) -> list[Objection]:
+    """Object unless the platform trades at a connection's broker, for its user, by limits that can be read."""
+    return list(_broker_objections(book, connection, fault))
+
+
+def _broker_objections(book: LimitsBook, connection: Connection, fault: LimitsFault | None) -> Iterator[Objection]:
+    config = book.broker(connection.broker)
+    if not config.enabled:
+        description = f"the platform takes no orders for {connection.broker} now that add to a position"
+        yield Objection(Reason.BROKER_DISABLED, "broker", description, source="BROKER")
+    region = book.region(connection.user_id)
+    if not config.permits(region):
+        told = f"users of {region}" if region else "users without a region"
+        description = f"{connection.broker} is not for {told}"
+        yield Objection(Reason.REGION_NOT_PERMITTED, "broker", description, observed=region, source="BROKER")
+    if fault is not None and fault.reason is not Reason.RISK_DATA_STALE:
+        yield Objection(fault.reason, "limits", fault.description)

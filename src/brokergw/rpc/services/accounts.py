@@ -3,6 +3,7 @@
 from typing import Final
 
 from brokerapi.v1 import accounts_pb2 as pb
+from brokerapi.v1 import trading_settings_pb2 as settings_pb
 
 from brokergw.model.account import Connection, Transaction
 from brokergw.ports.clock import Clock
@@ -12,6 +13,7 @@ from brokergw.rpc.wire.accounts import account_to_proto, summary_to_proto, trans
 from brokergw.rpc.wire.found import Found
 from brokergw.rpc.wire.paging import PageTokens
 from brokergw.rpc.wire.times import NANOSECONDS, time_from
+from brokergw.rpc.wire.trading_settings import settings_to_proto
 
 _HISTORY_NS: Final = 30 * 86_400 * NANOSECONDS
 
@@ -47,6 +49,17 @@ class AccountService:
         return pb.ListTransactionsResponse(
             transactions=[transaction_to_proto(line) for line in page], next_page_token=token
         ).SerializeToString()
+
+    async def get_trading_settings(self, call: Call) -> bytes:
+        """Ask the broker how a symbol is traded."""
+        request: settings_pb.GetTradingSettingsRequest = call.command
+        told = await self._desk.settings.get(call.caller, request.account_id, request.symbol)
+        return settings_pb.GetTradingSettingsResponse(settings=settings_to_proto(*told)).SerializeToString()
+
+    async def update_trading_settings(self, call: Call) -> bytes:
+        """Choose how a symbol is traded."""
+        told = await self._desk.settings.update(call.caller, call.command)
+        return settings_pb.UpdateTradingSettingsResponse(settings=settings_to_proto(*told)).SerializeToString()
 
     def _span(self, request: pb.ListTransactionsRequest) -> tuple[int, int]:
         found = Found()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from brokerapi.v1 import halts_pb2 as pb
 
 from brokergw.rpc.call import Call
-from brokergw.rpc.needs import HaltsFace
+from brokergw.rpc.risk_needs import HaltsFace
 from brokergw.rpc.wire import halts
 
 

@@ -6,7 +6,7 @@ from brokerapi.v1 import limits_pb2 as pb
 
 from brokergw.desk.limits.verbs import BrokerChange, LimitsChange
 from brokergw.rpc.call import Call
-from brokergw.rpc.needs import LimitsFace
+from brokergw.rpc.risk_needs import LimitsFace
 from brokergw.rpc.wire.limits import config_to_proto, stored_to_proto, view_to_proto
 
 

@@ -3,7 +3,7 @@
 from brokerapi.v1 import live_pb2 as pb
 
 from brokergw.rpc.call import Call
-from brokergw.rpc.needs import LiveFace
+from brokergw.rpc.risk_needs import LiveFace
 from brokergw.rpc.wire.live import Escalation, ModeChoice, modes_to_proto
 
 

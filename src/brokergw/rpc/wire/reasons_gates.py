@@ -32,6 +32,11 @@ AUTHORITY: Final[dict[Reason, Row]] = {
     Reason.ACCOUNT_CLOSE_ONLY: denied(
         "The account may only make its positions smaller.", "Send orders that reduce a position."
     ),
+    Reason.POSITION_EFFECT_REQUIRED: denied(
+        "The account keeps a long and a short position of each symbol beside each other, and the order does not say "
+        "which one it is about.",
+        "Say OPEN or CLOSE in `position_effect`, or choose ONE_WAY with UpdateTradingSettings.",
+    ),
     Reason.ENVIRONMENT_MISMATCH: denied(
         "The account's environment is above the mode that the user or the strategy trades in.",
         "Promote the mode first: paper by SetMode, live by EscalateToLive.",

@@ -5,12 +5,21 @@ from typing import Final
 from grpc import StatusCode
 
 from brokergw.model.errors import Reason
-from brokergw.rpc.wire.reason_rows import Row, denied, never
+from brokergw.rpc.wire.reason_rows import Row, denied, later, never
 
 RISK: Final[dict[Reason, Row]] = {
     Reason.LIMIT_ABOVE_PLATFORM: denied(
         "A limit would be looser than a wider scope allows; `field` names it.",
         "Set it no looser than GetLimits shows for the wider scope.",
+    ),
+    Reason.LEVERAGE_EXCEEDS_LIMIT: denied(
+        "The leverage is above what the broker offers or the limits allow; `limit` and `source` say which.",
+        "Choose at most that; GetTradingSettings shows the broker's, GetLimits the limits'.",
+    ),
+    Reason.SETTINGS_OUTCOME_UNKNOWN: later(
+        StatusCode.ABORTED,
+        "The broker's answer to a change of settings was lost, and it does not show the change (yet). It is no order.",
+        "Read the settings, or send the same request again: it says what shall be.",
     ),
     Reason.USER_NOT_FOUND: never(StatusCode.NOT_FOUND, "There is no such user.", "Check the id."),
     Reason.HALT_NOT_FOUND: never(

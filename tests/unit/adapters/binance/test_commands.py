@@ -6,7 +6,6 @@ import httpx
 import pytest
 
 from brokergw.adapters.binance import BinanceConfig
-from brokergw.adapters.binance.settings import MarginType
 from brokergw.model.outcome import Absent, Accepted, Found, Inconclusive, NotSent, Rejected, Unknown
 from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
 from tests.fixtures.alpaca_wire import answer
@@ -149,16 +148,3 @@ async def test_hedged_positions_are_one_net_position_and_are_closed_apart() -> N
     assert isinstance(await broker.flatten("BTC/USDT:PERP"), Accepted)
     sent = [(each["side"], each["positionSide"], each["quantity"]) for each in wire.asked("POST", "/fapi/v1/order")]
     assert sent == [("SELL", "LONG", "0.03"), ("BUY", "SHORT", "0.01")]
-
-
-async def test_a_setting_that_is_there_already_is_done() -> None:
-    """-4046 and -4059 are no failures; another refusal is one."""
-    wire = ScriptedBinance(BinanceConfig.futures())
-    wire.on("POST", "/fapi/v1/marginType", refusal(-4046, "No need to change margin type."))
-    wire.on("POST", "/fapi/v1/positionSide/dual", refusal(-4059, "No need to change position side."))
-    wire.on("POST", "/fapi/v1/leverage", refusal(-4028, "Leverage 500 is not valid"))
-    broker = wire.open()
-    assert isinstance(await broker.set_margin_type("BTC/USDT:PERP", MarginType.ISOLATED), Accepted)
-    assert isinstance(await broker.set_hedged(hedged=False), Accepted)
-    assert isinstance(await broker.set_leverage("BTC/USDT:PERP", 500), Rejected)
-    assert isinstance(await ScriptedBinance().open().set_leverage("BTC/USDT", 5), Rejected)

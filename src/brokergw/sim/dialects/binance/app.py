@@ -122,6 +122,7 @@ _ENDPOINTS: Final[dict[tuple[str, str], Endpoint]] = {
     ("GET", "/fapi/v3/positionRisk"): _signed(futures_account.positions, 5, "symbol"),
     ("GET", "/fapi/v1/symbolConfig"): _signed(futures_account.symbol_config, 5, "symbol"),
     ("GET", "/fapi/v1/accountConfig"): _signed(futures_account.account_config, 5),
+    ("GET", "/fapi/v1/leverageBracket"): _signed(futures_account.leverage_bracket, 1, "symbol"),
     ("POST", "/fapi/v1/leverage"): _signed(futures_account.set_leverage, 1, "symbol leverage"),
     ("POST", "/fapi/v1/marginType"): _signed(futures_account.set_margin_type, 1, "symbol marginType"),
     ("GET", "/fapi/v1/positionSide/dual"): _signed(futures_account.position_mode, 30),

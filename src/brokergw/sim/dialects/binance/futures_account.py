@@ -13,7 +13,12 @@ from brokergw.sim.dialects.binance.spot_shapes import JsonObject
 from brokergw.sim.faults import FaultName
 
 _MARGINS: Final = {"ISOLATED": "ISOLATED", "CROSSED": "CROSSED"}
-_LEVERAGE_MAX: Final = 125
+_BRACKETS: Final = (
+    # The highest leverage, and up to what worth of a position it may be chosen.
+    (125, 50_000), (100, 600_000), (50, 3_000_000), (20, 12_000_000), (10, 70_000_000), (5, 100_000_000),
+    (4, 120_000_000), (3, 200_000_000), (2, 300_000_000), (1, 500_000_000),
+)  # fmt: skip
+_LEVERAGE_MAX: Final = _BRACKETS[0][0]
 _MAINTENANCE: Final = Decimal("0.004")
 ZERO: Final = Decimal(0)
 
@@ -156,10 +161,27 @@ def symbol_config(call: Call) -> list[JsonObject]:
             "marginType": room.margin_type.get(symbol, "CROSSED"),
             "isAutoAddMargin": False,
             "leverage": room.leverage.get(symbol, options.leverage),
-            "maxNotionalValue": "1000000",
+            "maxNotionalValue": str(notional_max(room.leverage.get(symbol, options.leverage))),
         }
         for symbol in wanted
     ]
+
+
+def notional_max(leverage: int) -> int:
+    """Give what a position may be worth at a leverage: the end of the last bracket that still offers it."""
+    return max(cap for most, cap in _BRACKETS if most >= leverage)
+
+
+def leverage_bracket(call: Call) -> list[JsonObject]:
+    """Handle GET /fapi/v1/leverageBracket; every contract has the same brackets here."""
+    wanted = [wire_symbol(call.listing().symbol)] if "symbol" in call.values else call.brokerage.symbols(call.kind)
+    floors = (0, *(cap for _, cap in _BRACKETS))
+    brackets = [
+        {"bracket": number, "initialLeverage": most, "notionalCap": cap, "notionalFloor": floor,
+         "maintMarginRatio": float(_MAINTENANCE), "cum": 0.0}
+        for number, ((most, cap), floor) in enumerate(zip(_BRACKETS, floors, strict=False), start=1)
+    ]  # fmt: skip
+    return [{"symbol": symbol, "notionalCoef": 1.0, "brackets": brackets} for symbol in wanted]
 
 
 def account_config(call: Call) -> JsonObject:
@@ -184,11 +206,25 @@ def set_leverage(call: Call) -> JsonObject:
     if not 1 <= leverage <= _LEVERAGE_MAX:
         raise ApiError(-4028, f"Leverage {leverage} is not valid")
     symbol = wire_symbol(listing.symbol)
+    _check_position(call, listing.symbol, leverage)
     call.brokerage.exchange.set_leverage(call.room.account_id, listing.symbol, Decimal(leverage))
     call.room.leverage[symbol] = leverage
     now = call.brokerage.now_ms()
     call.room.feed.publish({"e": "ACCOUNT_CONFIG_UPDATE", "E": now, "T": now, "ac": {"s": symbol, "l": leverage}})
-    return {"leverage": leverage, "maxNotionalValue": "1000000", "symbol": symbol}
+    return {"leverage": leverage, "maxNotionalValue": str(notional_max(leverage)), "symbol": symbol}
+
+
+def _check_position(call: Call, symbol: str, leverage: int) -> None:
+    """Refuse a leverage that the position of a symbol does not allow."""
+    held = [each for each in call.brokerage.exchange.positions(call.room.account_id) if each.symbol == symbol]
+    if not held:
+        return
+    isolated = call.room.margin_type.get(wire_symbol(symbol), "CROSSED") == "ISOLATED"
+    if isolated and leverage < _leverage(call, symbol):
+        words = "Leverage reduction is not supported in Isolated Margin Mode with open positions."
+        raise ApiError(-4161, words)
+    if sum(abs(each.market_value) for each in held) > notional_max(leverage):
+        raise ApiError(-2027, "Exceeded the maximum allowable position at current leverage.")
 
 
 def set_margin_type(call: Call) -> JsonObject:

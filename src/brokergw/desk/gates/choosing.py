@@ -1,0 +1,89 @@
+"""What stands before a change of leverage, margin type or position mode: as before an order, since it changes risk.
+
+Whatever only lowers a leverage puts less at risk. It passes halts, a closed broker and an old code, as orders that
+reduce a position do; of the mode it is no exception.
+"""
+
+from collections.abc import Iterator
+
+from brokergw.desk.gates.environment import code_objections, mode_objections
+from brokergw.desk.gates.limits import broker_objections
+from brokergw.desk.halts.denial import objection
+from brokergw.desk.halts.halting import Halting
+from brokergw.desk.halts.latch import NOT_CLEARED, words
+from brokergw.desk.limits.book import LimitsBook
+from brokergw.desk.live.live import Live
+from brokergw.model.account import Connection, Environment
+from brokergw.model.errors import GatewayError, Objection, PreflightDenied, Reason
+from brokergw.model.trading import Halt, scopes_of
+from brokergw.model.trading_settings import SettingsChoice, TradingSettings
+from brokergw.ports.clock import Clock
+
+
+class ChoosingGate:
+    """Judges a change of settings, before it is sent and in the step that lets its first byte out."""
+
+    def __init__(self, live: Live, limits: LimitsBook, halting: Halting, clock: Clock) -> None:
+        self._live = live
+        self._limits = limits
+        self._halting = halting
+        self._clock = clock
+
+    async def require(self, connection: Connection, choice: SettingsChoice, stands: TradingSettings) -> None:
+        """Raise PreflightDenied with every objection; RISK_DATA_STALE or JOURNAL_UNAVAILABLE while nobody can tell."""
+        lowers = choice.only_lowers(stands)
+        found = [*_too_high(choice, stands), *await self._of_the_user(connection, lowers=lowers)]
+        version = 0
+        if not lowers:
+            limits = self._limits.effective(connection.user_id, connection.broker)
+            version, fault = limits.version, limits.fault
+            if fault is not None and fault.reason is Reason.RISK_DATA_STALE:
+                raise GatewayError(fault.reason, fault.description, retry_after_s=1.0)
+            if not self._halting.clearance.valid:
+                wait_s = self._halting.clearance.wait_s
+                raise GatewayError(Reason.JOURNAL_UNAVAILABLE, NOT_CLEARED, retry_after_s=wait_s)
+            found += broker_objections(self._limits, connection, fault)
+            halt = self.halt_of(connection, stands.symbol)
+            found += [objection(halt)] if halt is not None else []
+        if found:
+            raise PreflightDenied("authority", tuple(found), limits_version=version)
+
+    def halt_of(self, connection: Connection, symbol: str) -> Halt | None:
+        """Find what halts a symbol of an account; every state of it keeps more from being put at risk."""
+        scopes = scopes_of(
+            user_id=connection.user_id,
+            broker=connection.broker,
+            account_id=connection.account_id,
+            strategy_id="",
+            symbols=(symbol,),
+        )
+        return self._halting.standing.binding(scopes)
+
+    def why_not(self, connection: Connection, symbol: str) -> str:
+        """Tell, at the last moment, why nothing that may add to risk may leave; empty when it may."""
+        if not self._halting.clearance.valid:
+            return NOT_CLEARED
+        halt = self.halt_of(connection, symbol)
+        return "" if halt is None else words(halt)
+
+    async def _of_the_user(self, connection: Connection, *, lowers: bool) -> list[Objection]:
+        if connection.environment is Environment.MOCK:
+            return []
+        standing = await self._live.standings.of(connection.user_id)
+        found = list(mode_objections(self._live, standing, connection))
+        if found or lowers or connection.environment is not Environment.LIVE:
+            return found
+        return list(code_objections(standing, self._live.rules.code_age_max_s, self._clock.now_ns()))
+
+
+def _too_high(choice: SettingsChoice, stands: TradingSettings) -> Iterator[Objection]:
+    if choice.leverage is not None and choice.leverage > stands.leverage_max:
+        yield Objection(
+            Reason.LEVERAGE_EXCEEDS_LIMIT,
+            "leverage",
+            f"the broker offers a leverage of at most {stands.leverage_max} for {stands.symbol}",
+            limit=str(stands.leverage_max),
+            observed=str(choice.leverage),
+            limit_name="leverage_max",
+            source="BROKER",
+        )
