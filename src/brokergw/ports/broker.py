@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mappi
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Final, NoReturn, Protocol
+from typing import Final, NoReturn, Protocol, runtime_checkable
 
 from brokergw.model.account import AccountState, Environment, Position, Transaction
 from brokergw.model.capability import Capabilities
@@ -270,23 +270,28 @@ class BrokerAdapter(Protocol):
         """Describe one instrument; None when the broker does not know it."""
         ...
 
-    async def get_market_days(self, calendar: str, first: date, last: date) -> Sequence[MarketDay]:
-        """Give the trading days of a market in a stretch, both ends included, as this broker keeps them.
-
-        Only asked where the capabilities say that the broker tells them.
-        """
-        ...
-
-    async def get_market_clock(self, calendar: str) -> MarketClock:
-        """Ask whether a market's regular session is open now, by the broker's own clock; as above."""
-        ...
-
     def budget(self) -> Budget:
         """Tell what is left of the broker's request budget, as last heard."""
         ...
 
     def clock_apart_s(self) -> float | None:
         """Tell by how many seconds at least the broker's clock and ours differ, as last heard; None where unknown."""
+        ...
+
+
+@runtime_checkable
+class TellsHours(Protocol):
+    """What a connection has besides where its broker's capabilities say that it tells the hours of a market.
+
+    The hours of all other markets are the house calendars'.
+    """
+
+    async def get_market_days(self, calendar: str, first: date, last: date) -> Sequence[MarketDay]:
+        """Give the trading days of a market in a stretch, both ends included, as this broker keeps them."""
+        ...
+
+    async def get_market_clock(self, calendar: str) -> MarketClock:
+        """Ask whether a market's regular session is open now, by the broker's own clock."""
         ...
 
 

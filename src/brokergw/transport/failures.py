@@ -34,10 +34,6 @@ class Failures:
         metadata = {"broker": self.broker, KEY: remedy}
         return BrokerUnavailable(reason, in_words(f"{self.name}: {why}", remedy), metadata=metadata)
 
-    def untold(self, calendar: str) -> BrokerUnavailable:
-        """Make the error of a question about a market's hours that this broker is never asked."""
-        return self.unavailable(Reason.BROKER_ANSWER_UNUSABLE, f"the hours of {calendar} are not asked for here")
-
     def throttled(self, retry_after_s: float) -> Throttled:
         """Make the error of a budget that is spent, by our own count or by the broker's."""
         return Throttled(Reason.BROKER_RATE_LIMITED, self.broker, retry_after_s)

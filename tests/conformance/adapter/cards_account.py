@@ -1,6 +1,7 @@
 """Cards about the account, its positions, and who may ask."""
 
 import traceback
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -10,7 +11,7 @@ from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.lifecycle import State
 from brokergw.model.outcome import FeedDown, NotSent
 from brokergw.model.terms import Side
-from brokergw.ports.broker import BrokerAdapter, BrokerUnavailable
+from brokergw.ports.broker import BrokerAdapter, BrokerUnavailable, TellsHours
 from tests.conformance.adapter.bench import Ability, Bench
 from tests.conformance.adapter.card import card
 from tests.conformance.adapter.steps import Listener, buy, market, new_id, place, reach, resting
@@ -140,3 +141,19 @@ async def after_disconnecting(bench: Bench, broker: BrokerAdapter) -> None:
         await broker.get_positions()
     await broker.disconnect()
     assert bench.orders_at_broker() == 0
+
+
+@card("C129")
+async def hours_are_told_where_they_are_claimed(bench: Bench, broker: BrokerAdapter) -> None:
+    """A connection has its broker's hours exactly where the capabilities say so, and they hold together."""
+    told = {rules.calendar for rules in broker.capabilities.markets.values() if rules.told}
+    assert isinstance(broker, TellsHours) is bool(told)
+    today = datetime.fromtimestamp(bench.clock.now_ns() // 1_000_000_000, UTC).date()
+    for calendar in told:
+        assert isinstance(broker, TellsHours)
+        days = await broker.get_market_days(calendar, today, today + timedelta(days=14))
+        assert len(days) >= 7
+        assert all(today <= day.date <= today + timedelta(days=14) for day in days)
+        clock = await broker.get_market_clock(calendar)
+        assert abs(clock.time_ns - bench.clock.now_ns()) < 60_000_000_000
+        assert clock.time_ns < min(clock.next_open_ns, clock.next_close_ns)

@@ -1,7 +1,6 @@
 """Binance behind the broker port: canonical terms in and out. One connection is one account of one kind."""
 
 from collections.abc import AsyncGenerator, Sequence
-from datetime import date
 
 from brokergw.adapters.binance.account import Account
 from brokergw.adapters.binance.api import Api
@@ -21,7 +20,6 @@ from brokergw.model.capability import Capabilities
 from brokergw.model.errors import GatewayError
 from brokergw.model.instrument import Instrument, Quote
 from brokergw.model.outcome import BrokerEvent, BrokerOrder, Budget, Inconclusive, Lookup, OrderReport, Outcome
-from brokergw.model.sessions import MarketClock, MarketDay
 from brokergw.model.terms import OrderTerms
 from brokergw.model.trading_settings import MarginType, PositionMode, TradingSettings
 from brokergw.ports.broker import BrokerLink, Change
@@ -204,14 +202,6 @@ class BinanceConnection:
         with understood():
             found = await self._symbols.listed(outward(symbol), self._api.exchange_info)
         return found.instrument if found is not None and found.instrument.symbol == symbol else None
-
-    async def get_market_days(self, calendar: str, first: date, last: date) -> Sequence[MarketDay]:
-        """Refuse: Binance never closes and tells no days."""
-        raise FAILURES.untold(f"{calendar} from {first} to {last}")
-
-    async def get_market_clock(self, calendar: str) -> MarketClock:
-        """Refuse, likewise."""
-        raise FAILURES.untold(calendar)
 
     def budget(self) -> Budget:
         """Tell the address's request weight as Binance's headers last said."""

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import asdict, replace
-from datetime import date
 
 from brokergw.adapters.ctrader import mapping, outcomes, records
 from brokergw.adapters.ctrader.api import Api, symbol_ids
@@ -36,7 +35,6 @@ from brokergw.model.outcome import (
     Outcome,
     Rejected,
 )
-from brokergw.model.sessions import MarketClock, MarketDay
 from brokergw.model.terms import OrderTerms
 from brokergw.ports.broker import BrokerLink, Change
 from brokergw.ports.clock import Clock
@@ -286,14 +284,6 @@ class CtraderConnection:
             return None
         await self._symbols.know({found.symbol_id})
         return self._symbols.instrument(found)
-
-    async def get_market_days(self, calendar: str, first: date, last: date) -> Sequence[MarketDay]:
-        """Refuse: cTrader keeps hours for each symbol, and no calendar of a market."""
-        raise FAILURES.untold(f"{calendar} from {first} to {last}")
-
-    async def get_market_clock(self, calendar: str) -> MarketClock:
-        """Refuse, as above."""
-        raise FAILURES.untold(calendar)
 
     def budget(self) -> Budget:
         """Tell nothing: cTrader says what was too much, and never what is left."""

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
-from datetime import date
 from typing import Final
 
 from brokergw.adapters.ibkr import faults, mapping, outcomes, records, tickets
@@ -37,7 +36,6 @@ from brokergw.model.outcome import (
     Rejected,
     Unknown,
 )
-from brokergw.model.sessions import MarketClock, MarketDay
 from brokergw.model.terms import OrderTerms
 from brokergw.ports.broker import BrokerLink, Change
 from brokergw.ports.clock import Clock
@@ -251,14 +249,6 @@ class IbkrConnection:
         """Describe a contract."""
         contract = await self._contracts.of_symbol(symbol)
         return None if contract is None else records.instrument(contract, await self._contracts.rules(contract))
-
-    async def get_market_days(self, calendar: str, first: date, last: date) -> Sequence[MarketDay]:
-        """Refuse: the house keeps the hours of these markets."""
-        raise faults.FAILURES.untold(f"{calendar} from {first} to {last}")
-
-    async def get_market_clock(self, calendar: str) -> MarketClock:
-        """Refuse, as above."""
-        raise faults.FAILURES.untold(calendar)
 
     def budget(self) -> Budget:
         """Tell nothing: the gateway does not say what is left."""

@@ -5,7 +5,6 @@ network, so a command is never in doubt unless its record cannot be written.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from brokergw.adapters.mock import mapping
@@ -32,7 +31,6 @@ from brokergw.model.outcome import (
     Rejected,
     Unknown,
 )
-from brokergw.model.sessions import MarketClock, MarketDay
 from brokergw.model.terms import OrderTerms, OrderType, PositionEffect, Side, TimeInForce
 from brokergw.ports.broker import BrokerLink, BrokerUnavailable, Change
 from brokergw.ports.permit import Permit, PermitExpired, PermitSpent
@@ -235,14 +233,6 @@ class MockConnection:
         listing = self._exchange.listing(symbol)
         return None if listing is None else mapping.instrument(listing)
 
-    async def get_market_days(self, calendar: str, first: date, last: date) -> Sequence[MarketDay]:
-        """Raise: the house's calendars have the hours of what trades here."""
-        raise _no_hours(calendar, f" from {first} to {last}")
-
-    async def get_market_clock(self, calendar: str) -> MarketClock:
-        """Raise: the exchange has no clock of its own."""
-        raise _no_hours(calendar)
-
     def budget(self) -> Budget:
         """Tell that nothing is counted."""
         return Budget(None, None, None)
@@ -366,7 +356,3 @@ class MockConnection:
         own = list(self._exchange.executions_of(self._account_id, order.order_id))
         before = self._exchange.order(self._account_id, order.replaces) if order.replaces else None
         return own if before is None else [*self._executions(before), *own]
-
-
-def _no_hours(calendar: str, when: str = "") -> BrokerUnavailable:
-    return BrokerUnavailable(Reason.BROKER_ANSWER_UNUSABLE, f"the mock broker tells no hours of {calendar}{when}")

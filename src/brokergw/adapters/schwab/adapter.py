@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
-from datetime import date
 from decimal import Decimal
 from typing import Final
 
@@ -33,7 +32,6 @@ from brokergw.model.outcome import (
     OrderReport,
     Outcome,
 )
-from brokergw.model.sessions import MarketClock, MarketDay
 from brokergw.model.terms import OrderTerms
 from brokergw.ports.broker import BrokerLink, Change
 from brokergw.ports.clock import Clock
@@ -218,14 +216,6 @@ class SchwabConnection:
         rows = await self._api.quotes([symbol])
         with understood():
             return records.instrument(symbol, rows[symbol]) if symbol in rows else None
-
-    async def get_market_days(self, calendar: str, first: date, last: date) -> Sequence[MarketDay]:
-        """Raise: the house's calendars have the hours."""
-        raise FAILURES.untold(f"{calendar} from {first} to {last}")
-
-    async def get_market_clock(self, calendar: str) -> MarketClock:
-        """Raise: as above."""
-        raise FAILURES.untold(calendar)
 
     def budget(self) -> Budget:
         """Tell nothing: Schwab's answers say nothing of its budgets."""

@@ -22,6 +22,7 @@ from brokergw.model.capability import MarketRules
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.instrument import AssetClass
 from brokergw.model.sessions import MarketClock, MarketDay, Timetable, local_time
+from brokergw.ports.broker import TellsHours
 from brokergw.ports.calendar import CalendarFile
 from brokergw.ports.clock import Clock
 
@@ -216,6 +217,8 @@ class Markets:
     async def _fetch(self, session: Session, rules: MarketRules, told: _Told) -> None:
         adapter, clock = session.adapter, self._clock
         try:
+            if not isinstance(adapter, TellsHours):
+                raise _unavailable("this connection tells no hours")
             if not told.days or clock.monotonic() - told.days_at >= _DAYS_EVERY_S:
                 zone = house_calendars()[rules.calendar].zone
                 today = local_time(zone, clock.now_ns())[0]
