@@ -110,11 +110,15 @@ class WorkingOrder:
 
     @property
     def holder(self) -> bool:
-        """Whether it is the one that holds quantity: alone, the head of an exit pair, or an entry's first exit."""
+        """Whether it is the one that holds quantity: alone, the head of an exit pair, an entry's first exit, or
+        what is left of either.
+        """
         parent = self.parent
         if parent is None:
             return True
-        return parent.ticket.order_class is not OrderClass.OCO and parent.legs[0] is self
+        if parent.ticket.order_class is OrderClass.OCO:
+            return not parent.is_open
+        return next((leg for leg in parent.legs if leg.is_open), parent.legs[0]) is self
 
     def take(self, quantity: Decimal, price: Decimal) -> None:
         """Count a trade."""

@@ -37,7 +37,7 @@ class Exchange:
 
     With `always_open` it trades around the clock; otherwise in New York's hours (crypto always), or in those of the
     `sessions` it is given. `fee_rate` is the share of a trade's money taken as a fee. `settle_delay_ns` keeps a new
-    order from trading for a while.
+    order from trading for a while. With `pairs_part` one exit ends its partner early (see `Rules`).
     Ids follow from the seed and `id_salt`: give each life of an exchange that forgets another salt, so that no id of an
     earlier life returns.
     """
@@ -53,12 +53,14 @@ class Exchange:
         fee_rate: Decimal = ZERO,
         settle_delay_ns: int = 0,
         refuse_wash_trades: bool = False,
+        pairs_part: bool = False,
         id_salt: str = "",
     ) -> None:
         rules = Rules(
             fee_rate=fee_rate,
             settle_delay_ns=settle_delay_ns,
             refuse_wash_trades=refuse_wash_trades,
+            pairs_part=pairs_part,
         )
         hours = sessions or Sessions(always_open=always_open)
         self._floor = Floor(seed=seed, salt=id_salt, now_ns=now_ns, listings=listings, sessions=hours, rules=rules)

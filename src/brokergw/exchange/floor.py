@@ -31,11 +31,14 @@ class Rules:
 
     `fee_rate` is the share of a trade's money that it costs. An order can trade from `settle_delay_ns` after it was
     accepted. `refuse_wash_trades` refuses an order that could trade with an open one of the same account.
+    `pairs_part` is how a pair of exits parts at the first move of either (a trade, or a stop that fires) instead of at
+    the last, and how exits end with an entry that ended before it was filled whole.
     """
 
     fee_rate: Decimal
     settle_delay_ns: int
     refuse_wash_trades: bool
+    pairs_part: bool = False
 
 
 class Floor:

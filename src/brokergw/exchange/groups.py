@@ -2,7 +2,9 @@
 
 Exits of an entry are HELD until the entry has ended with something filled; then they work, sized to what was filled
 and is still there. When one exit of a pair trades, the other shrinks with it; when one ends, so does the other.
-A cancel by the account's owner anywhere in a group ends the whole group, or keeps the entry where a broker does so.
+Where pairs part (see `Rules`), an exit ends its partner as soon as it moves, and an entry that was not filled whole
+leaves no exits. A cancel by the account's owner anywhere in a group ends the whole group, or keeps the entry where a
+broker does so.
 """
 
 from decimal import Decimal
@@ -25,7 +27,7 @@ def end(
     """End an order otherwise than by a fill, with what that means for its group."""
     floor.finish(order, status, reason)
     if is_entry(order):
-        if order.filled and not by_owner:
+        if order.filled and not by_owner and not floor.rules.pairs_part:
             _activate(floor, order)
         else:
             _end_all(floor, order.legs)
@@ -36,8 +38,17 @@ def end(
         _end_all(floor, (order.parent,))
 
 
-def follow(order: WorkingOrder) -> None:
+def part(floor: Floor, order: WorkingOrder) -> None:
+    """At the first move of an exit: end its partners, and let it hold by itself what may still trade."""
+    _end_all(floor, partners(order))
+    order.commit()
+
+
+def follow(floor: Floor, order: WorkingOrder) -> None:
     """After a trade of an exit, before anybody is told: let its partners hold no more than may still trade."""
+    if floor.rules.pairs_part:
+        part(floor, order)
+        return
     for partner in partners(order):
         if not partner.is_open:
             continue

@@ -102,6 +102,8 @@ class Matcher:
             return False
         order.triggered = True
         self._floor.emit(EventKind.TRIGGERED, order, now)
+        if self._floor.rules.pairs_part:
+            groups.part(self._floor, order)
         return True
 
     def _trade(self, order: WorkingOrder, price: Decimal, room: Decimal) -> Decimal:
@@ -139,7 +141,7 @@ class Matcher:
         if not order.is_open:
             floor.retire(order)
         if order.legs or order.parent is not None:
-            groups.follow(order)
+            groups.follow(floor, order)
         execution = Execution(
             execution_id=floor.next_execution_id(),
             order_id=order.order_id,

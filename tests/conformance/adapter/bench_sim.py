@@ -83,6 +83,10 @@ class SimBench(Bench):
         """Count the POSTs of orders in the wire journal."""
         return len(self._server.journal.select(method="POST", path=self.orders))
 
+    def requests(self, method: str) -> int:
+        """Count the requests of an HTTP method in the wire journal."""
+        return len(self._server.journal.select(method=method))
+
     async def cut_stream(self) -> None:
         """Cut every websocket."""
         await self._server.dialect.drop_streams()

@@ -206,7 +206,7 @@ async def bracket_order(bench: Bench, broker: BrokerAdapter) -> None:
     await reach(bench, broker, entry.broker_order_id, State.FILLED)
     bench.pin(bench.stock, Decimal(106))
     await reach(bench, broker, profit.broker_order_id, State.FILLED)
-    await reach(bench, broker, stop.broker_order_id, State.CANCELED)
+    await reach(bench, broker, stop.broker_order_id, State.CANCELED, State.EXPIRED)
     assert await broker.get_position(bench.stock) is None
 
 
@@ -229,7 +229,7 @@ async def one_cancels_the_other(bench: Bench, broker: BrokerAdapter) -> None:
     assert shown.terms.order_class is OrderClass.OCO
     assert (shown.terms.take_profit_limit_price, shown.terms.stop_loss_stop_price) == (Decimal(110), Decimal(95))
     bench.pin(bench.stock, Decimal(94))
-    ended = await reach(bench, broker, pair.broker_order_id, State.CANCELED)
+    ended = await reach(bench, broker, pair.broker_order_id, State.CANCELED, State.EXPIRED)
     assert [leg.state for leg in ended.legs] == [State.FILLED]
     assert await broker.get_position(bench.stock) is None
 

@@ -9,6 +9,7 @@ from tests.conformance.adapter import (  # noqa: F401 - importing them deals the
     cards_account,
     cards_changes,
     cards_faults,
+    cards_groups,
     cards_health,
     cards_identity,
     cards_orders,

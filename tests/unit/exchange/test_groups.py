@@ -7,6 +7,7 @@ import pytest
 
 from brokergw.exchange import EventKind, ExchangeEvent, ExchangeOrder, OrderStatus, RefusalCode
 from brokergw.model.terms import OrderClass, OrderType, TimeInForce
+from tests.fixtures.clock import FakeClock
 from tests.fixtures.market import Trader
 
 BRACKET: Final[dict[str, Any]] = {
@@ -181,3 +182,44 @@ def test_a_cancelled_exit_may_leave_its_entry(trader: Trader, status: str) -> No
     profit, loss = trader.legs(entry)
     trader.exchange.cancel(entry.account_id, profit.order_id, keep_entry=status == "NEW")
     assert statuses(trader, entry, profit, loss) == [status, "CANCELED", "CANCELED"]
+
+
+def test_a_pair_that_parts_ends_with_the_first_trade_of_either(clock: FakeClock) -> None:
+    """Where pairs part, the smallest fill of one exit ends the other, and what is left of it holds the rest."""
+    trader = Trader(clock, pairs_part=True)
+    trader.buy(10)
+    profit = trader.sell(10, **PAIR)
+    trader.exchange.execute(trader.account, profit.order_id, quantity=Decimal(1), price=Decimal(220))
+    assert statuses(trader, profit, *trader.legs(profit)) == ["PARTIALLY_FILLED", "CANCELED"]
+    (holding,) = trader.exchange.positions(trader.account)
+    assert (holding.quantity, holding.available) == (Decimal(9), Decimal(0))
+
+
+def test_a_pair_that_parts_ends_with_a_stop_that_fires(clock: FakeClock) -> None:
+    """Its stop-limit need not trade: that it has fired is enough, and it holds the position from then on."""
+    trader = Trader(clock, pairs_part=True)
+    trader.buy(10)
+    profit = trader.sell(10, **(PAIR | {"stop_loss_limit_price": "179"}))
+    (loss,) = trader.legs(profit)
+    trader.price("180.01")
+    assert statuses(trader, profit, loss) == ["NEW", "NEW"]
+    trader.price("170")
+    assert statuses(trader, profit, loss) == ["CANCELED", "NEW"]
+    assert trader.exchange.positions(trader.account)[0].available == 0
+    trader.price("181")
+    assert statuses(trader, profit, loss) == ["CANCELED", "FILLED"]
+
+
+@pytest.mark.parametrize(("parts", "exits"), [(True, ["CANCELED", "CANCELED"]), (False, ["NEW", "NEW"])])
+def test_exits_that_need_a_whole_entry_end_with_a_part_of_one(
+    clock: FakeClock,
+    parts: bool,  # noqa: FBT001 - a case
+    exits: list[str],
+) -> None:
+    """An entry that expires half filled has exits for what it bought, or none where pairs part."""
+    trader = Trader(clock, pairs_part=parts)
+    entry = trader.buy(10, limit_price="190", **BRACKET)
+    trader.exchange.execute(trader.account, entry.order_id, quantity=Decimal(5), price=Decimal(190))
+    assert statuses(trader, *trader.legs(entry)) == ["HELD", "HELD"]
+    trader.later(17 * 3600)
+    assert statuses(trader, entry, *trader.legs(entry)) == ["EXPIRED", *exits]

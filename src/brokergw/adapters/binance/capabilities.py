@@ -15,7 +15,7 @@ SPOT: Final = Capabilities(
     asset_classes=frozenset({AssetClass.CRYPTO}),
     order_types={AssetClass.CRYPTO: frozenset(OrderType)},
     times_in_force={AssetClass.CRYPTO: frozenset({TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK})},
-    order_classes=frozenset({OrderClass.SIMPLE}),
+    order_classes=frozenset({OrderClass.SIMPLE, OrderClass.OCO, OrderClass.OTO, OrderClass.BRACKET}),
     features=frozenset(
         {
             Feature.FRACTIONAL,

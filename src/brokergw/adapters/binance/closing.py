@@ -51,7 +51,16 @@ class Closing:
             open_orders = await self._orders.open()
         except GatewayError as error:
             return NotSent.by(error)
-        return together([await self._commands.cancel(order.broker_order_id) for order in open_orders], GONE)
+        results: list[Outcome] = []
+        ended: set[str] = set()
+        for order in open_orders:
+            if order.broker_order_id in ended:
+                continue
+            results.append(await self._commands.cancel(order.broker_order_id))
+            if isinstance(results[-1], Accepted):
+                # A cancel ends the whole list that an order leads.
+                ended |= {leg.broker_order_id for leg in order.legs}
+        return together(results, GONE)
 
     async def flatten(self, symbol: str) -> Outcome:
         """Close one position at market."""

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from brokergw.adapters.binance import futures, outcomes, spot
+from brokergw.adapters.binance import futures, lists, outcomes, spot
 from brokergw.adapters.binance.config import Product
 from brokergw.adapters.binance.errors import FAILURES, POSITION_MODE, read_refusal
 from brokergw.adapters.binance.orders import Orders
@@ -31,13 +31,13 @@ from brokergw.model.outcome import (
     Rejected,
     Unknown,
 )
-from brokergw.model.terms import OrderTerms
+from brokergw.model.terms import OrderClass, OrderTerms
 from brokergw.ports.broker import Change
 from brokergw.ports.permit import Permit
 from brokergw.transport.answers import DUPLICATE, NOT_FOUND, NOT_OPEN
 from brokergw.transport.http import Reply
 from brokergw.transport.outcomes import earlier, taken_with
-from brokergw.transport.rows import Row, Unsupported, Unusable, as_rows, read_row
+from brokergw.transport.rows import Row, Unsupported, Unusable, as_rows, read_row, text, whole
 
 
 class Commands:
@@ -77,8 +77,13 @@ class Commands:
         return outcome
 
     async def _request(self, client_order_id: str, terms: OrderTerms) -> Request:
-        if self._product is Product.SPOT:
+        if self._product is Product.SPOT and terms.order_class is OrderClass.SIMPLE:
             return spot.submit(client_order_id, terms)
+        if self._product is Product.SPOT:
+            request = lists.submit(client_order_id, terms)
+            if not await self._orders.takes(outward(terms.symbol), terms.order_class):
+                raise Unsupported(f"{terms.order_class} orders in {terms.symbol}")
+            return request
         return futures.submit(client_order_id, terms, hedged=await self._settings.hedged())
 
     @asynccontextmanager
@@ -120,8 +125,11 @@ class Commands:
     async def _taken(self, reply: Reply, client_order_id: str, terms: OrderTerms) -> Outcome:
         try:
             row = read_row(reply.body)
-            order, fills = self._read(row, terms.symbol)
-        except (Unusable, KeyError) as error:
+            if terms.order_class is OrderClass.SIMPLE:
+                order, fills = self._read(row, terms.symbol)
+            else:
+                order, fills = await self._read_list(row, client_order_id, terms.symbol)
+        except (Unusable, KeyError, GatewayError) as error:
             return Unknown(f"the answer is unusable: {error}")
         if order.client_order_id != client_order_id:
             return Unknown("the answer is about another client order id")
@@ -134,6 +142,23 @@ class Commands:
         order = spot.order(row, {wire: symbol})
         told = as_rows(row.get("fills") or [])
         return order, tuple(spot.fill(each, wire, order.update_time_ns) for each in told)
+
+    async def _read_list(
+        self, row: Row, client_order_id: str, symbol: str
+    ) -> tuple[BrokerOrder, tuple[BrokerFill, ...]]:
+        listed = self._orders.groups.learn(row)
+        rows = as_rows(row.get("orderReports"))
+        if {OrderId(listed.symbol, each) for each in listed.numbers} != {
+            OrderId(text(each, "symbol"), whole(each, "orderId")) for each in rows
+        }:
+            raise Unusable("the answer does not report every order of its list")
+        orders = await self._orders.read(rows)
+        for told, order in zip(rows, orders, strict=True):
+            if order.client_order_id == client_order_id and order.legs:
+                fills = as_rows(told.get("fills") or [])
+                wire = outward(symbol)
+                return order, tuple(spot.fill(each, wire, order.update_time_ns) for each in fills)
+        raise Unusable("the answer is about another order list")
 
     async def _with_fills(self, order: BrokerOrder, fills: tuple[BrokerFill, ...]) -> Accepted:
         async def asked() -> tuple[BrokerFill, ...]:

@@ -71,7 +71,9 @@ RULES: Final = (
     rule("NOT_PERMITTED", 400, code="-2010", requests=_S,
          words=r"not permitted|not (supported|enabled|allowed)|is disabled|may not place"),
     rule("INVALID_TERMS", 400, code="-2010", requests=_S,
-         words=r"price \* qty is zero or less|too (high|low|many)|invalid"),
+         words=r"price \* qty is zero or less|too (high|low|many)|relationship of the prices|invalid"),
+    *_codes(_S, "-1158 -1160 -1165 -1166 -1168 -1196 -1197 -1198 -1199", "INVALID_TERMS"),
+    *_codes(_S, "-2018", NOT_FOUND),
     # What is asked for. An unknown order on a cancel has mostly ended; the look-up behind it tells.
     rule(NOT_OPEN, 400, code="-2011", words=r"cancel restrictions"),
     rule(NOT_FOUND, 400, code="-2011"),

@@ -65,6 +65,7 @@ _LIMITED: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
 
 def submit(client_order_id: str, terms: OrderTerms, *, hedged: bool) -> Request:
     """Write a new order, where it belongs; raises Unsupported."""
+    words.refuse_groups(terms)
     words.refuse_what_no_product_has(terms)
     if terms.quantity is None:
         raise Unsupported("order for an amount of money")

@@ -9,13 +9,16 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeVar
 
-from brokergw.adapters.binance import futures, spot
+from brokergw.adapters.binance import futures, lists, spot
 from brokergw.adapters.binance.api import Api
 from brokergw.adapters.binance.config import Product
 from brokergw.adapters.binance.errors import unavailable, understood
+from brokergw.adapters.binance.groups import Groups
 from brokergw.adapters.binance.symbols import OrderId, SymbolBook, outward, read_id
 from brokergw.model.errors import Reason
+from brokergw.model.lifecycle import is_terminal
 from brokergw.model.outcome import Absent, BrokerFill, BrokerOrder, Found, Inconclusive, Lookup
+from brokergw.model.terms import OrderClass
 from brokergw.ports.broker import OrderRecord
 from brokergw.transport.rows import Row, decimal, text, whole
 
@@ -31,6 +34,7 @@ class Orders:
         self._api = api
         self._symbols = symbols
         self._record = record
+        self.groups = Groups(api, symbols)
         self.product = product
         self._wire = spot if product is Product.SPOT else futures
         self._sent: OrderedDict[str, str] = OrderedDict()
@@ -84,9 +88,17 @@ class Orders:
         with understood():
             symbols = await self._symbols.canonical((text(row, "symbol") for row in kept), self._api.exchange_info)
             orders = [self._wire.order(row, symbols) for row in kept]
+        if self.product is Product.SPOT:
+            orders = await self.groups.grouped(kept, orders)
         for each in orders:
             self._note(each)
         return orders
+
+    async def takes(self, wire: str, order_class: OrderClass) -> bool:
+        """Tell whether Binance takes orders of a class in a symbol; not where it does not say so."""
+        with understood():
+            listed = await self._symbols.listed(wire, self._api.exchange_info)
+        return listed is not None and listed.takes(order_class)
 
     async def symbol(self, wire: str) -> str:
         """Give our name of a symbol."""
@@ -134,9 +146,23 @@ class Orders:
             return Inconclusive("Binance finds no order without its symbol, which is not on record")
         for request in self._wire.find(wire, client_order_id):
             row = await self._api.optional(request)
-            if row is not None:
+            if row is not None and lists.list_id(row) is None:
                 return await self._judged(row, client_order_id)
-        return Absent()
+        return await self._find_listed(client_order_id) if self.product is Product.SPOT else Absent()
+
+    async def _find_listed(self, client_order_id: str) -> Lookup:
+        """Look an order up by the list that it would belong to, for a cancel gives all its orders one new name."""
+        request = lists.find(client_order_id)
+        row = None if request is None else await self._api.optional(request)
+        if row is None:
+            return Absent()
+        with understood():
+            listed = self.groups.learn(row)
+        for order in await self.groups.members(listed):
+            if order.client_order_id == client_order_id:
+                self._note(order)
+                return Found(order)
+        return Inconclusive("Binance answered with another order list")
 
     async def _judged(self, row: Row, client_order_id: str) -> Lookup:
         order = await self._whole(row)
@@ -150,6 +176,7 @@ class Orders:
         if self.product is Product.FUTURES:
             await self._learn_children(rows)
         orders = [self._under_algo(order) for order in await self.read(rows)]
+        orders += _unlisted_exits(orders)
         return sorted(orders, key=lambda order: (order.submit_time_ns, _number(order)))
 
     async def _open_rows(self) -> list[Row]:
@@ -271,6 +298,13 @@ class Orders:
         rows = await self._api.rows("/fapi/v1/allAlgoOrders", 5, symbol=wire, limit="1000")
         for row, order in zip(rows, await self.read(rows), strict=True):
             self.learn_child(row, order)
+
+
+def _unlisted_exits(orders: Sequence[BrokerOrder]) -> list[BrokerOrder]:
+    """Give the living exits of groups that are not listed themselves."""
+    known = {order.broker_order_id for order in orders}
+    exits = [leg for order in orders for leg in order.legs]
+    return [leg for leg in exits if leg.broker_order_id not in known and not is_terminal(leg.state)]
 
 
 def _number(order: BrokerOrder) -> int:

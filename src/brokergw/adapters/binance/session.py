@@ -48,7 +48,9 @@ _BODY_METHODS: Final = frozenset({"POST", "PUT"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request: what it weighs, and whether it counts as an order or may use what is kept for cancels."""
+    """One request: what it weighs, and whether it counts as an order (or several `orders`), and whether it may use
+    what is kept for cancels.
+    """
 
     method: str
     path: str
@@ -56,6 +58,7 @@ class Request:
     weight: int = 1
     signed: bool = True
     order: bool = False
+    orders: int = 1
     cancel: bool = False
 
 
@@ -178,11 +181,11 @@ class Session:
         self._pace.take(cancel=request.cancel)
         if request.order:
             for window in self._orders.values():
-                window.check(1)
+                window.check(request.orders)
         self._address.budget.take(request.weight, cancel=request.cancel)
         if request.order:
             for window in self._orders.values():
-                window.spend(1)
+                window.spend(request.orders)
         url, content = self._written(request)
         headers = {"X-MBX-APIKEY": self._key} if self._key else {}
         if content is not None:

@@ -40,6 +40,7 @@ _HUNDRED: Final = Decimal(100)
 
 def submit(client_order_id: str, terms: OrderTerms) -> Request:
     """Write a new order; raises Unsupported. Absent fields are left out, since Binance refuses empty ones."""
+    words.refuse_groups(terms)
     words.refuse_what_no_product_has(terms)
     if terms.time_in_force is TimeInForce.GTD:
         raise Unsupported("order until a date")
@@ -75,6 +76,7 @@ def _basis_points(percent: Decimal) -> str:
 
 def modify(order: BrokerOrder, order_id: OrderId, client_order_id: str, change: Change) -> Request:
     """Write a change: less quantity, in place; raises Unsupported for anything else."""
+    words.refuse_groups(order.terms)
     if change.quantity is None or change.limit_price or change.stop_price or change.trail:
         raise Unsupported("change of an order but to less quantity")
     params = {

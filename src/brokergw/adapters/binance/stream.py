@@ -14,7 +14,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final
 
-from brokergw.adapters.binance import futures, spot
+from brokergw.adapters.binance import futures, lists, spot
 from brokergw.adapters.binance.backfill import History
 from brokergw.adapters.binance.config import BinanceConfig, Product
 from brokergw.adapters.binance.errors import understood
@@ -147,7 +147,10 @@ class _Watcher:
     async def _report(self, event: Row) -> OrderReport | None:
         match event.get("e"):
             case "executionReport":
-                return spot.report(event, await self._symbols(event))
+                return await self._spot_report(event)
+            case "listStatus":
+                # It tells what a list is made of; how its orders fare is told of each.
+                self._orders.groups.learn(event)
             case "ORDER_TRADE_UPDATE":
                 return await self._futures_report(as_row(event.get("o")))
             case "ALGO_UPDATE":
@@ -155,6 +158,13 @@ class _Watcher:
             case name if name in _ENDS:
                 self._link.drop(f"Binance ends the stream: {name}")
         return None
+
+    async def _spot_report(self, event: Row) -> OrderReport:
+        report = spot.report(event, await self._symbols(event))
+        listed = lists.list_id(event)
+        return (
+            report if listed is None else replace(report, order=await self._orders.groups.heard(listed, report.order))
+        )
 
     async def _symbols(self, event: Row) -> dict[str, str]:
         wire = text(event, "s")

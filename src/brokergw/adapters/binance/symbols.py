@@ -14,6 +14,7 @@ from typing import Final
 
 from brokergw.adapters.binance.config import Product
 from brokergw.model.instrument import AssetClass, Instrument, TickBand
+from brokergw.model.terms import OrderClass
 from brokergw.ports.clock import Clock
 from brokergw.transport.rows import Row, Unusable, as_rows, decimal, optional_decimal, optional_text, text
 
@@ -50,11 +51,23 @@ def outward(symbol: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A symbol at Binance, and what it trades for what."""
+    """A symbol at Binance, what it trades for what, and which order lists it takes (spot)."""
 
     instrument: Instrument
     base: str
     quote: str
+    takes_pairs: bool = False
+    takes_followers: bool = False
+
+    def takes(self, order_class: OrderClass) -> bool:
+        """Tell whether orders of a class are taken in it."""
+        needs = {
+            OrderClass.SIMPLE: (),
+            OrderClass.OCO: (self.takes_pairs,),
+            OrderClass.OTO: (self.takes_followers,),
+            OrderClass.BRACKET: (self.takes_pairs, self.takes_followers),
+        }
+        return all(needs.get(order_class, (False,)))
 
 
 class SymbolBook:
@@ -124,7 +137,13 @@ def _listed(product: Product, row: Row) -> Listed:
         shortable=not spot,
         venue="BINANCE",
     )
-    return Listed(instrument, base, quote)
+    return Listed(
+        instrument,
+        base,
+        quote,
+        takes_pairs=row.get("ocoAllowed") is True,
+        takes_followers=row.get("otoAllowed") is True,
+    )
 
 
 def _positive(row: Row, name: str) -> Decimal:

@@ -88,11 +88,15 @@ def liquidity(row: Row, field: str) -> Liquidity:
 def essence(terms: OrderTerms) -> OrderTerms:
     """Keep what Binance tells back of an order, in a form that two equal orders share.
 
-    A market order has no time in force, and whether an order may only reduce is not told of conditional ones' children.
+    A market order has no time in force, the limit of a pair of exits is its profit, and whether an order may only
+    reduce is not told of conditional ones' children.
     """
     market = terms.type in {OrderType.MARKET, OrderType.STOP, OrderType.TRAILING_STOP}
+    oco = terms.order_class is OrderClass.OCO
     return replace(
         terms,
+        limit_price=None if oco else terms.limit_price,
+        take_profit_limit_price=terms.take_profit_limit_price or (terms.limit_price if oco else None),
         time_in_force=TimeInForce.GTC if market else terms.time_in_force,
         position_effect=PositionEffect.AUTO,
         reduce_only=False,
@@ -102,8 +106,6 @@ def essence(terms: OrderTerms) -> OrderTerms:
 
 def refuse_what_no_product_has(terms: OrderTerms) -> None:
     """Raise Unsupported for terms that Binance has no word for."""
-    if terms.order_class is not OrderClass.SIMPLE:
-        raise Unsupported(f"order class {terms.order_class}")
     if terms.extended_hours:
         raise Unsupported("extended hours")
     if terms.trail_amount is not None:
@@ -112,6 +114,12 @@ def refuse_what_no_product_has(terms: OrderTerms) -> None:
         raise Unsupported(f"time in force {terms.time_in_force}")
     if terms.time_in_force is TimeInForce.DAY and terms.type is not OrderType.MARKET:
         raise Unsupported("order for a day: its days do not end")
+
+
+def refuse_groups(terms: OrderTerms) -> None:
+    """Raise Unsupported for an order that brings others along."""
+    if terms.order_class is not OrderClass.SIMPLE:
+        raise Unsupported(f"order class {terms.order_class}")
 
 
 def execution_id(wire: str, trade_id: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from brokergw.sim.dialects.binance import futures, futures_account, market, ordering, spot, stream
+from brokergw.sim.dialects.binance import futures, futures_account, lists, market, ordering, spot, stream
 from brokergw.sim.dialects.binance.auth import KEY_HEADER, SIGNING, Gate, read_parameters
 from brokergw.sim.dialects.binance.brokerage import Brokerage
 from brokergw.sim.dialects.binance.call import Call
@@ -26,14 +26,17 @@ NONE, KEYED, SIGNED = "NONE", "KEYED", "SIGNED"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What handles a path, who may ask, what it weighs (alone, or with a symbol), and what it reads."""
+    """What handles a path, who may ask, what it weighs (alone, or with a symbol), and what it reads.
+
+    It counts as `orders` orders of the account.
+    """
 
     handle: Callable[[Call], Any]
     security: str
     weight: int
     reads: frozenset[str] = frozenset()
     weight_of_one: int | None = None
-    orders: bool = False
+    orders: int = 0
 
 
 def _public(handle: Callable[[Call], Any], weight: int, reads: str = "", one: int | None = None) -> Endpoint:
@@ -41,7 +44,7 @@ def _public(handle: Callable[[Call], Any], weight: int, reads: str = "", one: in
 
 
 def _signed(
-    handle: Callable[[Call], Any], weight: int, reads: str = "", *, one: int | None = None, orders: bool = False
+    handle: Callable[[Call], Any], weight: int, reads: str = "", *, one: int | None = None, orders: int = 0
 ) -> Endpoint:
     return Endpoint(handle, SIGNED, weight, frozenset(reads.split()), one, orders)
 
@@ -59,6 +62,18 @@ _ALGO_ORDER: Final = (
     "priceProtect reduceOnly activatePrice callbackRate clientAlgoId goodTillDate selfTradePreventionMode "
     "newOrderRespType priceMatch"
 )
+_LISTED: Final = "symbol listClientOrderId newOrderRespType selfTradePreventionMode"
+
+
+def _parts(*prefixes: str) -> str:
+    fields = ("Type", "ClientOrderId", "Price", "StopPrice", "TimeInForce")
+    return " ".join(prefix + field for prefix in prefixes for field in fields)
+
+
+_OCO: Final = f"{_LISTED} side quantity {_parts('above', 'below')}"
+_WORKING: Final = f"{_LISTED} workingSide workingQuantity pendingSide pendingQuantity {_parts('working')}"
+_OTO: Final = f"{_WORKING} {_parts('pending')}"
+_OTOCO: Final = f"{_WORKING} {_parts('pendingAbove', 'pendingBelow')}"
 _ONE: Final = "symbol orderId origClientOrderId"
 _LIST: Final = "symbol orderId startTime endTime limit"
 _TRADES: Final = "symbol orderId startTime endTime fromId limit"
@@ -73,7 +88,7 @@ _ENDPOINTS: Final[dict[tuple[str, str], Endpoint]] = {
     ("GET", "/api/v3/ticker/bookTicker"): _public(market.book_ticker, 4, "symbol symbols symbolStatus", 2),
     ("GET", "/api/v3/ticker/price"): _public(market.price_ticker, 4, "symbol symbols symbolStatus", 2),
     ("GET", "/api/v3/avgPrice"): _public(market.average_price, 2, "symbol"),
-    ("POST", "/api/v3/order"): _signed(spot.submit, 1, _SPOT_ORDER, orders=True),
+    ("POST", "/api/v3/order"): _signed(spot.submit, 1, _SPOT_ORDER, orders=1),
     ("POST", "/api/v3/order/test"): _signed(spot.test, 1, f"{_SPOT_ORDER} computeCommissionRates"),
     ("GET", "/api/v3/order"): _signed(spot.get, 4, _ONE),
     ("DELETE", "/api/v3/order"): _signed(spot.cancel, 1, f"{_ONE} newClientOrderId cancelRestrictions"),
@@ -83,12 +98,20 @@ _ENDPOINTS: Final[dict[tuple[str, str], Endpoint]] = {
     ("GET", "/api/v3/myTrades"): _signed(spot.my_trades, 20, _TRADES),
     ("POST", "/api/v3/order/cancelReplace"): _signed(
         spot.cancel_replace, 1,
-        f"{_SPOT_ORDER} cancelReplaceMode cancelOrderId cancelOrigClientOrderId cancelNewClientOrderId", orders=True,
+        f"{_SPOT_ORDER} cancelReplaceMode cancelOrderId cancelOrigClientOrderId cancelNewClientOrderId", orders=1,
     ),
     ("PUT", "/api/v3/order/amend/keepPriority"): _signed(spot.amend, 4, f"{_ONE} newQty newClientOrderId"),
     ("GET", "/api/v3/account"): _signed(spot.account, 20, "omitZeroBalances"),
     ("GET", "/api/v3/account/commission"): _signed(spot.commission, 20, "symbol"),
-    ("GET", "/api/v3/openOrderList"): _signed(spot.order_lists, 6),
+    ("POST", "/api/v3/orderList/oco"): _signed(lists.oco, 1, _OCO, orders=2),
+    ("POST", "/api/v3/orderList/oto"): _signed(lists.oto, 1, _OTO, orders=2),
+    ("POST", "/api/v3/orderList/otoco"): _signed(lists.otoco, 1, _OTOCO, orders=3),
+    ("GET", "/api/v3/orderList"): _signed(lists.get, 4, "orderListId origClientOrderId"),
+    ("DELETE", "/api/v3/orderList"): _signed(
+        lists.cancel, 1, "symbol orderListId listClientOrderId newClientOrderId"
+    ),
+    ("GET", "/api/v3/allOrderList"): _signed(lists.all_lists, 20, "fromId startTime endTime limit"),
+    ("GET", "/api/v3/openOrderList"): _signed(lists.open_lists, 6),
     ("GET", "/api/v3/rateLimit/order"): _signed(spot.order_limits, 40),
     ("POST", "/api/v3/userDataStream"): _KEY,
     ("PUT", "/api/v3/userDataStream"): _KEY_KEPT,
@@ -99,17 +122,17 @@ _ENDPOINTS: Final[dict[tuple[str, str], Endpoint]] = {
     ("GET", "/fapi/v1/ticker/bookTicker"): _public(market.book_ticker, 5, "symbol", 2),
     ("GET", "/fapi/v2/ticker/price"): _public(market.price_ticker, 2, "symbol", 1),
     ("GET", "/fapi/v1/premiumIndex"): _public(market.premium_index, 10, "symbol", 1),
-    ("POST", "/fapi/v1/order"): _signed(futures.submit, 0, _FUTURES_ORDER, orders=True),
+    ("POST", "/fapi/v1/order"): _signed(futures.submit, 0, _FUTURES_ORDER, orders=1),
     ("POST", "/fapi/v1/order/test"): _signed(futures.test, 1, _FUTURES_ORDER),
     ("GET", "/fapi/v1/order"): _signed(futures.get, 1, _ONE),
-    ("PUT", "/fapi/v1/order"): _signed(futures.modify, 1, f"{_ONE} side quantity price priceMatch", orders=True),
+    ("PUT", "/fapi/v1/order"): _signed(futures.modify, 1, f"{_ONE} side quantity price priceMatch", orders=1),
     ("DELETE", "/fapi/v1/order"): _signed(futures.cancel, 1, _ONE),
     ("DELETE", "/fapi/v1/batchOrders"): _signed(futures.cancel_batch, 1, "symbol orderIdList origClientOrderIdList"),
     ("GET", "/fapi/v1/openOrders"): _signed(futures.open_orders, 40, "symbol", one=1),
     ("DELETE", "/fapi/v1/allOpenOrders"): _signed(futures.cancel_all, 1, "symbol"),
     ("GET", "/fapi/v1/allOrders"): _signed(futures.all_orders, 5, _LIST),
     ("GET", "/fapi/v1/userTrades"): _signed(futures.my_trades, 5, _TRADES),
-    ("POST", "/fapi/v1/algoOrder"): _signed(futures.submit_algo, 0, _ALGO_ORDER, orders=True),
+    ("POST", "/fapi/v1/algoOrder"): _signed(futures.submit_algo, 0, _ALGO_ORDER, orders=1),
     ("GET", "/fapi/v1/algoOrder"): _signed(futures.get_algo, 1, "algoId clientAlgoId"),
     ("DELETE", "/fapi/v1/algoOrder"): _signed(futures.cancel_algo, 1, "algoId clientAlgoId"),
     ("GET", "/fapi/v1/openAlgoOrders"): _signed(futures.open_algos, 40, "algoType symbol algoId", one=1),
@@ -179,7 +202,7 @@ class BinanceDialect:
         try:
             call = self._call(endpoint, kind, request)
             if endpoint.orders:
-                headers.update(ordering.count_order(call))
+                headers.update(ordering.count_order(call, endpoint.orders))
             return WireReply(200, encode_json(endpoint.handle(call)))
         except ApiError as error:
             return error.reply()

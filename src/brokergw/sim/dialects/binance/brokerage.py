@@ -1,9 +1,9 @@
 """What every endpoint shares: the exchange, the accounts behind the keys, and orders told as stream events."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from brokergw.exchange import EventKind, Exchange, ExchangeEvent, ExchangeOrder, Execution
 from brokergw.sim.dialects.binance import futures_shapes, spot_shapes
@@ -32,6 +32,7 @@ class Brokerage:
             now_ns=options.now_ns,
             listings=LISTINGS,
             fee_rate=options.fee_rate,
+            pairs_part=True,
             id_salt=str(options.now_ns()),
         )
         self.addresses = {
@@ -87,10 +88,17 @@ class Brokerage:
         return sorted(each for each in numbers if room.is_born(each, self.options.now_ns()))
 
     def cancel(self, room: Room, number: int, name: str) -> None:
-        """Cancel an open order, under the cancel's own name if it has one."""
-        if name:
-            room.facts.setdefault(number, {})["former"] = room.names[number]
-            room.call(number, name)
+        """Cancel an open order with its list, under the cancel's own name if it has one."""
+        order_list = room.list_of(number)
+        for each in [number] if order_list is None else order_list.numbers:
+            order = self.newest(room, each)
+            if order is None or not order.is_open:
+                continue
+            facts = room.facts.setdefault(each, {})
+            facts["canceled"] = True
+            if name:
+                facts["former"] = room.names[each]
+                room.call(each, name)
         self.exchange.cancel(room.account_id, room.generations[number])
 
     def cancel_later(self, seconds: float, room: Room, number: int, name: str) -> None:
@@ -150,16 +158,19 @@ class Brokerage:
         row = None
         if event.execution is not None:
             row = room.note_trade(event.execution, maker=not room.arriving)
-        kind = self._kind(event, first=first)
+        facts = room.facts.get(number, {})
+        kind = self._kind(event, facts, first=first)
         if kind:
             (self._tell_spot if room.kind is Kind.SPOT else self._tell_futures)(room, number, event, kind, row)
 
-    def _kind(self, event: ExchangeEvent, *, first: bool) -> str:
+    def _kind(self, event: ExchangeEvent, facts: Mapping[str, Any], *, first: bool) -> str:
         if event.execution is not None:
             return "TRADE"
         if event.kind in _ENDED:
-            at_once = event.order.time_in_force.value in _AT_ONCE
-            return "EXPIRED" if at_once else _ENDED[event.kind]
+            by_itself = event.order.time_in_force.value in _AT_ONCE or ("list" in facts and not facts.get("canceled"))
+            return "EXPIRED" if by_itself else _ENDED[event.kind]
+        if event.kind is EventKind.HELD:
+            return "NEW" if first else ""
         if event.kind is EventKind.NEW and first:
             return "REPLACED" if event.order.replaces else "NEW"
         if event.kind is EventKind.NEW:
@@ -179,6 +190,19 @@ class Brokerage:
             rows = [{"a": asset, "f": places(free), "l": places(locked)} for asset, free, locked in self.balances(room)]
             time_ms = ms(event.time_ns)
             room.feed.publish({"e": "outboundAccountPosition", "E": time_ms, "u": time_ms, "B": rows})
+        self._tell_list(room, number, event.time_ns)
+
+    def _tell_list(self, room: Room, number: int, time_ns: int) -> None:
+        """Tell that the list of an order has begun, once it is whole, and that all of it is done."""
+        order_list = room.list_of(number)
+        if order_list is None or len(order_list.numbers) < order_list.size:
+            return
+        orders = [self.newest(room, each) for each in order_list.numbers]
+        alive = any(order is not None and order.is_open for order in orders)
+        shape = spot_shapes.list_status(room, order_list, time_ns, alive=alive)
+        if order_list.told != shape["l"]:
+            order_list.told = shape["l"]
+            room.feed.publish(shape)
 
     def _tell_futures(self, room: Room, number: int, event: ExchangeEvent, kind: str, row: Trade | None) -> None:
         order, executions = event.order, self.executions(room, number)

@@ -58,7 +58,7 @@ def order(
         "reduceOnly": facts.get("reduce_only", False),
         "side": SIDE[ticket.side],
         "positionSide": facts.get("position_side", "BOTH"),
-        "status": room.shown_as[number] if number in room.shown_as and order_.is_open else status_of(order_),
+        "status": room.shown_as[number] if number in room.shown_as and order_.is_open else status_of(order_, {}),
         "stopPrice": "0",
         "closePosition": False,
         "symbol": wire_symbol(order_.symbol),

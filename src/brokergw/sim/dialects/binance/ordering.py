@@ -16,16 +16,16 @@ _SPAN_MS: Final = {Kind.SPOT: _DAY_MS, Kind.FUTURES: 7 * _DAY_MS}
 _LIMIT, _LIMIT_MAX = 500, 1000
 
 
-def count_order(call: Call) -> dict[str, str]:
-    """Count an order of the account and give the headers that say so; raises -1015."""
+def count_order(call: Call, orders: int) -> dict[str, str]:
+    """Count some orders of the account and give the headers that say so; raises -1015."""
     window = call.room.orders_10s
     if window.limit is None:
         return {}
     now_ns = call.brokerage.now_ns()
-    if not window.spend(1, now_ns):
+    if not window.spend(orders, now_ns):
         words = f"Too many new orders; current limit is {window.limit} orders per 10 SECOND."
         raise ApiError(-1015, words, 429, retry_after_s=window.left_s(now_ns))
-    return {"X-MBX-ORDER-COUNT-10S": str(window.used), "X-MBX-ORDER-COUNT-1D": str(len(call.room.generations) + 1)}
+    return {"X-MBX-ORDER-COUNT-10S": str(window.used), "X-MBX-ORDER-COUNT-1D": str(len(call.room.generations) + orders)}
 
 
 def refuse_open_name(call: Call, name: str) -> None:

@@ -62,6 +62,7 @@ def unneeded(name: str) -> ApiError:
 
 UNKNOWN_ORDER: Final = (-2011, "Unknown order sent.")
 NO_SUCH_ORDER: Final = (-2013, "Order does not exist.")
+NO_SUCH_LIST: Final = (-2018, "Order list does not exist.")
 NO_SUCH_SYMBOL: Final = (-1121, "Invalid symbol.")
 BAD_KEY_FORMAT: Final = (-2014, "API-key format invalid.")
 BAD_KEY: Final = (-2015, "Invalid API-key, IP, or permissions for action.")

@@ -63,12 +63,27 @@ class Held:
 
 
 @dataclass(slots=True)
+class OrderList:
+    """Orders that were placed as one list, the leading one first; `told` is the last list status on the stream."""
+
+    list_id: int
+    kind: str
+    name: str
+    symbol: str
+    size: int
+    time_ns: int
+    numbers: list[int] = field(default_factory=list)
+    told: str = ""
+
+
+@dataclass(slots=True)
 class Room:
     """The state of one account of one kind.
 
     `generations` maps an order's number to the exchange's id of its newest generation, `numbers` back from any.
     `names` is what each order is called now, `by_name` the latest order that is called so. `placed` counts the orders
     ever placed under a client order id. `births` hides orders from look-ups until a time.
+    `next_legs` are names and facts of the exits that the order on its way brings along.
     What trades while its order is `arriving` takes, what trades later makes.
     """
 
@@ -95,10 +110,13 @@ class Room:
     shown_as: dict[int, str] = field(default_factory=dict)
     show_next_as: str = ""
     next_facts: dict[str, Any] = field(default_factory=dict)
+    next_legs: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    lists: dict[int, OrderList] = field(default_factory=dict)
     hedged: bool = False
     arriving: bool = False
     listen_key: str = ""
     _marks: "count[int]" = field(default_factory=lambda: count(1))
+    _list_ids: "count[int]" = field(default_factory=lambda: count(1))
 
     def marked(self, name: str) -> str:
         """Make a client order id that the exchange has never seen."""
@@ -115,16 +133,34 @@ class Room:
             self.generations[former] = order.order_id
             return former
         number = order.backing.sequence
-        name = _name(order)
+        name, facts = _name(order), self.next_facts
+        if order.parent_id and self.next_legs:
+            given, facts = self.next_legs.pop(0)
+            name = given or name
         self.numbers[order.order_id] = number
         self.generations[number] = order.order_id
         self.placed[name] = self.placed.get(name, 0) + 1
         self.call(number, name)
         if self.show_next_as:
             self.shown_as[number], self.show_next_as = self.show_next_as, ""
-        if self.next_facts:
-            self.facts[number], self.next_facts = self.next_facts, {}
+        if facts:
+            self.facts[number] = facts
+        if facts is self.next_facts:
+            self.next_facts = {}
+        if (order_list := self.list_of(number)) is not None:
+            order_list.numbers.append(number)
         return number
+
+    def begin_list(self, kind: str, name: str, symbol: str, size: int, time_ns: int) -> OrderList:
+        """Number a new list of orders; without a name it gets one."""
+        list_id = next(self._list_ids)
+        made = OrderList(list_id, kind, name or f"list{self.key}{list_id}"[:36], symbol, size, time_ns)
+        self.lists[list_id] = made
+        return made
+
+    def list_of(self, number: int) -> OrderList | None:
+        """Give the list that an order belongs to."""
+        return self.lists.get(self.facts.get(number, {}).get("list", 0))
 
     def call(self, number: int, name: str) -> None:
         """Call an order by a name from now on; what it was called is free again."""

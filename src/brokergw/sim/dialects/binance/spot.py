@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from brokergw.exchange import ExchangeOrder, Listing, Refused, Ticket
 from brokergw.model.terms import OrderType, Side, TimeInForce
-from brokergw.sim.dialects.binance import ordering, spot_shapes
+from brokergw.sim.dialects.binance import lists, ordering, spot_shapes
 from brokergw.sim.dialects.binance.call import Call
 from brokergw.sim.dialects.binance.refusals import (
     UNKNOWN_ORDER,
@@ -159,7 +159,7 @@ def my_trades(call: Call) -> list[JsonObject]:
     start, end = ordering.window(call)
     number, first = call.whole("orderId"), call.whole("fromId") or 0
     rows = [
-        spot_shapes.trade(row)
+        spot_shapes.trade(call.room, row)
         for row in call.room.trades
         if row.execution.symbol == symbol and number in {None, row.number} and row.trade_id >= first
     ]
@@ -189,6 +189,8 @@ def _cancelable(call: Call) -> tuple[int, ExchangeOrder]:
 
 
 def _cancel(call: Call, number: int, name: str) -> JsonObject:
+    if call.room.list_of(number) is not None:
+        return lists.canceled(call, number, name)
     brokerage, room = call.brokerage, call.room
     former = room.names[number]
     ordering.cancel(call, number, name or f"cancel{room.marked('').removeprefix('#')}")
@@ -206,6 +208,7 @@ def cancel_all(call: Call) -> list[JsonObject]:
     rows = []
     for number in numbers:
         order = call.brokerage.newest(call.room, number)
+        # One of a list may have ended with another before it.
         if order is not None and order.is_open:
             rows.append(_cancel(call, number, ""))
     return rows
@@ -322,11 +325,6 @@ def account(call: Call) -> JsonObject:
         "permissions": ["SPOT"],
         "uid": call.room.uid,
     }
-
-
-def order_lists(_: Call) -> list[JsonObject]:
-    """Handle GET /api/v3/openOrderList: pairs are not made here, so none are open."""
-    return []
 
 
 def order_limits(call: Call) -> list[JsonObject]:

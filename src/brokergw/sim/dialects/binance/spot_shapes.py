@@ -1,12 +1,12 @@
 """JSON shapes of the spot API: decimals as text with eight places, times in milliseconds (rest-api.md)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
 from brokergw.exchange import ExchangeOrder, Execution, OrderStatus
 from brokergw.model.terms import OrderType, Side, TimeInForce
-from brokergw.sim.dialects.binance.room import Room, Trade
+from brokergw.sim.dialects.binance.room import OrderList, Room, Trade
 
 JsonObject = dict[str, Any]
 
@@ -41,9 +41,13 @@ def ms(time_ns: int) -> int:
     return time_ns // 1_000_000
 
 
-def status_of(order: ExchangeOrder) -> str:
-    """Tell where an order stands; what had to trade at once and did not has expired."""
-    if order.status is OrderStatus.CANCELED and order.time_in_force in _AT_ONCE:
+def status_of(order: ExchangeOrder, facts: Mapping[str, Any]) -> str:
+    """Tell where an order stands.
+
+    What had to trade at once and did not has expired, and so has what its list ended and not its owner.
+    """
+    of_list = "list" in facts and not facts.get("canceled")
+    if order.status is OrderStatus.CANCELED and (of_list or order.time_in_force in _AT_ONCE):
         return "EXPIRED"
     return STATUS[order.status]
 
@@ -65,7 +69,7 @@ def terms(room: Room, number: int, order: ExchangeOrder, executions: Sequence[Ex
         "executedQty": places(order.filled_quantity),
         "origQuoteOrderQty": places(ticket.notional),
         "cummulativeQuoteQty": places(spent(executions)),
-        "status": room.shown_as[number] if number in room.shown_as and order.is_open else status_of(order),
+        "status": room.shown_as[number] if number in room.shown_as and order.is_open else status_of(order, facts),
         "timeInForce": "GTC" if market else ticket.time_in_force.value,
         "type": type_,
         "side": SIDE[ticket.side],
@@ -134,14 +138,49 @@ def canceled(
     }
 
 
-def trade(row: Trade) -> JsonObject:
+def order_list(room: Room, order_list_: OrderList, *, alive: bool) -> JsonObject:
+    """Write a list as queries show it."""
+    return {
+        "orderListId": order_list_.list_id,
+        "contingencyType": order_list_.kind,
+        "listStatusType": "EXEC_STARTED" if alive else "ALL_DONE",
+        "listOrderStatus": "EXECUTING" if alive else "ALL_DONE",
+        "listClientOrderId": order_list_.name,
+        "transactionTime": ms(order_list_.time_ns),
+        "symbol": order_list_.symbol,
+        "orders": [
+            {"symbol": order_list_.symbol, "orderId": each, "clientOrderId": room.names[each]}
+            for each in order_list_.numbers
+        ],
+    }
+
+
+def list_status(room: Room, order_list_: OrderList, time_ns: int, *, alive: bool) -> JsonObject:
+    """Write a listStatus event (user-data-stream.md, List Status)."""
+    shape = order_list(room, order_list_, alive=alive)
+    return {
+        "e": "listStatus",
+        "E": ms(time_ns),
+        "s": order_list_.symbol,
+        "g": order_list_.list_id,
+        "c": order_list_.kind,
+        "l": shape["listStatusType"],
+        "L": shape["listOrderStatus"],
+        "r": "NONE",
+        "C": order_list_.name,
+        "T": ms(time_ns),
+        "O": [{"s": each["symbol"], "i": each["orderId"], "c": each["clientOrderId"]} for each in shape["orders"]],
+    }
+
+
+def trade(room: Room, row: Trade) -> JsonObject:
     """Write a line of GET /api/v3/myTrades."""
     execution = row.execution
     return {
         "symbol": execution.symbol,
         "id": row.trade_id,
         "orderId": row.number,
-        "orderListId": -1,
+        "orderListId": room.facts.get(row.number, {}).get("list", -1),
         "price": places(execution.price),
         "qty": places(execution.quantity),
         "quoteQty": places(execution.quantity * execution.price),
