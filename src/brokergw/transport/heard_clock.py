@@ -13,6 +13,8 @@ from ours, by a second and the way there and back; only what lies outside of tho
   the last five the one in the middle counts. A reading counts for a minute.
 - Readings are kept against our monotonic clock, which nobody sets. Where our wall clock is set, right or wrong, the
   next look shows it, without another answer.
+- A time that is past when it is told, such as a price's, shows a clock that is ahead of ours, and no other; the latest
+  of each second is a reading among its like.
 - A time that the broker was asked for, to the millisecond, counts for itself for a minute, instead of all Dates.
 """
 
@@ -66,7 +68,8 @@ class HeardClock:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._dates: dict[str, _Reading] = {}
+        self._dates: dict[str | int, _Reading] = {}
+        self._past: dict[str | int, _Reading] = {}
         self._exact: _Reading | None = None
 
     def ask(self) -> "Question":
@@ -80,7 +83,7 @@ class HeardClock:
         if reading is None:
             told_ns = read_date_ns(date, self._clock.now_ns())
             if told_ns is not None:
-                self._keep(date, _Reading(told_ns, *_bounds(told_ns, _SECOND_NS, asked_at, now), now))
+                _keep(self._dates, date, _Reading(told_ns, *_bounds(told_ns, _SECOND_NS, asked_at, now), now))
             return
         low_ns, high_ns = _bounds(reading.told_ns, _SECOND_NS, asked_at, now)
         reading.low_ns, reading.high_ns = max(reading.low_ns, low_ns), min(reading.high_ns, high_ns)
@@ -90,11 +93,10 @@ class HeardClock:
     def hear_at_least(self, told_ns: int) -> None:
         """Take note of a time of theirs that is past, such as a price's; how long past, nobody knows."""
         now = self._clock.monotonic()
-        second = f">{told_ns // _SECOND_NS}"
         low_ns = told_ns - _ns(now)
-        reading = self._dates.get(second)
+        reading = self._past.get(int(now))
         if reading is None:
-            self._keep(second, _Reading(told_ns, low_ns, _NO_BOUND_NS, now))
+            _keep(self._past, int(now), _Reading(told_ns, low_ns, _NO_BOUND_NS, now))
             return
         reading.low_ns, reading.heard_at = max(reading.low_ns, low_ns), now
 
@@ -102,32 +104,41 @@ class HeardClock:
         """Take note of a time that was asked for and has just come, in milliseconds cut off; it outdoes all before."""
         now = self._clock.monotonic()
         self._dates.clear()
+        self._past.clear()
         self._exact = _Reading(told_ns, *_bounds(told_ns, _EXACT_NS, asked_at, now), now)
 
     def ahead_ns(self) -> tuple[int, int] | None:
         """Tell how far their clock is ahead of ours, at least and at most; None where nobody knows."""
         since = self._clock.monotonic() - BELIEVED_S
         if self._exact is not None and self._exact.heard_at >= since:
-            readings = [self._exact]
+            known = [(self._exact.low_ns, self._exact.high_ns)]
         else:
-            readings = [each for each in self._dates.values() if each.heard_at >= since and not each.useless]
-            if len(readings) < READINGS_MIN:
-                return None
+            known = [middle for kept in (self._dates, self._past) if (middle := _middle(kept, since)) is not None]
+        if not known:
+            return None
         ours_ns = self._clock.now_ns() - _ns(self._clock.monotonic())
-        middle = (len(readings) - 1) // 2
-        low_ns = sorted(each.low_ns for each in readings)[middle]
-        high_ns = sorted((each.high_ns for each in readings), reverse=True)[middle]
-        return low_ns - ours_ns, high_ns - ours_ns
+        return max(low for low, _ in known) - ours_ns, min(high for _, high in known) - ours_ns
 
     def apart_s(self) -> float | None:
         """Tell how far the two clocks are apart at least, in seconds, to the microsecond; None where nobody knows."""
         ahead = self.ahead_ns()
         return None if ahead is None else round(max(0, ahead[0], -ahead[1]) / _SECOND_NS, 6)
 
-    def _keep(self, name: str, reading: _Reading) -> None:
-        if len(self._dates) >= READINGS_MAX:
-            del self._dates[next(iter(self._dates))]
-        self._dates[name] = reading
+
+def _keep(kept: dict[str | int, _Reading], name: str | int, reading: _Reading) -> None:
+    if len(kept) >= READINGS_MAX:
+        del kept[next(iter(kept))]
+    kept[name] = reading
+
+
+def _middle(kept: dict[str | int, _Reading], since: float) -> tuple[int, int] | None:
+    """Give the bounds that most of some readings agree to; None where they are too few."""
+    readings = [each for each in kept.values() if each.heard_at >= since and not each.useless]
+    if len(readings) < READINGS_MIN:
+        return None
+    middle = (len(readings) - 1) // 2
+    low_ns = sorted(each.low_ns for each in readings)[middle]
+    return low_ns, sorted((each.high_ns for each in readings), reverse=True)[middle]
 
 
 def _bounds(told_ns: int, step_ns: int, asked_at: float, heard_at: float) -> tuple[int, int]:

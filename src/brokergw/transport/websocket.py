@@ -23,6 +23,7 @@ import aiohttp
 
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit, PermitExpired, PermitSpent
+from brokergw.transport.heard_clock import HeardClock
 from brokergw.transport.http import NotSentError, UnknownError
 from brokergw.transport.intake import Intake
 from brokergw.transport.names import NAMES
@@ -167,7 +168,8 @@ class _Socket:
 class SupervisedLink:
     """One websocket endpoint, connected for as long as somebody listens.
 
-    `url` may be asked for anew before each connect; who cannot tell it raises LinkError.
+    `url` may be asked for anew before each connect; who cannot tell it raises LinkError. `heard` is told the Date of
+    each answer to the handshake.
     """
 
     def __init__(
@@ -179,11 +181,13 @@ class SupervisedLink:
         headers: Mapping[str, str] | None = None,
         policy: LinkPolicy | None = None,
         beat: Callable[[], Sequence[str]] | None = None,
+        heard: HeardClock | None = None,
     ) -> None:
         self._url = url
         self._clock = clock
         self._greet = greet
         self._beats = beat
+        self._heard = heard
         self._headers = dict(headers or {})
         self._policy = policy or LinkPolicy()
         self._socket: _Socket | None = None
@@ -253,7 +257,7 @@ class SupervisedLink:
         async with aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(resolver=NAMES),
             cookie_jar=aiohttp.DummyCookieJar(),
-            middlewares=(_follow_nowhere,),
+            middlewares=(self._hear, _follow_nowhere),
         ) as session:
             raw = await within(self._clock, self._policy.open_s, self._connect(session))
             socket = _Socket(raw, self._clock, self._policy, self._clock.monotonic())
@@ -285,6 +289,15 @@ class SupervisedLink:
             raise LinkError(f"the handshake was answered with HTTP {error.status}") from error
         except _FAILURES as error:
             raise LinkError(f"not connected: {type(error).__name__}") from error
+
+    async def _hear(self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        """Take note of the time that the answer to the handshake tells."""
+        if self._heard is None:
+            return await handler(request)
+        question = self._heard.ask()
+        response = await handler(request)
+        question.answered(response.headers.get("Date"), response.headers.get("Age"))
+        return response
 
     async def _handshake(self, socket: _Socket) -> None:
         try:

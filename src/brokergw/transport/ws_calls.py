@@ -18,6 +18,7 @@ from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
+from brokergw.transport.heard_clock import HeardClock
 from brokergw.transport.http import NotSentError, UnknownError
 from brokergw.transport.intake import MIB
 from brokergw.transport.websocket import Frame, LinkError, LinkLost, LinkOpened, LinkPolicy, SupervisedLink, Wire
@@ -64,13 +65,22 @@ class CallLink(Generic[_Message]):
     """One websocket for requests, answers and events. `answer_s` is how long an answer is waited for."""
 
     def __init__(
-        self, url: str, dialogue: Dialogue[_Message], *, clock: Clock, policy: LinkPolicy, answer_s: float
+        self,
+        url: str,
+        dialogue: Dialogue[_Message],
+        *,
+        clock: Clock,
+        policy: LinkPolicy,
+        answer_s: float,
+        heard: HeardClock | None = None,
     ) -> None:
         self._dialogue = dialogue
         self._clock = clock
         self._policy = policy
         self._answer_s = answer_s
-        self._link = SupervisedLink(url, clock=clock, greet=dialogue.greet, policy=policy, beat=dialogue.beat)
+        self._link = SupervisedLink(
+            url, clock=clock, greet=dialogue.greet, policy=policy, beat=dialogue.beat, heard=heard
+        )
         self._ids = count(1)
         self._waiting: dict[str, asyncio.Future[_Message]] = {}
         self._listeners: set[_Listener[_Message]] = set()

@@ -53,6 +53,8 @@ class Ability(Enum):
     """Open orders that close a position hold a part of it."""
     LENDING = auto()
     """What cannot be lent cannot be sold short."""
+    TIME = auto()
+    """Every answer tells the broker's time."""
     TRAIL_BY_AMOUNT = auto()
     """Trails may be an amount of money."""
 
@@ -231,6 +233,10 @@ class Bench(ABC):
 
     def sent(self) -> int:
         """Count the orders that really arrived at the broker, taken or not (NETWORK)."""
+        raise NotImplementedError
+
+    def tell_time_ahead(self, seconds: float) -> None:
+        """Let the broker's answers tell a time that is so much ahead of its clock, from here on (TIME)."""
         raise NotImplementedError
 
     async def cut_stream(self) -> None:

@@ -29,6 +29,7 @@ _WIRE: Final = frozenset(
         Ability.STREAM_LOSS,
         Ability.BUDGET,
         Ability.STATUSES,
+        Ability.TIME,
         Ability.UNIQUE_IDS,
     }
 )

@@ -87,6 +87,11 @@ class SimBench(Bench):
         """Count the requests of an HTTP method in the wire journal."""
         return len(self._server.journal.select(method=method))
 
+    def tell_time_ahead(self, seconds: float) -> None:
+        """Skew the Date of every answer."""
+        self.recover()
+        self._server.faults.arm(Fault(name=FaultName.SKEWED_DATE, count=None, seconds=seconds))
+
     async def cut_stream(self) -> None:
         """Cut every websocket."""
         await self._server.dialect.drop_streams()

@@ -8,6 +8,7 @@ import pytest
 from tests.conformance.adapter import (  # noqa: F401 - importing them deals the cards
     cards_account,
     cards_changes,
+    cards_clock,
     cards_faults,
     cards_groups,
     cards_health,

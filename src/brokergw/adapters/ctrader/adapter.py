@@ -40,6 +40,7 @@ from brokergw.ports.broker import BrokerLink, Change
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport.answers import NOT_FOUND, NOT_OPEN
+from brokergw.transport.heard_clock import HeardClock
 from brokergw.transport.outcomes import looked_up
 from brokergw.transport.rows import Row, Unsupported, int64, optional_int64
 
@@ -48,11 +49,14 @@ _ORDER_LIFE_NS = 7 * 86_400_000_000_000
 
 
 class CtraderBroker:
-    """Opens connections to cTrader, each with a websocket of its own (an AdapterFactory)."""
+    """Opens connections to cTrader, each with a websocket of its own (an AdapterFactory); those to one address share
+    what they hear of its clock.
+    """
 
     def __init__(self, clock: Clock, config: CtraderConfig | None = None) -> None:
         self._clock = clock
         self._config = config or CtraderConfig()
+        self._heard: dict[str, HeardClock] = {}
 
     @property
     def capabilities(self) -> Capabilities:
@@ -62,16 +66,17 @@ class CtraderBroker:
     def open(self, link: BrokerLink) -> "CtraderConnection":
         """Make an adapter for a connection; raises CONNECTION_NOT_USABLE without an authorization or for MOCK."""
         FAILURES.check_environment(link.environment, CTRADER)
-        return CtraderConnection(link, self._config, self._clock)
+        config = self._config.for_link(link)
+        heard = self._heard.setdefault(config.url(link.environment), HeardClock(self._clock))
+        return CtraderConnection(link, config, self._clock, heard)
 
 
 class CtraderConnection:
     """One trading account at cTrader (a BrokerAdapter)."""
 
-    def __init__(self, link: BrokerLink, config: CtraderConfig, clock: Clock) -> None:
-        config = config.for_link(link)
+    def __init__(self, link: BrokerLink, config: CtraderConfig, clock: Clock, heard: HeardClock) -> None:
         self._clock = clock
-        self._session = Session(link, config, clock)
+        self._session = Session(link, config, clock, heard)
         self._api = Api(self._session)
         self._symbols = SymbolBook(self._session, clock)
         self._spots = Spots(self._session, clock, wait_s=config.spot_wait_s)
@@ -290,8 +295,8 @@ class CtraderConnection:
         return Budget(None, None, None)
 
     def clock_apart_s(self) -> float | None:
-        """Tell how far the broker's clock is from ours, by what its answers say."""
-        return None
+        """Tell how far the broker's clock is from ours: by its prices' times, and the handshakes of the last minute."""
+        return self._session.heard_clock.apart_s()
 
     async def _order(self, order_id: str) -> BrokerOrder | None:
         if not order_id.isdecimal():

@@ -33,6 +33,7 @@ from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit
 from brokergw.transport.answers import CREDENTIALS, Refusal, Verdict
 from brokergw.transport.attempts import other_token
+from brokergw.transport.heard_clock import HeardClock
 from brokergw.transport.http import NotSentError, UnknownError
 from brokergw.transport.rows import Row, Unusable, int64, optional_int64, rows_in
 from brokergw.transport.throttle import Spent, Throttle
@@ -51,10 +52,11 @@ _NEEDED: Final = ("client_id", "client_secret")
 class Session:
     """Speaks as one account over one websocket (a Dialogue)."""
 
-    def __init__(self, link: BrokerLink, config: CtraderConfig, clock: Clock) -> None:
+    def __init__(self, link: BrokerLink, config: CtraderConfig, clock: Clock, heard: HeardClock) -> None:
         self._given, self._tokens = _proofs(link)
         self._live = link.environment is Environment.LIVE
         self._clock = clock
+        self.heard_clock = heard
         self._account: Row = {}
         self._token = ""
         self._refused: GatewayError | None = None
@@ -70,7 +72,12 @@ class Session:
         self._pacer = Pacer(per_second, clock)
         self._history_pacer = Pacer(config.history_per_second, clock)
         self._calls = CallLink[Message](
-            config.url(link.environment), self, clock=clock, policy=config.link, answer_s=config.answer_s
+            config.url(link.environment),
+            self,
+            clock=clock,
+            policy=config.link,
+            answer_s=config.answer_s,
+            heard=heard,
         )
         self.view_only = False
 

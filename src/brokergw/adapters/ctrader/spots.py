@@ -84,6 +84,8 @@ class Spots:
             time_ms = optional_int64(row, "timestamp")
         except Unusable:
             return
+        if time_ms:
+            self._session.heard_clock.hear_at_least(time_ms * MS)
         before = self._quotes.get(symbol_id)
         self._quotes[symbol_id] = Quote(
             "",
