@@ -45,6 +45,8 @@ def _tell(result: dict[str, Any]) -> None:
     ending = f"{len(result['found'])} FOUND" if result["found"] else "well"
     which = f"{result['broker']} {result['store']} seed {result['seed']}"
     _say(f"{which}: {len(result['trials'])} trials, {result['orders']} orders, {ending}")
+    for words in result["found"]:
+        _say(f"  {words}")
 
 
 def _say(text: str) -> None:

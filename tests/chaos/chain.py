@@ -247,4 +247,5 @@ class _Run:
             ),
             resolution=self._broker.capabilities.resolution,
             ambiguous=frozenset(self._broker.ambiguous),
+            haste=self._clock.haste,
         )

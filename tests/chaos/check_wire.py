@@ -84,7 +84,7 @@ def no_permit_was_used_late(history: History) -> Iterator[str]:
             granted.setdefault(event.payload.broker_client_order_id, []).append(event.receive_time_ns)
     for arrival in _submits(history):
         ages = [arrival.time_ns - then for then in granted.get(arrival.client_order_id, ()) if then <= arrival.time_ns]
-        if ages and min(ages) > _PERMIT_NS + _SLACK_NS:
+        if ages and min(ages) > _PERMIT_NS + _SLACK_NS * history.haste.at(arrival.time_ns):
             late = f"came {min(ages) / 1e9:.2f} s after its permit"
             yield f"SUBMIT {arrival.sequence} of {arrival.client_order_id} {late}"
 

@@ -24,6 +24,10 @@ class Haste:
         now_ns = time.time_ns()
         return now_ns if self.factor == 1 else self.since_ns + round((now_ns - self.since_ns) * self.factor)
 
+    def at(self, time_ns: int) -> float:
+        """Tell how much faster than the machine, and so how much slower the machine seems, time ran at a moment."""
+        return self.factor if time_ns >= self.since_ns else 1.0
+
     def as_json(self) -> dict[str, Any]:
         """Write it down for another process."""
         return asdict(self)

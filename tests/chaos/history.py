@@ -9,6 +9,7 @@ from brokergw.model.capability import ResolutionClass
 from brokergw.model.events import AuditRow, EventKind, LogEvent
 from brokergw.model.order import Fill, Order
 from brokergw.ports.journal import KeyRecord
+from tests.chaos.haste import Haste
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +138,7 @@ class History:
     """Everything that the checks compare.
 
     `resolution` is the way in which the broker's orders are found again. `ambiguous` are the client order ids of orders
-    whose twin was entered outside while nobody knew of them.
+    whose twin was entered outside while nobody knew of them. `haste` is how fast time ran in the end.
     """
 
     record: Record = field(default_factory=Record)
@@ -148,3 +149,4 @@ class History:
     streams: tuple[Stream, ...] = ()
     resolution: ResolutionClass = ResolutionClass.BY_CLIENT_ID
     ambiguous: frozenset[str] = frozenset()
+    haste: Haste = field(default_factory=Haste)

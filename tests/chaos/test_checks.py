@@ -12,6 +12,7 @@ from brokergw.model.events import AuditRow, EventKind
 from brokergw.model.lifecycle import State
 from tests.chaos.check_wire import every_change_had_its_intent
 from tests.chaos.checks import CHECKS, violations
+from tests.chaos.haste import Haste
 from tests.chaos.history import Answer, BrokerSide, Execution, History, Stream, Verb
 from tests.chaos.sound import (
     BOUGHT,
@@ -262,6 +263,25 @@ def test_a_twin_that_a_person_entered_leaves_both_to_an_operator() -> None:
         "fills_are_the_brokers_executions: execution",
     )
     assert [words for words in violations(undecided) if words.startswith(concerned)] == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "factor", "late"), [(3.4, 1, False), (3.6, 1, True), (13, 8, False), (15, 8, True)]
+)
+def test_a_permit_is_late_by_the_pace_of_the_machine(seconds: float, factor: float, late: bool) -> None:  # noqa: FBT001 - a column
+    """Where time runs eight times as fast, the way from the permit to the broker seems to take eight times as long."""
+    history = replace(sound(), haste=Haste(factor, at(0)))
+    submit = replace(history.arrivals[0], time_ns=at(seconds))
+    found = violations(replace(history, arrivals=(submit, *history.arrivals[1:])))
+    assert any(words.startswith("no_permit_was_used_late") for words in found) is late
+
+
+def test_before_time_was_hurried_a_permit_is_as_late_as_ever() -> None:
+    """What happened in real time is judged by it."""
+    history = replace(sound(), haste=Haste(8, at(100)))
+    submit = replace(history.arrivals[0], time_ns=at(3.6))
+    found = violations(replace(history, arrivals=(submit, *history.arrivals[1:])))
+    assert any(words.startswith("no_permit_was_used_late") for words in found)
 
 
 def test_every_check_is_seen_to_fail() -> None:

@@ -19,7 +19,7 @@ from tests.chaos.postgresql import open_directory
 from tests.chaos.prepared import Grounds, PostgresqlGrounds, SqliteGrounds
 
 _SIDE_BY_SIDE: Final = 4
-_OPEN_MAX: Final = 12
+_OPEN_MAX: Final = 6
 """So many chains may be open at once: the others wait for what is in doubt to settle."""
 
 _GROUNDS: Final[Mapping[str, Callable[[Path, type[ChaosBroker]], Grounds]]] = {
