@@ -39,6 +39,8 @@ SETTLE_S: Final = {
 }
 """How long an order in doubt may stay so, in seconds, by how long its absence must have shown."""
 _KILLED: Final = -9
+_HURRIED_S: Final = 20.0
+"""What hurried time may need more than its share, in seconds."""
 _QUIET_S: Final = 0.5
 _ENDED_S: Final = 120.0
 """What calls to a killed gateway may take to end on a busy machine."""
@@ -94,8 +96,7 @@ class Chain:
                 run = _Run(self.result, self._directory, self._zygote, ground, broker, clock)
                 await run.trials(self._job.points)
             # What is left is waiting, which others may use.
-            clock.hurry(self._job.haste)
-            await run.rest()
+            await run.rest(self._job.haste)
 
 
 class _Run:
@@ -128,10 +129,10 @@ class _Run:
             met = await self._trial(point, Random(f"{self._seed}/trial/{number}"))
             self._result.trials.append(Trial(point, met, time.monotonic() - begin))
 
-    async def rest(self) -> None:
+    async def rest(self, haste: float) -> None:
         """Let everything settle, and check."""
         begin = time.monotonic()
-        await self._settle()
+        await self._settle(haste)
         self._result.settled_s = time.monotonic() - begin
         history = self._history()
         self._result.orders, self._result.calls = len(history.record.orders), len(history.calls)
@@ -177,23 +178,36 @@ class _Run:
             await gateway.kill()
             await asyncio.gather(*following)
 
-    async def _settle(self) -> None:
-        """Start once more, without faults, and give everything that must come to an end the time for it."""
-        gateway = await self._start("")
+    async def _settle(self, haste: float) -> None:
+        """Start once more, without faults, and give everything that must come to an end the time for it.
+
+        A machine that is too busy for hurried time gets real time after all.
+        """
         settle_s = SETTLE_S[self._broker.capabilities.resolution]
+        hurried = [] if haste == 1 else [(haste, _HURRIED_S + settle_s / haste)]
+        for factor, seconds in (*hurried, (1.0, settle_s)):
+            self._clock.hurry(factor)
+            if await self._come_to_rest(seconds):
+                return
+        self._result.found.append(f"not settled after {settle_s:g} s: {self._open_ends()}")
+
+    async def _come_to_rest(self, seconds: float) -> bool:
+        gateway = await self._start("")
         async with BareClient(gateway.target, self._ground.api_key) as watcher:
             following = [asyncio.create_task(subscriber.follow(watcher)) for subscriber in self._subscribers]
             try:
-                async with asyncio.timeout(settle_s):
+                async with asyncio.timeout(seconds):
                     await asyncio.gather(*(client.settle(gateway.target) for client in self._clients))
                     while not self._agreed():
                         await asyncio.sleep(0.1)
+                agreed = True
             except TimeoutError:
-                self._result.found.append(f"not settled after {settle_s:g} s: {self._open_ends()}")
+                agreed = False
             await asyncio.sleep(_QUIET_S)
             await asyncio.gather(*(subscriber.until_quiet() for subscriber in self._subscribers))
             await gateway.drain()
             await asyncio.gather(*following)
+        return agreed
 
     @property
     def _subscribers(self) -> tuple[OrderSubscriber, FillSubscriber]:
@@ -247,5 +261,5 @@ class _Run:
             ),
             resolution=self._broker.capabilities.resolution,
             ambiguous=frozenset(self._broker.ambiguous),
-            haste=self._clock.haste,
+            haste=self._clock.first,
         )

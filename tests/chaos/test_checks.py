@@ -270,7 +270,7 @@ def test_a_twin_that_a_person_entered_leaves_both_to_an_operator() -> None:
 )
 def test_a_permit_is_late_by_the_pace_of_the_machine(seconds: float, factor: float, late: bool) -> None:  # noqa: FBT001 - a column
     """Where time runs eight times as fast, the way from the permit to the broker seems to take eight times as long."""
-    history = replace(sound(), haste=Haste(factor, at(0)))
+    history = replace(sound(), haste=Haste(factor, 0, at(0)))
     submit = replace(history.arrivals[0], time_ns=at(seconds))
     found = violations(replace(history, arrivals=(submit, *history.arrivals[1:])))
     assert any(words.startswith("no_permit_was_used_late") for words in found) is late
@@ -278,7 +278,7 @@ def test_a_permit_is_late_by_the_pace_of_the_machine(seconds: float, factor: flo
 
 def test_before_time_was_hurried_a_permit_is_as_late_as_ever() -> None:
     """What happened in real time is judged by it."""
-    history = replace(sound(), haste=Haste(8, at(100)))
+    history = replace(sound(), haste=Haste(8, 0, at(100)))
     submit = replace(history.arrivals[0], time_ns=at(3.6))
     found = violations(replace(history, arrivals=(submit, *history.arrivals[1:])))
     assert any(words.startswith("no_permit_was_used_late") for words in found)

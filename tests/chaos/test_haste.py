@@ -19,5 +19,18 @@ def test_from_then_on_every_second_is_so_many_without_a_leap() -> None:
     before = time.time_ns()
     hurried = clock.now_ns()
     after = time.time_ns()
-    assert since + (before - since) * 8 <= hurried <= since + (after - since) * 8
+    then = clock.haste.then_ns
+    assert since <= then + 1_000_000_000
+    assert then + (before - since) * 8 <= hurried <= then + (after - since) * 8
     assert Haste(**clock.haste.as_json()) == clock.haste
+
+
+def test_time_that_is_slowed_down_again_never_goes_back() -> None:
+    """What was won stays won, and how it was hurried at first is known."""
+    clock = ChainClock().hurry(1_000_000)
+    first = clock.haste
+    ahead = clock.now_ns()
+    clock.hurry(1)
+    assert clock.now_ns() >= ahead > time.time_ns()
+    assert clock.first is first
+    assert (first.at(first.then_ns - 1), first.at(first.then_ns)) == (1, 1_000_000)

@@ -82,7 +82,7 @@ def _become_gateway(order: Mapping[str, Any]) -> NoReturn:
         os.environ.clear()
         os.environ.update(order["fork"])
         haste = Haste(**order["haste"])
-        if haste.factor != 1:
+        if haste != Haste():
             haste.rule()
         code = brokergw.app.run.serve(Settings())
     except Exception:  # noqa: BLE001 - this is where the interpreter would tell of it
