@@ -6,7 +6,7 @@ from contextlib import aclosing
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import count
+from itertools import groupby, count
 from typing import Any, Self, TypeVar
 
 from brokergw.model.capability import Feature
@@ -195,8 +195,9 @@ class Listener:
         return list(told.values())
 
     def feed(self) -> list[type[BrokerEvent]]:
-        """Give the ups and downs of the feed."""
-        return [type(event) for event in self.events if isinstance(event, FeedUp | FeedDown)]
+        """Give the turns of the feed: a loss may be told again, for another reason, before it is made good."""
+        told = (type(event) for event in self.events if isinstance(event, FeedUp | FeedDown))
+        return [turn for turn, _ in groupby(told)]
 
     def _reports(self, order_id: str) -> list[OrderReport]:
         reports = [event for event in self.events if isinstance(event, OrderReport)]
