@@ -6,7 +6,7 @@ from contextlib import aclosing
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import groupby, count
+from itertools import count, groupby
 from typing import Any, Self, TypeVar
 
 from brokergw.model.capability import Feature
