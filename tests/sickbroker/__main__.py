@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mood", action="append", choices=list(MOODS), help="only this one; may be repeated")
     parser.add_argument("--window", type=float, default=3.0, help="seconds of one window")
     parser.add_argument("--pairs", type=int, default=2, help="windows without and beside, of each mood")
-    parser.add_argument("--rate", type=float, default=40.0, help="orders a second at the well broker")
+    parser.add_argument("--rate", type=float, default=20.0, help="orders a second at the well broker")
     parser.add_argument("--sick-rate", type=float, default=8.0, help="calls a second at the sick one")
     return parser
 

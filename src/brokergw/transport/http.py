@@ -44,6 +44,7 @@ from brokergw.ports.permit import Permit, PermitExpired, PermitSpent
 from brokergw.transport.heard_clock import HeardClock, Question
 from brokergw.transport.intake import MIB, Intake
 from brokergw.transport.names import NAMES
+from brokergw.transport.turns import LARGE, read_in_turns
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +135,7 @@ class Http:
         self._answer_bytes_max = answer_bytes_max
         self._connections_max = connections_max
         self._given = transport
-        self._intake = intake or Intake(bytes_per_s=16 * MIB)
+        self._intake = intake or Intake(bytes_per_s=8 * MIB)
         self._rooms: dict[str, asyncio.Semaphore] = {}
         self._heard: dict[str, HeardClock] = {}
         self._session: aiohttp.ClientSession | None = None
@@ -243,7 +244,7 @@ class Http:
             # Also keeps what is left of the answer from being taken for the next one.
             response.close()
             raise
-        return Reply(response.status, httpx.Headers(response.raw_headers), body)
+        return Reply(response.status, httpx.Headers(response.raw_headers), await self._read(body))
 
     async def _over_given(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> Reply:
         assert self._given is not None
@@ -257,7 +258,7 @@ class Http:
             body = await self._body(response.stream)
         finally:
             await response.aclose()
-        return Reply(response.status_code, response.headers, body)
+        return Reply(response.status_code, response.headers, await self._read(body))
 
     async def _body(self, arriving: AsyncIterable[bytes]) -> bytes:
         parts: list[bytes] = []
@@ -285,6 +286,14 @@ class Http:
         finally:
             self._intake.release(held, pieces)
         return b"".join(parts) if len(parts) != 1 else parts[0]
+
+    async def _read(self, body: bytes) -> bytes:
+        """Read a large document now, in turns with everybody else; who asked finds it in the body."""
+        if len(body) < LARGE or body[:1] not in {b"{", b"["}:
+            return body
+        read = await read_in_turns(body, self._intake.one_at_a_time)
+        assert isinstance(read, bytes), "what came as bytes"
+        return read
 
     def _require_fitting(self, size: int) -> None:
         if size > self._answer_bytes_max:

@@ -4,7 +4,8 @@ All brokers share one event loop and one memory. What a healthy broker says fits
 more slowly, which TCP tells it, and what it has said and nobody has dealt with yet is bounded over all its links.
 """
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import Final
 
 MIB: Final = 1024 * 1024
@@ -20,10 +21,12 @@ class Intake:
     """
 
     pieces_per_s: float = 2_000.0
-    bytes_per_s: float = 4.0 * MIB
+    bytes_per_s: float = 2.0 * MIB
     burst_s: float = 2.0
     held_bytes_max: int = 20 * MIB
     held_bytes: int = 0
+    one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a large document is read."""
     _debt_s: float = 0.0
     _at: float = 0.0
 

@@ -9,7 +9,7 @@ import re
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 Row: TypeAlias = dict[str, Any]
 
@@ -30,13 +30,42 @@ def _no_number(written: str) -> Any:
     raise ValueError(written)
 
 
-_DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_number)
+DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_number)
+"""How every broker's JSON is parsed."""
+
+
+class ReadBytes(bytes):
+    """Bytes whose document has been read already, or what is wrong with it."""
+
+    def __new__(cls, data: bytes, document: Any) -> Self:
+        """Keep both."""
+        made = super().__new__(cls, data)
+        made.document = document
+        return made
+
+    document: Any
+
+
+class ReadText(str):  # noqa: SLOT000 - it is there for what it carries
+    """The same of a text."""
+
+    def __new__(cls, data: str, document: Any) -> Self:
+        """Keep both."""
+        made = super().__new__(cls, data)
+        made.document = document
+        return made
+
+    document: Any
 
 
 def read_json(body: bytes | str) -> Any:
     """Parse JSON, in UTF-8 where it comes as bytes, with every number exact."""
+    if isinstance(body, ReadBytes | ReadText):
+        if isinstance(body.document, Unusable):
+            raise body.document
+        return body.document
     try:
-        return _DECODER.decode(body if isinstance(body, str) else body.decode())
+        return DECODER.decode(body if isinstance(body, str) else body.decode())
     except (ValueError, RecursionError):
         raise Unusable("the answer is no JSON") from None
 

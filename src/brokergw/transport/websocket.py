@@ -27,6 +27,7 @@ from brokergw.transport.heard_clock import HeardClock
 from brokergw.transport.http import NotSentError, UnknownError
 from brokergw.transport.intake import Intake
 from brokergw.transport.names import NAMES
+from brokergw.transport.turns import LARGE, read_in_turns
 
 _Result = TypeVar("_Result")
 
@@ -43,7 +44,7 @@ class LinkError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkPolicy:
-    """How a link is watched and renewed; seconds."""
+    """How a link is watched and renewed; seconds. `lenient` reads large frames over what is no UTF-8 in them."""
 
     open_s: float = 10.0
     send_s: float = 5.0
@@ -53,6 +54,7 @@ class LinkPolicy:
     backoff_max_s: float = 60.0
     stable_s: float = 60.0
     backlog_max: int = 10_000
+    lenient: bool = False
     intake: Intake = field(default_factory=Intake, compare=False)
 
 
@@ -230,7 +232,7 @@ class SupervisedLink:
                         break
                     yield LinkOpened()
                     for number in count(1):
-                        yield await socket.next()
+                        yield await self._readable(await socket.next())
                         if number % _TURN == 0:
                             await asyncio.sleep(0)
             except LinkError as error:
@@ -242,6 +244,14 @@ class SupervisedLink:
             # Jitter only has to spread reconnects out.
             await self._rest(pause_s * random.uniform(0.75, 1.25))  # noqa: S311 - not a secret
             pause_s = min(self._policy.backoff_max_s, pause_s * 2)
+
+    async def _readable(self, frame: Frame) -> Frame:
+        if len(frame.data) < LARGE:
+            return frame
+        data, lock = frame.data, self._policy.intake.one_at_a_time
+        if isinstance(data, bytes) and self._policy.lenient:
+            data = data.decode(errors="replace")
+        return Frame(await read_in_turns(data, lock))
 
     async def _rest(self, seconds: float) -> None:
         tasks = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self._closing.wait())]

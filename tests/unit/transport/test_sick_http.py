@@ -7,6 +7,8 @@ import pytest
 
 from brokergw.transport.http import Http, NotSentError, Timeouts, UnknownError
 from brokergw.transport.intake import MIB, Intake
+from brokergw.transport.rows import ReadBytes, read_json
+from brokergw.transport.turns import LARGE
 from tests.unit.transport.test_http import OK, Server, answering, client, serving
 
 PATIENT = Timeouts(connect=2, pool=0.2, read=5, total=10)
@@ -130,3 +132,15 @@ async def test_a_cancel_finds_a_connection_where_everything_else_hangs() -> None
         with suppress(asyncio.CancelledError):
             await asyncio.gather(*hanging, return_exceptions=True)
     assert sum(request.startswith(b"GET") for request in server.requests) == 9
+
+
+@pytest.mark.parametrize(("size", "read"), [(LARGE - 1, False), (LARGE, True), (LARGE + 1, True)])
+async def test_a_large_answer_comes_read(size: int, *, read: bool) -> None:
+    """Its document has been read in turns with everybody else, and whoever asked takes it as it is."""
+    body = b'["%s"]' % (b"x" * (size - 4))
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    async with serving(answering(answer)) as server, client(PATIENT, answer_bytes_max=MIB) as http:
+        reply = await http.send("GET", server.url, {})
+    assert isinstance(reply.body, ReadBytes) is read
+    assert reply.body == body
+    assert read_json(reply.body) == ["x" * (size - 4)]

@@ -11,6 +11,7 @@ import pytest
 
 from brokergw.transport.http import UnknownError
 from brokergw.transport.intake import MIB, Intake
+from brokergw.transport.rows import ReadBytes, ReadText, Unusable, read_json
 from brokergw.transport.websocket import Frame, LinkEvent, LinkLost, LinkOpened, LinkPolicy, SupervisedLink, Wire
 from tests.fixtures.hasty import HastyClock
 from tests.sickbroker.moods import MOODS, Kind, Patient
@@ -254,3 +255,31 @@ async def test_a_sick_stream_is_borne(mood: str) -> None:
         await asyncio.gather(listening, return_exceptions=True)
     assert heard[0] == LinkOpened()
     assert intake.held_bytes == 0
+
+
+@pytest.mark.parametrize("lenient", [False, True])
+async def test_a_large_frame_comes_read(*, lenient: bool) -> None:
+    """Its document is there already; what is no UTF-8 in it spoils it, unless the policy looks over that."""
+    good, bad = b'{"a":["%s"]}' % (b"x" * 40_000), b'{"a":["%s\xff"]}' % (b"x" * 40_000)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await upgrade(reader, writer)
+        for data in (good, bad):
+            writer.write(bytes((0x82, 126)) + len(data).to_bytes(2, "big") + data)
+
+    policy = LinkPolicy(lenient=lenient)
+    async with talking(talk) as url:
+        link = SupervisedLink(url, clock=HastyClock(), greet=no_greeting, policy=policy)
+        async with aclosing(link.listen()) as happenings:
+            opened, first, second = [await anext(happenings) for _ in range(3)]
+    assert opened == LinkOpened()
+    assert isinstance(first, Frame)
+    assert isinstance(first.data, ReadBytes | ReadText)
+    assert first.data == (good.decode() if lenient else good)
+    assert read_json(first.data) == {"a": ["x" * 40_000]}
+    assert isinstance(second, Frame)
+    if lenient:
+        assert read_json(second.data) == {"a": ["x" * 40_000 + "�"]}
+    else:
+        with pytest.raises(Unusable):
+            read_json(second.data)

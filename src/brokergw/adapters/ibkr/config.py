@@ -42,7 +42,7 @@ class IbkrConfig:
     pause_s: float = 0.5
     overlap_s: int = 30
     timeouts: Timeouts = field(default_factory=Timeouts)
-    link: LinkPolicy = field(default_factory=LinkPolicy)
+    link: LinkPolicy = field(default_factory=lambda: LinkPolicy(lenient=True))
 
     def for_link(self, link: BrokerLink) -> Self:
         """Take the address that the platform has set for a connection."""

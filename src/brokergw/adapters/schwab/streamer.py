@@ -77,7 +77,7 @@ class Streamer:
     def read(self, data: str | bytes) -> Heard:
         """Read a frame; one that makes no sense is taken for a sign that something happened."""
         try:
-            message = as_row(read_json(data.encode() if isinstance(data, str) else data))
+            message = as_row(read_json(data))
             for response in rows_in(message, "response"):
                 code = as_row(response.get("content")).get("code")
                 if code not in _SUBSCRIBED:
@@ -110,7 +110,7 @@ class Streamer:
         while True:
             try:
                 raw = await wire.receive()
-                message = as_row(read_json(raw.encode() if isinstance(raw, str) else raw))
+                message = as_row(read_json(raw))
                 for response in as_rows(message.get("response") or []):
                     if str(response.get("requestid")) == name:
                         return as_row(response.get("content")).get("code")
