@@ -41,9 +41,9 @@ from aiohttp.connector import Connection
 
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit, PermitExpired, PermitSpent
+from brokergw.transport.connecting import Connector
 from brokergw.transport.heard_clock import HeardClock, Question
 from brokergw.transport.intake import MIB, Intake
-from brokergw.transport.names import NAMES
 from brokergw.transport.turns import LARGE, read_in_turns
 
 logger = logging.getLogger(__name__)
@@ -305,7 +305,7 @@ class Http:
 
     def _open_session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, limit_per_host=self._connections_max, ssl=_tls(), resolver=NAMES),
+            connector=Connector(limit_per_host=self._connections_max, ssl=_tls()),
             cookie_jar=aiohttp.DummyCookieJar(),
             middlewares=(_tell_phases,),
             request_class=_PermittedRequest,

@@ -23,10 +23,10 @@ import aiohttp
 
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit, PermitExpired, PermitSpent
+from brokergw.transport.connecting import Connector
 from brokergw.transport.heard_clock import HeardClock
 from brokergw.transport.http import NotSentError, UnknownError
 from brokergw.transport.intake import Intake
-from brokergw.transport.names import NAMES
 from brokergw.transport.turns import LARGE, read_in_turns
 
 _Result = TypeVar("_Result")
@@ -265,7 +265,7 @@ class SupervisedLink:
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[_Socket]:
         async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=NAMES),
+            connector=Connector(),
             cookie_jar=aiohttp.DummyCookieJar(),
             middlewares=(self._hear, _follow_nowhere),
         ) as session:

@@ -1,6 +1,7 @@
 """What an HTTP server that answers without end, or not at all, costs: bounded memory, and only those who ask it."""
 
 import asyncio
+import time
 from contextlib import suppress
 
 import pytest
@@ -144,3 +145,36 @@ async def test_a_large_answer_comes_read(size: int, *, read: bool) -> None:
     assert isinstance(reply.body, ReadBytes) is read
     assert reply.body == body
     assert read_json(reply.body) == ["x" * (size - 4)]
+
+
+@pytest.mark.parametrize(("interim", "read"), [(7, True), (8, False), (5_000, False)])
+async def test_interim_answers_are_few(interim: int, *, read: bool) -> None:
+    """A few of them at once are passed over; with the answer itself no more than eight, and a flood ends at once."""
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n" * interim
+    async with serving(answering(hints + OK)) as server, client(PATIENT) as http:
+        if read:
+            assert (await http.send("GET", server.url, {})).body == b"ok"
+        else:
+            with pytest.raises(UnknownError, match="too many answers"):
+                await http.send("GET", server.url, {})
+
+
+async def test_a_flood_of_interim_answers_costs_little_of_the_loop() -> None:
+    """A server that says nothing else is left at once."""
+
+    async def hint_for_ever(server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await server.read(reader)
+        try:
+            while True:
+                writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n" * 500)
+                await writer.drain()
+        finally:
+            server.requests.remove(request)
+
+    async with serving(hint_for_ever) as server, client(PATIENT) as http:
+        began = time.process_time()
+        for _ in range(10):
+            with pytest.raises(UnknownError, match="too many answers"):
+                await http.send("GET", server.url, {})
+        assert time.process_time() - began < 1.0
+    await all_hung_up(server)
