@@ -1,8 +1,9 @@
 """The ways in which a broker's server can be sick, each played on one connection that the gateway has made.
 
 A mood of `Kind.ANSWER` spoils every answer; where it `takes` the request, the broker gets it before, so that an order
-is really there of which no good answer comes. A mood of `Kind.STREAM` leaves requests alone and spoils websockets, a
-moment after their greeting. `Kind.CLOSED` connections hear nothing at all.
+is really there of which no good answer comes. One that spoils `commands_only` answers reads well, so that orders get as
+far as that. A mood of `Kind.STREAM` leaves requests alone and spoils websockets, a moment after their greeting.
+`Kind.CLOSED` connections hear nothing at all.
 """
 
 import asyncio
@@ -69,6 +70,7 @@ class Mood:
     kind: Kind
     act: Act
     takes: bool = False
+    commands_only: bool = False
 
 
 async def _silent(patient: Patient) -> None:
@@ -187,6 +189,11 @@ _ALL: Final = (
     Mood("broken-json", Kind.ANSWER, _broken_json, takes=True),
     Mood("deep-json", Kind.ANSWER, _deep_json),
     Mood("upside-down-json", Kind.ANSWER, _upside_down_json),
+    Mood("orders-silent", Kind.ANSWER, _silent, takes=True, commands_only=True),
+    Mood("orders-lost", Kind.ANSWER, _silent, commands_only=True),
+    Mood("orders-endless", Kind.ANSWER, _endless_body, takes=True, commands_only=True),
+    Mood("orders-broken-json", Kind.ANSWER, _broken_json, takes=True, commands_only=True),
+    Mood("orders-redirected", Kind.ANSWER, _redirect_away, commands_only=True),
     Mood("hang-up", Kind.CLOSED, _hang_up),
     Mood("hang-at-accept", Kind.CLOSED, _silent),
     Mood("ws-endless-message", Kind.STREAM, _endless_message),

