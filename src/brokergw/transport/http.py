@@ -41,10 +41,10 @@ from aiohttp.connector import Connection
 
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit, PermitExpired, PermitSpent
+from brokergw.transport.bodies import Bodies, TooLarge
 from brokergw.transport.connecting import Connector
 from brokergw.transport.heard_clock import HeardClock, Question
 from brokergw.transport.intake import MIB, Intake
-from brokergw.transport.turns import LARGE, read_in_turns
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +53,6 @@ _SECRET_WORDS: Final = ("key", "secret", "token", "sign", "passphrase")
 _ALWAYS: Final = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "brokergw"}
 _CANCEL_SHARE: Final = 0.1
 """The part of a host's connections that only cancels take."""
-_ORDINARY_BYTES: Final = 64 * 1024
-"""An answer up to this size is held and read whatever the others do; what one has beyond it is counted."""
 
 
 class NotSentError(Exception):
@@ -132,10 +130,9 @@ class Http:
         intake: Intake | None = None,
     ) -> None:
         self._timeouts = timeouts or Timeouts()
-        self._answer_bytes_max = answer_bytes_max
         self._connections_max = connections_max
         self._given = transport
-        self._intake = intake or Intake(bytes_per_s=8 * MIB)
+        self._bodies = Bodies(intake or Intake(bytes_per_s=8 * MIB), answer_bytes_max)
         self._rooms: dict[str, asyncio.Semaphore] = {}
         self._heard: dict[str, HeardClock] = {}
         self._session: aiohttp.ClientSession | None = None
@@ -238,13 +235,12 @@ class Http:
             )  # fmt: skip
         _hear(response.headers)
         try:
-            self._require_fitting(response.content_length or 0)
-            body = await self._body(response.content.iter_any())
+            body = await self._body(response.content.iter_any(), response.content_length or 0)
         except BaseException:
             # Also keeps what is left of the answer from being taken for the next one.
             response.close()
             raise
-        return Reply(response.status, httpx.Headers(response.raw_headers), await self._read(body))
+        return Reply(response.status, httpx.Headers(response.raw_headers), body)
 
     async def _over_given(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> Reply:
         assert self._given is not None
@@ -258,50 +254,18 @@ class Http:
             body = await self._body(response.stream)
         finally:
             await response.aclose()
-        return Reply(response.status_code, response.headers, await self._read(body))
+        return Reply(response.status_code, response.headers, body)
 
-    async def _body(self, arriving: AsyncIterable[bytes]) -> bytes:
-        parts: list[bytes] = []
-        size = held = pieces = 0
+    async def _body(self, arriving: AsyncIterable[bytes], declared: int = 0) -> bytes:
         try:
-            async for part in arriving:
-                parts.append(part)
-                size += len(part)
-                self._require_fitting(size)
-                if size <= _ORDINARY_BYTES:
-                    continue
-                self._require_room(len(part))
-                held += len(part)
-                pieces += 1
-                if (pause_s := self._intake.pause_s(asyncio.get_running_loop().time(), len(part), pieces=0)) > 0:
-                    await asyncio.sleep(pause_s)
+            self._bodies.require_fitting(declared)
+            return await self._bodies.take(arriving)
+        except TooLarge as error:
+            raise UnknownError(str(error)) from error
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             if isinstance(error, TimeoutError):
                 raise
             raise UnknownError(f"the answer broke off: {_words(error)}") from error
-        except UnknownError:
-            # Whoever keeps the error keeps this frame, too.
-            parts.clear()
-            raise
-        finally:
-            self._intake.release(held, pieces)
-        return b"".join(parts) if len(parts) != 1 else parts[0]
-
-    async def _read(self, body: bytes) -> bytes:
-        """Read a large document now, in turns with everybody else; who asked finds it in the body."""
-        if len(body) < LARGE or body[:1] not in {b"{", b"["}:
-            return body
-        read = await read_in_turns(body, self._intake.one_at_a_time)
-        assert isinstance(read, bytes), "what came as bytes"
-        return read
-
-    def _require_fitting(self, size: int) -> None:
-        if size > self._answer_bytes_max:
-            raise UnknownError(f"the answer exceeds {self._answer_bytes_max} bytes")
-
-    def _require_room(self, size: int) -> None:
-        if not self._intake.hold(size):
-            raise UnknownError("the answers under way are too large together")
 
     def _open_session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
