@@ -1,6 +1,8 @@
 """Binance's own SDKs trade at the simulator, unchanged but for their addresses."""
 
+import asyncio
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from brokergw.adapters.binance import BinanceBroker, BinanceConfig
+from brokergw.app.clock import SystemClock
+from brokergw.model.account import Environment
+from brokergw.model.trading_settings import MarginType, PositionMode, TradingSettings
+from brokergw.ports.broker import BrokerLink, Credentials
 from brokergw.sim.dialects.binance import BinanceOptions
 from tests.fixtures.binance import binance_in_thread
 from tests.fixtures.sdk_environments import drive, options
@@ -74,12 +81,35 @@ def test_the_spot_sdk_trades_with_a_private_key(tmp_path: Path) -> None:
     check_spot(seen)
 
 
+async def _read_by_the_adapter(sim: SimHandle) -> TradingSettings:
+    """Ask through our own adapter for what the SDK has chosen."""
+    broker = BinanceBroker(SystemClock(), BinanceConfig.futures().at(sim.url))
+    link = BrokerLink(
+        connection_id="con_1",
+        account_id="acc_1",
+        environment=Environment.PAPER,
+        credentials=Credentials(key=sim.key_id, secret=sim.secret_key),
+    )
+    connection = broker.open(link)
+    try:
+        return await connection.get_trading_settings("BTC/USDT:PERP")
+    finally:
+        await connection.disconnect()
+
+
 def test_the_futures_sdk_trades(sim: SimHandle) -> None:
     """Leverage and margin type, orders and their changes, conditional orders, positions, and the user data stream."""
     seen = seen_by("official_futures", url=sim.url, key=sim.key_id, secret=sim.secret_key)
     assert seen["leverage"]["leverage"] == 10
     assert seen["margin"]["code"] == 200
     assert "-4046" in seen["margin_again"]
+    (config,) = seen["config"]
+    assert (config["leverage"], config["marginType"], seen["mode"]["dualSidePosition"]) == (10, "ISOLATED", True)
+    assert "-4059" in seen["hedged_again"]
+    assert seen["brackets"] == 1
+    told = asyncio.run(_read_by_the_adapter(sim))
+    assert (told.leverage, told.leverage_max, told.margin_type) == (10, 125, MarginType.ISOLATED)
+    assert (told.notional_max, told.position_mode) == (Decimal(config["maxNotionalValue"]), PositionMode.ONE_WAY)
     assert seen["modified"]["orderId"] == seen["resting"]["orderId"] == seen["found"]["orderId"]
     assert (seen["found"]["origQty"], seen["found"]["price"]) == ("0.02", "90500")
     assert "-4116" in seen["duplicate"]

@@ -17,6 +17,7 @@ from tests.conformance.adapter import (  # noqa: F401 - importing them deals the
     cards_permits,
     cards_records,
     cards_refusals,
+    cards_settings,
     cards_stream,
 )
 from tests.conformance.adapter.bench import Bench

@@ -60,6 +60,13 @@ def main() -> None:
     seen["leverage"] = plain(api.change_initial_leverage("BTCUSDT", 10).data())
     seen["margin"] = plain(api.change_margin_type("BTCUSDT", "ISOLATED").data())
     seen["margin_again"] = refusal(api.change_margin_type, symbol="BTCUSDT", margin_type="ISOLATED")
+    seen["config"] = [plain(each) for each in api.symbol_configuration("BTCUSDT").data()]
+    # The SDK takes the list, and keeps of its rows that they are there.
+    seen["brackets"] = len(api.notional_and_leverage_brackets("BTCUSDT").data().actual_instance)
+    seen["hedged"] = plain(api.change_position_mode("true").data())
+    seen["hedged_again"] = refusal(api.change_position_mode, dual_side_position="true")
+    seen["mode"] = plain(api.get_current_position_mode().data())
+    seen["one_way"] = plain(api.change_position_mode("false").data())
     limit = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "time_in_force": "GTC", "quantity": 0.01}
     seen["resting"] = plain(api.new_order(**limit, price=90000.0, new_client_order_id="sdk-resting").data())
     seen["modified"] = plain(
