@@ -14,14 +14,14 @@ from tests.conformance.adapter.steps import buy, market, new_id, place, resting
 from tests.fixtures.permits import expired_permit, permit
 
 
-@card("C130")
+@card("C180")
 async def who_claims_it_can(bench: Bench, broker: BrokerAdapter) -> None:
     """Settings can be chosen exactly where the broker claims it."""
     able = isinstance(broker, AdjustableBroker) and Feature.LEVERAGE in broker.capabilities.features
     assert able == (Feature.LEVERAGE in bench.capabilities.features)
 
 
-@card("C131", Feature.LEVERAGE)
+@card("C181", Feature.LEVERAGE)
 async def leverage_is_chosen_by_symbol(bench: Bench, broker: BrokerAdapter) -> None:
     """The least and the highest leverage are taken, one above it is refused, and another symbol keeps its own."""
     chosen = adjustable(broker)
@@ -36,7 +36,7 @@ async def leverage_is_chosen_by_symbol(bench: Bench, broker: BrokerAdapter) -> N
     assert (await chosen.get_trading_settings(bench.deep)).etag == other.etag
 
 
-@card("C132", Feature.LEVERAGE)
+@card("C182", Feature.LEVERAGE)
 async def margin_type_is_chosen_without_positions(bench: Bench, broker: BrokerAdapter) -> None:
     """Either type is taken and told, again is as good as once, and with a position the change is refused."""
     chosen = adjustable(broker)
@@ -49,7 +49,7 @@ async def margin_type_is_chosen_without_positions(bench: Bench, broker: BrokerAd
     assert (await chosen.get_trading_settings(bench.stock)).margin_type is MarginType.CROSS
 
 
-@card("C133", Feature.LEVERAGE)
+@card("C183", Feature.LEVERAGE)
 async def position_mode_is_the_accounts(bench: Bench, broker: BrokerAdapter) -> None:
     """The mode is told for every symbol and with the account; orders go by it at once; open orders keep it."""
     chosen = adjustable(broker)
@@ -68,7 +68,7 @@ async def position_mode_is_the_accounts(bench: Bench, broker: BrokerAdapter) -> 
     await place(broker, market(bench.stock, Side.BUY, "1"))
 
 
-@card("C134", Feature.LEVERAGE, Ability.NETWORK)
+@card("C184", Feature.LEVERAGE, Ability.NETWORK)
 async def a_choice_whose_answer_is_lost_is_unknown(bench: Bench, broker: BrokerAdapter) -> None:
     """A lost answer is Unknown and reading tells what became of it; without a good permit nothing leaves."""
     chosen = adjustable(broker)
