@@ -46,13 +46,13 @@ class Stage:
         """Wait until an order is in one of some states."""
         return await until(lambda: self.client.order(order_id), lambda order: order.state in states)
 
-    async def unavailable(self, request: orders_pb2.SubmitOrderRequest) -> str:
-        """Place an order of which nothing may come now; gives its id."""
+    async def thrown_away(self, request: orders_pb2.SubmitOrderRequest) -> str:
+        """Place an order of which nothing may come now, since the broker takes no more requests; gives its id."""
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await self.client.submit(request)
         info = error_info(caught.value)
-        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-        assert (info.reason, info.metadata["order_effect"]) == ("BROKER_UNREACHABLE", "NONE")
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert (info.reason, info.metadata["order_effect"]) == ("BROKER_RATE_LIMITED", "NONE")
         assert info.metadata["retry"] == "SAME_KEY"
         order_id: str = info.metadata["order_id"]
         return order_id
@@ -132,7 +132,7 @@ async def test_what_was_thrown_away_is_sent_again_by_the_client_alone_and_under_
     """D3, D4: after 429 nothing was placed and nothing repeats it; the client's own repetition carries the same id."""
     stage.fault("rate_limited", seconds=1)
     request = limit_buy(stage.account)
-    order_id = await stage.unavailable(request)
+    order_id = await stage.thrown_away(request)
     await asyncio.sleep(1.2)
     assert len(posts(stage.sim)) == 1
     answer = await stage.client.submit(request)
@@ -226,7 +226,7 @@ async def thrown_away_but_there(stage: Stage, quantity: str) -> orders_pb2.Submi
     """Let a broker say that it threw an order away, and have one under its id all the same, of some quantity."""
     stage.fault("rate_limited", seconds=1)
     request = limit_buy(stage.account, quantity="5")
-    await stage.unavailable(request)
+    await stage.thrown_away(request)
     (first,) = posts(stage.sim)
     at_broker(stage.sim, "POST", "", {**first["body"], "qty": quantity})
     await asyncio.sleep(1.2)
