@@ -26,6 +26,7 @@ EVERYTHING = pb.Limits(
     orders_per_day_max=100,
     orders_per_minute_max=10,
     open_orders_max=0,
+    leverage_max=5,
     price_collar_percent="2.5",
     market_orders=False,
     asset_classes=pb.AssetClassList(asset_classes=[trading_pb2.ASSET_CLASS_STOCK, trading_pb2.ASSET_CLASS_CRYPTO]),

@@ -10,6 +10,7 @@ from brokerapi.v1 import trading_settings_pb2 as pb
 
 from brokergw.desk.live.rules import LiveRules
 from brokergw.model.account import Environment
+from brokergw.model.trading_settings import SettingsChoice
 from tests.contract import gate_acts as acts
 from tests.fixtures.adjustable_broker import STANDING
 from tests.fixtures.edge import KEY, Edge, refused
@@ -103,8 +104,25 @@ async def test_no_leverage_above_the_brokers_highest_is_sent(place: SettingsPlac
     refusal = await place.refuse(leverage=leverage)
     assert refusal.reason == "LEVERAGE_EXCEEDS_LIMIT"
     facts = {name: refusal.metadata[name] for name in ("limit", "observed", "source", "limit_name")}
-    assert facts == {"limit": "50", "observed": "51", "source": "BROKER", "limit_name": "leverage_max"}
+    assert facts == {"limit": "50", "observed": "51", "source": "BROKER_OFFER", "limit_name": "leverage_max"}
     assert place.broker.chosen == []
+
+
+@pytest.mark.parametrize(("leverage", "refused_by"), [(19, ""), (20, ""), (21, "USER")])
+async def test_no_leverage_above_the_limits_highest_is_chosen(
+    place: SettingsPlace, leverage: int, refused_by: str
+) -> None:
+    """One below what the user allows itself, at it, and one above; what stands above it already may be lowered."""
+    await place.world.limit(leverage_max=20)
+    if not refused_by:
+        assert (await place.choose(leverage=leverage)).leverage == leverage
+        return
+    refusal = await place.refuse(leverage=leverage)
+    assert refusal.reason == "LEVERAGE_EXCEEDS_LIMIT"
+    assert (refusal.metadata["limit"], refusal.metadata["source"]) == ("20", refused_by)
+    assert place.broker.chosen == []
+    place.broker.take(SettingsChoice(leverage=40))
+    assert (await place.choose(leverage=30)).leverage == 30
 
 
 @pytest.mark.parametrize("state", [HALTED, halts_pb2.TRADING_STATE_REDUCE_ONLY])

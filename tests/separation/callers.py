@@ -50,14 +50,13 @@ _WORDS: Final = """
 action addresses all_users allow_duplicate asset_classes broker cash cash_tolerance cause client_id client_secret
 client_time code daily_loss_max daily_volume_max data_url days enabled end environment environment_max epoch error
 etag evidence expire_time exposure_max extended_hours fault fee_bps fee_per_contract flatten from_now
-heartbeat_interval issuer key kind label labels leverage limit_price live_url margin_type market_orders match
-max_batch mfa_code mode
-name not_placed notional open_only open_orders_max order_class order_notional_max order_quantity_max
-orders_per_day_max orders_per_minute_max overlap override_mismatch page_size paper_url placed_as position_effect
-position_mode position_notional_max positions price_collar_percent quantity ratio reason reduce_only region regions
-requests_per_minute return_partial_success role scope scopes secret set_by set_time side since_time snapshot start
-state status stop_price symbol symbols time_in_force token_id trail trail_amount trail_percent type until_time
-validate_only value version zone
+heartbeat_interval issuer key kind label labels leverage leverage_max limit_price live_url margin_type market_orders
+match max_batch mfa_code mode name not_placed notional open_only open_orders_max order_class order_notional_max
+order_quantity_max orders_per_day_max orders_per_minute_max overlap override_mismatch page_size paper_url placed_as
+position_effect position_mode position_notional_max positions price_collar_percent quantity ratio reason reduce_only
+region regions requests_per_minute return_partial_success role scope scopes secret set_by set_time side since_time
+snapshot start state status stop_price symbol symbols time_in_force token_id trail trail_amount trail_percent type
+until_time validate_only value version zone
 """
 PLAIN: Final = frozenset(_WORDS.split())
 """Fields that name nothing of anybody's; the `state` of an authorisation is tried where those are."""

@@ -26,7 +26,7 @@ from brokerapi.v1 import trading_pb2 as brokerapi_dot_v1_dot_trading__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62rokerapi/v1/limits.proto\x12\x0c\x62rokerapi.v1\x1a\x1a\x62rokerapi/v1/trading.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"]\n\x0cTradingHours\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12#\n\x04\x64\x61ys\x18\x02 \x03(\x0e\x32\x15.brokerapi.v1.Weekday\x12\r\n\x05start\x18\x03 \x01(\t\x12\x0b\n\x03\x65nd\x18\x04 \x01(\t\"?\n\x10TradingHoursList\x12+\n\x07windows\x18\x01 \x03(\x0b\x32\x1a.brokerapi.v1.TradingHours\"\x1d\n\nSymbolList\x12\x0f\n\x07symbols\x18\x01 \x03(\t\"A\n\x0e\x41ssetClassList\x12/\n\rasset_classes\x18\x01 \x03(\x0e\x32\x18.brokerapi.v1.AssetClass\"\x1d\n\nRegionList\x12\x0f\n\x07regions\x18\x01 \x03(\t\"\x90\x07\n\x06Limits\x12\x1f\n\x12order_notional_max\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x1f\n\x12order_quantity_max\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\"\n\x15position_notional_max\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x19\n\x0c\x65xposure_max\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x1d\n\x10\x64\x61ily_volume_max\x18\x05 \x01(\tH\x04\x88\x01\x01\x12\x1b\n\x0e\x64\x61ily_loss_max\x18\x06 \x01(\tH\x05\x88\x01\x01\x12\x1f\n\x12orders_per_day_max\x18\x07 \x01(\x03H\x06\x88\x01\x01\x12\"\n\x15orders_per_minute_max\x18\x08 \x01(\x03H\x07\x88\x01\x01\x12\x1c\n\x0fopen_orders_max\x18\t \x01(\x03H\x08\x88\x01\x01\x12!\n\x14price_collar_percent\x18\n \x01(\tH\t\x88\x01\x01\x12\x1a\n\rmarket_orders\x18\x0b \x01(\x08H\n\x88\x01\x01\x12\x38\n\rasset_classes\x18\x0c \x01(\x0b\x32\x1c.brokerapi.v1.AssetClassListH\x0b\x88\x01\x01\x12\x36\n\x0fsymbols_allowed\x18\r \x01(\x0b\x32\x18.brokerapi.v1.SymbolListH\x0c\x88\x01\x01\x12\x39\n\x12symbols_restricted\x18\x0e \x01(\x0b\x32\x18.brokerapi.v1.SymbolListH\r\x88\x01\x01\x12:\n\rtrading_hours\x18\x0f \x01(\x0b\x32\x1e.brokerapi.v1.TradingHoursListH\x0e\x88\x01\x01\x42\x15\n\x13_order_notional_maxB\x15\n\x13_order_quantity_maxB\x18\n\x16_position_notional_maxB\x0f\n\r_exposure_maxB\x13\n\x11_daily_volume_maxB\x11\n\x0f_daily_loss_maxB\x15\n\x13_orders_per_day_maxB\x18\n\x16_orders_per_minute_maxB\x12\n\x10_open_orders_maxB\x17\n\x15_price_collar_percentB\x10\n\x0e_market_ordersB\x10\n\x0e_asset_classesB\x12\n\x10_symbols_allowedB\x15\n\x13_symbols_restrictedB\x10\n\x0e_trading_hours\"\x8f\x01\n\x0cStoredLimits\x12$\n\x06limits\x18\x01 \x01(\x0b\x32\x14.brokerapi.v1.Limits\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x0e\n\x06set_by\x18\x03 \x01(\t\x12,\n\x08set_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x66\x61ult\x18\x05 \x01(\t\"\x9a\x01\n\x0e\x45\x66\x66\x65\x63tiveLimit\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12)\n\x06source\x18\x03 \x01(\x0e\x32\x19.brokerapi.v1.LimitSource\x12\x11\n\x04used\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x16\n\tremaining\x18\x05 \x01(\tH\x01\x88\x01\x01\x42\x07\n\x05_usedB\x0c\n\n_remaining\"7\n\x10GetLimitsRequest\x12\x0e\n\x06\x62roker\x18\x01 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x02 \x01(\t\"\x80\x03\n\x11GetLimitsResponse\x12,\n\x08platform\x18\x01 \x01(\x0b\x32\x1a.brokerapi.v1.StoredLimits\x12)\n\x05\x61\x64min\x18\x02 \x01(\x0b\x32\x1a.brokerapi.v1.StoredLimits\x12(\n\x04user\x18\x03 \x01(\x0b\x32\x1a.brokerapi.v1.StoredLimits\x12,\n\x08strategy\x18\x04 \x01(\x0b\x32\x1a.brokerapi.v1.StoredLimits\x12/\n\teffective\x18\x05 \x03(\x0b\x32\x1c.brokerapi.v1.EffectiveLimit\x12\x38\n\x12strategy_effective\x18\x06 \x03(\x0b\x32\x1c.brokerapi.v1.EffectiveLimit\x12\x16\n\x0elimits_version\x18\x07 \x01(\x03\x12\x0e\n\x06region\x18\x08 \x01(\t\x12\'\n\tmandatory\x18\t \x01(\x0b\x32\x14.brokerapi.v1.Limits\"p\n\x13UpdateLimitsRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12$\n\x06limits\x18\x02 \x01(\x0b\x32\x14.brokerapi.v1.Limits\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x10\n\x08mfa_code\x18\x04 \x01(\t\"B\n\x14UpdateLimitsResponse\x12*\n\x06limits\x18\x01 \x01(\x0b\x32\x1a.brokerapi.v1.StoredLimits\"L\n\x14GetUserLimitsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0e\n\x06\x62roker\x18\x02 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x03 \x01(\t\"H\n\x15GetUserLimitsResponse\x12/\n\x06limits\x18\x01 \x01(\x0b\x32\x1f.brokerapi.v1.GetLimitsResponse\"\x80\x01\n\x17UpdateUserLimitsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12$\n\x06limits\x18\x02 \x01(\x0b\x32\x14.brokerapi.v1.Limits\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x0e\n\x06region\x18\x04 \x01(\t\x12\x10\n\x08mfa_code\x18\x05 \x01(\t\"F\n\x18UpdateUserLimitsResponse\x12*\n\x06limits\x18\x01 \x01(\x0b\x32\x1a.brokerapi.v1.StoredLimits\"c\n\x1bUpdatePlatformLimitsRequest\x12$\n\x06limits\x18\x01 \x01(\x0b\x32\x14.brokerapi.v1.Limits\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x10\n\x08mfa_code\x18\x03 \x01(\t\"J\n\x1cUpdatePlatformLimitsResponse\x12*\n\x06limits\x18\x01 \x01(\x0b\x32\x1a.brokerapi.v1.StoredLimits\"\x88\x03\n\x0c\x42rokerConfig\x12\x0e\n\x06\x62roker\x18\x01 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x02 \x01(\x08\x12\x0f\n\x07\x66\x65\x65_bps\x18\x03 \x01(\t\x12\x18\n\x10\x66\x65\x65_per_contract\x18\x04 \x01(\t\x12 \n\x13requests_per_minute\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12.\n\x07regions\x18\x06 \x01(\x0b\x32\x18.brokerapi.v1.RegionListH\x01\x88\x01\x01\x12\x11\n\tpaper_url\x18\x07 \x01(\t\x12\x10\n\x08live_url\x18\x08 \x01(\t\x12\x10\n\x08\x64\x61ta_url\x18\t \x01(\t\x12$\n\x06limits\x18\n \x01(\x0b\x32\x14.brokerapi.v1.Limits\x12\x0c\n\x04\x65tag\x18\x0b \x01(\t\x12\x0e\n\x06set_by\x18\x0c \x01(\t\x12,\n\x08set_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x66\x61ult\x18\x0e \x01(\tB\x16\n\x14_requests_per_minuteB\n\n\x08_regions\"\x1a\n\x18ListBrokerConfigsRequest\"H\n\x19ListBrokerConfigsResponse\x12+\n\x07\x63onfigs\x18\x01 \x03(\x0b\x32\x1a.brokerapi.v1.BrokerConfig\"Y\n\x19UpdateBrokerConfigRequest\x12*\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1a.brokerapi.v1.BrokerConfig\x12\x10\n\x08mfa_code\x18\x02 \x01(\t\"H\n\x1aUpdateBrokerConfigResponse\x12*\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1a.brokerapi.v1.BrokerConfig*\xa9\x01\n\x0bLimitSource\x12\x1c\n\x18LIMIT_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15LIMIT_SOURCE_PLATFORM\x10\x01\x12\x17\n\x13LIMIT_SOURCE_BROKER\x10\x02\x12\x16\n\x12LIMIT_SOURCE_ADMIN\x10\x03\x12\x15\n\x11LIMIT_SOURCE_USER\x10\x04\x12\x19\n\x15LIMIT_SOURCE_STRATEGY\x10\x05*\xb6\x01\n\x07Weekday\x12\x17\n\x13WEEKDAY_UNSPECIFIED\x10\x00\x12\x12\n\x0eWEEKDAY_MONDAY\x10\x01\x12\x13\n\x0fWEEKDAY_TUESDAY\x10\x02\x12\x15\n\x11WEEKDAY_WEDNESDAY\x10\x03\x12\x14\n\x10WEEKDAY_THURSDAY\x10\x04\x12\x12\n\x0eWEEKDAY_FRIDAY\x10\x05\x12\x14\n\x10WEEKDAY_SATURDAY\x10\x06\x12\x12\n\x0eWEEKDAY_SUNDAY\x10\x07\x42\x37\n\x0c\x62rokerapi.v1P\x01Z%brokergw/gen/brokerapi/v1;brokerapiv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62rokerapi/v1/limits.proto\x12\x0c\x62rokerapi.v1\x1a\x1a\x62rokerapi/v1/trading.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"]\n\x0cTradingHours\x12\x0c\n\x04zone\x18\x01 \x01(\t\x12#\n\x04\x64\x61ys\x18\x02 \x03(\x0e\x32\x15.brokerapi.v1.Weekday\x12\r\n\x05start\x18\x03 \x01(\t\x12\x0b\n\x03\x65nd\x18\x04 \x01(\t\"?\n\x10TradingHoursList\x12+\n\x07windows\x18\x01 \x03(\x0b\x32\x1a.brokerapi.v1.TradingHours\"\x1d\n\nSymbolList\x12\x0f\n\x07symbols\x18\x01 \x03(\t\"A\n\x0e\x41ssetClassList\x12/\n\rasset_classes\x18\x01 \x03(\x0e\x32\x18.brokerapi.v1.AssetClass\"\x1d\n\nRegionList\x12\x0f\n\x07regions\x18\x01 \x03(\t\"\xbc\x07\n\x06Limits\x12\x1f\n\x12order_notional_max\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x1f\n\x12order_quantity_max\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\"\n\x15position_notional_max\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x19\n\x0c\x65xposure_max\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x1d\n\x10\x64\x61ily_volume_max\x18\x05 \x01(\tH\x04\x88\x01\x01\x12\x1b\n\x0e\x64\x61ily_loss_max\x18\x06 \x01(\tH\x05\x88\x01\x01\x12\x1f\n\x12orders_per_day_max\x18\x07 \x01(\x03H\x06\x88\x01\x01\x12\"\n\x15orders_per_minute_max\x18\x08 \x01(\x03H\x07\x88\x01\x01\x12\x1c\n\x0fopen_orders_max\x18\t \x01(\x03H\x08\x88\x01\x01\x12!\n\x14price_collar_percent\x18\n \x01(\tH\t\x88\x01\x01\x12\x1a\n\rmarket_orders\x18\x0b \x01(\x08H\n\x88\x01\x01\x12\x38\n\rasset_classes\x18\x0c \x01(\x0b\x32\x1c.brokerapi.v1.AssetClassListH\x0b\x88\x01\x01\x12\x36\n\x0fsymbols_allowed\x18\r \x01(\x0b\x32\x18.brokerapi.v1.SymbolListH\x0c\x88\x01\x01\x12\x39\n\x12symbols_restricted\x18\x0e \x01(\x0b\x32\x18.brokerapi.v1.SymbolListH\r\x88\x01\x01\x12:\n\rtrading_hours\x18\x0f \x01(\x0b\x32\x1e.brokerapi.v1.TradingHoursListH\x0e\x88\x01\x01\x12\x19\n\x0cleverage_max\x18\x10 \x01(\x03H\x0f\x88\x01\x01\x42\x15\n\x13_order_notional_maxB\x15\n\x13_order_quantity_maxB\x18\n\x16_position_notional_maxB\x0f\n\r_exposure_maxB\x13\n\x11_daily_volume_maxB\x11\n\x0f_daily_loss_maxB\x15\n\x13_orders_per_day_maxB\x18\n\x16_orders_per_minute_maxB\x12\n\x10_open_orders_maxB\x17\n\x15_price_collar_percentB\x10\n\x0e_market_ordersB\x10\n\x0e_asset_classesB\x12\n\x10_symbols_allowedB\x15\n\x13_symbols_restrictedB\x10\n\x0e_trading_hoursB\x0f\n\r_leverage_max\"\x8f\x01\n\x0cStoredLimits\x12$\n\x06limits\x18\x01 \x01(\x0b\x32\x14.brokerapi.v1.Limits\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x0e\n\x06set_by\x18\x03 \x01(\t\x12,\n\x08set_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x66\x61ult\x18\x05 \x01(\t\"\x9a\x01\n\x0e\x45\x66\x66\x65\x63tiveLimit\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12)\n\x06source\x18\x03 \x01(\x0e\x32\x19.brokerapi.v1.LimitSource\x12\x11\n\x04used\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x16\n\tremaining\x18\x05 \x01(\tH\x01\x88\x01\x01\x42\x07\n\x05_usedB\x0c\n\n_remaining\"7\n\x10GetLimitsRequest\x12\x0e\n\x06\x62roker\x18\x01 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x02 \x01(\t\"\x80\x03\n\x11GetLimitsResponse\x12,\n\x08platform\x18\x01 \x01(\x0b\x32\x1a.brokerapi.v1.StoredLimits\x12)\n\x05\x61\x64min\x18\x02 \x01(\x0b\x32\x1a.brokerapi.v1.StoredLimits\x12(\n\x04user\x18\x03 \x01(\x0b\x32\x1a.brokerapi.v1.StoredLimits\x12,\n\x08strategy\x18\x04 \x01(\x0b\x32\x1a.brokerapi.v1.StoredLimits\x12/\n\teffective\x18\x05 \x03(\x0b\x32\x1c.brokerapi.v1.EffectiveLimit\x12\x38\n\x12strategy_effective\x18\x06 \x03(\x0b\x32\x1c.brokerapi.v1.EffectiveLimit\x12\x16\n\x0elimits_version\x18\x07 \x01(\x03\x12\x0e\n\x06region\x18\x08 \x01(\t\x12\'\n\tmandatory\x18\t \x01(\x0b\x32\x14.brokerapi.v1.Limits\"p\n\x13UpdateLimitsRequest\x12\x13\n\x0bstrategy_id\x18\x01 \x01(\t\x12$\n\x06limits\x18\x02 \x01(\x0b\x32\x14.brokerapi.v1.Limits\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x10\n\x08mfa_code\x18\x04 \x01(\t\"B\n\x14UpdateLimitsResponse\x12*\n\x06limits\x18\x01 \x01(\x0b\x32\x1a.brokerapi.v1.StoredLimits\"L\n\x14GetUserLimitsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0e\n\x06\x62roker\x18\x02 \x01(\t\x12\x13\n\x0bstrategy_id\x18\x03 \x01(\t\"H\n\x15GetUserLimitsResponse\x12/\n\x06limits\x18\x01 \x01(\x0b\x32\x1f.brokerapi.v1.GetLimitsResponse\"\x80\x01\n\x17UpdateUserLimitsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12$\n\x06limits\x18\x02 \x01(\x0b\x32\x14.brokerapi.v1.Limits\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x0e\n\x06region\x18\x04 \x01(\t\x12\x10\n\x08mfa_code\x18\x05 \x01(\t\"F\n\x18UpdateUserLimitsResponse\x12*\n\x06limits\x18\x01 \x01(\x0b\x32\x1a.brokerapi.v1.StoredLimits\"c\n\x1bUpdatePlatformLimitsRequest\x12$\n\x06limits\x18\x01 \x01(\x0b\x32\x14.brokerapi.v1.Limits\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x10\n\x08mfa_code\x18\x03 \x01(\t\"J\n\x1cUpdatePlatformLimitsResponse\x12*\n\x06limits\x18\x01 \x01(\x0b\x32\x1a.brokerapi.v1.StoredLimits\"\x88\x03\n\x0c\x42rokerConfig\x12\x0e\n\x06\x62roker\x18\x01 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x02 \x01(\x08\x12\x0f\n\x07\x66\x65\x65_bps\x18\x03 \x01(\t\x12\x18\n\x10\x66\x65\x65_per_contract\x18\x04 \x01(\t\x12 \n\x13requests_per_minute\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12.\n\x07regions\x18\x06 \x01(\x0b\x32\x18.brokerapi.v1.RegionListH\x01\x88\x01\x01\x12\x11\n\tpaper_url\x18\x07 \x01(\t\x12\x10\n\x08live_url\x18\x08 \x01(\t\x12\x10\n\x08\x64\x61ta_url\x18\t \x01(\t\x12$\n\x06limits\x18\n \x01(\x0b\x32\x14.brokerapi.v1.Limits\x12\x0c\n\x04\x65tag\x18\x0b \x01(\t\x12\x0e\n\x06set_by\x18\x0c \x01(\t\x12,\n\x08set_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x66\x61ult\x18\x0e \x01(\tB\x16\n\x14_requests_per_minuteB\n\n\x08_regions\"\x1a\n\x18ListBrokerConfigsRequest\"H\n\x19ListBrokerConfigsResponse\x12+\n\x07\x63onfigs\x18\x01 \x03(\x0b\x32\x1a.brokerapi.v1.BrokerConfig\"Y\n\x19UpdateBrokerConfigRequest\x12*\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1a.brokerapi.v1.BrokerConfig\x12\x10\n\x08mfa_code\x18\x02 \x01(\t\"H\n\x1aUpdateBrokerConfigResponse\x12*\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1a.brokerapi.v1.BrokerConfig*\xa9\x01\n\x0bLimitSource\x12\x1c\n\x18LIMIT_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15LIMIT_SOURCE_PLATFORM\x10\x01\x12\x17\n\x13LIMIT_SOURCE_BROKER\x10\x02\x12\x16\n\x12LIMIT_SOURCE_ADMIN\x10\x03\x12\x15\n\x11LIMIT_SOURCE_USER\x10\x04\x12\x19\n\x15LIMIT_SOURCE_STRATEGY\x10\x05*\xb6\x01\n\x07Weekday\x12\x17\n\x13WEEKDAY_UNSPECIFIED\x10\x00\x12\x12\n\x0eWEEKDAY_MONDAY\x10\x01\x12\x13\n\x0fWEEKDAY_TUESDAY\x10\x02\x12\x15\n\x11WEEKDAY_WEDNESDAY\x10\x03\x12\x14\n\x10WEEKDAY_THURSDAY\x10\x04\x12\x12\n\x0eWEEKDAY_FRIDAY\x10\x05\x12\x14\n\x10WEEKDAY_SATURDAY\x10\x06\x12\x12\n\x0eWEEKDAY_SUNDAY\x10\x07\x42\x37\n\x0c\x62rokerapi.v1P\x01Z%brokergw/gen/brokerapi/v1;brokerapiv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,10 +34,10 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'brokerapi.v1.limits_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\014brokerapi.v1P\001Z%brokergw/gen/brokerapi/v1;brokerapiv1'
-  _globals['_LIMITSOURCE']._serialized_start=3432
-  _globals['_LIMITSOURCE']._serialized_end=3601
-  _globals['_WEEKDAY']._serialized_start=3604
-  _globals['_WEEKDAY']._serialized_end=3786
+  _globals['_LIMITSOURCE']._serialized_start=3476
+  _globals['_LIMITSOURCE']._serialized_end=3645
+  _globals['_WEEKDAY']._serialized_start=3648
+  _globals['_WEEKDAY']._serialized_end=3830
   _globals['_TRADINGHOURS']._serialized_start=104
   _globals['_TRADINGHOURS']._serialized_end=197
   _globals['_TRADINGHOURSLIST']._serialized_start=199
@@ -49,39 +49,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGIONLIST']._serialized_start=362
   _globals['_REGIONLIST']._serialized_end=391
   _globals['_LIMITS']._serialized_start=394
-  _globals['_LIMITS']._serialized_end=1306
-  _globals['_STOREDLIMITS']._serialized_start=1309
-  _globals['_STOREDLIMITS']._serialized_end=1452
-  _globals['_EFFECTIVELIMIT']._serialized_start=1455
-  _globals['_EFFECTIVELIMIT']._serialized_end=1609
-  _globals['_GETLIMITSREQUEST']._serialized_start=1611
-  _globals['_GETLIMITSREQUEST']._serialized_end=1666
-  _globals['_GETLIMITSRESPONSE']._serialized_start=1669
-  _globals['_GETLIMITSRESPONSE']._serialized_end=2053
-  _globals['_UPDATELIMITSREQUEST']._serialized_start=2055
-  _globals['_UPDATELIMITSREQUEST']._serialized_end=2167
-  _globals['_UPDATELIMITSRESPONSE']._serialized_start=2169
-  _globals['_UPDATELIMITSRESPONSE']._serialized_end=2235
-  _globals['_GETUSERLIMITSREQUEST']._serialized_start=2237
-  _globals['_GETUSERLIMITSREQUEST']._serialized_end=2313
-  _globals['_GETUSERLIMITSRESPONSE']._serialized_start=2315
-  _globals['_GETUSERLIMITSRESPONSE']._serialized_end=2387
-  _globals['_UPDATEUSERLIMITSREQUEST']._serialized_start=2390
-  _globals['_UPDATEUSERLIMITSREQUEST']._serialized_end=2518
-  _globals['_UPDATEUSERLIMITSRESPONSE']._serialized_start=2520
-  _globals['_UPDATEUSERLIMITSRESPONSE']._serialized_end=2590
-  _globals['_UPDATEPLATFORMLIMITSREQUEST']._serialized_start=2592
-  _globals['_UPDATEPLATFORMLIMITSREQUEST']._serialized_end=2691
-  _globals['_UPDATEPLATFORMLIMITSRESPONSE']._serialized_start=2693
-  _globals['_UPDATEPLATFORMLIMITSRESPONSE']._serialized_end=2767
-  _globals['_BROKERCONFIG']._serialized_start=2770
-  _globals['_BROKERCONFIG']._serialized_end=3162
-  _globals['_LISTBROKERCONFIGSREQUEST']._serialized_start=3164
-  _globals['_LISTBROKERCONFIGSREQUEST']._serialized_end=3190
-  _globals['_LISTBROKERCONFIGSRESPONSE']._serialized_start=3192
-  _globals['_LISTBROKERCONFIGSRESPONSE']._serialized_end=3264
-  _globals['_UPDATEBROKERCONFIGREQUEST']._serialized_start=3266
-  _globals['_UPDATEBROKERCONFIGREQUEST']._serialized_end=3355
-  _globals['_UPDATEBROKERCONFIGRESPONSE']._serialized_start=3357
-  _globals['_UPDATEBROKERCONFIGRESPONSE']._serialized_end=3429
+  _globals['_LIMITS']._serialized_end=1350
+  _globals['_STOREDLIMITS']._serialized_start=1353
+  _globals['_STOREDLIMITS']._serialized_end=1496
+  _globals['_EFFECTIVELIMIT']._serialized_start=1499
+  _globals['_EFFECTIVELIMIT']._serialized_end=1653
+  _globals['_GETLIMITSREQUEST']._serialized_start=1655
+  _globals['_GETLIMITSREQUEST']._serialized_end=1710
+  _globals['_GETLIMITSRESPONSE']._serialized_start=1713
+  _globals['_GETLIMITSRESPONSE']._serialized_end=2097
+  _globals['_UPDATELIMITSREQUEST']._serialized_start=2099
+  _globals['_UPDATELIMITSREQUEST']._serialized_end=2211
+  _globals['_UPDATELIMITSRESPONSE']._serialized_start=2213
+  _globals['_UPDATELIMITSRESPONSE']._serialized_end=2279
+  _globals['_GETUSERLIMITSREQUEST']._serialized_start=2281
+  _globals['_GETUSERLIMITSREQUEST']._serialized_end=2357
+  _globals['_GETUSERLIMITSRESPONSE']._serialized_start=2359
+  _globals['_GETUSERLIMITSRESPONSE']._serialized_end=2431
+  _globals['_UPDATEUSERLIMITSREQUEST']._serialized_start=2434
+  _globals['_UPDATEUSERLIMITSREQUEST']._serialized_end=2562
+  _globals['_UPDATEUSERLIMITSRESPONSE']._serialized_start=2564
+  _globals['_UPDATEUSERLIMITSRESPONSE']._serialized_end=2634
+  _globals['_UPDATEPLATFORMLIMITSREQUEST']._serialized_start=2636
+  _globals['_UPDATEPLATFORMLIMITSREQUEST']._serialized_end=2735
+  _globals['_UPDATEPLATFORMLIMITSRESPONSE']._serialized_start=2737
+  _globals['_UPDATEPLATFORMLIMITSRESPONSE']._serialized_end=2811
+  _globals['_BROKERCONFIG']._serialized_start=2814
+  _globals['_BROKERCONFIG']._serialized_end=3206
+  _globals['_LISTBROKERCONFIGSREQUEST']._serialized_start=3208
+  _globals['_LISTBROKERCONFIGSREQUEST']._serialized_end=3234
+  _globals['_LISTBROKERCONFIGSRESPONSE']._serialized_start=3236
+  _globals['_LISTBROKERCONFIGSRESPONSE']._serialized_end=3308
+  _globals['_UPDATEBROKERCONFIGREQUEST']._serialized_start=3310
+  _globals['_UPDATEBROKERCONFIGREQUEST']._serialized_end=3399
+  _globals['_UPDATEBROKERCONFIGRESPONSE']._serialized_start=3401
+  _globals['_UPDATEBROKERCONFIGRESPONSE']._serialized_end=3473
 # @@protoc_insertion_point(module_scope)

@@ -256,6 +256,7 @@ class Limits(_message.Message):
     SYMBOLS_ALLOWED_FIELD_NUMBER: _builtins.int
     SYMBOLS_RESTRICTED_FIELD_NUMBER: _builtins.int
     TRADING_HOURS_FIELD_NUMBER: _builtins.int
+    LEVERAGE_MAX_FIELD_NUMBER: _builtins.int
     order_notional_max: _builtins.str
     """The most that one order may be worth."""
     order_quantity_max: _builtins.str
@@ -278,6 +279,8 @@ class Limits(_message.Message):
     """How far a price may lie from the reference price for the worse, in percent."""
     market_orders: _builtins.bool
     """Whether market orders are taken."""
+    leverage_max: _builtins.int
+    """The highest leverage that UpdateTradingSettings may choose; unset is whatever the broker offers."""
     @_builtins.property
     def asset_classes(self) -> Global___AssetClassList:
         """The classes of assets that may be traded; unset is every one."""
@@ -312,10 +315,11 @@ class Limits(_message.Message):
         symbols_allowed: Global___SymbolList | None = ...,
         symbols_restricted: Global___SymbolList | None = ...,
         trading_hours: Global___TradingHoursList | None = ...,
+        leverage_max: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_asset_classes", b"_asset_classes", "_daily_loss_max", b"_daily_loss_max", "_daily_volume_max", b"_daily_volume_max", "_exposure_max", b"_exposure_max", "_market_orders", b"_market_orders", "_open_orders_max", b"_open_orders_max", "_order_notional_max", b"_order_notional_max", "_order_quantity_max", b"_order_quantity_max", "_orders_per_day_max", b"_orders_per_day_max", "_orders_per_minute_max", b"_orders_per_minute_max", "_position_notional_max", b"_position_notional_max", "_price_collar_percent", b"_price_collar_percent", "_symbols_allowed", b"_symbols_allowed", "_symbols_restricted", b"_symbols_restricted", "_trading_hours", b"_trading_hours", "asset_classes", b"asset_classes", "daily_loss_max", b"daily_loss_max", "daily_volume_max", b"daily_volume_max", "exposure_max", b"exposure_max", "market_orders", b"market_orders", "open_orders_max", b"open_orders_max", "order_notional_max", b"order_notional_max", "order_quantity_max", b"order_quantity_max", "orders_per_day_max", b"orders_per_day_max", "orders_per_minute_max", b"orders_per_minute_max", "position_notional_max", b"position_notional_max", "price_collar_percent", b"price_collar_percent", "symbols_allowed", b"symbols_allowed", "symbols_restricted", b"symbols_restricted", "trading_hours", b"trading_hours"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_asset_classes", b"_asset_classes", "_daily_loss_max", b"_daily_loss_max", "_daily_volume_max", b"_daily_volume_max", "_exposure_max", b"_exposure_max", "_leverage_max", b"_leverage_max", "_market_orders", b"_market_orders", "_open_orders_max", b"_open_orders_max", "_order_notional_max", b"_order_notional_max", "_order_quantity_max", b"_order_quantity_max", "_orders_per_day_max", b"_orders_per_day_max", "_orders_per_minute_max", b"_orders_per_minute_max", "_position_notional_max", b"_position_notional_max", "_price_collar_percent", b"_price_collar_percent", "_symbols_allowed", b"_symbols_allowed", "_symbols_restricted", b"_symbols_restricted", "_trading_hours", b"_trading_hours", "asset_classes", b"asset_classes", "daily_loss_max", b"daily_loss_max", "daily_volume_max", b"daily_volume_max", "exposure_max", b"exposure_max", "leverage_max", b"leverage_max", "market_orders", b"market_orders", "open_orders_max", b"open_orders_max", "order_notional_max", b"order_notional_max", "order_quantity_max", b"order_quantity_max", "orders_per_day_max", b"orders_per_day_max", "orders_per_minute_max", b"orders_per_minute_max", "position_notional_max", b"position_notional_max", "price_collar_percent", b"price_collar_percent", "symbols_allowed", b"symbols_allowed", "symbols_restricted", b"symbols_restricted", "trading_hours", b"trading_hours"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_asset_classes", b"_asset_classes", "_daily_loss_max", b"_daily_loss_max", "_daily_volume_max", b"_daily_volume_max", "_exposure_max", b"_exposure_max", "_market_orders", b"_market_orders", "_open_orders_max", b"_open_orders_max", "_order_notional_max", b"_order_notional_max", "_order_quantity_max", b"_order_quantity_max", "_orders_per_day_max", b"_orders_per_day_max", "_orders_per_minute_max", b"_orders_per_minute_max", "_position_notional_max", b"_position_notional_max", "_price_collar_percent", b"_price_collar_percent", "_symbols_allowed", b"_symbols_allowed", "_symbols_restricted", b"_symbols_restricted", "_trading_hours", b"_trading_hours", "asset_classes", b"asset_classes", "daily_loss_max", b"daily_loss_max", "daily_volume_max", b"daily_volume_max", "exposure_max", b"exposure_max", "market_orders", b"market_orders", "open_orders_max", b"open_orders_max", "order_notional_max", b"order_notional_max", "order_quantity_max", b"order_quantity_max", "orders_per_day_max", b"orders_per_day_max", "orders_per_minute_max", b"orders_per_minute_max", "position_notional_max", b"position_notional_max", "price_collar_percent", b"price_collar_percent", "symbols_allowed", b"symbols_allowed", "symbols_restricted", b"symbols_restricted", "trading_hours", b"trading_hours"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_asset_classes", b"_asset_classes", "_daily_loss_max", b"_daily_loss_max", "_daily_volume_max", b"_daily_volume_max", "_exposure_max", b"_exposure_max", "_leverage_max", b"_leverage_max", "_market_orders", b"_market_orders", "_open_orders_max", b"_open_orders_max", "_order_notional_max", b"_order_notional_max", "_order_quantity_max", b"_order_quantity_max", "_orders_per_day_max", b"_orders_per_day_max", "_orders_per_minute_max", b"_orders_per_minute_max", "_position_notional_max", b"_position_notional_max", "_price_collar_percent", b"_price_collar_percent", "_symbols_allowed", b"_symbols_allowed", "_symbols_restricted", b"_symbols_restricted", "_trading_hours", b"_trading_hours", "asset_classes", b"asset_classes", "daily_loss_max", b"daily_loss_max", "daily_volume_max", b"daily_volume_max", "exposure_max", b"exposure_max", "leverage_max", b"leverage_max", "market_orders", b"market_orders", "open_orders_max", b"open_orders_max", "order_notional_max", b"order_notional_max", "order_quantity_max", b"order_quantity_max", "orders_per_day_max", b"orders_per_day_max", "orders_per_minute_max", b"orders_per_minute_max", "position_notional_max", b"position_notional_max", "price_collar_percent", b"price_collar_percent", "symbols_allowed", b"symbols_allowed", "symbols_restricted", b"symbols_restricted", "trading_hours", b"trading_hours"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__asset_classes: _TypeAlias = _typing.Literal["asset_classes"]  # noqa: Y015
     _WhichOneofArgType__asset_classes: _TypeAlias = _typing.Literal["_asset_classes", b"_asset_classes"]  # noqa: Y015
@@ -325,6 +329,8 @@ class Limits(_message.Message):
     _WhichOneofArgType__daily_volume_max: _TypeAlias = _typing.Literal["_daily_volume_max", b"_daily_volume_max"]  # noqa: Y015
     _WhichOneofReturnType__exposure_max: _TypeAlias = _typing.Literal["exposure_max"]  # noqa: Y015
     _WhichOneofArgType__exposure_max: _TypeAlias = _typing.Literal["_exposure_max", b"_exposure_max"]  # noqa: Y015
+    _WhichOneofReturnType__leverage_max: _TypeAlias = _typing.Literal["leverage_max"]  # noqa: Y015
+    _WhichOneofArgType__leverage_max: _TypeAlias = _typing.Literal["_leverage_max", b"_leverage_max"]  # noqa: Y015
     _WhichOneofReturnType__market_orders: _TypeAlias = _typing.Literal["market_orders"]  # noqa: Y015
     _WhichOneofArgType__market_orders: _TypeAlias = _typing.Literal["_market_orders", b"_market_orders"]  # noqa: Y015
     _WhichOneofReturnType__open_orders_max: _TypeAlias = _typing.Literal["open_orders_max"]  # noqa: Y015
@@ -355,6 +361,8 @@ class Limits(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__daily_volume_max) -> _WhichOneofReturnType__daily_volume_max | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__exposure_max) -> _WhichOneofReturnType__exposure_max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__leverage_max) -> _WhichOneofReturnType__leverage_max | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__market_orders) -> _WhichOneofReturnType__market_orders | None: ...
     @_typing.overload

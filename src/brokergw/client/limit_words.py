@@ -24,7 +24,7 @@ _DECIMALS = frozenset(
         "price_collar_percent",
     }
 )
-_COUNTS = frozenset({"orders_per_day_max", "orders_per_minute_max", "open_orders_max"})
+_COUNTS = frozenset({"orders_per_day_max", "orders_per_minute_max", "open_orders_max", "leverage_max"})
 _CONFIG_TEXTS = frozenset({"fee_bps", "fee_per_contract", "paper_url", "live_url", "data_url"})
 
 

@@ -45,7 +45,8 @@ class Limits:
     worst case of one symbol in one account. `exposure_max`: the sum of those worst cases over all of a user's accounts.
     `daily_volume_max`: worth of a trading day's executions and open orders. `daily_loss_max`: loss of a trading day.
     `price_collar_percent`: how far a limit price may lie from the reference price, for the worse. `market_orders`:
-    whether market orders are taken. `trading_hours`: windows in one of which an order must come.
+    whether market orders are taken. `leverage_max`: the highest leverage that may be chosen. `trading_hours`: windows
+    in one of which an order must come.
     """
 
     order_notional_max: Decimal | None = None
@@ -57,6 +58,7 @@ class Limits:
     orders_per_day_max: int | None = None
     orders_per_minute_max: int | None = None
     open_orders_max: int | None = None
+    leverage_max: int | None = None
     price_collar_percent: Decimal | None = None
     market_orders: bool | None = None
     asset_classes: frozenset[AssetClass] | None = None
@@ -76,7 +78,7 @@ AMOUNTS: Final = (
 )
 """The limits that are decimals."""
 
-COUNTS: Final = ("orders_per_day_max", "orders_per_minute_max", "open_orders_max")
+COUNTS: Final = ("orders_per_day_max", "orders_per_minute_max", "open_orders_max", "leverage_max")
 """The limits that are whole numbers."""
 
 NUMBERS: Final = (*AMOUNTS, *COUNTS)

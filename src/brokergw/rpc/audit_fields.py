@@ -34,7 +34,7 @@ _SHOWN: Final = {
     "Limits": (
         "order_notional_max order_quantity_max position_notional_max exposure_max daily_volume_max daily_loss_max"
         " orders_per_day_max orders_per_minute_max open_orders_max price_collar_percent market_orders asset_classes"
-        " symbols_allowed symbols_restricted trading_hours"
+        " symbols_allowed symbols_restricted trading_hours leverage_max"
     ),
     "MapCertificateRequest": "user_id name match value rights expire_time",
     "ModifyOrderRequest": "idempotency_key order_id etag quantity limit_price stop_price trail",

@@ -1,10 +1,11 @@
 """What stands before a change of leverage, margin type or position mode: as before an order, since it changes risk.
 
-Whatever only lowers a leverage puts less at risk. It passes halts, a closed broker and an old code, as orders that
-reduce a position do; of the mode it is no exception.
+Whatever only lowers a leverage puts less at risk. It passes halts, a closed broker, an old code and the limits' own
+highest leverage, as orders that reduce a position do; of the mode it is no exception.
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 from brokergw.desk.gates.environment import code_objections, mode_objections
 from brokergw.desk.gates.limits import broker_objections
@@ -15,9 +16,12 @@ from brokergw.desk.limits.book import LimitsBook
 from brokergw.desk.live.live import Live
 from brokergw.model.account import Connection, Environment
 from brokergw.model.errors import GatewayError, Objection, PreflightDenied, Reason
+from brokergw.model.limits import EffectiveLimits
 from brokergw.model.trading import Halt, scopes_of
 from brokergw.model.trading_settings import SettingsChoice, TradingSettings
 from brokergw.ports.clock import Clock
+
+_NAME: Final = "leverage_max"
 
 
 class ChoosingGate:
@@ -42,7 +46,7 @@ class ChoosingGate:
             if not self._halting.clearance.valid:
                 wait_s = self._halting.clearance.wait_s
                 raise GatewayError(Reason.JOURNAL_UNAVAILABLE, NOT_CLEARED, retry_after_s=wait_s)
-            found += broker_objections(self._limits, connection, fault)
+            found += [*broker_objections(self._limits, connection, fault), *_above(choice, limits)]
             halt = self.halt_of(connection, stands.symbol)
             found += [objection(halt)] if halt is not None else []
         if found:
@@ -78,12 +82,24 @@ class ChoosingGate:
 
 def _too_high(choice: SettingsChoice, stands: TradingSettings) -> Iterator[Objection]:
     if choice.leverage is not None and choice.leverage > stands.leverage_max:
-        yield Objection(
-            Reason.LEVERAGE_EXCEEDS_LIMIT,
-            "leverage",
-            f"the broker offers a leverage of at most {stands.leverage_max} for {stands.symbol}",
-            limit=str(stands.leverage_max),
-            observed=str(choice.leverage),
-            limit_name="leverage_max",
-            source="BROKER",
-        )
+        description = f"the broker offers a leverage of at most {stands.leverage_max} for {stands.symbol}"
+        yield _above_limit(description, stands.leverage_max, choice.leverage, "BROKER_OFFER")
+
+
+def _above(choice: SettingsChoice, limits: EffectiveLimits) -> Iterator[Objection]:
+    most, source = limits.values.leverage_max, limits.sources.get(_NAME)
+    if choice.leverage is not None and most is not None and choice.leverage > most:
+        description = f"the limits allow a leverage of at most {most}"
+        yield _above_limit(description, most, choice.leverage, source.value if source is not None else "")
+
+
+def _above_limit(description: str, most: int, wanted: int, source: str) -> Objection:
+    return Objection(
+        Reason.LEVERAGE_EXCEEDS_LIMIT,
+        "leverage",
+        description,
+        limit=str(most),
+        observed=str(wanted),
+        limit_name=_NAME,
+        source=source,
+    )
