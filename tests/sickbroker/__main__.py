@@ -24,9 +24,10 @@ async def _run(broker: str, chosen: argparse.Namespace) -> bool:
     reports: list[Report] = []
     async with open_ward(broker) as ward:
         _say(f"sick: {broker}, well: {ward.well.broker.name}")
-        await warm_up(ward, chosen.window * 2, chosen.rate, chosen.sick_rate)
+        rate = min(chosen.rate, ward.well.broker.rate_max)
+        await warm_up(ward, chosen.window * 2, rate, chosen.sick_rate)
         for mood in chosen.mood or MOODS:
-            reports.append(await play(ward, mood, chosen.window, chosen.pairs, chosen.rate, chosen.sick_rate))
+            reports.append(await play(ward, mood, chosen.window, chosen.pairs, rate, chosen.sick_rate))
             _tell(reports[-1])
         found = await afterwards(ward)
     without = list(chain.from_iterable(each.without.took_s for each in reports))
@@ -62,9 +63,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.sickbroker", description=__doc__)
     parser.add_argument("--broker", choices=[*BROKERS, "all"], default="alpaca", help="who is sick")
     parser.add_argument("--mood", action="append", choices=list(MOODS), help="only this one; may be repeated")
-    parser.add_argument("--window", type=float, default=3.0, help="seconds of one window")
+    parser.add_argument("--window", type=float, default=2.0, help="seconds of one window")
     parser.add_argument("--pairs", type=int, default=2, help="windows without and beside, of each mood")
-    parser.add_argument("--rate", type=float, default=20.0, help="orders a second at the well broker")
+    parser.add_argument(
+        "--rate", type=float, default=40.0, help="orders a second at the well broker, if it bears as many"
+    )
     parser.add_argument("--sick-rate", type=float, default=8.0, help="calls a second at the sick one")
     return parser
 

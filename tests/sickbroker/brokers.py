@@ -14,13 +14,17 @@ _CODE: Final = "code-of-the-sick-ward"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broker:
-    """One broker; `settings` puts a server in its place, `buy` is an order that fills, `rests` where one can rest."""
+    """One broker; `settings` puts a server in its place, `buy` is an order that fills, `rests` where one can rest.
+
+    `rate_max` is how many orders a second it bears as the well one.
+    """
 
     name: str
     dialect: str
     settings: Callable[[str], Mapping[str, str]]
     key: str = ""
     secret: str = ""
+    rate_max: float = 100.0
     buy: OrderTerms
     rests: OrderTerms
 
@@ -100,6 +104,7 @@ _ALL: Final = (
         settings=_ibkr,
         key=DEFAULT_ACCOUNT,
         secret=_CODE,
+        rate_max=8.0,
         buy=_buy("KO", "1"),
         rests=_rest("MSFT", "1"),
     ),
