@@ -79,7 +79,7 @@ class SimBroker(ABC):
 
     def is_command(self, method: str, path: str) -> bool:
         """Tell whether a request is about an order and no question: more goes wrong on its way than on others'."""
-        return method != "GET" and "order" in path.lower()
+        return method in {"POST", "PUT", "PATCH", "DELETE"} and "order" in path.lower()
 
     def mark_of(self, order: Order) -> str:
         """Give the mark that an order goes to the broker under: the client order id."""

@@ -6,6 +6,7 @@ the network adds is delay, outages that cut every socket, and processes whose so
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -29,6 +30,9 @@ from brokergw.sim.journal import WireEntry, WireJournal
 from brokergw.transport.http import Http
 from tests.simulation.broker import Draw, Sight, SimBroker, around
 from tests.simulation.virtual import wall_ns
+
+_COMMAND: Final = re.compile(r'"payloadType": ?(2106|2108|2109)\b')
+"""NewOrderReq, CancelOrderReq, AmendOrderReq."""
 
 _STATUS: Final = {
     Status.FILLED: "filled",
@@ -81,6 +85,10 @@ class SimCtrader(SimBroker):
     def drawing(self) -> Draw:
         """Give what draws the orders of one world."""
         return around(_PRICES, TimeInForce.GTC)
+
+    def is_command(self, method: str, path: str) -> bool:
+        """Tell whether a frame, given in place of a path, is about an order."""
+        return method == "WS" and _COMMAND.search(path) is not None
 
     def sent_as(self, entry: WireEntry) -> str:
         """Give the client order id of a NewOrderReq."""

@@ -27,7 +27,8 @@ _LATENCY_S: Final = (0.0005, 0.02)
 class Road:
     """How likely each mishap is for one request; what is left goes well.
 
-    For commands each is `commands` times that, for all other requests `questions` times.
+    For commands each is `commands` times that, for all other requests `questions` times. `killed` is how often the
+    process that sent a command dies once it has arrived, as long as there are `kills_left`.
     """
 
     unreachable: float = 0.0
@@ -38,6 +39,8 @@ class Road:
     garbled: float = 0.0
     throttled: float = 0.0
     slow: float = 0.0
+    killed: float = 0.0
+    kills_left: int = 0
     down: bool = False
     commands: float = 1.0
     questions: float = 1.0
@@ -60,6 +63,13 @@ class SimNetwork:
     def transport(self, life: Life) -> httpx.AsyncBaseTransport:
         """Give a process its way out."""
         return _Transport(self, life)
+
+    def kills(self) -> bool:
+        """Decide whether the sender of a command dies now."""
+        road = self.road
+        dies = road.kills_left > 0 and self.random.random() < road.killed
+        road.kills_left -= dies
+        return dies
 
     async def travel(self, life: Life) -> None:
         """Be on the way."""
@@ -119,7 +129,10 @@ class _Transport(httpx.AsyncBaseTransport):
         network, road = self._network, self._network.road
         await network.travel(self._life)
         draw = network.random.random()
-        draw /= road.commands if network.is_command(request.method, request.url.path) else road.questions
+        command = network.is_command(request.method, request.url.path)
+        if command and network.kills():
+            return await self._with("killed", request)
+        draw /= road.commands if command else road.questions
         mishaps = (
             ("unreachable", 1.0 if road.down else road.unreachable),
             ("request_lost", road.request_lost),
@@ -145,6 +158,9 @@ class _Transport(httpx.AsyncBaseTransport):
                 await asyncio.sleep(random.uniform(5, 12))
                 await self._life.go_on()
                 raise httpx.ReadTimeout("no answer")
+            case "killed":
+                await self._there_and_back(request, kills=True)
+                raise AssertionError("a dead process has heard an answer")
             case "reply_lost":
                 await self._there_and_back(request)
                 raise httpx.ReadError("reset")
@@ -163,7 +179,7 @@ class _Transport(httpx.AsyncBaseTransport):
                 await self._life.go_on()
                 return _response(await self._there_and_back(request))
 
-    async def _there_and_back(self, request: httpx.Request) -> WireReply:
+    async def _there_and_back(self, request: httpx.Request, *, kills: bool = False) -> WireReply:
         """Let the request arrive, be acted on, and the answer come home."""
         path = request.url.raw_path.split(b"?")[0].decode()
         query = dict(request.url.params)
@@ -175,6 +191,8 @@ class _Transport(httpx.AsyncBaseTransport):
         reply = self._network.dialect.answer(wire)
         entry.status, entry.answer = reply.status, reply.body
         self._network.journal.close(entry)
+        if kills:
+            self._life.end()
         await self._network.travel(self._life)
         return reply
 
@@ -238,6 +256,8 @@ class ClientEnd(_End):
         """Send a text frame."""
         await self._life.go_on()
         self.send_later(self.peer, WSMessage(WSMsgType.TEXT, text, None))
+        if self._network.is_command("WS", text) and self._network.kills():
+            asyncio.get_running_loop().call_at(self._arrives_s, self._life.end)
 
     async def ping(self) -> None:
         """Ask for a sign of life, which the other end's library gives by itself."""

@@ -42,6 +42,10 @@ from tests.simulation.process import CALLER, Process
 from tests.simulation.virtual import VirtualLoop, wall_ns
 
 _STORM_S: Final = 10.0
+_INSTANT_S: Final = 1e-6
+"""Timers go off a little early, so that less than this is left of a wait that is over."""
+
+_KILLS: Final = 0.15
 _COMMANDS_SUFFER: Final = 2.0
 """How much more often than a question a command goes astray: there are few of them, and they are what matters."""
 
@@ -121,6 +125,7 @@ class World:
         road.unreachable = road.request_lost = road.reply_lost = road.error_before = share
         road.error_after = road.garbled = road.throttled = road.slow = share
         weather.refused = weather.reply_lost = weather.lost_before = plan.bad_weather / 3
+        road.killed, road.kills_left = _KILLS if plan.crashes else 0.0, plan.crashes
         road.commands, road.questions = _COMMANDS_SUFFER, self._broker.questions_suffer
         for name in self._broker.road_faults:
             self._arm(name, share * road.questions)
@@ -158,16 +163,29 @@ class World:
         harms += [(moment, True) for moment in self._moments(self._plan.freezes)]
         process = await self._start()
         for moment, freezes in sorted(harms):
-            await _until(moment)
+            process = await self._living(process, moment)
             if freezes:
                 process.life.freeze()
                 await asyncio.sleep(self._random.uniform(0.5, 8.0))
                 process.life.thaw()
                 continue
-            self._serving.remove(process)
-            process.end()
-            await asyncio.sleep(self._random.uniform(0.05, 2.0))
-            process = await self._start()
+            process = await self._succeeded(process)
+        await self._living(process, self._plan.span_s + _STORM_S)
+
+    async def _living(self, process: Process, until_s: float) -> Process:
+        """Wait for a moment; a process that died meanwhile, of a command that it sent, has a successor then."""
+        while (left_s := until_s - asyncio.get_running_loop().time()) > _INSTANT_S:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.life.ended.wait(), left_s)
+            if not process.life.alive:
+                process = await self._succeeded(process)
+        return process
+
+    async def _succeeded(self, process: Process) -> Process:
+        self._serving.remove(process)
+        process.end()
+        await asyncio.sleep(self._random.uniform(0.05, 2.0))
+        return await self._start()
 
     async def _start(self) -> Process:
         while True:
