@@ -106,10 +106,16 @@ class History:
                 yield f"{mark} was sent before it was permitted"
 
     def _nothing_lost(self) -> Iterator[str]:
-        """Every broker order is on the record, and nothing is left open that the broker knows the end of."""
+        """Every broker order is on the record, and nothing is left open that the broker knows the end of.
+
+        Where orders are known by their content, one may wait for a person who was asked about its symbol.
+        """
+        asked = {order.terms.symbol for order in self.orders if order.state is State.MANUAL}
         known = {broker_id: order for order in self.orders for broker_id in order.broker_order_ids}
         for broker_order in self.broker_orders:
             order = known.get(broker_order["id"])
+            if order is None and broker_order.get("symbol") in asked:
+                continue
             if order is None:
                 yield f"broker order {broker_order['id']} ({broker_order['status']}) is not on the record"
             elif broker_order["id"] == order.broker_order_id and not _agree(order, broker_order):

@@ -113,6 +113,7 @@ class SimSchwab(SimBroker):
                     "id": str(entry.number),
                     "client_order_id": f"none {entry.number}",
                     "replaces": None,
+                    "symbol": row["orderLegCollection"][0]["instrument"]["symbol"],
                     "status": _word(row["status"], filled),
                     "filled_qty": str(filled + entry.inherited),
                 }

@@ -236,3 +236,12 @@ def test_each_broken_promise_is_seen(broken: Callable[[History], None]) -> None:
     history = _whole()
     broken(history)
     assert list(history.faults())
+
+
+def test_an_order_may_wait_for_a_person_who_was_asked() -> None:
+    """An order by content alone may be unclaimed while another of its symbol is an operator's, and not otherwise."""
+    history = _whole()
+    history.broker_orders.append({**history.broker_orders[0], "id": "b2", "client_order_id": "none", "symbol": "AAPL"})
+    assert any("b2" in fault for fault in history.faults())
+    history.orders.append(replace(_FILLED, order_id="ord_2", broker_order_ids=(), state=State.MANUAL))
+    assert not any("b2" in fault for fault in history.faults())

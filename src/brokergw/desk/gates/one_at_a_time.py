@@ -23,6 +23,7 @@ from brokergw.ports.journal import Journal
 
 _IN_DOUBT: Final = UNRESOLVED | {State.CONFIRM_PENDING}
 _UNACKNOWLEDGED: Final = _IN_DOUBT | {State.SENDING}
+_ON_ITS_WAY: Final = frozenset({State.SENDING, State.PENDING_MODIFY})
 _RETRY_AFTER_S: Final = 1.0
 
 
@@ -65,7 +66,7 @@ class OneAtATime:
         key = (session.connection.account_id, terms.symbol, terms.side)
         lock = self._turns.setdefault(key, asyncio.Lock())
         async with lock:
-            rivals = await self._orders(session, terms, _UNACKNOWLEDGED)
+            rivals = await self._orders(session, terms, _UNACKNOWLEDGED | _changing(session))
             if rivals:
                 raise GatewayError(
                     Reason.IN_DOUBT_ORDER_EXISTS,
@@ -89,4 +90,10 @@ class OneAtATime:
         own = session.connection
         found = await self._journal.open_orders(only(own.user_id), own.account_id, states)
         doubtful = [order for order in found if order.terms.symbol == terms.symbol]
-        return [order for order in doubtful if order.state is not State.SENDING or order.terms.side is terms.side]
+        return [order for order in doubtful if order.state not in _ON_ITS_WAY or order.terms.side is terms.side]
+
+
+def _changing(session: Session) -> frozenset[State]:
+    """Give the state of an order that a change replaces, where only content tells the new one from other new ones."""
+    by_content = session.capabilities.resolution is ResolutionClass.BY_CONTENT
+    return frozenset({State.PENDING_MODIFY}) if by_content else frozenset()

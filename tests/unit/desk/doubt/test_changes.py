@@ -7,14 +7,15 @@ import pytest
 from brokergw.model.alerts import AlertKind
 from brokergw.model.capability import ResolutionClass
 from brokergw.model.commands import ModifyOrder, SettleOrder
-from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.errors import GatewayError, OrderEffect, Reason, Retry
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Order
 from brokergw.model.outcome import BrokerOrder, Found, Lookup, Outcome, Unknown
+from brokergw.model.terms import Side
 from brokergw.ports.broker import Change
 from tests.fixtures.memory_alerts import HeardAlerts
 from tests.fixtures.scripted_broker import Bench, D, broker_order
-from tests.unit.desk.in_doubt import actions, doubtful, seen, stands
+from tests.unit.desk.in_doubt import actions, doubtful, held, seen, stands
 
 
 async def _silent(_: str, __: Change) -> Outcome:
@@ -23,15 +24,24 @@ async def _silent(_: str, __: Change) -> Outcome:
 
 async def _changed_and_unheard(bench: Bench) -> Order:
     """Bring a change of an order's price on its way, whose answer is lost, at a broker that hears no id of ours."""
+    order = await _working(bench)
+    await _change(bench, order)
+    return order
+
+
+async def _working(bench: Bench) -> Order:
     bench.broker.capabilities = replace(bench.broker.capabilities, resolution=ResolutionClass.BY_CONTENT)
     order: Order = (await bench.submit(bench.order())).order
+    return order
+
+
+async def _change(bench: Bench, order: Order) -> None:
     bench.broker.modify = _silent
     command = ModifyOrder(idempotency_key="7f6c", order_id=order.order_id, limit_price=D(49))
     cleared = await bench.desk.clear(bench.caller, command)
     await bench.desk.modify(bench.caller, cleared)  # type: ignore[arg-type]
     assert stands(bench, order).state is State.PENDING_MODIFY
     bench.broker.get = lambda name: Found(_replaced(order, name))
-    return order
 
 
 def _replaced(order: Order, name: str) -> BrokerOrder:
@@ -92,9 +102,10 @@ async def test_no_verdict_says_that_a_confirmed_order_was_never_placed(bench: Be
 
 async def test_what_a_change_may_have_made_is_not_taken_for_the_order_in_doubt(bench: Bench) -> None:
     """D7, class C: while it is not known into which order another one was changed, nothing is matched by content."""
-    changed = await _changed_and_unheard(bench)
-    bench.broker.get = lambda _: Found(broker_order("", changed.terms, State.PENDING_MODIFY))
+    changed = await _working(bench)
     order = await doubtful(bench, ResolutionClass.BY_CONTENT)
+    await _change(bench, changed)
+    bench.broker.get = lambda _: Found(broker_order("", changed.terms, State.PENDING_MODIFY))
     bench.broker.open_now = lambda: [seen(bench, order)]
     await bench.clock.pass_time(170)
     assert stands(bench, order).state is State.IN_DOUBT
@@ -102,3 +113,27 @@ async def test_what_a_change_may_have_made_is_not_taken_for_the_order_in_doubt(b
     await bench.clock.pass_time(300)
     assert stands(bench, changed).state is State.MANUAL
     assert stands(bench, order).state is State.MANUAL
+
+
+@pytest.mark.parametrize(
+    ("way", "side", "goes"),
+    [
+        (ResolutionClass.BY_CONTENT, Side.BUY, False),
+        (ResolutionClass.BY_CONTENT, Side.SELL, True),
+        (ResolutionClass.BY_TAG, Side.BUY, True),
+    ],
+)
+async def test_no_new_order_joins_a_change_that_could_not_be_told_apart_from_it(
+    bench: Bench, way: ResolutionClass, side: Side, *, goes: bool
+) -> None:
+    """Class C: what a change makes is a new order of its side, so no other leaves until it is known by its id."""
+    await _changed_and_unheard(bench)
+    bench.broker.capabilities = replace(bench.broker.capabilities, resolution=way)
+    bench.broker.positions = [held("ACME", D(100))]
+    if goes:
+        assert (await bench.submit(bench.order(side=side, limit_price=D(51)))).order.state is State.WORKING
+        return
+    with pytest.raises(GatewayError) as caught:
+        await bench.submit(bench.order(side=side))
+    assert caught.value.reason is Reason.IN_DOUBT_ORDER_EXISTS
+    assert (caught.value.effect, caught.value.retry) == (OrderEffect.NONE, Retry.SAME_KEY)
