@@ -62,10 +62,27 @@ def check_spot(seen: dict[str, Any]) -> None:
     assert "-2015" in seen["bad_key"]["words"]
 
 
+def check_lists(seen: dict[str, Any]) -> None:
+    """Judge what the spot SDK saw of order lists."""
+    assert [seen["pair"][name] for name in ("contingencyType", "listOrderStatus")] == ["OCO", "EXECUTING"]
+    assert seen["pair_found"]["orderListId"] == seen["pair"]["orderListId"]
+    assert [row["status"] for row in seen["pair"]["orderReports"]] == ["NEW", "NEW"]
+    assert [row["status"] for row in seen["group"]["orderReports"]] == ["NEW", "PENDING_NEW", "PENDING_NEW"]
+    assert [row["listClientOrderId"] for row in seen["open_lists"]] == ["sdk-pair", "sdk-group"]
+    for name in ("pair_gone", "group_gone"):
+        assert seen[name]["listOrderStatus"] == "ALL_DONE"
+        assert {row["status"] for row in seen[name]["orderReports"]} == {"CANCELED"}
+    told = reports(seen["list_events"], "O")
+    statuses = [each for each in told if isinstance(each["O"], list)]
+    assert [each["l"] for each in statuses][:2] == ["EXEC_STARTED", "EXEC_STARTED"]
+    assert [len(each["O"]) for each in statuses][:2] == [2, 3]
+
+
 def test_the_spot_sdk_trades_with_a_secret(sim: SimHandle) -> None:
     """With an HMAC key orders, look-ups, the user data stream and refusals are as the SDK expects them."""
     seen = seen_by("official_spot", url=sim.url, key=sim.key_id, secret=sim.secret_key)
     check_spot(seen)
+    check_lists(seen)
     assert "-1022" in seen["bad_signature"]["words"]
 
 

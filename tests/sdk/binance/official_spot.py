@@ -25,19 +25,44 @@ def refusal(call: Any, **arguments: Any) -> dict[str, Any]:
     return {"kind": "none"}
 
 
-async def listen(client: Spot, until: Any) -> list[dict[str, Any]]:
-    """Listen to the user data stream while something is done."""
+async def listen(client: Spot, until: Any, word: str = '"FILLED"') -> list[dict[str, Any]]:
+    """Listen to the user data stream while something is done, until it tells of a word."""
     events: list[dict[str, Any]] = []
     await client.websocket_api.create_connection()
     response = await client.websocket_api.user_data_stream_subscribe_signature()
     response.stream.on("message", lambda event: events.append(plain(event)))
     await asyncio.to_thread(until)
     for _ in range(200):
-        if any('"FILLED"' in json.dumps(event) for event in events):
+        if any(word in json.dumps(event) for event in events):
             break
         await asyncio.sleep(0.02)
     await client.websocket_api.close_connection()
     return events
+
+
+def lists(client: Spot, seen: dict[str, Any]) -> None:
+    """Place a pair of exits and an entry with two, look at them, and cancel them while the stream is heard."""
+    api = client.rest_api
+
+    def act() -> None:
+        pair = api.order_list_oco(
+            "BTCUSDT", "SELL", 0.1, "LIMIT_MAKER", "STOP_LOSS", list_client_order_id="sdk-pair",
+            above_client_order_id="sdk-above", above_price=120000.0, below_stop_price=80000.0,
+        )  # fmt: skip
+        seen["pair"] = plain(pair.data())
+        seen["pair_found"] = plain(api.get_order_list(orig_client_order_id="sdk-pair").data())
+        group = api.order_list_otoco(
+            "BTCUSDT", "LIMIT", "BUY", 90000.0, 0.01, "SELL", 0.01, "LIMIT_MAKER",
+            list_client_order_id="sdk-group", working_time_in_force="GTC", pending_above_price=120000.0,
+            pending_below_type="STOP_LOSS_LIMIT", pending_below_stop_price=80000.0, pending_below_price=79000.0,
+            pending_below_time_in_force="GTC",
+        )  # fmt: skip
+        seen["group"] = plain(group.data())
+        seen["open_lists"] = [plain(each) for each in api.open_order_list().data()]
+        seen["pair_gone"] = plain(api.delete_order_list("BTCUSDT", list_client_order_id="sdk-pair").data())
+        seen["group_gone"] = plain(api.delete_order_list("BTCUSDT", list_client_order_id="sdk-group").data())
+
+    seen["list_events"] = asyncio.run(listen(client, act, '"ALL_DONE"'))
 
 
 def main() -> None:
@@ -80,6 +105,7 @@ def main() -> None:
         ).data()
     )
     seen["canceled_all"] = [plain(each) for each in api.delete_open_orders("BTCUSDT").data()]
+    lists(client, seen)
     seen["off_tick"] = refusal(api.new_order, **limit, price=90000.123)
     seen["too_small"] = refusal(api.new_order, **{**limit, "quantity": 0.0001}, price=40000.0)
     seen["poor"] = refusal(api.new_order, **{**limit, "quantity": 500.0}, price=90000.0)
