@@ -59,7 +59,9 @@ class AccountState:
 class Position:
     """A holding as of the broker's reply: signed quantity, short is negative.
 
-    `available_quantity` is what no open order holds. Values are None where the broker gives none.
+    `available_quantity` is what no open order holds. Values are None where the broker gives none. `parts` are the
+    broker's own positions that this is the sum of, where it keeps several in one symbol, each closed by itself. They
+    may stand against each other, and then even sum up to nothing.
     """
 
     symbol: str
@@ -72,6 +74,16 @@ class Position:
     market_value: Decimal | None
     unrealized_profit: Decimal | None
     as_of_ns: int
+    parts: tuple["PositionPart", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PositionPart:
+    """One of several positions that a broker keeps in one symbol: its own id, signed quantity, and price a unit."""
+
+    part_id: str
+    quantity: Decimal
+    average_price: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

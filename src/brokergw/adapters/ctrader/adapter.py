@@ -8,6 +8,7 @@ from brokergw.adapters.ctrader import mapping, outcomes, records
 from brokergw.adapters.ctrader.api import Api, symbol_ids
 from brokergw.adapters.ctrader.backfill import History
 from brokergw.adapters.ctrader.capabilities import CTRADER
+from brokergw.adapters.ctrader.claims import Claims
 from brokergw.adapters.ctrader.closing import Closing
 from brokergw.adapters.ctrader.config import CtraderConfig
 from brokergw.adapters.ctrader.errors import FAILURES, understood
@@ -81,6 +82,7 @@ class CtraderConnection:
         self._symbols = SymbolBook(self._session, clock)
         self._spots = Spots(self._session, clock, wait_s=config.spot_wait_s)
         self._reader = Reader(self._api, self._symbols)
+        self._claims = Claims(clock)
         self._closing = Closing(self._session, self._api, self._reader, self._symbols)
         self._history = History(
             self._api, self._reader, clock, look_back_s=config.look_back_s, overlap_s=config.overlap_s
@@ -172,6 +174,7 @@ class CtraderConnection:
 
     async def submit_order(self, permit: Permit, terms: OrderTerms) -> Outcome:
         """Send one order, once."""
+        named: mapping.Held | None = None
         try:
             symbol = await self._symbols.find(terms.symbol)
             if symbol is None:
@@ -183,18 +186,22 @@ class CtraderConnection:
                 positions, _ = await self._api.open_things()
                 with understood():
                     parts = [mapping.held(row) for row in positions]
-                place = mapping.to_reduce(parts, symbol.symbol_id, terms)
-                if place is None:
-                    return Rejected("INSUFFICIENT_POSITION", broker_message="no single position is that large")
-                body["positionId"] = place
+                named = self._claims.take(parts, symbol.symbol_id, terms)
+                if named is None:
+                    return Rejected("INSUFFICIENT_POSITION", broker_message=_none_fits(parts, symbol.symbol_id))
+                body["positionId"] = named.position_id
         except Unsupported as error:
             return FAILURES.unsupported(error)
         except GatewayError as error:
             return NotSent.by(error)
         reply = await self._session.command(Kind.NEW_ORDER_REQ, body, permit)
-        if not isinstance(reply, Message):
-            return reply
-        outcome = await outcomes.of_order(reply, self._reader, client_order_id=permit.client_order_id)
+        outcome = (
+            await outcomes.of_order(reply, self._reader, client_order_id=permit.client_order_id)
+            if isinstance(reply, Message)
+            else reply
+        )
+        if named is not None and isinstance(outcome, (Rejected, NotSent)):
+            self._claims.give_back(named)
         return self._finer(outcome, symbol, terms)
 
     async def modify_order(self, permit: Permit, order_id: str, change: Change) -> Outcome:
@@ -327,3 +334,8 @@ class CtraderConnection:
 
 def _entered(order: BrokerOrder) -> tuple[int, int]:
     return order.submit_time_ns, int(order.broker_order_id)
+
+
+def _none_fits(parts: Sequence[mapping.Held], symbol_id: int) -> str:
+    sizes = ", ".join(sorted(f"{part.quantity:+f}" for part in parts if part.symbol_id == symbol_id))
+    return f"an order closes one position, and none that large is free: {sizes or 'there is none'}"

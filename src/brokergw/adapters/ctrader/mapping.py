@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from brokergw.adapters.ctrader import payloads
 from brokergw.adapters.ctrader.payloads import MS, money, optional_text, units
 from brokergw.adapters.ctrader.symbols import Details, SymbolBook
-from brokergw.model.account import Position
+from brokergw.model.account import Position, PositionPart
 from brokergw.model.lifecycle import State, is_terminal
 from brokergw.model.order import ZERO, Fee
 from brokergw.model.outcome import BrokerFill, BrokerOrder
@@ -119,7 +119,7 @@ def positions(
     for part in parts:
         by_symbol.setdefault(part.symbol_id, []).append(part)
     found = (_position(symbol_id, group, orders, profits, symbols, now_ns) for symbol_id, group in by_symbol.items())
-    return [each for each in found if each.quantity]
+    return [each for each in found if each.quantity or each.parts]
 
 
 def _position(
@@ -147,6 +147,9 @@ def _position(
         market_value=None,
         unrealized_profit=sum(profit, ZERO) if len(profit) == len(group) else None,
         as_of_ns=now_ns,
+        parts=tuple(PositionPart(str(part.position_id), part.quantity, part.price) for part in group)
+        if len(group) > 1
+        else (),
     )
 
 
@@ -162,14 +165,6 @@ def available(symbol: str, quantity: Decimal, orders: Sequence[BrokerOrder]) -> 
         ZERO,
     )
     return max(ZERO, abs(quantity) - claimed)
-
-
-def to_reduce(parts: Iterable[Held], symbol_id: int, terms: OrderTerms) -> int | None:
-    """Choose the position that an order makes smaller: the smallest that is large enough; None where there is none."""
-    quantity = terms.quantity or ZERO
-    sign = -1 if terms.side is Side.BUY else 1
-    fit = [part for part in parts if part.symbol_id == symbol_id and part.quantity * sign >= quantity]
-    return min(fit, key=lambda part: (abs(part.quantity), part.position_id)).position_id if fit else None
 
 
 def side_of(row: Row) -> Side:

@@ -25,7 +25,7 @@ from brokergw.desk.results import Cleared
 from brokergw.desk.sessions import Session, Sessions
 from brokergw.desk.telling import audit_row
 from brokergw.desk.verbs.cancel import Cancel
-from brokergw.desk.verbs.closing import closing_admission, closing_hold, closing_terms
+from brokergw.desk.verbs.closing import ToClose, closing_admission, closing_hold, closing_terms, to_close
 from brokergw.desk.verbs.submit import Submit
 from brokergw.model.account import Connection, Position
 from brokergw.model.commands import CancelOrder, SubmitOrder
@@ -45,6 +45,7 @@ from brokergw.ports.notifier import Notifier
 _EVERY_S: Final = 0.5
 _DONE_AGAIN_S: Final = 30.0
 _CANCEL_AGAIN_NS: Final = 6 * 1_000_000_000
+_ON_ITS_WAY: Final = "a closing order is on its way"
 _RECENT_ORDERS: Final = 1_000
 _TOLD_WITHIN_NS: Final = 1_000_000_000
 """How long the stream is given to tell an order's end before it is asked for."""
@@ -240,18 +241,21 @@ class Clearing:
     ) -> list[Residual]:
         """Close what is held in a scope, once nothing rests there that holds it; gives what is held still."""
         symbol = sweep.scope.names[0] if sweep.scope.kind is ScopeKind.SYMBOL else ""
-        held = [each for each in positions if each.quantity and symbol in {"", each.symbol}]
+        held = [each for each in positions if to_close(each) and symbol in {"", each.symbol}]
         left = []
         for position in held:
-            why = await self._close(session, sweep, position, closing) if clear else "orders rest in the scope still"
-            left.append(Residual(symbol=position.symbol, quantity=format_decimal(position.quantity), why=why))
+            parts = to_close(position)
+            keys = closing.next_keys(sweep, position.symbol, self._clock.now_ns(), len(parts)) if clear else []
+            for number, part in enumerate(parts):
+                why = _ON_ITS_WAY if clear else "orders rest in the scope still"
+                if number < len(keys):
+                    why = await self._close(session, sweep, part, keys[number])
+                quantity = format_decimal(part.position.quantity)
+                left.append(Residual(symbol=position.symbol, quantity=quantity, why=why))
         return left
 
-    async def _close(self, session: Session, sweep: Sweep, position: Position, closing: ClosingOrders) -> str:
-        key = closing.next_key(sweep, position.symbol, self._clock.now_ns())
-        if key is None:
-            return "a closing order is on its way"
-        connection = session.connection
+    async def _close(self, session: Session, sweep: Sweep, part: ToClose, key: str) -> str:
+        connection, position = session.connection, part.position
         submit = SubmitOrder(
             idempotency_key=key, account_id=connection.account_id, terms=closing_terms(position), run_id=sweep.sweep_id
         )
@@ -260,14 +264,14 @@ class Clearing:
             connection,
             None,
             hold=closing_hold(position),
-            admission=closing_admission(position, through_halts=True),
+            admission=closing_admission(part, through_halts=True),
         )
         try:
             result = await self._submit(_in_name_of(sweep, connection.user_id), cleared)
         except GatewayError as error:
             return f"{error.reason}: {error.message}"
         self._audit(sweep, "sweep.close", "SENT", result.order)
-        return "a closing order is on its way"
+        return _ON_ITS_WAY
 
     async def _report(self, session: Session, sweep: Sweep, residuals: Sequence[Residual], why: str) -> None:
         connection = session.connection

@@ -4,6 +4,7 @@ So a process that takes a sweep over finds what the one before it has sent, and 
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Final
 
 from brokergw.desk.keys.derived import derived_key
@@ -32,17 +33,17 @@ class ClosingOrders:
             for number in range(_TRIES_MAX)
         )
 
-    def next_key(self, sweep: Sweep, symbol: str, now_ns: int) -> str | None:
-        """Give the key of the next closing order for a symbol; None while one is open, or has ended just now."""
+    def next_keys(self, sweep: Sweep, symbol: str, now_ns: int, count: int) -> list[str]:
+        """Give the keys of the next closing orders for a symbol; none while one is open, or has ended just now."""
         for other in self._sweeps:
             for number in range(_TRIES_MAX):
                 order = self._by_key.get(self._key(other, symbol, number))
                 if order is None:
                     break
                 if not is_terminal(order.state) or now_ns - order.update_time_ns < _SETTLED_NS * 2 ** min(number, 5):
-                    return None
+                    return []
         fresh = (self._key(sweep, symbol, number) for number in range(_TRIES_MAX))
-        return next((key for key in fresh if key not in self._by_key), None)
+        return list(islice((key for key in fresh if key not in self._by_key), count))
 
     def _key(self, sweep: Sweep, symbol: str, number: int) -> str:
         return derived_key("close", sweep.sweep_id, self._account_id, symbol, str(number))

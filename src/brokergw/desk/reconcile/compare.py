@@ -58,6 +58,9 @@ def holdings_of(positions: Iterable[Position]) -> Holdings:
     long: dict[str, Decimal] = {}
     short: dict[str, Decimal] = {}
     for position in positions:
+        if not position.quantity:
+            # Positions of one symbol that cancel each other out hold nothing of it.
+            continue
         side = long if position.quantity > ZERO else short
         side[position.symbol] = side.get(position.symbol, ZERO) + abs(position.quantity)
     symbols = [*long, *(symbol for symbol in short if symbol not in long)]

@@ -301,7 +301,8 @@ def _last_told(page: Page, told: int, kind: EventKind) -> int:
 async def _positions(sessions: Sequence[Session]) -> list[tuple[Connection, Position]]:
     found: list[tuple[Connection, Position]] = []
     for session in sessions:
-        found.extend((session.connection, position) for position in await session.adapter.get_positions())
+        positions = await session.adapter.get_positions()
+        found.extend((session.connection, position) for position in positions if position.quantity)
     return found
 
 

@@ -1,5 +1,9 @@
-"""The order that closes a position: a market order for all of it, reserved at what the broker says it is worth."""
+"""The orders that close a position: a market order for all of it, reserved at what the broker says it is worth.
 
+Where a broker keeps several positions in one symbol, each is closed by an order of its own.
+"""
+
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
@@ -12,6 +16,36 @@ from brokergw.ports.journal import Admission
 
 _WITHOUT_DAYS: Final = frozenset({AssetClass.CRYPTO, AssetClass.FUTURE})
 """What trades where a day has no end, or where an order for the day is not known everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToClose:
+    """What one closing order is for: a position, or one `part` of it; `same_side` is all that is held on its side."""
+
+    position: Position
+    part: str
+    same_side: Decimal
+
+
+def to_close(position: Position) -> tuple[ToClose, ...]:
+    """Give what must be closed, each by one order; nothing of a position that is none."""
+    if not position.parts:
+        return (ToClose(position, "", position.quantity),) if position.quantity else ()
+    found = []
+    for part in position.parts:
+        alone = replace(
+            position,
+            quantity=part.quantity,
+            available_quantity=abs(part.quantity),
+            average_price=part.average_price,
+            cost_basis=part.quantity * part.average_price,
+            market_value=None,
+            unrealized_profit=None,
+            parts=(),
+        )
+        beside = [each.quantity for each in position.parts if (each.quantity > 0) is (part.quantity > 0)]
+        found.append(ToClose(alone, part.part_id, sum(beside, ZERO)))
+    return tuple(found)
 
 
 def closing_terms(position: Position) -> OrderTerms:
@@ -33,15 +67,15 @@ def closing_hold(position: Position) -> Hold:
     return Hold(abs(position.quantity), unit_worth(position))
 
 
-def closing_admission(position: Position, *, through_halts: bool) -> Admission:
+def closing_admission(closed: ToClose, *, through_halts: bool) -> Admission:
     """Give what a closing order must pass; only the kill switch's own go through halts."""
     return Admission(
         reduces=True,
         must_reduce=True,
         broker_decides=True,
         closing=through_halts,
-        position=position.quantity,
-        mark=unit_worth(position),
+        position=closed.same_side,
+        mark=unit_worth(closed.position),
     )
 
 

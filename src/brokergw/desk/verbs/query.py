@@ -132,7 +132,7 @@ class BrokerQuery:
         unreachable: list[str] = []
         for session, answer in zip(sessions, answers, strict=True):
             if not isinstance(answer, BaseException):
-                found.extend((session.connection, position) for position in answer)
+                found.extend((session.connection, position) for position in answer if position.quantity)
             elif isinstance(answer, GatewayError) and partial:
                 unreachable.append(session.connection.account_id)
             else:

@@ -18,15 +18,15 @@ from brokergw.desk.results import CancelItem, Cleared, OrderResult, Positions, R
 from brokergw.desk.sessions import Session, Sessions
 from brokergw.desk.telling import audit_row
 from brokergw.desk.verbs.cancel import Cancel
-from brokergw.desk.verbs.closing import closing_admission, closing_hold, closing_terms
+from brokergw.desk.verbs.closing import ToClose, closing_admission, closing_hold, closing_terms, to_close
 from brokergw.desk.verbs.submit import Submit
-from brokergw.model.account import Position
 from brokergw.model.commands import CancelAllOrders, CancelOrder, CloseAll, Flatten, KeyedCommand, SubmitOrder
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import AuditRow
 from brokergw.model.lifecycle import AT_BROKER
 from brokergw.model.order import Order
 from brokergw.model.principal import Caller
+from brokergw.model.terms import OrderType
 from brokergw.model.whose import only
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Commit, Decision, Journal, KeyClaim, KeyTaken
@@ -145,32 +145,44 @@ class Sweep:
     async def _flatten(self, caller: Caller, command: KeyedCommand, session: Session, symbol: str) -> SweepResult:
         account_id = session.connection.account_id
         try:
-            cancels = await self._cancels(caller, command, session, symbol)
-            await self._wait_for_cancels(caller, command, account_id, symbol)
+            own = await self._own_keys(caller, command, session)
+            cancels = await self._cancels(caller, command, session, symbol, own)
+            await self._wait_for_cancels(caller, command, account_id, symbol, own)
             positions = await session.adapter.get_positions()
         except GatewayError as error:
             residual = ResidualItem(account_id, symbol, error.reason.value, error.message)
             return SweepResult(residuals=(residual,))
-        held = [p for p in positions if p.quantity != 0 and symbol in {"", p.symbol}]
-        closed = await asyncio.gather(*(self._close(caller, command, session, position) for position in held))
+        held = [each for p in positions if symbol in {"", p.symbol} for each in to_close(p)]
+        closed = await asyncio.gather(*(self._close(caller, command, session, each) for each in held))
         orders = tuple(r.order for r in closed if isinstance(r, OrderResult))
         residuals = tuple(r for r in closed if isinstance(r, ResidualItem))
         reached = [r.positions for r in closed if isinstance(r, OrderResult)]
         return SweepResult(cancels=cancels, orders=orders, residuals=residuals, positions=_furthest(reached))
 
     async def _cancels(
-        self, caller: Caller, command: KeyedCommand, session: Session, symbol: str
+        self, caller: Caller, command: KeyedCommand, session: Session, symbol: str, own: frozenset[str] = frozenset()
     ) -> tuple[CancelItem, ...]:
-        resting = await self._resting(caller, command, session.connection.account_id, symbol)
+        resting = await self._resting(caller, command, session.connection.account_id, symbol, own)
         return tuple(await asyncio.gather(*(self._cancel_one(caller, command, order) for order in resting)))
 
-    async def _resting(self, caller: Caller, command: KeyedCommand, account_id: str, symbol: str) -> list[Order]:
+    async def _own_keys(self, caller: Caller, command: KeyedCommand, session: Session) -> frozenset[str]:
+        """Give the keys of closing orders for parts of positions, where one of them may be open from an earlier way."""
+        account_id = session.connection.account_id
+        orders = await self._journal.open_orders(only(caller.user_id), account_id)
+        if not any(order.terms.reduce_only and order.terms.type is OrderType.MARKET for order in orders):
+            return frozenset()
+        parts = [each for position in await session.adapter.get_positions() for each in to_close(position)]
+        return frozenset(_closing_key(command, account_id, each.position.symbol, each.part) for each in parts)
+
+    async def _resting(
+        self, caller: Caller, command: KeyedCommand, account_id: str, symbol: str, own: frozenset[str]
+    ) -> list[Order]:
         """Find the open orders a sweep is about: all but the closing orders that it has placed itself."""
         return [
             order
             for order in await self._journal.open_orders(only(caller.user_id), account_id)
             if symbol in {"", order.terms.symbol}
-            and order.idempotency_key != _closing_key(command, account_id, order.terms.symbol)
+            and order.idempotency_key not in own | {_closing_key(command, account_id, order.terms.symbol)}
         ]
 
     async def _cancel_one(self, caller: Caller, command: KeyedCommand, order: Order) -> CancelItem:
@@ -182,22 +194,24 @@ class Sweep:
             return CancelItem(order, accepted=gone, reason="" if gone else error.reason.value)
         return CancelItem(result.order, accepted=True)
 
-    async def _wait_for_cancels(self, caller: Caller, command: KeyedCommand, account_id: str, symbol: str) -> None:
+    async def _wait_for_cancels(
+        self, caller: Caller, command: KeyedCommand, account_id: str, symbol: str, own: frozenset[str]
+    ) -> None:
         """Wait until resting orders no longer hold what is to be closed, or it has taken too long."""
         until = self._clock.monotonic() + _CANCELS_WAIT_S
         while self._clock.monotonic() < until:
-            resting = await self._resting(caller, command, account_id, symbol)
+            resting = await self._resting(caller, command, account_id, symbol, own)
             if not any(order.state in AT_BROKER for order in resting):
                 return
             await self._clock.sleep(_CANCELS_POLL_S)
 
     async def _close(
-        self, caller: Caller, command: KeyedCommand, session: Session, position: Position
+        self, caller: Caller, command: KeyedCommand, session: Session, closed: ToClose
     ) -> OrderResult | ResidualItem:
         """Close one position by a market order; the gates for new risk do not apply to taking risk away."""
-        account_id = session.connection.account_id
+        account_id, position = session.connection.account_id, closed.position
         submit = SubmitOrder(
-            idempotency_key=_closing_key(command, account_id, position.symbol),
+            idempotency_key=_closing_key(command, account_id, position.symbol, closed.part),
             account_id=account_id,
             terms=closing_terms(position),
         )
@@ -206,7 +220,7 @@ class Sweep:
             session.connection,
             None,
             hold=closing_hold(position),
-            admission=closing_admission(position, through_halts=False),
+            admission=closing_admission(closed, through_halts=False),
         )
         try:
             return await self._submit(caller, cleared)
@@ -218,8 +232,8 @@ class Sweep:
         return audit_row(caller, self._clock.now_ns(), f"sweep.{command.method}", outcome, account_id=account_id)
 
 
-def _closing_key(command: KeyedCommand, account_id: str, symbol: str) -> str:
-    return _derived(command, f"close {account_id} {symbol}")
+def _closing_key(command: KeyedCommand, account_id: str, symbol: str, part: str = "") -> str:
+    return _derived(command, f"close {account_id} {symbol} {part}".rstrip())
 
 
 def _derived(command: KeyedCommand, step: str) -> str:

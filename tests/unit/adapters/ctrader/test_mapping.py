@@ -153,13 +153,17 @@ async def test_hedged_positions_are_one_by_their_sum() -> None:
         broker.on(Kind.RECONCILE_REQ, [(Kind.RECONCILE_RES, sample("ws_reconcile_hedged"))])
         profits = [{"positionId": number, "grossUnrealizedPnL": 9, "netUnrealizedPnL": 100} for number in (501, 502)]
         broker.on(Kind.UNREALIZED_REQ, [(Kind.UNREALIZED_RES, {"positionUnrealizedPnL": profits, "moneyDigits": 2})])
-        euro, gold = await opened.get_positions()
+        euro, gold, yen = await opened.get_positions()
         orders = await opened.get_open_orders()
     assert (euro.symbol, euro.quantity, euro.available_quantity) == ("EUR/USD", Decimal(4000), Decimal(2500))
     assert (euro.average_price, euro.unrealized_profit) == (Decimal("1.0815"), Decimal(2))
     assert (gold.symbol, gold.asset_class, gold.quantity) == ("XAUUSD", AssetClass.CFD, Decimal(-5))
     assert (gold.unrealized_profit, gold.available_quantity) == (None, Decimal(5))
-    # The stop-loss of a position is no order of its own, and dollars against yen come to nothing.
+    assert [(part.part_id, part.quantity) for part in euro.parts] == [("501", Decimal(1000)), ("502", Decimal(3000))]
+    # Dollars against yen come to nothing, and are two positions all the same; gold is one.
+    assert (yen.quantity, [part.quantity for part in yen.parts]) == (Decimal(0), [Decimal(-1000), Decimal(1000)])
+    assert gold.parts == ()
+    # The stop-loss of a position is no order of its own.
     assert [order.broker_order_id for order in orders] == ["110"]
 
 

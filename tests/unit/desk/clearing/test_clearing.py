@@ -8,7 +8,7 @@ import pytest
 
 from brokergw.desk.clearing.leftovers import AFTER_S
 from brokergw.desk.results import Cleared
-from brokergw.model.account import Position
+from brokergw.model.account import Position, PositionPart
 from brokergw.model.alerts import AlertKind
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.instrument import AssetClass
@@ -145,6 +145,34 @@ async def test_positions_are_closed_once_by_orders_that_pass_the_halt(bench: Ben
     bench.broker.positions = []
     steps = [(row.user_id, row.action) for row in bench.journal.audit if row.action.startswith("sweep.")]
     assert steps == [("root", "sweep.close")]
+
+
+async def test_each_of_several_positions_is_closed_once(bench: Bench) -> None:
+    """Positions that stand against each other get an order each in one pass, and the next pass sends none again."""
+    parts = (PositionPart("p1", Decimal(7), Decimal(50)), PositionPart("p2", Decimal(-7), Decimal(50)))
+    bench.broker.positions = [
+        Position(
+            symbol="ACME",
+            asset_class=AssetClass.STOCK,
+            quantity=Decimal(0),
+            available_quantity=Decimal(0),
+            average_price=None,
+            cost_basis=None,
+            market_price=Decimal(50),
+            market_value=None,
+            unrealized_profit=None,
+            as_of_ns=0,
+            parts=parts,
+        )
+    ]
+    book = await kill(bench, flatten=True)
+    for _ in range(2):
+        finding = await one_pass(bench, book)
+        assert [left.quantity for left in finding.residuals] == ["7", "-7"]
+    assert [(terms.side, terms.quantity) for _, terms in bench.broker.sent] == [
+        (Side.SELL, Decimal(7)),
+        (Side.BUY, Decimal(7)),
+    ]
 
 
 async def test_nothing_but_the_sweep_passes_the_halt(bench: Bench) -> None:

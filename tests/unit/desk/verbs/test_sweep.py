@@ -2,9 +2,10 @@
 
 import asyncio
 import uuid
+from dataclasses import replace
 from decimal import Decimal
 
-from brokergw.model.account import Position
+from brokergw.model.account import Position, PositionPart
 from brokergw.model.commands import CancelAllOrders, CloseAll, Flatten
 from brokergw.model.instrument import AssetClass
 from brokergw.model.lifecycle import State
@@ -106,3 +107,42 @@ async def test_a_sweep_gone_through_again_closes_nothing_twice(bench: Bench) -> 
     second = await bench.desk.flatten(bench.caller, command)
     assert [o.order_id for o in second.orders] == [o.order_id for o in first.orders]
     assert len(bench.broker.sent) == 1
+
+
+def in_parts(*quantities: str) -> Position:
+    """Make a position that the broker keeps as several."""
+    parts = tuple(PositionPart(f"p{number}", D(each), D(50)) for number, each in enumerate(quantities))
+    whole = sum((part.quantity for part in parts), D(0))
+    return replace(held(str(whole)), average_price=None, parts=parts)
+
+
+async def test_each_of_several_positions_is_closed_by_an_order_of_its_own(bench: Bench) -> None:
+    """Positions in one symbol, against each other too, are closed by one order each, under a key each."""
+    bench.broker.positions = [in_parts("3", "3", "-2")]
+    command = Flatten(idempotency_key=str(uuid.uuid4()), account_id="acc_1", symbol="ACME")
+    result = await bench.desk.flatten(bench.caller, command)
+    assert not result.residuals
+    closing = sorted((each.terms.side, each.terms.quantity) for each in result.orders)
+    assert closing == [(Side.BUY, D(2)), (Side.SELL, D(3)), (Side.SELL, D(3))]
+    assert len({each.idempotency_key for each in result.orders}) == 3
+    assert all(each.terms.reduce_only for each in result.orders)
+
+
+async def test_positions_that_cancel_each_other_out_are_closed_too(bench: Bench) -> None:
+    """What sums up to nothing is held all the same, and closing everything closes both sides of it."""
+    bench.broker.positions = [in_parts("2", "-2")]
+    result = await bench.desk.close_all(bench.caller, CloseAll(idempotency_key=str(uuid.uuid4())))
+    assert [each.terms.quantity for each in result.orders] == [D(2), D(2)]
+    assert {each.terms.side for each in result.orders} == {Side.BUY, Side.SELL}
+
+
+async def test_a_part_is_closed_once_however_often_a_sweep_is_gone_through(bench: Bench) -> None:
+    """A part's key follows from the part, so the sweep's second way finds its order and sends only what is missing."""
+    command = Flatten(idempotency_key=str(uuid.uuid4()), account_id="acc_1", symbol="ACME")
+    (session,) = bench.desk.sessions()
+    whole = in_parts("3", "1")
+    bench.broker.positions = [replace(whole, quantity=D(3), parts=whole.parts[:1])]
+    await bench.desk._sweep._flatten(bench.caller, command, session, "ACME")
+    bench.broker.positions = [whole]
+    await bench.desk._sweep._flatten(bench.caller, command, session, "ACME")
+    assert sorted(terms.quantity or D(0) for _, terms in bench.broker.sent) == [D(1), D(3)]
