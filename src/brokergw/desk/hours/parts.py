@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
+from brokergw.desk.hours.broker_clocks import BrokerClocks
 from brokergw.desk.hours.markets import Markets
 from brokergw.desk.hours.skew import DatabaseClock
 from brokergw.desk.sessions import Sessions
@@ -28,6 +29,7 @@ class HoursParts:
     def __init__(self, sessions: Sessions, clock: Clock, sources: HoursSources) -> None:
         self.markets = Markets(sessions, clock, sources.overrides, clock_every_s=sources.clock_every_s)
         self.database = DatabaseClock(sources.database, clock)
+        self._brokers = BrokerClocks(sessions.all, clock)
 
     async def start(self) -> tuple[asyncio.Task[None], ...]:
         """Look once at what is at hand, then keep it fresh; gives the tasks that do."""
@@ -36,4 +38,5 @@ class HoursParts:
         return (
             asyncio.create_task(self.markets.run(), name="market hours"),
             asyncio.create_task(self.database.run(), name="database clock"),
+            asyncio.create_task(self._brokers.run(), name="brokers' clocks"),
         )
