@@ -148,7 +148,14 @@ class _Run:
     async def _trial(self, point: str, random: Random) -> bool:
         arm_noise(self._broker, random)
         gateway = await self._start(plan_of(point, random))
-        crash = Crash(gateway, self._broker, self._ground, random, lambda: self._start("", "beside"))
+        crash = Crash(
+            gateway,
+            self._broker,
+            self._ground,
+            random,
+            another=lambda: self._start("", "beside"),
+            calls=lambda: len(self._book.calls),
+        )
         working: list[asyncio.Task[object]] = []
         watcher: BareClient | None = None
         if gateway.target:

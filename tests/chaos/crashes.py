@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any, Final
@@ -22,6 +23,9 @@ LOAD_S: Final = 1.5
 LEASE_S: Final = 3.2
 """After this a lease that is not renewed is lost, in seconds."""
 
+_CALLS_MIN: Final = 25
+_BUSY_S: Final = 10.0
+"""On a busy machine the load goes on for so long, in seconds, until it has made so many calls."""
 _QUICK: Final = 0.8
 _PERMIT_S: Final = 2.0
 _VERBS: Final = {"": 6, ".submit": 2, ".cancel": 1, ".modify": 1}
@@ -74,12 +78,14 @@ class Crash:
         ground: Ground,
         random: Random,
         another: Callable[[], Awaitable[Gateway]],
+        calls: Callable[[], int],
     ) -> None:
         self._gateway = gateway
         self._broker = broker
         self._ground = ground
         self._random = random
         self._another = another
+        self._calls = calls
         self._ways: dict[str, Callable[[], Awaitable[bool]]] = {
             "C6": self._frozen,
             "C7": self._refused,
@@ -101,7 +107,11 @@ class Crash:
         return met
 
     async def _by_itself(self) -> bool:
-        return await _within(self._gateway.ended.wait(), self._patience_s)
+        before, until = self._calls(), time.monotonic() + _BUSY_S
+        met = await _within(self._gateway.ended.wait(), self._patience_s)
+        while not met and self._calls() < before + _CALLS_MIN and time.monotonic() < until:
+            met = await _within(self._gateway.ended.wait(), 0.1)
+        return met
 
     async def _any_time(self) -> bool:
         await asyncio.sleep(self._random.uniform(0.01, 0.5 if self._random.random() < _QUICK else self._patience_s))
@@ -134,7 +144,8 @@ class Crash:
 
     async def _waiting(self) -> bool:
         name = self._random.choice((FaultName.LATENCY, FaultName.HANGING_REPLY))
-        verb = self._random.choice((*(Verb.SUBMIT,) * 4, Verb.MODIFY, Verb.CANCEL))
+        changes = (Verb.MODIFY,) if self._broker.goods.changes else ()
+        verb = self._random.choice((*(Verb.SUBMIT,) * 4, *changes, Verb.CANCEL))
         return await self._caught_at(name, self._broker.ways[verb])
 
     async def _questioned(self) -> bool:
