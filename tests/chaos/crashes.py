@@ -24,7 +24,7 @@ LEASE_S: Final = 3.2
 """After this a lease that is not renewed is lost, in seconds."""
 
 _CALLS_MIN: Final = 25
-_BUSY_S: Final = 10.0
+_BUSY_S: Final = 5.0
 """On a busy machine the load goes on for so long, in seconds, until it has made so many calls."""
 _QUICK: Final = 0.8
 _PERMIT_S: Final = 2.0

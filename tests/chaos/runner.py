@@ -40,12 +40,12 @@ class Report:
     def table(self) -> str:
         """Write the figures: trials per point, broker and database, how many met their point, how doubts ended."""
         columns = sorted({(job.broker, job.store) for job in self.jobs}, key=lambda each: (each[1], each[0]))
-        lines = ["point  " + "".join(f"{_short(*column):>24}" for column in columns) + "  what happens"]
+        lines = ["point  " + "".join(f"{_short(*column):>28}" for column in columns) + "  what happens"]
         gone_to = {trial["point"] for result in self.results for trial in result["trials"]}
         for point in POINTS.values():
             if point.name not in gone_to:
                 continue
-            cells = "".join(f"{self._cell(point.name, *column):>24}" for column in columns)
+            cells = "".join(f"{self._cell(point.name, *column):>28}" for column in columns)
             lines.append(f"{point.name:<7}{cells}  {point.what}")
         for broker in dict.fromkeys(job.broker for job in self.jobs):
             lines += self._of([result for result in self.results if result["broker"] == broker], broker)
