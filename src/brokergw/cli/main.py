@@ -13,6 +13,7 @@ from brokergw.cli import (
     halts,
     holdings,
     keys,
+    leverage,
     limits,
     live,
     orders,
@@ -47,6 +48,7 @@ app.add_typer(certificates.tokens, name="tokens")
 doubts.register(orders.app)
 app.add_typer(orders.app, name="orders")
 holdings.register(app)
+leverage.register(app)
 app.add_typer(watch.app, name="watch")
 brokers.register(app)
 app.add_typer(connections.app, name="connections")

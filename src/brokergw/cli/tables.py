@@ -17,6 +17,7 @@ from brokergw.client.messages import (
     Position,
     Residual,
     Timestamp,
+    TradingSettings,
     words,
 )
 
@@ -163,6 +164,22 @@ def positions_table(positions: Sequence[Position]) -> Table:
             held.market_value,
             held.unrealized_profit,
             moment(held.as_of),
+        )
+    return made
+
+
+def settings_table(settings: Sequence[TradingSettings]) -> Table:
+    """Lay settings of symbols out, one a row."""
+    made = table("account", "symbol", ">leverage", ">highest", "margin", "positions", ">worth at most")
+    for each in settings:
+        made.add_row(
+            each.account_id,
+            each.symbol,
+            str(each.leverage),
+            str(each.leverage_max),
+            words(each, "margin_type"),
+            words(each, "position_mode"),
+            each.notional_max,
         )
     return made
 

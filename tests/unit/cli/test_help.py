@@ -38,6 +38,7 @@ def test_the_verbs_of_the_product_are_there() -> None:
             "brokers",
             "positions",
             "account",
+            "leverage",
             "flatten",
         ),
         *("keys create", "keys list", "keys revoke", "keys rotate", "keys bootstrap"),

@@ -100,10 +100,10 @@ class SettingsVerbs:
         self, caller: Caller, session: Session, before: TradingSettings, choice: SettingsChoice
     ) -> TradingSettings:
         """Carry a choice out, and leave on record what came of it."""
-        ending, reason = "", ""
+        outcome, ending, reason = "FAILED", "not known", ""
         try:
             after = await self._carry_out(session, before, choice)
-            ending = after.words
+            outcome, ending = "OK", after.words
         except GatewayError as error:
             ending, reason = error.message, error.reason.value
             raise
@@ -113,10 +113,10 @@ class SettingsVerbs:
                     caller,
                     self._clock.now_ns(),
                     "settings.changed",
-                    "FAILED" if reason else "OK",
+                    outcome,
                     account_id=session.connection.account_id,
                     reason=reason,
-                    detail=f"{before.symbol}: {before.words} -> {ending or 'not known'}",
+                    detail=f"{before.symbol}: {before.words} -> {ending}",
                 )
             )
         return after
