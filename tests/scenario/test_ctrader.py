@@ -119,6 +119,22 @@ async def test_an_order_is_filled_and_told_once(place: Place, client: Client) ->
     assert await euros(client, made.account_id) == before + 2000
 
 
+async def test_flattening_closes_each_of_several_positions(place: Place, client: Client) -> None:
+    """In a hedged account two purchases are two positions; flattening closes each by an order that names it."""
+    made = await of_ctrader(client)
+    assert made is not None
+    for quantity in ("2000", "3000"):
+        await filled(client, (await buy(client, str(uuid.uuid4()), quantity)).order.order_id)
+    place.sim.control("DELETE", "journal")
+    closing = await client.flatten(made.account_id, symbol="EUR/USD")
+    assert not closing.residuals
+    for order in closing.orders:
+        await filled(client, order.order_id)
+    sent = place.sim.journal("NewOrderReq")
+    assert len(sent) == len(closing.orders) >= 2
+    assert await euros(client, made.account_id) == 0
+
+
 @pytest.mark.parametrize("fault", ["lost_reply", "error_after", "garbled_reply", "hanging_reply"])
 async def test_what_was_taken_without_an_answer_is_found_by_its_tag(place: Place, client: Client, fault: str) -> None:
     """An order whose answer goes wrong is in doubt, found among the broker's orders, and never sent again."""

@@ -23,6 +23,14 @@ README of its adapter.
 `brokergw demo --broker <id>` shows the whole main job on this machine, through a simulator that speaks the broker's own
 protocol: {demos}.
 """
+_FEES: Final = """## Fees
+
+No adapter has a fee schedule of its own. What a broker charges comes with each execution where it tells it, and is
+then in the account's equity too. For executions that name no fee, and for what an order may cost beforehand, the
+platform's own figures for the broker count: `fee_bps` of the worth, and `fee_per_contract`. Both are 0 until an
+operator sets them (`brokergw limits broker <id> fee_bps=… fee_per_contract=…`), so nothing is guessed: at Interactive
+Brokers, whose charges depend on the account's plan, commissions are known after the execution only.
+"""
 _RESOLUTION: Final = {
     ResolutionClass.BY_CLIENT_ID: "A: by its client order id",
     ResolutionClass.BY_TAG: "B: by a tag, in the broker's lists",
@@ -48,6 +56,7 @@ def page() -> str:
             "",
             *_matrix("What else", Feature, {name: row.features for name, row in rows.items()}),
             "",
+            _FEES,
         ]
     )
 

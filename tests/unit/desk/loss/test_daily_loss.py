@@ -4,10 +4,12 @@ from decimal import Decimal
 
 import pytest
 
+from brokergw.adapters.ibkr import records
 from brokergw.model.account import Environment
 from brokergw.model.alerts import AlertKind
 from brokergw.model.broker_config import BrokerConfig
 from brokergw.model.limits import LimitSource
+from brokergw.model.order import Fee
 from brokergw.model.trading import TradingState
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.loss_world import D, LossWorld
@@ -243,6 +245,29 @@ async def test_fees_that_the_broker_has_not_taken_yet_are_taken_off(world: LossW
         await world.clock.pass_time(30)
         assert (world.day("acc_a").fees, world.day("acc_a").loss) == (D(5), D(105))
         assert world.day("acc_a").flows == 0
+
+
+async def test_a_commission_that_comes_with_its_execution_counts_once(world: LossWorld) -> None:
+    """What the broker names and takes with an execution (Interactive Brokers) is on record, and lost once.
+
+    The platform's schedule is for executions that name no fee, so it adds nothing here.
+    """
+    account = world.account("acc_a")
+    world.limits.brokers["scripted"] = BrokerConfig(broker="scripted", fee_bps=D(10), fee_per_contract=D(1), version=1)
+    row = {
+        "execution_id": "0000e0d5.6576fd38.01.01", "side": "B", "order_ref": "ref-1", "conid": 1, "size": D(100),
+        "trade_time_r": 1_775_086_847_000, "price": "50", "commission": "1.01",
+    }  # fmt: skip
+    fees = records.trade(row, "USD").fill.fees
+    async with world.living() as life:
+        order = (await life.order("acc_a", quantity=D(100))).order
+        account.hold(D(100))
+        account.cash -= D("1.01")
+        await life.fill(order, fees)
+        await world.clock.pass_time(6)
+        (kept,) = await world.journal.fills("alice", ("acc_a",))
+        assert kept.fees == (Fee(D("1.01"), "USD", "COMMISSION"),)
+        assert (world.day("acc_a").fees, world.day("acc_a").loss) == (D(0), D("1.01"))
 
 
 async def test_an_early_release_holds_only_while_the_loss_is_below_the_limit(world: LossWorld) -> None:
