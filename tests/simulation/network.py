@@ -7,6 +7,7 @@ sockets are missing: a request is handed over at one virtual time, its answer co
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from email.utils import formatdate
 from random import Random
 from typing import Any, Final, cast
 
@@ -19,6 +20,7 @@ from yarl import URL
 from brokergw.sim.journal import WireJournal
 from brokergw.sim.wire import Dialect, ManyStreams, WireReply, WireRequest
 from tests.simulation.life import CURRENT, Life
+from tests.simulation.virtual import wall_ns
 
 _LATENCY_S: Final = (0.0005, 0.02)
 
@@ -202,7 +204,8 @@ def _headers(request: httpx.Request) -> Mapping[str, str]:
 
 
 def _response(reply: WireReply) -> httpx.Response:
-    return httpx.Response(reply.status, headers=reply.headers or {}, content=reply.body)
+    date = formatdate(wall_ns() // 1_000_000_000, usegmt=True)
+    return httpx.Response(reply.status, headers={**(reply.headers or {}), "Date": date}, content=reply.body)
 
 
 async def _hang_up(life: Life, server: "ServerEnd") -> None:
