@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -41,6 +42,10 @@ _UNREADABLE: Final = Credentials(key="unreadable", secret="unreadable")  # noqa:
 log = structlog.get_logger(__name__)
 
 
+class NotOpened(GatewayError):
+    """A connection's adapter could not be made of what is stored; the log tells why."""
+
+
 class Sessions:
     """Every session of this process, opened when first needed.
 
@@ -68,6 +73,7 @@ class Sessions:
         self._on_open: Callable[[Session], None] = lambda _: None
         self._by_tokens: set[str] = set()
         self._seen = -1
+        self._unopened: dict[str, tuple[Connection, float]] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
     def on_open(self, listener: Callable[[Session], None]) -> None:
@@ -207,7 +213,12 @@ class Sessions:
             # What it takes to get tokens is not for the adapter, unless its protocol asks for it.
             capabilities = self._brokers[connection.broker].capabilities
             link = replace(link, credentials=application_of(credentials, capabilities), tokens=tokens)
-        return self._brokers[connection.broker].open(link)
+        try:
+            return self._brokers[connection.broker].open(link)
+        except Exception as error:
+            log.exception("a connection cannot be opened", connection_id=connection.connection_id)
+            why = error.message if isinstance(error, GatewayError) else "its adapter failed"
+            raise NotOpened(Reason.CONNECTION_NOT_USABLE, f"the connection cannot be opened: {why}") from error
 
     def _judge(self, session: Session, broken: str) -> None:
         """Show whether the stored credentials have opened."""
@@ -280,18 +291,34 @@ class Sessions:
             elif session is not None:
                 await self._follow(session, connection)
             elif connection.broker in self._brokers:
-                await self.open(connection)
+                await self._open_alone(connection)
         # Only now: what failed on the way is read again in the next round.
         self._seen = latest
+        await self._open_again()
+        return ended
+
+    async def _open_again(self) -> None:
+        """Try again what did not open, after a while."""
+        for connection, again_at in list(self._unopened.values()):
+            if self._clock.monotonic() >= again_at:
+                await self._open_alone(connection)
         for session in self.all():
             if session.open_again_at is not None and self._clock.monotonic() >= session.open_again_at:
-                await self.renew(session.connection)
-        return ended
+                await self._open_alone(session.connection)
+
+    async def _open_alone(self, connection: Connection) -> None:
+        """Open a session; a connection whose adapter does not open stops no other, and nobody's start."""
+        self._unopened.pop(connection.connection_id, None)
+        known = connection.connection_id in self._by_connection
+        with suppress(NotOpened):
+            await (self.renew if known else self.open)(connection)
+            return
+        self._unopened[connection.connection_id] = connection, self._clock.monotonic() + _OPEN_AGAIN_S
 
     async def _follow(self, session: Session, connection: Connection) -> None:
         """Take over what has changed of a connection."""
         if connection.credentials_version > session.connection.credentials_version:
-            await self.renew(connection)
+            await self._open_alone(connection)
         elif connection != session.connection and not session.connection.revoked:
             session.connection = connection
 
