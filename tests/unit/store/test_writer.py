@@ -148,3 +148,36 @@ async def test_known_absence_refuses_at_once(held: HeldCommitter) -> None:
     await writer.prove()
     await writer.close()
     assert lates == [1]
+
+
+class Pause(threading.Event):
+    """The moment for which the writer waits for more; whoever looks tells how often it came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Note it, and wait until all that is to come has come."""
+        self.waits.append(timeout)
+        return super().wait(0.2)
+
+
+@pytest.mark.parametrize(("last", "waits"), [(1, 0), (3, 0), (4, 1), (5, 1)])
+async def test_company_is_waited_for_where_there_was_some(held: HeldCommitter, last: int, waits: int) -> None:
+    """After a group of four or more the next one gathers for a moment; what comes alone is never kept waiting."""
+    writer = await a_writer(held)
+    pause = writer._hurry = Pause()
+    hanging = asyncio.create_task(writer.commit(a_unit([])))
+    await asyncio.sleep(0.05)
+    group = [asyncio.create_task(writer.commit(a_unit([]))) for _ in range(last)]
+    await asyncio.sleep(0)
+    held.go.set()
+    await asyncio.gather(hanging, *group)
+    first = asyncio.create_task(writer.commit(a_unit([])))
+    await asyncio.sleep(0.05)
+    second = asyncio.create_task(writer.commit(a_unit([])))
+    await asyncio.gather(first, second)
+    await writer.close()
+    assert len(pause.waits) == waits
+    assert [len(each) for each in held.groups][:3] == [1, last, 2 if waits else 1]
