@@ -15,6 +15,7 @@ from brokergw.client import Client, GatewayCallError
 from brokergw.client.messages import words
 from brokergw.model.account import Environment
 from tests.conformance.adapter.bench import Bench
+from tests.fixtures.gateway_here import gateway_here
 from tests.fixtures.patience import until
 
 _SETTLED_S: Final = 60.0
@@ -24,25 +25,19 @@ _DENIED_S: Final = 4.0
 @asynccontextmanager
 async def hasty_gateway(directory: Path, **broker: Any) -> AsyncIterator[tuple[Gateway, str]]:
     """Run a gateway that looks at its brokers twice a second, and give where it listens."""
-    gateway = Gateway.build(
-        Settings(
-            listen="127.0.0.1:0",
-            metrics_listen="",
-            data_dir=directory,
-            database_url="",
-            initial_mode=Environment.PAPER,
-            duplicate_window_s=0,
-            sweep_live_s=0.5,
-            sweep_blind_s=0.5,
-            **broker,
-        )
+    settings = Settings(
+        listen="127.0.0.1:0",
+        metrics_listen="",
+        data_dir=directory,
+        database_url="",
+        initial_mode=Environment.PAPER,
+        duplicate_window_s=0,
+        sweep_live_s=0.5,
+        sweep_blind_s=0.5,
+        **broker,
     )
-    port = await gateway.start()
-    try:
-        yield gateway, f"127.0.0.1:{port}"
-    finally:
-        await gateway.drain()
-        await gateway.stop()
+    async with gateway_here(settings) as running:
+        yield running
 
 
 @dataclass(slots=True)

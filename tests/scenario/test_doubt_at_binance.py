@@ -17,6 +17,7 @@ from brokergw.client.messages import words
 from brokergw.sim.dialects.binance import BinanceDialect, BinanceOptions, serve_binance
 from brokergw.sim.dialects.binance.listings import Kind
 from brokergw.sim.faults import Fault, FaultName
+from tests.fixtures.gateway_here import gateway_here
 
 BROKERS = {each.broker: each for each in KEYED}
 
@@ -32,13 +33,8 @@ async def gateway_at(url: str, directory: Path, broker: str) -> AsyncIterator[tu
         initial_mode="PAPER",
         **BROKERS[broker].settings(url),
     )
-    gateway = Gateway.build(settings)
-    port = await gateway.start()
-    try:
-        yield gateway, f"127.0.0.1:{port}"
-    finally:
-        await gateway.drain()
-        await gateway.stop()
+    async with gateway_here(settings) as running:
+        yield running
 
 
 @pytest.mark.timeout(90)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from brokergw.app.build import Gateway
 from brokergw.app.keys import add_key, request_of
 from brokergw.app.settings import Settings
 from brokergw.client import Client, GatewayCallError
@@ -18,6 +17,7 @@ from brokergw.model.remedy import WORDS, Remedy
 from brokergw.sim.dialects.ibkr import DEFAULT_ACCOUNT, IbkrDialect, IbkrOptions, serve_ibkr
 from brokergw.sim.faults import Fault, FaultName
 from brokergw.sim.server import SimServer
+from tests.fixtures.gateway_here import gateway_here
 from tests.fixtures.gateway_process import GatewayStarter
 from tests.fixtures.patience import until
 
@@ -49,25 +49,19 @@ def settings_for(sim: SimServer) -> dict[str, Any]:
 @pytest.fixture
 async def client(sim: SimServer, tmp_path: Path) -> AsyncIterator[Client]:
     """A user's client of a gateway in this process."""
-    gateway = Gateway.build(
-        Settings(
-            listen="127.0.0.1:0",
-            metrics_listen="",
-            data_dir=tmp_path,
-            database_url="",
-            initial_mode=Environment.PAPER,
-            duplicate_window_s=0,
-            **settings_for(sim),
-        )
+    settings = Settings(
+        listen="127.0.0.1:0",
+        metrics_listen="",
+        data_dir=tmp_path,
+        database_url="",
+        initial_mode=Environment.PAPER,
+        duplicate_window_s=0,
+        **settings_for(sim),
     )
-    port = await gateway.start()
-    _, key = await add_key(gateway.store, gateway.secrets, "alice", request_of("scenario", (), 1))
-    try:
-        async with Client(f"127.0.0.1:{port}", key) as made:
+    async with gateway_here(settings) as (gateway, target):
+        _, key = await add_key(gateway.store, gateway.secrets, "alice", request_of("scenario", (), 1))
+        async with Client(target, key) as made:
             yield made
-    finally:
-        await gateway.drain()
-        await gateway.stop()
 
 
 def dialect(sim: SimServer) -> IbkrDialect:

@@ -21,7 +21,7 @@ from brokergw.rpc.policy import MethodPolicy
 from brokergw.rpc.wire.cursor import Cursors
 from brokergw.rpc.wire.paging import PageTokens
 from tests.fixtures.edge import Refusal, refusal_of
-from tests.fixtures.patience import Repeating, until
+from tests.fixtures.patience import Repeating, to_be_repeated, until
 
 ALICE: Final = "alice"
 BOB: Final = "bob"
@@ -107,12 +107,6 @@ class Answer:
     metadata: tuple[tuple[str, str], ...] = ()
     details: str = ""
     told: bytes = b""
-
-    @property
-    def to_be_repeated(self) -> bool:
-        """Whether it says that nothing was done and the identical call may come again, as on a busy machine."""
-        facts = dict(self.metadata)
-        return facts.get("order_effect") == "NONE" and facts.get("retry") == "SAME_KEY"
 
     def without(self, value: str) -> "Answer":
         """Leave out the value that was asked with, which a refusal may repeat."""
@@ -227,7 +221,9 @@ async def _trade(pair: Pair, user: str) -> None:
         request.strategy_id, request.run_id, request.client_order_id = has["strategy_id"], has["run_id"], chosen
         request.labels["note"] = has["label"] = f"only {user} knows"
         request.idempotency_key = has["idempotency_key"] if chosen else str(uuid.uuid4())
-        answer = await until(partial(pair.call, user, submit, request), lambda told: not told.to_be_repeated)
+        answer = await until(
+            partial(pair.call, user, submit, request), lambda told: not to_be_repeated(dict(told.metadata))
+        )
         assert answer.code is grpc.StatusCode.OK, answer
         has["order_id"] = orders_pb2.SubmitOrderResponse.FromString(answer.told).order.order_id
     fills = await pair.gateway.store.journal.fills(user, (has["account_id"],))
