@@ -8,7 +8,7 @@ from brokerapi.v1 import accounts_pb2_grpc, orders_pb2, trading_pb2
 from brokerapi.v1 import trading_settings_pb2 as pb
 
 from brokergw.desk.verbs.trading_settings import SettingsChange
-from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.errors import GatewayError, OrderEffect, Reason, Retry
 from brokergw.model.events import AuditRow
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.model.principal import Caller
@@ -206,3 +206,24 @@ async def test_a_process_that_may_not_know_of_halts_raises_nothing(place: Settin
             await desk.settings.update(caller, change)
         assert caught.value.reason is reason
     assert [each.leverage for each in place.broker.chosen] == [9]
+
+
+async def test_what_the_latch_keeps_back_for_want_of_a_clearance_is_told_so(place: SettingsPlace) -> None:
+    """Where the clearance runs out just before the first byte, it is the record that is away, and not the broker."""
+    clearance = place.world.desk.halts._halting.clearance
+
+    async def run_out() -> None:
+        clearance._expires = True
+        clearance.revoke(clearance._monotonic())
+
+    place.broker.before_sending = run_out
+    desk, caller = place.world.desk, Caller(KNOWN_KEYS["brk_good"], "req_1")
+    change = SettingsChange(account_id=ACCOUNT, symbol="ACME", choice=SettingsChoice(leverage=11))
+    with pytest.raises(GatewayError) as caught:
+        await desk.settings.update(caller, change)
+    assert (caught.value.reason, caught.value.effect, caught.value.retry) == (
+        Reason.JOURNAL_UNAVAILABLE,
+        OrderEffect.NONE,
+        Retry.SAME_KEY,
+    )
+    assert place.broker.chosen == []

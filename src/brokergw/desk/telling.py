@@ -114,8 +114,11 @@ def broker_refusal(reason: Reason, what: str, outcome: Rejected, order_id: str) 
 def nothing_sent(outcome: NotSent, order_id: str, *, retry: Retry = Retry.SAME_KEY) -> GatewayError:
     """Say that provably nothing reached the broker, and why; a caller that may repeat its key is told when.
 
-    Where a person must act first nobody can tell when.
+    Where a person must act first nobody can tell when. What a halt kept back is denied as it would have been before.
     """
+    if outcome.denial is not None:
+        outcome.denial.order_id = order_id or None
+        return outcome.denial
     soon = retry is Retry.SAME_KEY and outcome.reason not in _A_PERSONS
     return GatewayError(
         outcome.reason,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Self, TypeAlias
 
-from brokergw.model.errors import GatewayError, Reason
+from brokergw.model.errors import GatewayError, PreflightDenied, Reason
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Fee, FillKind, Liquidity
 from brokergw.model.quick import quick
@@ -85,17 +85,19 @@ class Rejected:
 class NotSent:
     """Proved: no byte of the command reached the broker, or the broker proved that it threw it away.
 
-    `reason` says what stood in the way.
+    `reason` says what stood in the way, `denial` all of it where that was a rule of the gateway's own.
     """
 
     why: str
     retry_after_s: float | None = None
     reason: Reason = Reason.BROKER_UNREACHABLE
+    denial: PreflightDenied | None = None
 
     @classmethod
     def by(cls, error: GatewayError) -> Self:
         """Say that an error has kept a command from being sent."""
-        return cls(error.message, error.retry_after_s, error.reason)
+        denial = error if isinstance(error, PreflightDenied) else None
+        return cls(error.message, error.retry_after_s, error.reason, denial)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,11 @@
 
 import pytest
 
+from brokergw.model.errors import GatewayError, Reason
 from brokergw.ports.permit import VALID_S, Permit, PermitExpired, PermitSpent
 from tests.fixtures.clock import FakeClock
+
+HALTED = GatewayError(Reason.TRADING_HALTED, "halted")
 
 
 @pytest.fixture
@@ -64,14 +67,14 @@ def test_a_spent_permit_cannot_be_withdrawn(permit: Permit) -> None:
 
 def test_a_further_step_has_what_is_left_of_the_time_and_is_asked_again(still_clock: FakeClock) -> None:
     """A yes to a broker's question leaves once, before the attempt's own time is over, and never after a halt."""
-    halts: list[str] = []
+    halts: list[GatewayError] = []
     permit = Permit(
         order_id="ord_1",
         attempt=1,
         client_order_id="ord-1",
         granted_at=still_clock.monotonic(),
         monotonic=still_clock.monotonic,
-        stopped=lambda: "".join(halts),
+        stopped=lambda: halts[0] if halts else None,
     )
     with pytest.raises(PermitExpired):
         permit.further().spend()
@@ -81,10 +84,40 @@ def test_a_further_step_has_what_is_left_of_the_time_and_is_asked_again(still_cl
     first.spend()
     with pytest.raises(PermitSpent):
         first.spend()
-    halts.append("halted")
+    halts.append(HALTED)
     with pytest.raises(PermitExpired, match="halted"):
         halted.spend()
     halts.clear()
     still_clock.advance(0.001)
     with pytest.raises(PermitExpired):
         late.spend()
+
+
+@pytest.mark.parametrize("age_s", [0.0, VALID_S, VALID_S + 0.001])
+def test_what_held_a_permit_back_is_told_and_stays(still_clock: FakeClock, age_s: float) -> None:
+    """Whoever waits is told of the halt, however old the permit is by then; lifted, it does not let this one go."""
+    halts = [HALTED]
+    permit = Permit(
+        order_id="ord_1",
+        attempt=1,
+        client_order_id="ord-1",
+        granted_at=still_clock.monotonic(),
+        monotonic=still_clock.monotonic,
+        stopped=lambda: halts[0] if halts else None,
+    )
+    still_clock.advance(age_s)
+    with pytest.raises(PermitExpired, match="halted"):
+        permit.spend()
+    halts.clear()
+    with pytest.raises(PermitExpired):
+        permit.spend()
+    assert permit.refusal is HALTED
+    assert not permit.spent
+
+
+def test_a_permit_that_is_only_too_old_names_nothing_else(permit: Permit, still_clock: FakeClock) -> None:
+    """Its age is no refusal of anybody's."""
+    still_clock.advance(VALID_S + 0.001)
+    with pytest.raises(PermitExpired):
+        permit.spend()
+    assert permit.refusal is None

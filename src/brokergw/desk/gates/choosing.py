@@ -9,9 +9,8 @@ from typing import Final
 
 from brokergw.desk.gates.environment import code_objections, mode_objections
 from brokergw.desk.gates.limits import broker_objections
-from brokergw.desk.halts.denial import objection
+from brokergw.desk.halts.denial import halted, not_cleared, objection
 from brokergw.desk.halts.halting import Halting
-from brokergw.desk.halts.latch import NOT_CLEARED, words
 from brokergw.desk.limits.book import LimitsBook
 from brokergw.desk.live.live import Live
 from brokergw.model.account import Connection, Environment
@@ -44,15 +43,14 @@ class ChoosingGate:
             if fault is not None and fault.reason is Reason.RISK_DATA_STALE:
                 raise GatewayError(fault.reason, fault.description, retry_after_s=1.0)
             if not self._halting.clearance.valid:
-                wait_s = self._halting.clearance.wait_s
-                raise GatewayError(Reason.JOURNAL_UNAVAILABLE, NOT_CLEARED, retry_after_s=wait_s)
+                raise not_cleared(self._halting.clearance)
             found += [*broker_objections(self._limits, connection, fault), *_above(choice, limits)]
-            halt = self.halt_of(connection, stands.symbol)
+            halt = self._halt_of(connection, stands.symbol)
             found += [objection(halt)] if halt is not None else []
         if found:
             raise PreflightDenied("authority", tuple(found), limits_version=version)
 
-    def halt_of(self, connection: Connection, symbol: str) -> Halt | None:
+    def _halt_of(self, connection: Connection, symbol: str) -> Halt | None:
         """Find what halts a symbol of an account; every state of it keeps more from being put at risk."""
         scopes = scopes_of(
             user_id=connection.user_id,
@@ -63,12 +61,12 @@ class ChoosingGate:
         )
         return self._halting.standing.binding(scopes)
 
-    def why_not(self, connection: Connection, symbol: str) -> str:
-        """Tell, at the last moment, why nothing that may add to risk may leave; empty when it may."""
+    def why_not(self, connection: Connection, symbol: str) -> GatewayError | None:
+        """Give, at the last moment, the error that keeps back what may add to risk; None where nothing does."""
         if not self._halting.clearance.valid:
-            return NOT_CLEARED
-        halt = self.halt_of(connection, symbol)
-        return "" if halt is None else words(halt)
+            return not_cleared(self._halting.clearance)
+        halt = self._halt_of(connection, symbol)
+        return None if halt is None else halted(halt)
 
     async def _of_the_user(self, connection: Connection, *, lowers: bool) -> list[Objection]:
         if connection.environment is Environment.MOCK:

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from brokergw.desk.gates.question import Question
 from brokergw.desk.halts.clearance import Clearance
-from brokergw.desk.halts.denial import objection
-from brokergw.desk.halts.latch import NOT_CLEARED
+from brokergw.desk.halts.denial import not_cleared, objection
 from brokergw.desk.halts.standing import Standing
 from brokergw.model.errors import GatewayError, Objection, Reason
 from brokergw.model.trading import TradingScope, TradingState, scopes_of
@@ -26,7 +25,7 @@ class HaltCheck:
         """Look; raises JOURNAL_UNAVAILABLE while this process must not send, RISK_DATA_UNAVAILABLE."""
         if not self._clearance.valid:
             # Nothing is recorded under the key, so the caller may come again with it.
-            raise GatewayError(Reason.JOURNAL_UNAVAILABLE, NOT_CLEARED, retry_after_s=self._clearance.wait_s)
+            raise not_cleared(self._clearance)
         if self._standing.free:
             return ()
         halt = self._standing.binding(_scopes(question))

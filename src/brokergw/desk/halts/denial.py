@@ -1,8 +1,14 @@
-"""How an order that a halt stops is told so, wherever on its way the halt was met."""
+"""How an order that a halt stops, or may stop, is told so, wherever on its way that was met."""
 
-from brokergw.desk.halts.latch import words
-from brokergw.model.errors import Objection, PreflightDenied, Reason
+from brokergw.desk.halts.clearance import Clearance
+from brokergw.model.errors import GatewayError, Objection, PreflightDenied, Reason
 from brokergw.model.trading import Halt, HaltCause, TradingState
+
+
+def not_cleared(clearance: Clearance) -> GatewayError:
+    """Say that this process has not lately read which halts stand, and so sends nothing; the key is not used up."""
+    words = "whether trading is halted cannot be told at the moment"
+    return GatewayError(Reason.JOURNAL_UNAVAILABLE, words, retry_after_s=clearance.wait_s)
 
 
 def halted(halt: Halt, order_id: str | None = None) -> PreflightDenied:
@@ -19,9 +25,14 @@ def objection(halt: Halt) -> Objection:
     return Objection(
         reason,
         halt.scope.key,
-        words(halt),
+        _words(halt),
         limit=halt.state.value,
         observed=halt.cause.value,
         limit_name="trading_state",
         source=halt.scope.kind.value,
     )
+
+
+def _words(halt: Halt) -> str:
+    state = "halted" if halt.state is TradingState.HALTED else "reduce-only"
+    return f"{halt.scope.key} is {state} ({halt.cause}): {halt.reason}"

@@ -3,18 +3,17 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Final
 
 from brokergw.desk.halts.clearance import Clearance
+from brokergw.desk.halts.denial import halted, not_cleared
 from brokergw.desk.halts.standing import Standing
 from brokergw.desk.halts.waiting import within
+from brokergw.model.errors import GatewayError
 from brokergw.model.order import Order
 from brokergw.model.trading import Halt, TradingScope, TradingState, scopes_of
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Admission
 from brokergw.ports.permit import Permit
-
-NOT_CLEARED: Final = "whether trading is halted cannot be told at the moment"
 
 
 class _Sending:
@@ -46,24 +45,19 @@ class Latch:
         self._clock = clock
         self._sending: set[_Sending] = set()
 
-    def stopped(self, order: Order, admission: Admission) -> Callable[[], str]:
-        """Give what a permit asks: why nothing of the order may leave, or an empty text."""
+    def stopped(self, order: Order, admission: Admission) -> Callable[[], GatewayError | None]:
+        """Give what a permit asks: the error that says why nothing of the order may leave, if there is one."""
         standing, clearance = self._standing, self._clearance
 
-        def why() -> str:
+        def why() -> GatewayError | None:
             if not clearance.valid:
-                return NOT_CLEARED
+                return not_cleared(clearance)
             if standing.free or admission.closing:
-                return ""
+                return None
             halt = standing.binding(order_scopes(order))
-            return "" if halt is None or passes(halt, reduces=admission.reduces) else words(halt)
+            return None if halt is None or passes(halt, reduces=admission.reduces) else halted(halt)
 
         return why
-
-    def halt_of(self, order: Order, admission: Admission) -> Halt | None:
-        """Find the halt that keeps an order from being sent."""
-        halt = self._standing.binding(order_scopes(order))
-        return None if halt is None or admission.closing or passes(halt, reduces=admission.reduces) else halt
 
     def sending(self, order: Order, permit: Permit) -> AbstractContextManager[None]:
         """Say that an order is being sent, for as long as the block runs: until its answer is here."""
@@ -82,12 +76,6 @@ class Latch:
 def passes(halt: Halt, *, reduces: bool) -> bool:
     """Tell whether an order that does or does not reduce a position may pass a halt."""
     return halt.state is TradingState.REDUCE_ONLY and reduces
-
-
-def words(halt: Halt) -> str:
-    """Say of a halt what a person must know."""
-    state = "halted" if halt.state is TradingState.HALTED else "reduce-only"
-    return f"{halt.scope.key} is {state} ({halt.cause}): {halt.reason}"
 
 
 def order_scopes(order: Order) -> tuple[TradingScope, ...]:

@@ -14,6 +14,7 @@ from brokergw.desk.results import Result
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.outcome import Accepted, NotSent, Outcome, Rejected, Unknown
 from brokergw.ports.journal import KeyScope
+from brokergw.ports.permit import Permit
 
 log = structlog.get_logger(__name__)
 
@@ -141,10 +142,11 @@ def _tasks(sends: Iterable[Send]) -> set[asyncio.Task[None]]:
     return {send.task for send in sends if send.task is not None}
 
 
-async def sent(command: Awaitable[Outcome], breaker: Breaker | None = None) -> Outcome:
+async def sent(command: Awaitable[Outcome], breaker: Breaker | None = None, permit: Permit | None = None) -> Outcome:
     """Wait for a command's outcome; an adapter that fails in the middle leaves it unknown, never undone.
 
-    A `breaker` counts what the broker answers to it.
+    A `breaker` counts what the broker answers to it. What its `permit` kept back is told for the permit's reason: an
+    adapter knows only that nothing left.
     """
     outcome: Outcome
     try:
@@ -152,6 +154,8 @@ async def sent(command: Awaitable[Outcome], breaker: Breaker | None = None) -> O
     except Exception:
         log.exception("an adapter failed in the middle of a command")
         outcome = Unknown("the adapter failed")
+    if isinstance(outcome, NotSent) and permit is not None and permit.refusal is not None:
+        outcome = NotSent.by(permit.refusal)
     if breaker is not None:
         match outcome:
             case Unknown():

@@ -56,9 +56,8 @@ def _plan(cleared: Cleared[ModifyOrder], latch: Latch, clock: Clock) -> Plan:
             stopped=latch.stopped(order, cleared.admission),
         )
         with latch.sending(order, permit):
-            return await sent(
-                session.adapter.modify_order(permit, order.broker_order_id, change), session.ready.breaker
-            )
+            command_sent = session.adapter.modify_order(permit, order.broker_order_id, change)
+            return await sent(command_sent, session.ready.breaker, permit)
 
     def accepted(order: Order, outcome: Accepted, now_ns: int) -> Order | None:
         if order.state not in PENDING:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from brokergw.desk.halts.denial import halted
 from brokergw.desk.keys.recall import ATTEMPTS_MAX, in_progress, key_expired, scope_of
 from brokergw.desk.keys.sends import sent
 from brokergw.desk.record import decisions
@@ -148,8 +147,10 @@ class Submit:
             outcome = NotSent(f"{rival} is on its way too, and the broker could not tell the two apart")
         else:
             with self._latch.sending(admitted, permit):
-                outcome = await sent(session.adapter.submit_order(permit, admitted.terms), session.ready.breaker)
-        return await self._settle(caller, cleared.command, session, admitted, permit, outcome, cleared.admission)
+                outcome = await sent(
+                    session.adapter.submit_order(permit, admitted.terms), session.ready.breaker, permit
+                )
+        return await self._settle(caller, cleared.command, session, admitted, permit, outcome)
 
     async def _admit(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> Order | Result:
         """Make the intent durable: from here on the order may be sent, by this task and nobody else."""
@@ -235,7 +236,6 @@ class Submit:
         order: Order,
         permit: Permit,
         outcome: Outcome,
-        admission: CommitAdmission,
     ) -> OrderResult:
         """Make the broker's answer durable, however long that takes, and turn what stands then into the caller's."""
         written = await self._answers.record(order, outcome, lambda o: self._step(caller, command, o, permit, outcome))
@@ -245,8 +245,6 @@ class Submit:
                 self._storms.refused(settled)
                 raise rejection(settled.order_id, outcome)
             case State.NOT_SENT if isinstance(outcome, NotSent):
-                if not permit.spent and (halt := self._latch.halt_of(settled, admission)) is not None:
-                    raise halted(halt, settled.order_id)
                 raise nothing_sent(outcome, settled.order_id)
             case State.SENDING | State.NOT_SENT:
                 # Another attempt has begun; the answer to this one says nothing about it.

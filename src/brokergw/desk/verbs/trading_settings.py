@@ -12,7 +12,6 @@ from typing import Final, TypeAlias
 from weakref import WeakValueDictionary
 
 from brokergw.desk.gates.choosing import ChoosingGate
-from brokergw.desk.halts.denial import halted
 from brokergw.desk.keys.sends import sent
 from brokergw.desk.sessions import Session, Sessions
 from brokergw.desk.telling import audit_row, broker_refusal, nothing_sent
@@ -125,7 +124,8 @@ class SettingsVerbs:
         broker, applied = adjustable(session.adapter), ""
         permitted = self._permit(session, before, choice)
         for wanted, send in _steps(broker, before.symbol, choice):
-            outcome = await sent(send(permitted()))
+            permit = permitted()
+            outcome = await sent(send(permit), permit=permit)
             if not isinstance(outcome, Accepted):
                 error = await self._not_done(session, before, wanted, outcome)
                 if error is not None:
@@ -138,8 +138,8 @@ class SettingsVerbs:
         """Give the right to send one step, which ends where a halt has come since; lowering goes through those."""
         connection, lowers = session.connection, choice.only_lowers(before)
 
-        def stopped() -> str:
-            return "" if lowers else self._gate.why_not(connection, before.symbol)
+        def stopped() -> GatewayError | None:
+            return None if lowers else self._gate.why_not(connection, before.symbol)
 
         return lambda: Permit(
             order_id="",
@@ -158,9 +158,7 @@ class SettingsVerbs:
             case Rejected():
                 return broker_refusal(Reason.BROKER_REJECTED, wanted.named, outcome, "")
             case NotSent():
-                halt = self._gate.halt_of(session.connection, before.symbol)
-                stopped = halt is not None and not wanted.only_lowers(before)
-                return halted(halt) if stopped and halt is not None else nothing_sent(outcome, "")
+                return nothing_sent(outcome, "")
             case _:
                 return await _after_a_lost_answer(session, before.symbol, wanted)
 

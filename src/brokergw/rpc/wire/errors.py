@@ -204,7 +204,9 @@ _BROKER_AND_GATEWAY: Final = {
         "Repeat the identical request with the same key.",
     ),
     Reason.JOURNAL_UNAVAILABLE: later(
-        StatusCode.UNAVAILABLE, "The record cannot be written; nothing was sent.", "Repeat with the same key."
+        StatusCode.UNAVAILABLE,
+        "The record cannot be written, or does not tell whether trading is halted; nothing was sent.",
+        "Repeat with the same key.",
     ),
     Reason.AUDIT_UNAVAILABLE: later(
         StatusCode.UNAVAILABLE, "The audit log cannot be written; nothing was sent.", "Repeat with the same key."

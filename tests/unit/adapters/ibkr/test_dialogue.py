@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 
+from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.outcome import Accepted, Rejected, Unknown
 from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
 from brokergw.ports.broker import Change
@@ -97,20 +98,20 @@ async def test_a_yes_leaves_only_while_the_permit_holds(age_s: float, answers: l
 
 async def test_a_halt_that_comes_while_the_broker_asks_stops_the_order(world: IbkrWorld) -> None:
     """The kill switch holds for the yes too: what was asked meanwhile is declined (T11)."""
-    halted: list[str] = []
+    halted: list[GatewayError] = []
     right = Permit(
         order_id="o",
         attempt=1,
         client_order_id="o-1",
         granted_at=time.monotonic(),
         monotonic=time.monotonic,
-        stopped=lambda: halted[0] if halted else "",
+        stopped=lambda: halted[0] if halted else None,
     )
     world.dialect.questions.ask_next("o163")
     ask = world.dialect.questions.before
 
     def halting(*question: object) -> object:
-        halted.append("the platform is halted")
+        halted.append(GatewayError(Reason.TRADING_HALTED, "the platform is halted"))
         return ask(*question)  # type: ignore[arg-type]
 
     world.dialect.questions.before = halting  # type: ignore[assignment,method-assign]
