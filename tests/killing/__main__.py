@@ -3,11 +3,13 @@
 import argparse
 import asyncio
 import random
+import shutil
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from tests.killing.field import Field, open_field
 from tests.killing.flatten import play_flatten
@@ -34,8 +36,11 @@ async def _run(chosen: argparse.Namespace) -> int:
     worlds = tuple(World) if chosen.world == "all" else (World(chosen.world),)
     found = False
     async with open_field(hasty=chosen.without_waiting) as at, _busy(chosen.busy):
-        for world in worlds:
-            found |= await _play_all(at, world, chosen)
+        try:
+            for world in worlds:
+                found |= await _play_all(at, world, chosen)
+        finally:
+            _keep_logs(at, chosen.logs)
     return _FOUND if found else 0
 
 
@@ -50,6 +55,14 @@ async def _busy(number: int) -> AsyncIterator[None]:
         assert process.stdin is not None
         process.stdin.close()
         await process.wait()
+
+
+def _keep_logs(at: Field, folder: Path | None) -> None:
+    """Copy what the replicas have logged, for whoever wants to know why."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, replica in enumerate(at.replicas):
+            shutil.copy(replica.log_path, folder / f"replica-{number}.log")
 
 
 async def _play_all(at: Field, world: World, chosen: argparse.Namespace) -> bool:
@@ -82,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--world", choices=["all", *World], default="all")
     parser.add_argument("--rate", type=int, default=200, help="orders a second, over all replicas")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--logs", type=Path, help="a folder to keep the replicas' logs in")
     parser.add_argument("--busy", type=int, default=0, help="so many processes that compute for nothing beside it")
     parser.add_argument(
         "--without-waiting", action="store_true", help="acknowledge before anybody else knows: the judge must object"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Any, Final
 
+import grpc
 from brokerapi.v1 import halts_pb2
 
 from tests.killing.field import REPLICAS, Field
@@ -16,6 +17,9 @@ from tests.killing.judge import Inconclusive, acknowledgement, late, written_aft
 ACKNOWLEDGED_WITHIN_S: Final = 1.0
 _TRADES_WITHIN_S: Final = 30.0
 _SWEPT_WITHIN_S: Final = 30.0
+_ASK_AGAIN: Final = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+"""What a replica may answer that has a whole outage to catch up with; how far the sweep is must be told in time."""
+
 _LANDS_WITHIN_S: Final = 5.0
 _WATCHED_S: Final = 1.0
 """How long nothing may come once everybody can move again: twice a clearance."""
@@ -161,7 +165,12 @@ async def _swept(at: Field, asked: int) -> tuple[list[str], list[str]]:
     ends = time.monotonic() + _SWEPT_WITHIN_S
     left: dict[str, str] = {}
     while time.monotonic() < ends:
-        view = await at.show(asked)
+        try:
+            view = await at.show(asked)
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in _ASK_AGAIN:
+                raise
+            continue
         accounts = [account for each in view.sweeps for account in each.accounts]
         left = {one.broker_order_id or one.order_id: one.why for each in accounts for one in each.residuals}
         if view.sweeps and all(each.done for each in view.sweeps):

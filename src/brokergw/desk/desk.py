@@ -170,9 +170,8 @@ class Desk:
 
     def _without_record(self, file: EmergencyJournal | None) -> EmergencyParts:
         """Make what works while the record is away."""
-        journal, sessions = self._journal, self._sessions
         replayed = ReplayParts(
-            journal=journal, book=self._book, sessions=sessions, resolver=self._resolver, clock=self._clock
+            journal=self._journal, book=self._book, sessions=self._sessions, upkeep=self._upkeep, clock=self._clock
         )
         return EmergencyParts(replayed, file)
 

@@ -234,6 +234,14 @@ class Session:
             await work()
         except LeaseGone:
             log.info("background work ends with its lease", work=name, connection_id=self.connection.connection_id)
+        except GatewayError as error:
+            log.warning(
+                "background work failed",
+                work=name,
+                connection_id=self.connection.connection_id,
+                reason=error.reason.value,
+                why=error.message,
+            )
         except Exception:
             log.exception("background work failed", work=name, connection_id=self.connection.connection_id)
 

@@ -47,6 +47,6 @@ class EmergencyJournal(Protocol):
         """Give every cancel that is not on the record, in the order in which they were asked for."""
         ...
 
-    async def recorded(self, entry_id: str) -> None:
-        """Forget a cancel that is on the record now."""
+    async def recorded(self, entry_ids: Sequence[str]) -> None:
+        """Forget cancels that are on the record now."""
         ...

@@ -66,9 +66,9 @@ class JsonLinesEmergency:
         with self._lock:
             return tuple(self._pending.values())
 
-    async def recorded(self, entry_id: str) -> None:
-        """Forget a cancel; with the last one the file begins anew."""
-        await asyncio.to_thread(self._forget, entry_id)
+    async def recorded(self, entry_ids: Sequence[str]) -> None:
+        """Forget cancels; with the last one the file begins anew."""
+        await asyncio.to_thread(self._forget, entry_ids)
 
     def close(self) -> None:
         """Let go of the file; one that holds nothing is removed."""
@@ -99,19 +99,24 @@ class JsonLinesEmergency:
             entry = replace(self._pending[entry_id], ending=ending, decision=decision, answer_time_ns=time_ns)
             self._pending[entry_id] = entry
 
-    def _forget(self, entry_id: str) -> None:
+    def _forget(self, entry_ids: Sequence[str]) -> None:
         with self._lock:
-            self._append({"recorded": entry_id})
-            self._pending.pop(entry_id, None)
+            self._append(*({"recorded": entry_id} for entry_id in entry_ids))
+            for entry_id in entry_ids:
+                self._pending.pop(entry_id, None)
             if not self._pending:
                 _write(self._file, bytes(self._end), 0)
                 self._begin()
 
-    def _append(self, line: dict[str, Any]) -> None:
-        digest = _hash(self._hash, json.dumps(line))
-        data = f"{json.dumps({**line, 'hash': digest})}\n".encode()
-        if len(data) > _LINE_BYTES_MAX:
-            raise OSError(f"a line of {len(data)} bytes does not fit")
+    def _append(self, *lines: dict[str, Any]) -> None:
+        """Write lines, all of them or none."""
+        data, digest = b"", self._hash
+        for line in lines:
+            digest = _hash(digest, json.dumps(line))
+            written = f"{json.dumps({**line, 'hash': digest})}\n".encode()
+            if len(written) > _LINE_BYTES_MAX:
+                raise OSError(f"a line of {len(written)} bytes does not fit")
+            data += written
         try:
             _write(self._file, data, self._end)
         except OSError:

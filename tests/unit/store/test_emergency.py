@@ -53,10 +53,9 @@ async def test_entries_stay_in_order_until_they_are_recorded(tmp_path: Path) -> 
     for number in (1, 2, 3):
         await file.asked(a_cancel(number))
     await file.answered("emg_2", "ACCEPTED", "{}", 9)
-    await file.recorded("emg_1")
+    await file.recorded(["emg_1"])
     assert file.pending() == (a_cancel(2, ending="ACCEPTED", decision="{}", answer_time_ns=9), a_cancel(3))
-    await file.recorded("emg_2")
-    await file.recorded("emg_3")
+    await file.recorded(["emg_2", "emg_3"])
     assert file.pending() == ()
     assert stat_of(tmp_path).st_size == before.st_size
     assert only_file(tmp_path) == path

@@ -17,7 +17,7 @@ import structlog
 from brokergw.desk.clearing.closing_orders import ClosingOrders
 from brokergw.desk.clearing.leftovers import Leftovers
 from brokergw.desk.emergency.cancels import EmergencyCancels
-from brokergw.desk.feeds.upkeep import Upkeep, budget_is_short
+from brokergw.desk.feeds.upkeep import Upkeep
 from brokergw.desk.halts.halting import Halting
 from brokergw.desk.halts.latch import order_scopes
 from brokergw.desk.keys.derived import derived_key
@@ -141,8 +141,9 @@ class Clearing:
         except GatewayError as error:
             why = f"{error.reason}: {error.message}"
         resting = await self._resting(session.connection, sweeps, closing)
-        if listed is not None and not budget_is_short(session, self._clock.now_ns()):
-            self._upkeep.ask_about(self._untold([order for _, order in resting], listed))
+        if listed is not None:
+            untold = self._untold([order for _, order in resting], listed)
+            self._upkeep.ask_about(session.connection.account_id, untold)
         for sweep in sweeps:
             left = [_of_order(order, refused) for each, order in resting if each is sweep or _covers(sweep, order)]
             strange = await self._strange(session, sweep, listed or (), closing)
@@ -176,12 +177,12 @@ class Clearing:
                 found.append((sweep, order))
         return found
 
-    def _untold(self, resting: Sequence[Order], listed: Sequence[BrokerOrder]) -> list[Order]:
+    def _untold(self, resting: Sequence[Order], listed: Sequence[BrokerOrder]) -> list[str]:
         """Find the orders that have been open on record for a while and are not listed any more."""
         names = {name for seen in listed for name in (seen.broker_order_id, seen.client_order_id)}
         before_ns = self._clock.now_ns() - _TOLD_WITHIN_NS
         return [
-            order
+            order.order_id
             for order in resting
             if order.state in AT_BROKER
             and order.update_time_ns <= before_ns

@@ -1,25 +1,27 @@
-"""Reading the emergency journal back into the record: in order, exactly once, also after a crash.
+"""Reading the emergency journal back into the record: oldest first, exactly once, also after a crash.
 
 Each entry has a claim of its own in the commit that writes its audit rows, so an entry that was written before a crash
 is not written again. The key of the call that asked for it gets its answer after that, where nobody else has it. What
-came of the order the broker tells, as it does after any cancel whose answer came too late.
+came of the order the broker tells by itself; where it does not, it is asked.
+
+An emergency leaves hundreds of entries, and the record has its hands full when it is back: so they are written side by
+side, a handful at a time, which the record makes durable together.
 """
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
-from brokergw.desk.doubt.resolver import Resolver
 from brokergw.desk.emergency.cancels import EmergencyCancels
+from brokergw.desk.feeds.upkeep import Upkeep
 from brokergw.desk.record.book import OrderBook
 from brokergw.desk.sessions import Sessions
 from brokergw.model.commands import CancelOrder
 from brokergw.model.errors import GatewayError
 from brokergw.model.events import AuditRow
-from brokergw.model.lifecycle import AT_BROKER
-from brokergw.model.order import Order
-from brokergw.model.whose import only
 from brokergw.ports.clock import Clock
 from brokergw.ports.emergency import EmergencyCancel, EmergencyJournal
 from brokergw.ports.journal import Commit, Decision, Journal, KeyClaim, KeyScope, KeyTaken
@@ -29,6 +31,7 @@ METHOD: Final = "EmergencyCancel"
 
 ACTION: Final = "order.cancel.emergency"
 _EVERY_S: Final = 0.5
+_AT_ONCE: Final = 64
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +43,7 @@ class ReplayParts:
     journal: Journal
     book: OrderBook
     sessions: Sessions
-    resolver: Resolver
+    upkeep: Upkeep
     clock: Clock
 
 
@@ -65,16 +68,33 @@ class Replay:
 
     async def once(self) -> None:
         """Write every entry that has its answer; raises the record's refusal, and goes on from there the next time."""
-        while (entry := self._next()) is not None:
-            await self._write(entry)
+        while entries := self._next():
+            done = await asyncio.gather(*(self._write(entry) for entry in entries), return_exceptions=True)
+            written = [entry for entry, failure in zip(entries, done, strict=True) if failure is None]
+            await self._recorded(written)
+            for failure in done:
+                if failure is not None:
+                    raise failure
 
-    def _next(self) -> EmergencyCancel | None:
-        """Give the oldest entry that has its answer, as it is by now: others may have got theirs during a commit."""
-        running = self._cancels.running
-        return next((entry for entry in self._file.pending() if not running(entry.entry_id)), None)
+    def _next(self) -> Sequence[EmergencyCancel]:
+        """Give the oldest entries that have their answers, as they are by now; of one order, its oldest alone."""
+        found: dict[str, EmergencyCancel] = {}
+        for entry in self._file.pending():
+            if not self._cancels.running(entry.entry_id) and len(found) < _AT_ONCE:
+                found.setdefault(entry.order_id, entry)
+        return tuple(found.values())
+
+    async def _recorded(self, entries: Sequence[EmergencyCancel]) -> None:
+        """Let go of entries, and have the broker asked about those whose orders it does not tell of."""
+        if not entries:
+            return
+        await self._file.recorded([entry.entry_id for entry in entries])
+        for entry in entries:
+            self._cancels.forget(_scope(entry), entry.order_id)
+            self._at.upkeep.ask_about(entry.account_id, (entry.order_id,))
+        log.warning("emergency cancels are on the record", number=len(entries), newest=entries[-1].entry_id)
 
     async def _write(self, entry: EmergencyCancel) -> None:
-        whose = only(entry.user_id)
         now = self._at.clock.now_ns()
         claim = KeyClaim(
             scope=KeyScope(entry.user_id, METHOD, entry.entry_id),
@@ -84,14 +104,9 @@ class Replay:
         )
         done = Decision(claim.scope, entry.decision, now)
         unit = Commit(claim=claim, decision=done, audit=_rows(entry), user_id=entry.user_id)
-        written = not isinstance(await self._at.journal.commit(unit), KeyTaken)
+        if isinstance(await self._at.journal.commit(unit), KeyTaken):
+            log.warning("an emergency cancel was on the record already", entry_id=entry.entry_id)
         await self._answer_key(entry, now)
-        await self._file.recorded(entry.entry_id)
-        self._cancels.forget(_scope(entry), entry.order_id)
-        log.warning("an emergency cancel is on the record", entry_id=entry.entry_id, written=written)
-        order = await self._at.journal.order(whose, entry.order_id)
-        if order is not None and order.state in AT_BROKER:
-            await self._confirm(order)
 
     async def _answer_key(self, entry: EmergencyCancel, now: int) -> None:
         """Give the call's key its answer; a key whose outcome is open may ask again, which does no harm."""
@@ -102,11 +117,6 @@ class Replay:
         )
         decision = Decision(claim.scope, entry.decision, now)
         await self._at.journal.commit(Commit(claim=claim, decision=decision, user_id=entry.user_id))
-
-    async def _confirm(self, order: Order) -> None:
-        session = await self._at.sessions.of_account(only(order.user_id), order.account_id)
-        if session is not None:
-            session.later(f"confirm {order.order_id}", lambda: self._at.resolver.confirm(session, order))
 
 
 def _scope(entry: EmergencyCancel) -> KeyScope:

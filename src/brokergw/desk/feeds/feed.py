@@ -5,9 +5,9 @@ by side. Beside each feed runs the sweep (`upkeep.py`), which finds what a strea
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -23,7 +23,7 @@ from brokergw.desk.record.recorder import Recorder, Step
 from brokergw.desk.record.transitions import merge
 from brokergw.desk.sessions import Session
 from brokergw.model.alerts import Alert, AlertKind, Severity
-from brokergw.model.errors import GatewayError
+from brokergw.model.errors import RECORD_AWAY, GatewayError
 from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import BrokerEvent, FeedDown, FeedUp, OrderReport
 from brokergw.ports.clock import Clock
@@ -35,7 +35,10 @@ _ANSWER_WAIT_S: Final = 0.1
 _BATCH_MAX: Final = 500
 _WAITING_MAX: Final = 10_000
 _AGAIN_AFTER_S: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+_RECORD_AGAIN_S: Final = 0.25
 _LOOK_BACK_NS: Final = 3_600_000_000_000
+
+_Done = TypeVar("_Done")
 
 log = structlog.get_logger(__name__)
 
@@ -77,11 +80,11 @@ class Feeds:
         coverage = Coverage(session, self._journal, self._clock)
         await coverage.since_last_holder()
         while True:
+            until_ns = coverage.until_ns
             try:
                 if since_ns is None:
                     since_ns = await self._last_known_ns(session)
                 await self._follow(session, coverage, since_ns)
-                failures = 0
             except LeaseGone:
                 raise
             except GatewayError as error:
@@ -92,6 +95,8 @@ class Feeds:
                 session.stream_lost("the feed failed")
             await self._down(session, coverage)
             since_ns = coverage.until_ns or since_ns
+            # Only failures with nothing told between them make the pauses longer.
+            failures = 0 if coverage.until_ns != until_ns else failures
             await self._clock.sleep(_AGAIN_AFTER_S[min(failures, len(_AGAIN_AFTER_S) - 1)])
             failures += 1
 
@@ -109,12 +114,27 @@ class Feeds:
         pump = asyncio.create_task(_pump(session.adapter.subscribe(since_ns), waiting))
         try:
             while (batch := await _batch(waiting)) is not None:
-                await self._take(session, coverage, batch)
+                await self._keep(session, coverage, batch)
         finally:
             pump.cancel()
             await asyncio.gather(pump, return_exceptions=True)
         if not pump.cancelled() and (error := pump.exception()) is not None:
             raise error
+
+    async def _keep(self, session: Session, coverage: Coverage, batch: Sequence[BrokerEvent]) -> None:
+        """Take a batch, again while the record is away: a stream that is given up for that would have to be asked for
+        all that it has told in the meantime, by everybody's feed at once when the record is back.
+        """
+        while True:
+            try:
+                await self._take(session, coverage, batch)
+            except GatewayError as error:
+                if error.reason not in RECORD_AWAY:
+                    raise
+                log.warning("what a broker tells waits for the record", connection_id=session.connection.connection_id)
+                await self._clock.sleep(_RECORD_AGAIN_S)
+            else:
+                return
 
     async def _take(self, session: Session, coverage: Coverage, batch: Sequence[BrokerEvent]) -> None:
         now = self._clock.now_ns()
@@ -149,7 +169,7 @@ class Feeds:
         await self._sends.answered((order.order_id for order, _ in found), _ANSWER_WAIT_S)
         news = [(o, g) for o, g in found if self._is_news(o, g)]
         if news:
-            await asyncio.gather(*(self._write(guard, order, group) for order, group in news))
+            await _all(self._write(guard, order, group) for order, group in news)
 
     async def _orders_of(self, session: Session, told: Sequence[OrderReport]) -> Sequence[Order | None]:
         """Find each report's order; only those that are not at hand are looked for side by side."""
@@ -159,7 +179,7 @@ class Feeds:
         if not missing:
             return at_hand
         finding = (self._adoption.order_of(session, report.order, report.event_time_ns) for report in missing)
-        found = iter(await asyncio.gather(*finding))
+        found = iter(await _all(finding))
         return [next(found) if order is None else order for order in at_hand]
 
     def _is_news(self, order: Order, group: Sequence[OrderReport]) -> bool:
@@ -217,6 +237,16 @@ def _refused(session: Session, now_ns: int) -> Alert:
         user_id=connection.user_id,
         facts=(("account_id", connection.account_id), ("environment", connection.environment.value)),
     )
+
+
+async def _all(work: Iterable[Coroutine[Any, Any, _Done]]) -> list[_Done]:
+    """Do things side by side; raises the first failure when all have ended, so that none goes on behind a next try."""
+    done: list[_Done] = []
+    for each in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(each, BaseException):
+            raise each
+        done.append(each)
+    return done
 
 
 async def _pump(events: AsyncIterator[BrokerEvent], waiting: asyncio.Queue[BrokerEvent | None]) -> None:

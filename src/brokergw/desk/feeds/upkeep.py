@@ -12,7 +12,6 @@ is left to the next sweep. Nothing is written for what agrees, and what stays un
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Final, TypeAlias
 
 import structlog
@@ -72,11 +71,15 @@ class _Doubt:
 
 @dataclass(slots=True)
 class _Memory:
-    """What one connection's sweeps remember: what agreed, what is doubtful, what is owed, how many they have asked."""
+    """What one connection's sweeps remember.
+
+    What agreed; what is doubtful; of which orders executions are owed; which should have ended; how many were asked.
+    """
 
     judged: dict[str, _Judged] = field(default_factory=dict)
     doubts: dict[str, _Doubt] = field(default_factory=dict)
     owed: dict[str, None] = field(default_factory=dict)
+    overdue: dict[str, None] = field(default_factory=dict)
     lookups: int = 0
 
 
@@ -163,13 +166,14 @@ class Upkeep:
         """Put what the broker shows of an order on the record, and the order too where nobody knows it."""
         await self._stranger(session, seen, asked_ns)
 
-    def ask_about(self, orders: Iterable[Order]) -> None:
-        """Have orders looked up within a second that should be over, and of which nobody has told; a few at a time.
+    def ask_about(self, account_id: str, order_ids: Iterable[str]) -> None:
+        """Have an account's orders looked up within a second that should be over, where nobody has told by then.
 
-        Only the process that holds their connection does so.
+        Only the process that holds their connection does so, a few at a time.
         """
-        for order in islice(orders, _LOOKUPS_MAX):
-            self._owe(order)
+        memory = self._memories.get(account_id)
+        if memory is not None:
+            memory.overdue.update(dict.fromkeys(order_ids))
 
     def denied(self, account_id: str) -> tuple[str, ...]:
         """Name an account's open orders of which its broker has said, time and again, that it does not know them."""
@@ -191,6 +195,7 @@ class Upkeep:
         """Do what is due; a failure is logged and changes nothing, the next round comes anyway."""
         try:
             await self._pay(session, memory)
+            await self._chase(session, memory)
             if whole:
                 await self.sweep(session)
         except LeaseGone:
@@ -215,6 +220,19 @@ class Upkeep:
             order = await self._journal.order(only(session.connection.user_id), order_id)
             if order is not None and order.broker_order_id:
                 memory.lookups = 0
+                await self._look_up(session, memory, _head_of(order))
+
+    async def _chase(self, session: Session, memory: _Memory) -> None:
+        """Ask for some of the orders that should have ended, but for those whose end was told meanwhile."""
+        memory.lookups = 0
+        mine = only(session.connection.user_id)
+        while memory.overdue and memory.lookups < _LOOKUPS_MAX:
+            if budget_is_short(session, self._clock.now_ns()):
+                return
+            order_id = next(iter(memory.overdue))
+            del memory.overdue[order_id]
+            order = await self._journal.order(mine, order_id)
+            if order is not None and order.broker_order_id and not is_terminal(order.state):
                 await self._look_up(session, memory, _head_of(order))
 
     async def _compare(

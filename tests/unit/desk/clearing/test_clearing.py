@@ -195,8 +195,8 @@ async def test_an_order_whose_end_was_not_told_is_asked_for(bench: Bench) -> Non
         return ()
 
     class Asked:
-        def ask_about(self, orders: Iterable[Order]) -> None:
-            asked.extend(each.order_id for each in orders)
+        def ask_about(self, account_id: str, order_ids: Iterable[str]) -> None:
+            asked.extend(order_ids)
 
     bench.broker.cancel, bench.broker.open_orders = cancel, nothing
     bench.desk._clearing._upkeep = Asked()  # type: ignore[assignment]

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -295,6 +295,61 @@ async def test_what_has_ended_elsewhere_is_let_go_of(away: Away, number: int, se
     whole = CancelAllOrders(idempotency_key=str(uuid.uuid4()), account_id="acc_1")
     result = await away.bench.desk.cancel_all(away.bench.caller, whole)
     assert len(result.cancels) == len(away.asked) == left
+
+
+@pytest.mark.parametrize(("number", "turns"), [(63, 1), (64, 1), (65, 2)])
+async def test_entries_come_onto_the_record_together(away: Away, number: int, turns: int) -> None:
+    """An emergency's hundreds of cancels are written side by side, a bounded number at once, and forgotten together."""
+    orders = [await resting(away) for _ in range(number)]
+    away.go()
+    for order in orders:
+        await away.cancel(cancel_of(order))
+    recorded, forget = [], away.file.recorded
+
+    async def counting(entry_ids: Sequence[str]) -> None:
+        recorded.append(len(entry_ids))
+        await forget(entry_ids)
+
+    away.file.recorded = counting  # type: ignore[method-assign]
+    await away.come_back()
+    assert (sum(recorded), len(recorded)) == (number, turns)
+    assert len(away.audited()) == 2 * number
+
+
+async def test_two_entries_of_one_order_come_onto_the_record_one_after_the_other(away: Away) -> None:
+    """What was asked first is on the record first."""
+    order, other = await resting(away), await resting(away)
+    away.go()
+    away.answer = NotSent("no line")
+    await refused(away.cancel(cancel_of(order)))
+    away.answer = Accepted()
+    await away.cancel(cancel_of(order))
+    await away.cancel(cancel_of(other))
+    await away.come_back()
+    of_order = [outcome for order_id, outcome in away.audited() if order_id == order.order_id]
+    assert of_order == ["ASKED", "NOT_SENT", "ASKED", "ACCEPTED"]
+
+
+async def test_an_entry_that_cannot_be_written_keeps_no_other_from_the_record(away: Away) -> None:
+    """The others are forgotten, this one is tried again."""
+    first, second = await resting(away), await resting(away)
+    away.go()
+    await away.cancel(cancel_of(first))
+    await away.cancel(cancel_of(second))
+    commit = away.bench.journal.commit
+
+    async def failing(unit: Commit) -> Any:
+        if any(row.order_id == first.order_id for row in unit.audit):
+            raise GatewayError(Reason.JOURNAL_UNAVAILABLE, "away")
+        return await commit(unit)
+
+    away.bench.journal.commit = failing  # type: ignore[method-assign]
+    await away.come_back()
+    assert [entry.order_id for entry in away.file.pending()] == [first.order_id]
+    away.bench.journal.commit = commit  # type: ignore[method-assign]
+    await away.bench.clock.pass_time(1)
+    assert away.file.pending() == ()
+    assert [order_id for order_id, _ in away.audited()] == [second.order_id] * 2 + [first.order_id] * 2
 
 
 async def test_answer_that_comes_during_the_replay_is_what_is_recorded(away: Away) -> None:

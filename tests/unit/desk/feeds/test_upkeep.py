@@ -121,10 +121,48 @@ async def test_an_order_that_somebody_asks_about_is_looked_up_within_a_second(be
     await bench.clock.pass_time(SWEEP_S)
     world.show(replace(seen, state=State.CANCELED, update_time_ns=2))
     listings = world.listings
-    bench.desk._upkeep.ask_about([order])
+    bench.desk._upkeep.ask_about(order.account_id, [order.order_id])
     await bench.clock.pass_time(1.1)
     assert (world.look_ups, world.listings) == ([seen.broker_order_id], listings)
     assert bench.journal.by_id[order.order_id].state is State.CANCELED
+
+
+async def test_an_order_whose_end_was_told_meanwhile_is_not_asked_for(bench: Bench, world: World) -> None:
+    """Whoever asks about hundreds of orders at once leaves the stream its time: what it tells costs no question."""
+    order, seen = await working(bench, world)
+    gone = replace(seen, state=State.CANCELED, update_time_ns=2)
+    bench.desk._upkeep.ask_about(order.account_id, [order.order_id])
+    await bench.tell(report(gone))
+    await bench.clock.pass_time(1.1)
+    assert world.look_ups == []
+
+
+@pytest.mark.parametrize(("number", "first", "then"), [(49, 49, 49), (50, 50, 50), (51, 50, 51)])
+async def test_so_many_overdue_orders_are_asked_for_in_one_turn(
+    bench: Bench, world: World, number: int, first: int, then: int
+) -> None:
+    """Fifty questions a turn, and the rest in the next one: a broker is not stormed because much went wrong at once."""
+    placed = [(await bench.submit(bench.order())).order for _ in range(number)]
+    for each in bench.broker.sent:
+        world.show(broker_order(*each))
+    await bench.clock.pass_time(0.5)
+    bench.desk._upkeep.ask_about("acc_1", [order.order_id for order in placed])
+    await bench.clock.pass_time(1.0)
+    assert len(world.look_ups) == first
+    await bench.clock.pass_time(1.0)
+    assert len(world.look_ups) == then
+
+
+async def test_overdue_orders_wait_while_the_budget_is_kept_for_orders(bench: Bench, world: World) -> None:
+    """What is left of the broker's budget goes to orders first; the questions come when there is more again."""
+    order, _ = await working(bench, world)
+    bench.broker.budgeted = Budget(200, 49, None)
+    bench.desk._upkeep.ask_about(order.account_id, [order.order_id])
+    await bench.clock.pass_time(2.2)
+    assert world.look_ups == []
+    bench.broker.budgeted = Budget(200, 50, None)
+    await bench.clock.pass_time(1.1)
+    assert len(world.look_ups) == 1
 
 
 async def test_an_order_that_is_not_listed_ends_only_on_its_own_look_up(bench: Bench, world: World) -> None:
