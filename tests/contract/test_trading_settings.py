@@ -1,5 +1,6 @@
 """Choosing leverage, margin type and position mode over a real channel: what is told, and what stands in the way."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -123,6 +124,33 @@ async def test_no_leverage_above_the_limits_highest_is_chosen(
     assert place.broker.chosen == []
     place.broker.take(SettingsChoice(leverage=40))
     assert (await place.choose(leverage=30)).leverage == 30
+
+
+@pytest.mark.parametrize(("leverage", "passes"), [(59, True), (60, True), (61, False)])
+async def test_no_user_raises_the_leverage_above_the_platforms(
+    place: SettingsPlace, leverage: int, *, passes: bool
+) -> None:
+    """One below the platform's highest, at it, and above, where the broker offers more and the user has set none."""
+    place.broker.stands = replace(place.broker.stands, leverage_max=125)
+    if passes:
+        assert (await place.choose(leverage=leverage)).leverage == leverage
+        return
+    refusal = await place.refuse(leverage=leverage)
+    assert refusal.reason == "LEVERAGE_EXCEEDS_LIMIT"
+    facts = {name: refusal.metadata[name] for name in ("limit", "observed", "source", "limit_name")}
+    assert facts == {"limit": "60", "observed": "61", "source": "PLATFORM", "limit_name": "leverage_max"}
+    assert place.broker.chosen == []
+
+
+@pytest.mark.parametrize(("most", "taken"), [(59, True), (60, True), (61, False)])
+async def test_no_user_sets_itself_a_leverage_above_the_platforms(
+    place: SettingsPlace, most: int, *, taken: bool
+) -> None:
+    """A limit of the user's own is taken below and at the platform's, and refused above it."""
+    if taken:
+        await place.world.limit(leverage_max=most)
+        return
+    assert (await refused(place.world.limit(leverage_max=most))).reason == "LIMIT_ABOVE_PLATFORM"
 
 
 @pytest.mark.parametrize("state", [HALTED, halts_pb2.TRADING_STATE_REDUCE_ONLY])

@@ -280,7 +280,7 @@ class Limits(_message.Message):
     market_orders: _builtins.bool
     """Whether market orders are taken."""
     leverage_max: _builtins.int
-    """The highest leverage that UpdateTradingSettings may choose; unset is whatever the broker offers."""
+    """The highest leverage that UpdateTradingSettings may choose; the broker's own highest holds beside it."""
     @_builtins.property
     def asset_classes(self) -> Global___AssetClassList:
         """The classes of assets that may be traded; unset is every one."""

@@ -133,6 +133,7 @@ class Settings(BrokerSettings, EdgeSettings, IdentitySettings):
     orders_per_day_max: int = Field(10_000_000, ge=1, description="Orders of one user in a trading day.")
     orders_per_minute_max: int = Field(1_000_000, ge=1, description="Orders of one user in any sixty seconds.")
     open_orders_max: int = Field(100_000, ge=1, description="Orders of one user that may be open at once.")
+    leverage_max: int = Field(20, ge=1, description="The highest leverage that a user may choose for a symbol.")
     price_collar_percent: Decimal = Field(
         Decimal(10), gt=0, description="How far a price may lie from the reference price for the worse, in percent."
     )
@@ -298,7 +299,7 @@ class Settings(BrokerSettings, EdgeSettings, IdentitySettings):
 
     @property
     def mandatory_limits(self) -> Limits:
-        """The platform's limits that nobody can raise: each number has one, so that nothing is unlimited."""
+        """The platform's limits that nobody can raise; units alone have none, since their worth has one."""
         return Limits(
             order_notional_max=self.order_notional_max,
             position_notional_max=self.position_notional_max,
@@ -308,6 +309,7 @@ class Settings(BrokerSettings, EdgeSettings, IdentitySettings):
             orders_per_day_max=self.orders_per_day_max,
             orders_per_minute_max=self.orders_per_minute_max,
             open_orders_max=self.open_orders_max,
+            leverage_max=self.leverage_max,
             price_collar_percent=self.price_collar_percent,
         )
 

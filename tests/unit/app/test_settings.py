@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from brokergw.app.settings import Settings, split_address
 from brokergw.app.settings_page import page, variable
+from brokergw.model.limits import NUMBERS
 
 
 def test_every_setting_comes_from_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,6 +27,14 @@ def test_the_page_names_every_variable() -> None:
     text = page()
     assert all(f"`{variable(name, field)}`" in text for name, field in Settings.model_fields.items())
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_the_platform_limits_every_number_but_the_units_of_an_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's leverage, worth, loss or count is without a bound, and the bound is the setting's."""
+    monkeypatch.setenv("BROKERGW_LEVERAGE_MAX", "7")
+    mandatory = Settings().mandatory_limits
+    assert [name for name in NUMBERS if getattr(mandatory, name) is None] == ["order_quantity_max"]
+    assert mandatory.leverage_max == 7
 
 
 def test_half_a_tls_pair_is_refused() -> None:
