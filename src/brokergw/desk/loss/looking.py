@@ -16,6 +16,7 @@ from brokergw.desk.results import BrokerState
 from brokergw.desk.sessions import Session
 from brokergw.model.account import Connection
 from brokergw.model.instrument import AssetClass
+from brokergw.model.lifecycle import UNRESOLVED
 from brokergw.model.loss import OpeningSource, RiskDay
 from brokergw.model.order import ZERO
 from brokergw.model.whose import only
@@ -188,12 +189,14 @@ class Looker:
         own = session.connection
         costs = await self._fees.estimated(own, row.trading_day, self._days.start_ns(row.trading_day))
         holds = any(position.quantity for position in state.positions)
+        heads = await self._journal.open_heads(own.user_id, own.account_id)
+        doubtful = any(head.state in UNRESOLVED for head in heads)
         return replace(
             row.seen(state.account.equity, now),
             flows=history.flows(row.known_lines),
             fees=max(ZERO, costs - history.fees(row.known_lines)),
-            doubt=await doubtful_cost(self._journal, session, state),
-            exposed=holds or bool(await self._journal.open_heads(own.user_id, own.account_id)),
+            doubt=await doubtful_cost(self._journal, session, state) if doubtful else ZERO,
+            exposed=holds or bool(heads),
         )
 
     async def _keep(self, memory: _Memory, row: RiskDay) -> None:

@@ -1,6 +1,7 @@
 """Following the accounts whose connections this process holds: on every fill, and every few seconds while exposed."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -30,6 +31,15 @@ _BUDGET_SHARE: Final = 5
 log = structlog.get_logger(__name__)
 
 
+@dataclass(slots=True)
+class _Known:
+    """How far an account's log had come when it was last asked, when that was, and how often others had rung."""
+
+    sequence: int
+    asked_at: float
+    rings: int
+
+
 class Watching:
     """Looks at each account in time, and has its user stopped or released."""
 
@@ -43,44 +53,66 @@ class Watching:
         self._days = days
         self._clock = clock
         self._traded: set[str] = set()
+        self._moved: set[str] = set()
+        self._rings = 0
         journal.on_events(self._hear)
+        journal.on_wake(self._ring)
 
     def start(self, session: Session) -> None:
         """Follow a session's account for as long as this process holds its connection."""
         session.later("loss", lambda: self.run(session))
 
     def _hear(self, events: Sequence[LogEvent]) -> None:
+        self._moved.update(event.account_id for event in events)
         self._traded.update(event.account_id for event in events if event.kind is EventKind.FILL)
+
+    def _ring(self) -> None:
+        self._rings += 1
 
     async def run(self, session: Session) -> None:
         """Look whenever it is time to, until cancelled; a look that fails is made again a moment later."""
         account_id = session.connection.account_id
         # The first look is due at once.
-        looked_at, sequence = self._clock.monotonic() - _IDLE_S, -1
+        looked_at, known = self._clock.monotonic() - _IDLE_S, _Known(-1, self._clock.monotonic(), self._rings)
         while True:
             gap = self._clock.monotonic() - looked_at
-            if gap >= _least_s(session) and await self._is_due(session.connection, gap, sequence):
+            if gap >= _least_s(session) and await self._is_due(session.connection, gap, known):
                 self._traded.discard(account_id)
+                self._moved.discard(account_id)
                 looked_at = self._clock.monotonic()
-                sequence = await self._sequence(session.connection, sequence)
+                known.sequence = await self._sequence(session.connection, known)
                 await self._try(session)
             await self._clock.sleep(_STEP_S)
 
-    async def _is_due(self, own: Connection, gap: float, sequence: int) -> bool:
+    async def _is_due(self, own: Connection, gap: float, known: _Known) -> bool:
         account_id = own.account_id
         row = self._book.of(account_id, self._days.of(self._clock.now_ns()))
         if row is None or account_id in self._traded or gap >= _IDLE_S:
             return True
         if gap < _EXPOSED_S:
             return False
-        return row.exposed or await self._sequence(own, sequence) != sequence
+        return row.exposed or await self._has_moved(own, known)
 
-    async def _sequence(self, own: Connection, known: int) -> int:
-        """Tell how far the account's log has come, here or in any process."""
+    async def _has_moved(self, own: Connection, known: _Known) -> bool:
+        """Tell whether anything has happened on the account since the last look.
+
+        What this process commits is told. The record is asked where another process has rung, and every few seconds
+        for what nobody could tell: a commit whose outcome was unknown, a ring that was never heard.
+        """
+        if own.account_id in self._moved:
+            return True
+        every_s = _EXPOSED_S if known.rings == self._rings else _LEAST_S
+        if self._clock.monotonic() - known.asked_at < every_s:
+            return False
+        return await self._sequence(own, known) != known.sequence
+
+    async def _sequence(self, own: Connection, known: _Known) -> int:
+        """Ask how far the account's log has come, here or in any process."""
+        known.asked_at, known.rings = self._clock.monotonic(), self._rings
         try:
             return (await self._journal.sequences(only(own.user_id), (own.account_id,))).get(own.account_id, 0)
         except GatewayError:
-            return known
+            return known.sequence
 
     async def _try(self, session: Session) -> None:
         account_id = session.connection.account_id
