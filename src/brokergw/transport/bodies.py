@@ -5,6 +5,7 @@ from collections.abc import AsyncIterable
 from typing import Final
 
 from brokergw.transport.intake import Intake
+from brokergw.transport.rows import ReadBytes, Unusable
 from brokergw.transport.turns import LARGE, read_in_turns
 
 _ORDINARY_BYTES: Final = 64 * 1024
@@ -28,16 +29,21 @@ class Bodies:
             raise TooLarge(f"the answer exceeds {self._bytes_max} bytes")
 
     async def take(self, arriving: AsyncIterable[bytes]) -> bytes:
-        """Take a body in; raises TooLarge. A large document in it has been read, and who asks for it finds it there."""
+        """Take a body in; raises TooLarge. A large document in it has been read, and who asks for it finds it there.
+
+        Of a large body that is no document nothing is kept but that it is none.
+        """
         body = await self._whole(arriving)
-        if len(body) < LARGE or body[:1] not in {b"{", b"["}:
+        if len(body) < LARGE:
             return body
         read = await read_in_turns(body, self._intake.one_at_a_time)
-        assert isinstance(read, bytes), "what came as bytes"
-        return read
+        assert isinstance(read, ReadBytes), "what came as bytes"
+        # Whoever keeps the error that this will be keeps the body, too.
+        return ReadBytes(b"", read.document) if isinstance(read.document, Unusable) else read
 
     async def _whole(self, arriving: AsyncIterable[bytes]) -> bytes:
         parts: list[bytes] = []
+        part = b""
         size = held = pieces = 0
         try:
             async for part in arriving:
@@ -55,6 +61,7 @@ class Bodies:
         finally:
             # Whoever keeps an error keeps this frame, too.
             parts.clear()
+            part = b""
             self._intake.release(held, pieces)
 
     def _require_room(self, size: int) -> None:

@@ -62,12 +62,15 @@ def read_json(body: bytes | str) -> Any:
     """Parse JSON, in UTF-8 where it comes as bytes, with every number exact."""
     if isinstance(body, ReadBytes | ReadText):
         if isinstance(body.document, Unusable):
-            raise body.document
+            # Raised itself, it would hold the frame that holds the body that holds it.
+            raise Unusable(str(body.document))
         return body.document
     try:
         return DECODER.decode(body if isinstance(body, str) else body.decode())
     except (ValueError, RecursionError):
-        raise Unusable("the answer is no JSON") from None
+        pass
+    # Not raised from there: what the parser raises holds all of what it read.
+    raise Unusable("the answer is no JSON")
 
 
 def read_row(body: bytes | str) -> Row:

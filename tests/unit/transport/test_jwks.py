@@ -73,7 +73,7 @@ async def test_another_answer_is_none(status: int) -> None:
 async def test_a_set_may_be_so_large(size: int, *, taken: bool) -> None:
     """A quarter of a megabyte, and not a byte more."""
     async with issuer_online() as online:
-        online.answers["/keys"] = (200, b" " * size)
+        online.answers["/keys"] = (200, b"[" + b" " * (size - 2) + b"]")
         source = HttpKeySource(online.url, f"{online.url}/keys")
         if taken:
             assert len(await source.fetch()) == size

@@ -8,7 +8,7 @@ import pytest
 
 from brokergw.transport.http import Http, NotSentError, Timeouts, UnknownError
 from brokergw.transport.intake import MIB, Intake
-from brokergw.transport.rows import ReadBytes, read_json
+from brokergw.transport.rows import ReadBytes, Unusable, read_json
 from brokergw.transport.turns import LARGE
 from tests.unit.transport.test_http import OK, Server, answering, client, serving
 
@@ -78,7 +78,7 @@ async def test_answers_without_end_hold_no_more_together_than_the_intake_allows(
 
 async def test_small_answers_get_through_beside_large_ones() -> None:
     """When large answers have taken all the room, an answer of ordinary size is read all the same."""
-    ordinary = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % PIECE + b"x" * PIECE
+    ordinary = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n[" % PIECE + b" " * (PIECE - 2) + b"]"
     intake = Intake(held_bytes_max=0)
     async with serving(answering(ordinary)) as server:
         http = Http(timeouts=PATIENT, intake=intake)
@@ -145,6 +145,37 @@ async def test_a_large_answer_comes_read(size: int, *, read: bool) -> None:
     assert isinstance(reply.body, ReadBytes) is read
     assert reply.body == body
     assert read_json(reply.body) == ["x" * (size - 4)]
+
+
+async def test_a_large_answer_comes_read_behind_space_too() -> None:
+    """Space before a document does not make it one that is read in one go."""
+    body = b" " + b"[%s]" % (b" " * LARGE)
+    async with (
+        serving(answering(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)) as server,
+        client(PATIENT, answer_bytes_max=MIB) as http,
+    ):
+        reply = await http.send("GET", server.url, {})
+    assert isinstance(reply.body, ReadBytes)
+    assert read_json(reply.body) == []
+
+
+@pytest.mark.parametrize(("size", "kept"), [(LARGE - 1, True), (LARGE, False), (LARGE + 1, False)])
+@pytest.mark.parametrize("filler", [b"\x1f\x8b", b"<html>", b"[" * 1_000])
+async def test_a_large_answer_that_is_no_document_is_not_kept(filler: bytes, size: int, *, kept: bool) -> None:
+    """Whoever keeps the answer, or the error that it became, keeps nothing of what came."""
+    body = (filler * size)[:size]
+    async with (
+        serving(answering(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + body)) as server,
+        client(PATIENT, answer_bytes_max=MIB) as http,
+    ):
+        reply = await http.send("GET", server.url, {})
+    assert reply.body == (body if kept else b"")
+    for _ in range(2):
+        with pytest.raises(Unusable, match="no JSON") as refused:
+            read_json(reply.body)
+        assert refused.value.__context__ is None, "what the parser raises holds what it read"
+        if isinstance(reply.body, ReadBytes):
+            assert reply.body.document.__traceback__ is None, "its frames hold the body"
 
 
 @pytest.mark.parametrize(("interim", "read"), [(7, True), (8, False), (5_000, False)])
