@@ -126,7 +126,7 @@ class IbkrConnection:
 
     async def get_open_orders(self) -> Sequence[BrokerOrder]:
         """Ask for every open order, oldest first."""
-        return [order for order in await self._orders.all() if not is_terminal(order.state)]
+        return await self._orders.open()
 
     async def get_order(self, order_id: str) -> Lookup:
         """Look an order up by its number, among those of the day and the open ones."""

@@ -4,12 +4,17 @@ Stream and lists say the same things in the same words, so both are poured into 
 told once. A frame of the stream carries only what has changed; a row of a list is whole, but may be older than a frame.
 Trades name their order by its reference alone. An order is told as it stands once its trades are known to be all there:
 a total without its executions would count twice.
+
+The lists hold the whole day. So whatever has been told as it stands costs a comparison each time, and rows and trades
+find each other by what makes them each other's.
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Final
+from itertools import islice
+from typing import Final, TypeAlias
 
 from brokergw.adapters.ibkr.mapping import side_of
 from brokergw.adapters.ibkr.payloads import decimal, milliseconds_ns, optional_decimal
@@ -19,13 +24,16 @@ from brokergw.model.order import ZERO
 from brokergw.model.outcome import BrokerOrder, OrderReport
 from brokergw.model.terms import OrderTerms
 from brokergw.transport.rows import Row, Unusable, optional_text
+from brokergw.transport.settled import Settled
 
 logger = logging.getLogger(__name__)
 
 _PATIENCE: Final = 5
 _WHOLE: Final = ("conid", "side", "status", "origOrderType", "timeInForce", "totalSize", "lastExecutionTime_r")
 
-_Standing = tuple[State, object, OrderTerms]
+_Standing: TypeAlias = tuple[State, object, OrderTerms]
+_Whose: TypeAlias = tuple[str, str, object]
+"""What names the order of a trade: its reference, or without one what was traded which way."""
 
 
 class Book:
@@ -34,20 +42,26 @@ class Book:
     def __init__(self, currency: str = "") -> None:
         self._currency = currency
         self._rows: dict[str, Row] = {}
-        self._trades: dict[str, Trade] = {}
+        self._alike: defaultdict[_Whose, dict[str, None]] = defaultdict(dict)
+        self._trades: set[str] = set()
+        self._owned: defaultdict[_Whose, list[Trade]] = defaultdict(list)
+        self._settled = Settled[Row]()
         self._told_trades: set[str] = set()
         self._told: dict[str, _Standing] = {}
         self._lagging: dict[str, int] = {}
 
     def take_list(self, rows: Iterable[Row]) -> list[Row]:
-        """Take rows of the list in, and give those that are not older than what is known."""
+        """Take rows of the list in, and give those that are not older than what is known, nor told as they stand."""
         taken = []
-        for row in rows:
-            number = str(row.get("orderId"))
+        listed = {str(row.get("orderId")): row for row in rows}
+        self._settled.keep(listed.keys())
+        for number, row in listed.items():
+            if self._settled.stands(number, row):
+                continue
             known = self._rows.get(number)
             if known is not None and _version(row) < _version(known):
                 continue
-            self._rows[number] = row
+            self._put(number, row)
             taken.append(row)
         return taken
 
@@ -57,21 +71,29 @@ class Book:
         row = {**self._rows.get(number, {}), **change}
         if any(name not in row for name in _WHOLE):
             return None
-        self._rows[number] = row
+        self._put(number, row)
+        self._settled.reopen(number)
         return row
 
     def take_trades(self, rows: Iterable[Row]) -> list[Row]:
         """Take trades in, and give the rows of the orders that the new ones belong to."""
         touched: dict[str, Row] = {}
         for row in rows:
+            if isinstance(name := row.get("execution_id"), str) and name in self._trades:
+                continue
             try:
                 found = trade(row, self._currency)
             except Unusable as error:
                 logger.warning("a trade cannot be told: %s", error)
                 continue
-            if found.fill.execution_id not in self._trades:
-                self._trades[found.fill.execution_id] = found
-                touched |= {str(order["orderId"]): order for order in self._rows.values() if _may_own(order, found)}
+            if found.fill.execution_id in self._trades:
+                continue
+            self._trades.add(found.fill.execution_id)
+            whose = _whose(found.reference, found.conid, found.side)
+            self._owned[whose].append(found)
+            touched |= {number: self._rows[number] for number in self._alike.get(whose, ())}
+        for number in touched:
+            self._settled.reopen(number)
         return list(touched.values())
 
     def pass_over(self, row: Row, order: BrokerOrder, before_ns: int) -> None:
@@ -89,6 +111,7 @@ class Book:
         if trades is not None and total != order.cum_quantity and not self._waited_for(order):
             return reports
         self._lagging.pop(order.broker_order_id, None)
+        self._settled.settle(order.broker_order_id, row)
         before = self._told.get(order.broker_order_id)
         if before == _standing(order) or (
             before is not None and is_terminal(before[0]) and not is_terminal(order.state)
@@ -116,12 +139,20 @@ class Book:
             logger.warning("the trades of order %s do not add up to its total", order.broker_order_id)
         return turns >= _PATIENCE
 
+    def _put(self, number: str, row: Row) -> None:
+        known = self._rows.get(number)
+        if known is not None and (before := _whose_row(known)) != _whose_row(row):
+            del self._alike[before][number]
+        self._rows[number] = row
+        self._alike[_whose_row(row)][number] = None
+
     def _trades_of(self, row: Row) -> list[Trade] | None:
         """Give an order's trades, oldest first; None where it cannot be told whose they are."""
-        rivals = [each for each in self._rows.values() if _alike(each, row) and _filled(each)]
-        if len(rivals) > 1:
+        whose = _whose_row(row)
+        rivals = (number for number in self._alike.get(whose, ()) if _filled(self._rows[number]))
+        if len(list(islice(rivals, 2))) > 1:
             return None
-        found = [each for each in self._trades.values() if _may_own(row, each)]
+        found = self._owned.get(whose, [])
         if sum((each.fill.quantity for each in found), ZERO) > decimal(row, "totalSize"):
             return None
         return sorted(found, key=lambda each: (each.fill.trade_time_ns, each.fill.execution_id))
@@ -146,19 +177,12 @@ def _reports(order: BrokerOrder, trades: Iterable[Trade], *, replayed: bool) -> 
     return reports, total
 
 
-def _may_own(row: Row, found: Trade) -> bool:
-    return optional_text(row, "order_ref") == found.reference and (
-        bool(found.reference) or (str(row.get("conid")) == str(found.conid) and _side(row) is found.side)
-    )
+def _whose(reference: str, conid: object, side: object) -> _Whose:
+    return (reference, "", None) if reference else ("", str(conid), side)
 
 
-def _alike(one: Row, other: Row) -> bool:
-    """Tell whether trades could be those of either order: by their reference, or without one by what was traded."""
-    if optional_text(one, "order_ref") != optional_text(other, "order_ref"):
-        return False
-    if optional_text(one, "order_ref"):
-        return True
-    return (str(one.get("conid")), one.get("side")) == (str(other.get("conid")), other.get("side"))
+def _whose_row(row: Row) -> _Whose:
+    return _whose(optional_text(row, "order_ref"), row.get("conid"), _side(row))
 
 
 def _side(row: Row) -> object:

@@ -9,6 +9,7 @@ from typing import Final
 from brokergw.adapters.ibkr import faults, mapping
 from brokergw.adapters.ibkr.api import Api
 from brokergw.adapters.ibkr.contracts import Contracts
+from brokergw.adapters.ibkr.orders import may_live
 from brokergw.adapters.ibkr.payloads import decimal
 from brokergw.model.account import Position
 from brokergw.model.lifecycle import is_terminal
@@ -39,6 +40,7 @@ class Holdings:
         self._contracts = contracts
         self._clock = clock
         self._sent: deque[_Sent] = deque(maxlen=_SENT_MAX)
+        self._open: tuple[float, list[Row]] = (-1.0, [])
 
     def sent(self, conid: int, side: Side, quantity: Decimal | None) -> None:
         """Take note of an order that the broker has just taken."""
@@ -48,8 +50,14 @@ class Holdings:
         """Ask for every open position; raises GatewayError."""
         with faults.understood():
             rows = [row for row in await self._api.positions() if decimal(row, "position")]
-            orders, read_at = await self._api.recent_orders() if rows else ([], 0.0)
-            return [await self._read(row, orders, read_at) for row in rows]
+            if not rows:
+                return []
+            orders, read_at = await self._api.recent_orders()
+            if self._open[0] != read_at:
+                # Each order asks, and most of a day's orders have ended.
+                self._open = read_at, [row for row in orders if may_live(row)]
+            living = self._open[1]
+            return [await self._read(row, living, read_at) for row in rows]
 
     async def _read(self, row: Row, orders: Sequence[Row], read_at: float) -> Position:
         contract = await self._contracts.of_conid(int64(row, "conid"))

@@ -8,6 +8,7 @@ from typing import Final
 from brokergw.adapters.ibkr import faults, mapping
 from brokergw.adapters.ibkr.api import Api
 from brokergw.adapters.ibkr.contracts import Contracts
+from brokergw.model.lifecycle import is_terminal
 from brokergw.model.outcome import BrokerOrder
 from brokergw.transport.rows import Row, Unusable, int64, optional_text
 
@@ -35,6 +36,11 @@ class Orders:
         """List every order of the day and whatever is open, oldest first; raises GatewayError."""
         return await self.of_rows(await self._api.orders())
 
+    async def open(self) -> list[BrokerOrder]:
+        """List every open order, oldest first; raises GatewayError. Rows of what has ended are not even read."""
+        rows = [row for row in await self._api.orders() if may_live(row)]
+        return [order for order in await self.of_rows(rows) if not is_terminal(order.state)]
+
     async def of_rows(self, rows: Iterable[Row]) -> list[BrokerOrder]:
         """Read rows; one that cannot be read fails the whole listing, since nobody would miss it."""
         orders = []
@@ -59,3 +65,9 @@ class Orders:
         if not symbol:
             symbol = (await self._contracts.of_conid(int64(row, "conid"))).symbol
         return mapping.order(row, symbol, submit_time_ns=self._sent_ns.get(optional_text(row, "order_ref")))
+
+
+def may_live(row: Row) -> bool:
+    """Tell whether a row's status leaves its order open; one that is not documented may."""
+    state = mapping.STATES.get(optional_text(row, "status"))
+    return state is None or not is_terminal(state)

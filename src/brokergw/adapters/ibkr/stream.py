@@ -193,9 +193,8 @@ class _Subscription:
         return [*missed, up]
 
     async def _news(self, read: _Read, *, replayed: bool) -> list[OrderReport]:
-        rows = self._book.take_list(read.orders)
         self._book.take_trades(read.trades)
-        readable = await self._orders.readable(rows)
+        readable = await self._orders.readable(self._book.take_list(read.orders))
         if not self._seeded:
             self._seeded = True
             for row, order in readable:

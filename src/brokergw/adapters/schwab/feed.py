@@ -10,14 +10,15 @@ read for long, the link is given up too: a feed is up only when it is whole.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from brokergw.adapters.schwab.config import SchwabConfig
+from brokergw.adapters.schwab.generations import singles_in
 from brokergw.adapters.schwab.listing import Listing
-from brokergw.adapters.schwab.mapping import Reading, readings
+from brokergw.adapters.schwab.mapping import Carried, Reading, readings
 from brokergw.adapters.schwab.memory import Told
 from brokergw.adapters.schwab.streamer import Streamer
 from brokergw.model.errors import GatewayError
@@ -25,6 +26,7 @@ from brokergw.model.outcome import BrokerEvent, FeedUp, OrderReport
 from brokergw.ports.clock import Clock
 from brokergw.transport.feed import Links, Standing
 from brokergw.transport.rows import Row, Unusable
+from brokergw.transport.settled import Settled
 from brokergw.transport.websocket import Frame, LinkEvent, LinkLost, LinkOpened, SupervisedLink
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,9 @@ _NS: Final = 1_000_000_000
 _FAILURES_MAX: Final = 3
 _WAITING_MAX: Final = 1000
 """However often it rings while the records are read: what waits leads to another look."""
+
+
+_Mark: TypeAlias = tuple[Row, tuple[tuple[Carried, str], ...]]
 
 
 class _Tick:
@@ -123,6 +128,7 @@ class _Subscription:
         self._overlap_ns = config.overlap_s * _NS
         self._whole_ns = since_ns
         self._told = Told(listing.generations)
+        self._settled = Settled[_Mark]()
         self._begun = False
         self._standing = Standing()
         self._failures = 0
@@ -165,10 +171,28 @@ class _Subscription:
         began = self._clock.now_ns()
         since_ns = None if self._begun else max(0, self._whole_ns - self._overlap_ns)
         rows = await self._listing.recent(since_ns)
-        found = [report for row in rows for reading in self._read(row) for report in self._told.news(reading, since_ns)]
+        found = [report for row in self._changed(rows) for report in self._news(row, since_ns)]
         self._begun, self._failures, self._whole_ns = True, 0, began
         found.sort(key=lambda report: report.event_time_ns)
         return [replace(report, replayed=replayed) for report in found]
+
+    def _changed(self, rows: Sequence[Row]) -> Iterator[Row]:
+        """Give the rows that do not stand as they were last read, each taken for read once the next is asked for."""
+        marks = {str(row.get("orderId")): self._mark(row) for row in rows}
+        self._settled.keep(marks.keys())
+        for name, mark in marks.items():
+            if not self._settled.stands(name, mark):
+                yield mark[0]
+                self._settled.settle(name, mark)
+
+    def _mark(self, row: Row) -> _Mark:
+        """Give all that a reading is made of: the row, and which orders took which one's place."""
+        links = self._listing.generations
+        names = [str(single.get("orderId")) for single in singles_in(row)]
+        return row, tuple((links.carried(name), links.successor(name)) for name in names)
+
+    def _news(self, row: Row, since_ns: int | None) -> list[OrderReport]:
+        return [report for reading in self._read(row) for report in self._told.news(reading, since_ns)]
 
     def _read(self, row: Row) -> list[Reading]:
         """Read a row; one with an undocumented word is left out and logged, so that it cannot silence all others."""

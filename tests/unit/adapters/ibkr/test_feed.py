@@ -10,6 +10,7 @@ import pytest
 from brokergw.adapters.ibkr import IbkrConnection
 from brokergw.adapters.ibkr.book import Book
 from brokergw.adapters.ibkr.mapping import order as read_order
+from brokergw.adapters.ibkr.orders import may_live
 from brokergw.model.lifecycle import State
 from brokergw.model.outcome import BrokerEvent, FeedDown, FeedUp, OrderReport
 from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
@@ -251,3 +252,63 @@ def test_what_ended_does_not_come_back() -> None:
     again = row(1, lastExecutionTime_r=6_000)
     book.take_list([again])
     assert tell(book, again) == []
+
+
+def test_what_was_told_as_it_stands_is_not_read_again() -> None:
+    """The list holds the whole day, and only what changed in it costs more than a comparison."""
+    book = Book()
+    ended = [row(n, order_ref=f"a{n}", status="Filled", filledQuantity=Decimal(10)) for n in (1, 2, 3)]
+    book.take_trades([traded(f"x.{n}", 10, f"a{n}") for n in (1, 2, 3)])
+    assert len(tell(book, *book.take_list(ended))) == 6
+    assert book.take_list([dict(each) for each in ended]) == []
+    changed = row(2, order_ref="a2", status="Filled", filledQuantity=Decimal(10), avgPrice="60.2")
+    assert book.take_list([ended[0], changed, ended[2]]) == [changed]
+
+
+def test_what_lags_is_read_until_it_is_told() -> None:
+    """An order whose trades are missing is looked at each time, although its row stays the same."""
+    book = Book()
+    filled = row(1, order_ref="a", status="Filled", filledQuantity=Decimal(10))
+    assert [len(tell(book, *book.take_list([filled]))) for _ in range(6)] == [0, 0, 0, 0, 1, 0]
+    assert book.take_list([filled]) == []
+
+
+def test_a_late_trade_has_its_order_read_again() -> None:
+    """An order that was told without its trades is told them when they come, whatever its row says."""
+    book = Book()
+    filled = row(1, order_ref="a", status="Filled", filledQuantity=Decimal(10))
+    for _ in range(5):
+        tell(book, *book.take_list([filled]))
+    assert book.take_list([filled]) == []
+    assert book.take_trades([traded("x.1", 10, "a")]) == [filled]
+    assert [report.fill is not None for report in tell(book, *book.take_list([filled]))] == [True]
+
+
+def test_a_list_takes_back_what_a_late_frame_told() -> None:
+    """A frame that came late changes an order; the row that the list had all along is then looked at again."""
+    book = Book()
+    working = row(1)
+    assert len(tell(book, *book.take_list([working]))) == 1
+    late = book.take_change({"orderId": 1, "status": "PreSubmitted"})
+    assert late is not None
+    assert [report.order.state for report in tell(book, late)] == [State.ACKED]
+    assert [report.order.state for report in tell(book, *book.take_list([working]))] == [State.WORKING]
+
+
+def test_an_order_that_changes_its_name_has_the_trades_of_the_new_one() -> None:
+    """A reference that only the list knows decides whose the trades are."""
+    book = Book()
+    bare = row(1, status="Filled", filledQuantity=Decimal(10), lastExecutionTime_r=2_000)
+    book.take_list([bare])
+    named = row(1, order_ref="a", status="Filled", filledQuantity=Decimal(10), lastExecutionTime_r=2_000)
+    book.take_trades([traded("x.1", 10, "a")])
+    assert [report.fill is not None for report in tell(book, *book.take_list([named]))] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("status", "live"),
+    [("Submitted", True), ("Inactive", True), ("of tomorrow", True), ("", True), ("Filled", False), ("Failed", False)],
+)
+def test_only_what_has_ended_for_certain_is_passed_over(status: str, *, live: bool) -> None:
+    """A row with a status that is not documented may be open, so it is read, and refused."""
+    assert may_live(row(1, status=status)) is live

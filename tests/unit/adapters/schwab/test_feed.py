@@ -11,6 +11,7 @@ from brokergw.adapters.schwab.config import SchwabConfig
 from brokergw.adapters.schwab.errors import unavailable
 from brokergw.adapters.schwab.feed import _rings, _Subscription, _Tick
 from brokergw.adapters.schwab.generations import Generations
+from brokergw.adapters.schwab.mapping import readings
 from brokergw.adapters.schwab.streamer import Streamer
 from brokergw.model.errors import Reason
 from brokergw.model.lifecycle import State
@@ -167,3 +168,32 @@ def test_a_ring_is_one_about_the_account_or_one_that_nobody_understands() -> Non
     assert rings(records, Frame("{"))
     assert not rings(records, Frame(json.dumps({"notify": [{"heartbeat": "1"}]})))
     assert records.dropped == []
+
+
+async def test_what_stands_as_it_was_read_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look lists all that was entered since the oldest open order, and only what changed in it is read."""
+    read: list[Any] = []
+
+    def counting(one: Row, links: Any) -> Any:
+        read.append(one.get("orderId"))
+        return readings(one, links)
+
+    monkeypatch.setattr("brokergw.adapters.schwab.feed.readings", counting)
+    records = Records([row("order_working", orderId=1), row("order_working", orderId=2)])
+    feed = listening(records)
+    await feed.on([LinkOpened()])
+    records.rows = [row("order_working", orderId=1), row("order_working", orderId=2, status="CANCELED")]
+    read.clear()
+    assert told(await feed.on([_Tick()])) == [(State.CANCELED, D(0), None)]
+    assert read == [2]
+
+
+async def test_a_successor_that_is_found_later_is_told() -> None:
+    """Whose place an order took is no part of its row, and a row that stands is read again when that is known."""
+    records = Records([row("order_partly_filled", orderId=1), row("order_working", orderId=2)])
+    feed = listening(records)
+    await feed.on([LinkOpened()])
+    assert await feed.on([_Tick()]) == []
+    records.generations.link("1", "2")
+    (first,) = [event for event in await feed.on([_Tick()]) if isinstance(event, OrderReport)]
+    assert (first.order.broker_order_id, first.order.replaced_by) == ("1", "2")
