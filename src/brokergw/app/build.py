@@ -15,6 +15,7 @@ from brokergw.app.calendar_file import hours_sources
 from brokergw.app.catalog import open_catalog
 from brokergw.app.chaos import crashes_of, require_no_live_money, simulated_live
 from brokergw.app.clock import SystemClock
+from brokergw.app.clocks import ClockGauge
 from brokergw.app.database import owner_url
 from brokergw.app.doubts import Doubts
 from brokergw.app.identity import IdentityParts
@@ -74,6 +75,7 @@ class Gateway:
     closing: tuple[_Closable, ...]
     tracing: TracerProvider | None
     doubts: Doubts
+    clocks: ClockGauge
     alerts: Alerts
     web: WebServer | None = None
     web_port: int | None = None
@@ -130,7 +132,7 @@ class Gateway:
         desk.authorize_by(open_oauth(settings, store, endpoint))
         tracing = open_tracing(settings.otlp_endpoint) if settings.otlp_endpoint else None
         registry = CollectorRegistry()
-        doubts = Doubts(registry, store.journal, clock)
+        doubts, clocks = Doubts(registry, store.journal, clock), ClockGauge(registry)
         identity = IdentityParts(settings, store, secrets, clock)
         server = build_server(
             desk if crashes is None else crashes.desk(desk),
@@ -145,7 +147,7 @@ class Gateway:
             tracer=tracing.get_tracer("brokergw") if tracing is not None else None,
         )
         closing = _closing(catalog, evidence, emergency, halts_kept, endpoint)
-        return cls(settings, secrets, store, desk, identity, server, registry, closing, tracing, doubts, alerts)
+        return cls(settings, secrets, store, desk, identity, server, registry, closing, tracing, doubts, clocks, alerts)
 
     async def start(self) -> int:
         """Recover, open the sessions, then listen; gives the port. Raises StoreServed."""
@@ -200,6 +202,7 @@ class Gateway:
             except GatewayError as error:
                 log.error("not ready", reason=error.reason.value)  # noqa: TRY400 - the reason says it all
                 self.server.health.set_ready(ready=False)
+            self.clocks.look(self.desk.sessions())
             healthy: dict[str, bool] = {}
             for session in self.desk.sessions():
                 broker = session.connection.broker

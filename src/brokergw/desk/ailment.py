@@ -65,6 +65,12 @@ def lost_stream(why: str) -> Ailment:
     return Ailment(f"the stream of orders is lost ({why})", Remedy.WAIT)
 
 
+def skewed_clock(apart_max_s: float) -> Ailment:
+    """Say that clocks are too far apart for orders; how far is not said, since each look finds another figure."""
+    why = f"the gateway's clock and the broker's are more than {apart_max_s:g} s apart, so that no order is sent"
+    return Ailment(why, Remedy.SET_CLOCK)
+
+
 def _is_same(one: Ailment, other: Ailment) -> bool:
     if one.until_ns is None or other.until_ns is None:
         return one == other
@@ -72,9 +78,10 @@ def _is_same(one: Ailment, other: Ailment) -> bool:
 
 
 class Source(Enum):
-    """Where something was noticed: an authorization, an answer to a question, or the stream of orders."""
+    """Where something was noticed: an authorization, a clock, an answer to a question, or the stream of orders."""
 
     GRANT = auto()
+    CLOCK = auto()
     QUESTION = auto()
     STREAM = auto()
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import structlog
 
-from brokergw.desk.ailment import Ailment, Ailments, Source, ailment_of, lost_stream
+from brokergw.desk.ailment import Ailment, Ailments, Source, ailment_of, lost_stream, skewed_clock
 from brokergw.desk.breaker import Contact
 from brokergw.desk.fresh import FreshFetch
 from brokergw.desk.prices import Prices
@@ -149,6 +149,15 @@ class Session:
     def grant_ended(self, why: str) -> None:
         """Take note that the connection's authorization has ended."""
         self._note(Source.GRANT, Ailment(why, Remedy.AUTHORIZE_AGAIN))
+
+    def clock_compared(self, apart_s: float | None, apart_max_s: float) -> None:
+        """Take note of how far the broker's clock is from ours, None where nobody knows.
+
+        Where another process does the background work it is that one's clock that the connection is shown by.
+        """
+        if self.lease is not None:
+            skewed = apart_s is not None and apart_s > apart_max_s
+            self._note(Source.CLOCK, skewed_clock(apart_max_s) if skewed else None)
 
     def stream_lost(self, why: str, cause: GatewayError | None = None) -> None:
         """Take note that the stream of orders is lost, and of the broker's own word on why, where it gave one.

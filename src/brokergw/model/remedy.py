@@ -28,6 +28,7 @@ class Remedy(StrEnum):
     LOG_IN = "LOG_IN"
     END_OTHER_SESSION = "END_OTHER_SESSION"
     CONNECT_WHAT_FITS = "CONNECT_WHAT_FITS"
+    SET_CLOCK = "SET_CLOCK"
     WAIT = "WAIT"
     REPORT = "REPORT"
 
@@ -39,6 +40,7 @@ WORDS: Final[Mapping[Remedy, str]] = MappingProxyType(
         Remedy.LOG_IN: "log in on the gateway's page, with the second factor",
         Remedy.END_OTHER_SESSION: "end the other session",
         Remedy.CONNECT_WHAT_FITS: "connect what fits",
+        Remedy.SET_CLOCK: "have whoever runs the gateway set its clock",
         Remedy.WAIT: "nothing is to be done, it is tried again by itself",
         Remedy.REPORT: "tell whoever runs the gateway if it lasts",
     }

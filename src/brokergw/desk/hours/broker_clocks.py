@@ -1,7 +1,7 @@
-"""Says aloud which brokers' clocks differ from ours: orders are refused for it, and only an operator can mend it."""
+"""Tells which brokers' clocks differ from ours: orders are refused for it, and only an operator can mend it."""
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, TypeAlias
 
 import structlog
 
@@ -11,6 +11,7 @@ from brokergw.model.account import Environment
 from brokergw.ports.clock import Clock
 
 _LOOK_S: Final = 10.0
+Place: TypeAlias = tuple[str, Environment]
 
 log = structlog.get_logger(__name__)
 
@@ -18,13 +19,13 @@ log = structlog.get_logger(__name__)
 class BrokerClocks:
     """Looks at what the adapters have heard, every ten seconds, and logs each change once for a broker's environment.
 
-    The gate does not go by it: it asks the order's own adapter.
+    Each connection's health tells it too. The gate does not go by it: it asks the order's own adapter.
     """
 
     def __init__(self, sessions: Callable[[], Iterable[Session]], clock: Clock) -> None:
         self._sessions = sessions
         self._clock = clock
-        self._apart: frozenset[tuple[str, Environment]] = frozenset()
+        self._apart: frozenset[Place] = frozenset()
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -34,14 +35,23 @@ class BrokerClocks:
 
     def look(self) -> None:
         """Look once."""
-        found: dict[tuple[str, Environment], float] = {}
         for session in self._sessions():
-            seconds = session.adapter.clock_apart_s()
-            if seconds is not None and seconds > BROKER_APART_MAX_S:
-                place = session.connection.broker, session.connection.environment
-                found[place] = max(seconds, found.get(place, 0.0))
+            session.clock_compared(session.adapter.clock_apart_s(), BROKER_APART_MAX_S)
+        known = apart_by_place(self._sessions())
+        found = {place: seconds for place, seconds in known.items() if seconds > BROKER_APART_MAX_S}
         for place in sorted(found.keys() - self._apart):
             log.error("this process's clock and a broker's differ", broker=place[0], seconds=found[place])
         for place in sorted(self._apart - found.keys()):
             log.info("this process's clock and a broker's differ no more, as far as is known", broker=place[0])
         self._apart = frozenset(found)
+
+
+def apart_by_place(sessions: Iterable[Session]) -> dict[Place, float]:
+    """Give how far each broker's clock is from ours, in seconds, at least; nothing of a broker that told no time."""
+    found: dict[Place, float] = {}
+    for session in sessions:
+        seconds = session.adapter.clock_apart_s()
+        if seconds is not None:
+            place = session.connection.broker, session.connection.environment
+            found[place] = max(seconds, found.get(place, 0.0))
+    return found
