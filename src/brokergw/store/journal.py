@@ -28,6 +28,7 @@ from brokergw.ports.snapshots import OrderHead, Snapshot
 from brokergw.store import retention
 from brokergw.store.audit.chain import write_audit
 from brokergw.store.database.bell import Bell
+from brokergw.store.database.polls import Poll
 from brokergw.store.database.reader import Reader
 from brokergw.store.database.work import RunsWork
 from brokergw.store.encoding.rows import audit_row
@@ -70,6 +71,7 @@ class SqlJournal:
         self._clock = clock
         self._epoch = epoch
         self._bell = bell
+        self._open: dict[frozenset[State], Poll[list[Order]]] = {}
 
     async def commit(self, unit: Commit) -> CommitResult:
         """Make a unit durable with whatever else waits; raises JOURNAL_UNAVAILABLE or JOURNAL_OUTCOME_UNKNOWN."""
@@ -143,8 +145,17 @@ class SqlJournal:
         self, whose: Whose, account_id: str | None = None, states: frozenset[State] | None = None
     ) -> Sequence[Order]:
         """List every order that has not ended, oldest first."""
+        if whose.everybody and account_id is None and states is not None:
+            return await self._reader.poll(self._open_in(whose, states))
         accounts = None if account_id is None else (account_id,)
         return await self._reader.query(whose, queries.open_orders(whose, accounts, states))
+
+    def _open_in(self, whose: Whose, states: frozenset[State]) -> Poll[list[Order]]:
+        """Give the question for everybody's orders in some states, which is asked every second: put together once."""
+        known = self._open.get(states)
+        if known is None:
+            known = self._open[states] = Poll(whose, queries.open_orders(whose, None, states))
+        return known
 
     async def count_refused(self, user_id: str, strategy_id: str, broker: str, made_after_ns: int) -> int:
         """Count a user's orders of a strategy, or of none, that a broker (any when empty) has refused."""

@@ -21,6 +21,7 @@ from brokergw.store.database.bell import Bell
 from brokergw.store.database.checkpoints import Checkpoints
 from brokergw.store.database.claim import FileClaim
 from brokergw.store.database.engine import parse_url, reader_engine, switch_engine, writer_engine
+from brokergw.store.database.polls import Poll
 from brokergw.store.database.reader import Reader
 from brokergw.store.database.time import DatabaseTime
 from brokergw.store.database.transaction import WriterConnection
@@ -56,6 +57,10 @@ from brokergw.store.writing.writer import Writer
 
 CAPACITY: Final = 20_000
 """How many units, audit rows and small writes may wait for the writer."""
+
+
+_ONE: Final = text("SELECT 1")
+_HELLO: Final = Poll(NOBODYS, lambda database: database.execute(_ONE).scalar_one())
 
 
 class StoreOutdated(RuntimeError):
@@ -155,7 +160,7 @@ class Store:
     async def ping(self) -> None:
         """Raise JOURNAL_ or AUDIT_UNAVAILABLE unless the database answers and the record can be written."""
         await self._writer.prove()
-        await self._reader.query(NOBODYS, lambda database: database.execute(text("SELECT 1")).scalar_one())
+        await self._reader.poll(_HELLO)
 
     async def close(self) -> None:
         """Write what waits, then give up threads and connections."""

@@ -55,7 +55,8 @@ async def test_who_begins_is_told_everything(store: Store) -> None:
     )
     assert before == 3
     found, latest = await store.connections.changed(-1)
-    assert (len(found), latest) == (3, 0)
+    assert len(found) == 3
+    assert await store.connections.changed(latest) == ([], latest)
 
 
 async def test_changes_of_several_processes_come_in_one_order(store_url: str) -> None:
@@ -91,7 +92,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     return count
 
 
-async def test_a_round_costs_one_statement_and_no_row(store: Store, counted: dict[str, int]) -> None:
+async def test_a_round_costs_one_statement_at_most_and_no_row(store: Store, counted: dict[str, int]) -> None:
     """With two hundred connections a round that finds nothing new reads none; one that has changed, that one."""
     for number in range(MANY):
         await store.connections.add(replace(connection_for(f"acc_{number}"), broker="scripted"), None)
@@ -103,7 +104,8 @@ async def test_a_round_costs_one_statement_and_no_row(store: Store, counted: dic
     event.listen(store._reading, "before_cursor_execute", lambda _c, _k, text, *_: statements.append(text))
     for _ in range(ROUNDS):
         await sessions.open_all()
-    assert (len(statements), counted["rows"]) == (ROUNDS, MANY)
+    # SQLite is not even asked while nothing is written.
+    assert (len(statements), counted["rows"]) == (ROUNDS if store.journal.shared else 0, MANY)
     await store.connections.set_label(USER, "con_acc_7", "mine", ROW)
     await sessions.open_all()
     assert counted["rows"] == MANY + 1

@@ -7,21 +7,22 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection as Database
-from sqlalchemy import delete, insert, literal, select, update
+from sqlalchemy import bindparam, delete, insert, literal, select, update
 
 from brokergw.model.account import BrokerRevocation, Connection, Environment
 from brokergw.model.events import AuditRow
 from brokergw.model.oauth import TokenKind
-from brokergw.model.whose import Whose, everyone, only
+from brokergw.model.whose import NOBODYS, Whose, everyone, only
 from brokergw.ports.broker import Credentials
 from brokergw.ports.clock import Clock
 from brokergw.ports.directory import Destroyed
 from brokergw.ports.vault import CredentialsMoved, Purpose
 from brokergw.store.audit.chain import write_audit
+from brokergw.store.database.polls import Poll
 from brokergw.store.database.reader import Reader
 from brokergw.store.database.work import RunsWork, Work
 from brokergw.store.identity.directory import insert_new, make_user_known
-from brokergw.store.reading.numbering import next_change
+from brokergw.store.reading.numbering import last_change, next_change
 from brokergw.store.risk.mode_changes import touch
 from brokergw.store.separation.filters import rows_of
 from brokergw.store.tables import ACCOUNTS, CONNECTIONS, CREDENTIALS, MODE_BINDINGS, OAUTH_GRANTS
@@ -111,10 +112,12 @@ class SqlConnectionDirectory:
 
     async def changed(self, since: int) -> tuple[Sequence[Connection], int]:
         """List every user's connections that were made or changed after a change, and tell the latest change."""
-        number = CONNECTIONS.c.change
-        wanted = _CONNECTIONS.where(number > since).order_by(number, CONNECTIONS.c.connection_id)
-        rows = await self._reader.query(_SESSIONS, lambda database: database.execute(wanted).all())
-        return [_connection(row) for row in rows], rows[-1].change if rows else since
+        latest = await self._reader.poll(_LATEST)
+        if since >= latest:
+            return [], since
+        rows = await self._reader.query(_SESSIONS, lambda database: database.execute(_CHANGED, {"since": since}).all())
+        # A number may be taken and nothing changed; whoever has seen it has seen all before it.
+        return [_connection(row) for row in rows], max(latest, rows[-1].change if rows else since)
 
     async def credentials(self, user_id: str, connection_id: str, purpose: Purpose) -> Credentials | None:
         """Open a connection's credentials, and tell the audit what for; raises `Sealed` when they do not open."""
@@ -318,6 +321,10 @@ class SqlConnectionDirectory:
 _CONNECTIONS = select(CONNECTIONS, ACCOUNTS.c.account_id).join(
     ACCOUNTS, ACCOUNTS.c.connection_id == CONNECTIONS.c.connection_id
 )
+_CHANGED: Final = _CONNECTIONS.where(CONNECTIONS.c.change > bindparam("since")).order_by(
+    CONNECTIONS.c.change, CONNECTIONS.c.connection_id
+)
+_LATEST: Final = Poll(NOBODYS, lambda database: last_change(database, _SUBJECT))
 
 
 def _are_tokens(rows: Sequence[Any]) -> bool:

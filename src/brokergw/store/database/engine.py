@@ -56,7 +56,8 @@ _SWITCH_OPTIONS: Final = (
 _LOG_ATTEMPTS: Final = 20
 READERS: Final = 6
 """Connections for reading: one for look-ups, two for the pages of streams, the others for queries."""
-_FOR_THE_PULSE: Final = 1
+_BESIDES: Final = 2
+"""One connection to feel the pulse with, one to see whether anything was written."""
 
 
 class StoreUrlInvalid(ValueError):
@@ -96,10 +97,10 @@ def switch_engine(url: URL) -> Engine:
 def reader_engine(url: URL) -> Engine:
     """Open the engine that only reads; a statement sees what is committed when it starts."""
     if url.get_backend_name() == "sqlite":
-        engine = _sqlite_engine(url, pool_size=READERS + _FOR_THE_PULSE)
+        engine = _sqlite_engine(url, pool_size=READERS + _BESIDES)
         event.listen(engine, "connect", _forbid_writing)
         return engine
-    engine = _postgresql_engine(url, _READER_OPTIONS, pool_size=READERS + _FOR_THE_PULSE)
+    engine = _postgresql_engine(url, _READER_OPTIONS, pool_size=READERS + _BESIDES)
     setting.tell_each_statement(engine)
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 

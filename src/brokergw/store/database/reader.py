@@ -20,6 +20,7 @@ from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.whose import Whose, these
 from brokergw.store.database.engine import READERS, each_moment, one_moment
+from brokergw.store.database.polls import Answers, Poll
 from brokergw.store.database.pulse import Pulse
 from brokergw.store.encoding.rows import Row, is_storable
 from brokergw.store.separation import setting
@@ -62,6 +63,7 @@ class Reader:
         # Streams that replay ask for more than anybody else, and nobody else must stand in their queue.
         self._pages = ThreadPoolExecutor(_PAGE_READERS, thread_name_prefix="journal-pages")
         self._queries = ThreadPoolExecutor(READERS - 1 - _PAGE_READERS, thread_name_prefix="journal-query")
+        self._answers = Answers(engine)
         self._closed = False
         self.pulse: Final = Pulse(self._ask)
         self._pulsing: Connection | None = None
@@ -99,6 +101,17 @@ class Reader:
         running.add_done_callback(partial(_hand_over, answer))
         return await self.pulse.hold(answer)
 
+    async def poll(self, poll: Poll[Found]) -> Found:
+        """Ask what is asked again and again; nobody is troubled with it where nothing has been written since."""
+        self._require_open()
+        moves = self._answers.moves()
+        known = self._answers.known(poll, moves)
+        if known is not None:
+            return known[0]
+        answer = await self.query(poll.whose, poll.read)
+        self._answers.keep(poll, moves, answer)
+        return answer
+
     async def close(self) -> None:
         """Finish what was asked for, then end the threads."""
         if self._closed:
@@ -109,6 +122,7 @@ class Reader:
         await asyncio.to_thread(self._queries.shutdown)
         await asyncio.to_thread(self._pages.shutdown)
         await self.pulse.close()
+        self._answers.close()
         if self._pulsing is not None and not self.pulse.away:
             self._pulsing.close()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
@@ -13,6 +14,7 @@ from brokergw.model.principal import ApiKey, Role, Scope
 from brokergw.model.whose import NOBODYS, Whose, everyone, only, these
 from brokergw.ports.identity import Use
 from brokergw.store.audit.chain import write_audit
+from brokergw.store.database.polls import Poll
 from brokergw.store.database.reader import Reader
 from brokergw.store.database.work import RunsWork
 from brokergw.store.identity.directory import insert_new, make_user_known
@@ -26,6 +28,7 @@ _HOLDERS: Final = everyone("who may use the kill switch is known before the data
 _LISTED: Final = everyone("an operator lists all keys")
 _NAMED: Final = everyone("a key is named by its own id alone, by operators and by the look-up that found it")
 _FIRST: Final = everyone("whether there is an administrator yet is asked of all users")
+_VERSION: Final = Poll(NOBODYS, read_version)
 _KEYS: Final = select(API_KEYS, USER_ROLES.c.role).outerjoin(USER_ROLES, USER_ROLES.c.user_id == API_KEYS.c.user_id)
 """Every key once for each role of its user beyond USER; whether there is a key or not, one statement tells."""
 
@@ -39,7 +42,7 @@ class SqlKeyDirectory:
 
     async def version(self) -> str:
         """Give a text that differs after every change of who may do what."""
-        return await self._reader.query(NOBODYS, read_version)
+        return await self._reader.poll(_VERSION)
 
     async def add(self, key: ApiKey, key_hash: str, audit: AuditRow | None = None, *, live_max: int = 0) -> None:
         """Store a new key, its user if need be, and the user's roles; raises API_KEYS_EXCEED_LIMIT."""
@@ -89,12 +92,7 @@ class SqlKeyDirectory:
 
     async def holders(self, scope: Scope) -> Mapping[str, ApiKey]:
         """Give the keys that have a scope and are not revoked, by their hashes."""
-        wanted = _KEYS.where(
-            API_KEYS.c.revoke_time_ns.is_(None), API_KEYS.c.scopes.contains(scope.value, autoescape=True)
-        )
-        rows = await self._reader.query(_HOLDERS, lambda database: database.execute(wanted).all())
-        hashes = {row.key_id: row.key_hash for row in rows}
-        return {hashes[key.key_id]: key for key in _keys(rows) if scope in key.scopes}
+        return await self._reader.poll(_holders_of(scope))
 
     async def list(self, user_id: str | None = None) -> Sequence[ApiKey]:
         """List keys, newest first."""
@@ -144,6 +142,18 @@ class SqlKeyDirectory:
         newest = API_KEYS.c.create_time_ns.desc(), API_KEYS.c.key_id.desc()
         wanted = _KEYS.where(*conditions).order_by(*newest)
         return _keys(await self._reader.query(whose, lambda database: database.execute(wanted).all()))
+
+
+@cache
+def _holders_of(scope: Scope) -> Poll[Mapping[str, ApiKey]]:
+    wanted = _KEYS.where(API_KEYS.c.revoke_time_ns.is_(None), API_KEYS.c.scopes.contains(scope.value, autoescape=True))
+
+    def read(database: Connection) -> Mapping[str, ApiKey]:
+        rows = database.execute(wanted).all()
+        hashes = {row.key_id: row.key_hash for row in rows}
+        return {hashes[key.key_id]: key for key in _keys(rows) if scope in key.scopes}
+
+    return Poll(_HOLDERS, read)
 
 
 def _insert(database: Connection, key: ApiKey, key_hash: str, audit: AuditRow | None) -> None:

@@ -8,11 +8,13 @@ from brokergw.model.ids import new_id
 from brokergw.store.tables import META
 
 _NAME: Final = "identity"
+_PRESENT: Final = select(META.c.value).where(META.c.name == _NAME)
+"""Asked several times a second, so it is put together once."""
 
 
 def read_version(database: Connection) -> str:
     """Give the present text."""
-    return str(database.scalar(select(META.c.value).where(META.c.name == _NAME)))
+    return str(database.scalar(_PRESENT))
 
 
 def note_change(database: Connection) -> None:

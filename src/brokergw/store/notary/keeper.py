@@ -23,6 +23,7 @@ from brokergw.store.audit.canonical import GENESIS
 from brokergw.store.audit.chain import Chain
 from brokergw.store.audit.signing import Signer, TrustedKeys
 from brokergw.store.database.aside import with_second_try
+from brokergw.store.database.polls import Poll
 from brokergw.store.database.reader import Reader
 from brokergw.store.database.work import RunsWork, Work
 from brokergw.store.notary.checkpoint import Checkpoint, SignedCheckpoint
@@ -84,6 +85,7 @@ class Keeper:
         self._strange: frozenset[str] = frozenset()
         self._silent: list[str] = []
         self._waiting: tuple[Checkpoint, SignedCheckpoint] | None = None
+        self._looking = Poll(_LOG, self._look)
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._failing = False
@@ -163,7 +165,7 @@ class Keeper:
 
     async def _compose(self, more: Mapping[str, Any], *, last: bool) -> Checkpoint | None:
         own = {chain.durable.chain: chain.durable for chain in self._chains}
-        seen = await self._reader.query(_LOG, self._look)
+        seen = await self._reader.poll(self._looking)
         for chain in seen.strange - self._strange:
             log.error("a chain of the audit log was begun by somebody without the key", chain=chain)
         self._strange |= seen.strange

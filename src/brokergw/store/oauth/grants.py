@@ -21,6 +21,7 @@ from brokergw.ports.oauth import Claim
 from brokergw.ports.vault import CredentialsMoved
 from brokergw.store.audit.chain import write_audit
 from brokergw.store.connections.directory import SqlConnectionDirectory
+from brokergw.store.database.polls import Poll
 from brokergw.store.database.reader import Reader
 from brokergw.store.identity.directory import insert_new
 from brokergw.store.tables import OAUTH_GRANTS
@@ -57,8 +58,7 @@ class SqlGrants:
 
     async def all(self) -> Sequence[Grant]:
         """Read every user's grants."""
-        rows = await self._reader.query(_WATCHED, lambda database: database.execute(select(OAUTH_GRANTS)).all())
-        return [_grant(row) for row in rows]
+        return await self._reader.poll(_ALL)
 
     async def open(self, connection: Connection, credentials: Credentials, grant: Grant) -> None:
         """Store a new connection with its credentials and its grant."""
@@ -197,3 +197,8 @@ def _grant(row: Any) -> Grant:
         tries=row.tries,
         told_end_time_ns=row.told_end_time_ns,
     )
+
+
+_EVERY: Final = select(OAUTH_GRANTS)
+_ALL: Final[Poll[Sequence[Grant]]] = Poll(_WATCHED, lambda database: tuple(map(_grant, database.execute(_EVERY))))
+"""Asked every second."""

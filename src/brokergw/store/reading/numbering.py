@@ -8,13 +8,22 @@ works for. A transaction takes its number before it touches what it numbers, so 
 
 from typing import Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, select, text
+
+from brokergw.store.tables import META
 
 RAISED: Final = "ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(store_meta.value AS BIGINT) + 1 AS TEXT)"
 """What an insert of a subject's first number, 1, does where there is one already."""
 _RAISE: Final = text(f"INSERT INTO store_meta (name, value) VALUES (:name, '1') {RAISED} RETURNING value")  # noqa: S608 - both texts stand here
 
+_LAST: Final = select(META.c.value).where(META.c.name == bindparam("subject"))
+
 
 def next_change(database: Connection, subject: str) -> int:
     """Give the number of a change; from here until the commit no other transaction numbers one of that subject."""
     return int(database.execute(_RAISE, {"name": subject}).scalar_one())
+
+
+def last_change(database: Connection, subject: str) -> int:
+    """Give the number of the last change that is committed; 0 before the first."""
+    return int(database.scalar(_LAST, {"subject": subject}) or 0)

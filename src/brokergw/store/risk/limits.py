@@ -15,6 +15,7 @@ from brokergw.model.money import format_decimal
 from brokergw.model.whose import everyone, only, these
 from brokergw.ports.limits import LimitsRecord
 from brokergw.store.audit.chain import write_audit
+from brokergw.store.database.polls import Poll
 from brokergw.store.database.reader import Reader
 from brokergw.store.database.work import Work
 from brokergw.store.risk.limits_codec import (
@@ -51,7 +52,7 @@ class SqlLimits:
 
     async def revision(self) -> int:
         """Tell how far changes have come."""
-        return await self._reader.query(_EVERYBODYS, _revision)
+        return await self._reader.poll(_REVISION)
 
     async def load(self) -> LimitsRecord:
         """Read everything as of one moment; gives the very record of before while nothing has changed."""
@@ -151,14 +152,19 @@ def _insert_first(database: Connection, table: Table, row: dict[str, Any]) -> bo
     )
 
 
-def _revision(database: Connection) -> int:
-    parts = (select(_sum(table.c.version)).scalar_subquery() for table in (USER_BROKER_LIMITS, BROKER_CONFIGS))
-    first, second = parts
-    return int(database.execute(select(first + second)).scalar_one())
-
-
 def _sum(versions: ColumnElement[int]) -> ColumnElement[int]:
-    return cast(func.coalesce(func.sum(versions), 0), BigInteger)
+    return select(cast(func.coalesce(func.sum(versions), 0), BigInteger)).scalar_subquery()
+
+
+# Asked several times a second, so it is put together once.
+_VERSIONS: Final = select(_sum(USER_BROKER_LIMITS.c.version) + _sum(BROKER_CONFIGS.c.version))
+
+
+def _revision(database: Connection) -> int:
+    return int(database.execute(_VERSIONS).scalar_one())
+
+
+_REVISION: Final = Poll(_EVERYBODYS, _revision)
 
 
 def _scope_limits(row: Any) -> ScopeLimits:

@@ -25,6 +25,7 @@ from brokergw.model.whose import Whose, everyone, only, these
 from brokergw.ports.clock import Clock
 from brokergw.ports.reconciliations import ReconciliationQuery
 from brokergw.store.audit.chain import write_audit
+from brokergw.store.database.polls import Poll
 from brokergw.store.database.reader import Reader
 from brokergw.store.database.work import RunsWork
 from brokergw.store.encoding.rows import free_text
@@ -94,7 +95,7 @@ class SqlReconciliations:
 
     async def open(self) -> Sequence[Reconciliation]:
         """Give the mismatches of every account that stand."""
-        return await self._many(_DRIFT, select(RECONCILIATIONS).where(_OPEN).order_by(_NEWEST_FIRST))
+        return await self._reader.poll(_STANDING)
 
     async def put(self, finding: Reconciliation, audit: AuditRow | None = None) -> None:
         """Write a finding, new or in the place of its earlier state."""
@@ -144,10 +145,7 @@ class SqlReconciliations:
 
     async def wanted(self) -> Mapping[str, int]:
         """Tell for which accounts a comparison has been asked for, and when last."""
-        rows = await self._reader.query(
-            _WANTED, lambda database: database.execute(select(RECONCILIATION_REQUESTS)).all()
-        )
-        return {row.account_id: row.request_time_ns for row in rows}
+        return await self._reader.poll(_REQUESTS)
 
     async def answered(self, user_id: str, account_id: str, time_ns: int) -> None:
         """Take back what was asked for up to a time."""
@@ -290,3 +288,14 @@ def _baseline(written: str) -> Baseline | None:
         legs=tuple((symbol, Decimal(quantity)) for symbol, quantity in found["legs"].items()),
         transactions=frozenset(found["transactions"]),
     )
+
+
+_ALL_OPEN: Final = select(RECONCILIATIONS).where(_OPEN).order_by(_NEWEST_FIRST)
+_ALL_REQUESTS: Final = select(RECONCILIATION_REQUESTS)
+# Asked every second, so they are put together once.
+_STANDING: Final[Poll[Sequence[Reconciliation]]] = Poll(
+    _DRIFT, lambda database: tuple(map(_finding, database.execute(_ALL_OPEN)))
+)
+_REQUESTS: Final[Poll[Mapping[str, int]]] = Poll(
+    _WANTED, lambda database: {row.account_id: row.request_time_ns for row in database.execute(_ALL_REQUESTS)}
+)
