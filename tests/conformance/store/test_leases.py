@@ -2,16 +2,19 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, update
 
 from brokergw.model.account import ConnectionHealth
 from brokergw.model.lifecycle import State
+from brokergw.model.whose import Whose
 from brokergw.ports.journal import Commit, Committed, KeyTaken, LeaseLost
 from brokergw.ports.leases import FeedStatus, Lease
 from brokergw.store import Store, StoreServed
-from brokergw.store.connections.leases import LIVES_NS
+from brokergw.store.connections.leases import RENEWED_ALONE_S
+from brokergw.store.database.work import Work
 from brokergw.store.tables import INSTANCES
 from tests.conformance.store.making import (
     ACCOUNT,
@@ -45,7 +48,8 @@ async def let_die(store: Store) -> None:
 
     def work(database: Connection) -> None:
         mine = INSTANCES.c.instance_id == store.leases.instance_id
-        database.execute(update(INSTANCES).where(mine).values(renew_time_ns=INSTANCES.c.renew_time_ns - LIVES_NS))
+        died = INSTANCES.c.renew_time_ns - store.leases.life_ns
+        database.execute(update(INSTANCES).where(mine).values(renew_time_ns=died))
 
     await store.journal._writer.run(ALL, work)
 
@@ -272,6 +276,57 @@ async def test_server_of_a_sqlite_file_knows_the_dead_at_once(sqlite_url: str) -
         assert await next_one.leases.living() == moved([next_one])
         after = await next_one.leases.renew(FOUR)
         assert all(after[each].epoch > before[each].epoch for each in FOUR)
+
+
+@pytest.mark.parametrize(
+    ("passed_s", "writes"),
+    [(RENEWED_ALONE_S - 0.001, 0), (RENEWED_ALONE_S, 1), (RENEWED_ALONE_S + 0.001, 1)],
+    ids=["below", "at", "above"],
+)
+async def test_server_of_a_sqlite_file_says_now_and_then_that_it_lives(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, passed_s: float, writes: int
+) -> None:
+    """Who has claimed the file writes every three seconds that it lives, and holds the same leases in between."""
+    clock = FakeClock(auto=False)
+    async with open_for_test(sqlite_url, clock) as store:
+        await store.claim()
+        before = await store.leases.renew(FOUR)
+        run, written = store.leases._run, 0
+
+        async def counting(whose: Whose, work: Work) -> Any:
+            nonlocal written
+            written += 1
+            return await run(whose, work)
+
+        monkeypatch.setattr(store.leases, "_run", counting)
+        clock.advance(passed_s)
+        assert await store.leases.renew(FOUR) == before
+        assert written == writes
+        async with open_for_test(sqlite_url, clock) as looking:
+            assert store.leases.instance_id in await looking.leases.living()
+
+
+async def test_server_of_a_sqlite_file_takes_what_is_new_at_once(sqlite_url: str) -> None:
+    """A connection that is named for the first time is held at once, one that is not named any more is given up."""
+    async with open_for_test(sqlite_url, FakeClock(auto=False)) as store:
+        await store.claim()
+        assert await held(store, ("con_1",)) == {"con_1"}
+        assert await held(store, ("con_1", "con_2")) == {"con_1", "con_2"}
+        assert await held(store, ("con_2",)) == {"con_2"}
+        assert await held(store, ()) == set()
+        assert await held(store, FOUR) == set(FOUR)
+        await store.leases.release()
+        assert await held(store, FOUR) == set(FOUR)
+
+
+@pytest.mark.parametrize(("more_ns", "lives"), [(-1, True), (0, False), (1, False)], ids=["below", "at", "above"])
+async def test_a_process_lives_as_long_as_it_is_said_to(sqlite_url: str, more_ns: int, *, lives: bool) -> None:
+    """One nanosecond before its life is over a silent process is among the living, and from then on it is not."""
+    clock = FakeClock(auto=False)
+    async with open_for_test(sqlite_url, clock) as store, open_for_test(sqlite_url, clock) as looking:
+        await held(store)
+        clock._now_ns += store.leases.life_ns + more_ns
+        assert (store.leases.instance_id in await looking.leases.living()) == lives
 
 
 async def test_replicas_may_all_claim_a_shared_store(postgresql_url: str) -> None:

@@ -1,8 +1,9 @@
 """Leases in the database: who lives, who does a connection's background work, and how its feed fares.
 
 A process lives as long as its row of `instances` was renewed within the last three seconds of the database's clock
-(on SQLite, which one process serves, of our own). Its leases live with it: renewing costs one row however many there
-are. `epoch` rises whenever a lease changes hands or is given up, so that one epoch is one holding.
+(on SQLite, which one process serves, ten of our own). Its leases live with it: renewing costs one row however many
+there are, and a process that has the database to itself writes that row now and then only. `epoch` rises whenever a
+lease changes hands or is given up, so that one epoch is one holding.
 
 Two processes never hold a lease at once, however late either of them is. Who finds a process dead removes its row,
 and keeps that row locked until its own commit; who finds its own row gone or too old knows that it was held dead, and
@@ -28,6 +29,12 @@ from brokergw.store.tables import INSTANCES, LEASES
 
 LIVES_NS: Final = 3_000_000_000
 """How long a process is held to live after it last said so."""
+
+LIVES_ALONE_NS: Final = 10_000_000_000
+"""The same where one process serves: nobody waits for its leases, and whoever asks had better wait for its end."""
+
+RENEWED_ALONE_S: Final = 3.0
+"""How often a process says so that has claimed the database for itself, since nobody else can take what it holds."""
 
 _NOBODY: Final = ""
 _AT_ONCE: Final = 500
@@ -61,6 +68,16 @@ class SqlLeases:
         self._instance_id = instance_id
         self._shared = shared
         self._sharing = Sharing(clock)
+        self._life_ns: Final = LIVES_NS if shared else LIVES_ALONE_NS
+        self._alone = False
+        self._named: Sequence[str] = ()
+        self._held: Mapping[str, Lease] = {}
+        self._renewed_at = clock.monotonic()
+
+    @property
+    def life_ns(self) -> int:
+        """How long a process is held to live after it last said so."""
+        return self._life_ns
 
     @property
     def instance_id(self) -> str:
@@ -70,9 +87,19 @@ class SqlLeases:
     async def renew(self, connection_ids: Collection[str]) -> Mapping[str, Lease]:
         """Live on, keep what is held and named, take what is free and due; gives all leases held now."""
         wanted = sorted(set(connection_ids))
+        began = self._clock.monotonic()
+        if self._is_sure(wanted, began):
+            return self._held
         done: _Round = await self._run(NOBODYS, lambda database: self._renew(database, wanted))
         self._sharing.learn(living=done.living, free=done.free, beyond=done.beyond)
-        return {connection_id: Lease(connection_id, epoch) for connection_id, epoch in done.held.items()}
+        held = {connection_id: Lease(connection_id, epoch) for connection_id, epoch in done.held.items()}
+        self._named, self._held, self._renewed_at = wanted, held, began
+        return held
+
+    def _is_sure(self, wanted: Sequence[str], now: float) -> bool:
+        """Tell whether all that is named is held still without a word in the database."""
+        lately = now - self._renewed_at < RENEWED_ALONE_S
+        return self._alone and lately and bool(self._held) and wanted == self._named == sorted(self._held)
 
     async def report(self, statuses: Mapping[Lease, FeedStatus]) -> None:
         """Tell how feeds fare; what is told under a lease that was lost is dropped."""
@@ -90,7 +117,7 @@ class SqlLeases:
         wanted = (
             select(*told)
             .join(INSTANCES, INSTANCES.c.instance_id == LEASES.c.instance_id)
-            .where(LEASES.c.health != "", INSTANCES.c.renew_time_ns > self._now() - LIVES_NS)
+            .where(LEASES.c.health != "", INSTANCES.c.renew_time_ns > self._now() - self._life_ns)
         )
         rows = await self._reader.query(NOBODYS, lambda database: database.execute(wanted).all())
         return {
@@ -107,17 +134,21 @@ class SqlLeases:
 
     async def living(self) -> frozenset[str]:
         """Give the instance ids of the processes that live, this one's included."""
-        wanted = select(INSTANCES.c.instance_id).where(INSTANCES.c.renew_time_ns > self._now() - LIVES_NS)
+        if self._alone:
+            return frozenset({self._instance_id})
+        wanted = select(INSTANCES.c.instance_id).where(INSTANCES.c.renew_time_ns > self._now() - self._life_ns)
         found = await self._reader.query(NOBODYS, lambda database: database.scalars(wanted).all())
         return frozenset((*found, self._instance_id))
 
     async def release(self) -> None:
         """Give up every lease and this process's place at once."""
+        self._held = {}
         await self._run(NOBODYS, self._release)
 
     async def outlive_others(self) -> None:
         """Declare every other process dead: only for one that can prove it, as the owner of a SQLite file can."""
         await self._run(NOBODYS, self._outlive_others)
+        self._alone = True
 
     def _now(self) -> ColumnElement[int]:
         if not self._shared:
@@ -142,13 +173,15 @@ class SqlLeases:
     def _live_on(self, database: Connection) -> None:
         now: int = database.execute(select(self._now())).scalar_one()
         mine = INSTANCES.c.instance_id == self._instance_id
-        living = update(INSTANCES).where(mine, INSTANCES.c.renew_time_ns > now - LIVES_NS).values(renew_time_ns=now)
+        living = (
+            update(INSTANCES).where(mine, INSTANCES.c.renew_time_ns > now - self._life_ns).values(renew_time_ns=now)
+        )
         if database.execute(living).rowcount == 0:
             database.execute(delete(INSTANCES).where(mine))
             row = {"instance_id": self._instance_id, "start_time_ns": now, "renew_time_ns": now}
             database.execute(insert(INSTANCES).values(row))
             _free_all(database, LEASES.c.instance_id == self._instance_id)
-        dead = select(INSTANCES.c.instance_id).where(INSTANCES.c.renew_time_ns <= now - LIVES_NS)
+        dead = select(INSTANCES.c.instance_id).where(INSTANCES.c.renew_time_ns <= now - self._life_ns)
         locked = dead.with_for_update(skip_locked=True)
         database.execute(delete(INSTANCES).where(INSTANCES.c.instance_id.in_(list(database.scalars(locked)))))
 
