@@ -11,6 +11,7 @@ from brokergw.model.instrument import Instrument
 from brokergw.model.oauth import EndAhead
 from brokergw.model.order import ONE, ZERO, Order
 from brokergw.model.quick import quick
+from brokergw.model.terms import OrderTerms, PositionSide, hedged_side
 from brokergw.ports.journal import Admission
 
 C_co = TypeVar("C_co", bound=KeyedCommand, covariant=True)
@@ -22,11 +23,13 @@ class Hold:
     """What an order is reserved for: units, and the worst that one may cost in the base currency.
 
     `unit_worth` is what a unit is worth in the base currency at a price of one: its multiplier times the rate.
+    `position_side` is the position that it counts for, in hedge mode.
     """
 
     quantity: Decimal = ZERO
     price: Decimal = ZERO
     unit_worth: Decimal = ONE
+    position_side: PositionSide = PositionSide.NET
 
 
 NO_HOLD: Final = Hold()
@@ -148,3 +151,21 @@ class BrokerState:
             if position.symbol == symbol:
                 return position
         return None
+
+    def side_of(self, terms: OrderTerms) -> PositionSide:
+        """Tell which of its symbol's positions an order is about."""
+        return hedged_side(terms) if self.account.hedged else PositionSide.NET
+
+    def held_by(self, terms: OrderTerms) -> Position | None:
+        """Find the position that an order is about: in hedge mode the long or the short one by itself."""
+        held, side = self.position(terms.symbol), self.side_of(terms)
+        if held is None or side is PositionSide.NET:
+            return held
+        return next((held.alone(part) for part in held.parts if part.part_id == side), None)
+
+    def beside(self, terms: OrderTerms) -> Decimal:
+        """Give how many units the other side of an order's symbol has, in hedge mode."""
+        held, side = self.position(terms.symbol), self.side_of(terms)
+        if held is None or side is PositionSide.NET:
+            return ZERO
+        return sum((abs(part.quantity) for part in held.parts if part.part_id != side), ZERO)

@@ -1,6 +1,6 @@
 """Accounts, positions and transactions as a broker reports them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum, unique
 
@@ -61,7 +61,8 @@ class Position:
 
     `available_quantity` is what no open order holds. Values are None where the broker gives none. `parts` are the
     broker's own positions that this is the sum of, where it keeps several in one symbol, each closed by itself. They
-    may stand against each other, and then even sum up to nothing.
+    may stand against each other, and then even sum up to nothing. In hedge mode they are called LONG and SHORT, and
+    told also where there is but one.
     """
 
     symbol: str
@@ -75,6 +76,19 @@ class Position:
     unrealized_profit: Decimal | None
     as_of_ns: int
     parts: tuple["PositionPart", ...] = ()
+
+    def alone(self, part: "PositionPart") -> "Position":
+        """Give one of its parts as a position by itself; what the broker tells of the whole alone is left out."""
+        return replace(
+            self,
+            quantity=part.quantity,
+            available_quantity=abs(part.quantity),
+            average_price=part.average_price,
+            cost_basis=part.quantity * part.average_price,
+            market_value=None,
+            unrealized_profit=None,
+            parts=(),
+        )
 
 
 @dataclass(frozen=True, slots=True)

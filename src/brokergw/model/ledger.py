@@ -3,6 +3,9 @@
 Every version of an order has a stake: what it holds open and what it has traded. Whoever writes a version moves the
 holding of its symbol by the difference to the version before, so that a holding is what all versions come to. Amounts
 are in the base currency and exact; only where a share of a cost is taken off is anything rounded, and then down.
+
+In hedge mode a symbol's long and short position stand beside each other. Each has a line of its own then, as if it were
+a symbol, so that neither hides what the other may come to.
 """
 
 from dataclasses import dataclass, replace
@@ -12,11 +15,13 @@ from typing import Final
 from brokergw.model.lifecycle import AT_BROKER, State, is_terminal
 from brokergw.model.order import ZERO, Order
 from brokergw.model.quick import quick
-from brokergw.model.terms import OrderClass, Side
+from brokergw.model.terms import OrderClass, PositionSide, Side
 
 EXACT: Final = Context(prec=200, traps=[InvalidOperation, DivisionByZero, Overflow])
 """The context for all of this arithmetic: quantities and prices have up to 38 digits each, rates some more."""
 
+_SIDE_MARK: Final = "|"
+_BOTH_SIDES: Final = (PositionSide.LONG, PositionSide.SHORT)
 _SHARE_STEP: Final = Decimal("1e-18")
 _AVERAGE_STEP: Final = Decimal("1e-9")
 """How finely the average prices of orders are rounded."""
@@ -27,16 +32,17 @@ _AVERAGE_STEP: Final = Decimal("1e-9")
 class Stake:
     """What one version of an order counts for.
 
-    `held` units may still trade, at `price` each at worst, for `open_worth` altogether; `traded` units have, for
-    `worth`. `volume`, both together, is what it adds to its trading day's. `rounding` is how far `worth` may be off
-    because average prices are rounded. `unacknowledged` is what the broker cannot have taken off the buying power it
-    tells. A multi-leg order itself trades nothing: its legs do.
+    `line` is the holding that it moves: its symbol, or in hedge mode one side of it. `held` units may still trade, at
+    `price` each at worst, for `open_worth` altogether; `traded` units have, for `worth`. `volume`, both together, is
+    what it adds to its trading day's. `rounding` is how far `worth` may be off because average prices are rounded.
+    `unacknowledged` is what the broker cannot have taken off the buying power it tells. A multi-leg order itself trades
+    nothing: its legs do.
     """
 
     user_id: str
     account_id: str
     strategy_id: str
-    symbol: str
+    line: str
     side: Side
     held: Decimal
     price: Decimal
@@ -55,7 +61,7 @@ class Stake:
             self.user_id,
             self.account_id,
             self.strategy_id,
-            self.symbol,
+            self.line,
             self.side,
             ZERO,
             ZERO,
@@ -68,6 +74,29 @@ class Stake:
             ZERO,
             ZERO,
         )
+
+
+def line_of(symbol: str, side: PositionSide) -> str:
+    """Name the line of a symbol's position, or in hedge mode of one of its two."""
+    return symbol if side is PositionSide.NET else f"{symbol}{_SIDE_MARK}{side.value}"
+
+
+def lines_of(symbol: str) -> tuple[str, str, str]:
+    """Name every line that a symbol may have, the one outside of hedge mode first."""
+    long, short = (line_of(symbol, side) for side in _BOTH_SIDES)
+    return symbol, long, short
+
+
+def symbol_of(line: str) -> str:
+    """Give the symbol of a line."""
+    symbol, _, side = line.rpartition(_SIDE_MARK)
+    return symbol if side in _BOTH_SIDES else line
+
+
+def other_side(line: str) -> str | None:
+    """Name the line of the other side of a symbol; None outside of hedge mode."""
+    symbol, _, side = line.rpartition(_SIDE_MARK)
+    return next((line_of(symbol, each) for each in _BOTH_SIDES if side in _BOTH_SIDES and side != each), None)
 
 
 def stake_of(order: Order) -> Stake:
@@ -85,7 +114,7 @@ def stake_of(order: Order) -> Stake:
         order.user_id,
         order.account_id,
         order.strategy_id,
-        terms.symbol,
+        line_of(terms.symbol, order.position_side),
         terms.side,
         held,
         order.hold_price,
@@ -157,7 +186,7 @@ class Holding:
         return replace(self, quantity=quantity, cost=cost)
 
     def moved(self, before: Stake, after: Stake) -> "Holding":
-        """Give the holding after an order's next version; both stakes are of the same side and symbol."""
+        """Give the holding after an order's next version; both stakes are of the same side and line."""
         quantity, cost = self.quantity, self.cost
         if after.traded != before.traded or after.worth != before.worth:
             quantity, cost = self._traded(before, after)

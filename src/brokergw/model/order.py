@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from brokergw.model.lifecycle import State, is_terminal
 from brokergw.model.quick import copier_of, quick
-from brokergw.model.terms import OrderTerms, Side
+from brokergw.model.terms import OrderTerms, PositionSide, Side
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -66,6 +66,7 @@ class Order:
     larger of both totals), `hold_price` what a unit may cost at worst in the base currency, multiplier and fees
     included. `unit_worth` is what a unit is worth in the base currency at a price of one: the contract's multiplier
     times the currency's rate. `trading_day` (an ISO date) is the day that its volume counts for.
+    `position_side` is which of its symbol's positions it moves, where the account was in hedge mode when it was placed.
     """
 
     order_id: str
@@ -101,6 +102,7 @@ class Order:
     hold_price: Decimal = ZERO
     unit_worth: Decimal = ONE
     trading_day: str = ""
+    position_side: PositionSide = PositionSide.NET
 
     @property
     def held_quantity(self) -> Decimal:

@@ -9,7 +9,7 @@ from brokergw.model.errors import GatewayError, PreflightDenied, Reason
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Fee, FillKind, Liquidity
 from brokergw.model.quick import quick
-from brokergw.model.terms import OrderTerms
+from brokergw.model.terms import OrderTerms, PositionSide
 
 
 @quick
@@ -19,7 +19,8 @@ class BrokerOrder:
 
     `state` is a journal state in which the broker can confirm an order. `replaces` is the broker order id of the
     generation before, where cancel/replace made a new one, `replaced_by` the one after; `successor_unknown` says that
-    there is one after, and that the broker does not tell which. Times are Unix nanoseconds.
+    there is one after, and that the broker does not tell which. `position_side` is the position that it moves, in hedge
+    mode. Times are Unix nanoseconds.
     """
 
     broker_order_id: str
@@ -35,6 +36,7 @@ class BrokerOrder:
     reject_reason: str = ""
     legs: tuple["BrokerOrder", ...] = ()
     successor_unknown: bool = False
+    position_side: PositionSide = PositionSide.NET
 
 
 @quick

@@ -68,6 +68,15 @@ class PositionEffect(StrEnum):
     CLOSE = "CLOSE"
 
 
+@unique
+class PositionSide(StrEnum):
+    """Which of a symbol's positions: NET where it has one, LONG or SHORT in hedge mode, where it has both."""
+
+    NET = ""
+    LONG = "LONG"
+    SHORT = "SHORT"
+
+
 @dataclass(frozen=True, slots=True)
 class Leg:
     """One leg of a multi-leg order: `ratio` units of it for each unit of the order."""
@@ -113,3 +122,9 @@ class OrderTerms:
         return (self.symbol, *(leg.symbol for leg in self.legs))
 
     reduce_only: bool = False
+
+
+def hedged_side(terms: OrderTerms) -> PositionSide:
+    """Tell which of the two positions an order is about in hedge mode: it opens one unless it says that it closes."""
+    closes = terms.reduce_only or terms.position_effect is PositionEffect.CLOSE
+    return PositionSide.LONG if (terms.side is Side.BUY) != closes else PositionSide.SHORT

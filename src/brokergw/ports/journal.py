@@ -10,7 +10,7 @@ from brokergw.model.events import AuditRow, EventDraft, EventKind, LogEvent
 from brokergw.model.lifecycle import State
 from brokergw.model.likeness import Likeness
 from brokergw.model.limits import LimitSource
-from brokergw.model.order import Fill, Order
+from brokergw.model.order import ZERO, Fill, Order
 from brokergw.model.quick import quick
 from brokergw.model.trading import Halt
 from brokergw.model.whose import Whose
@@ -120,9 +120,9 @@ class Admission:
     REDUCE_ONLY and every cap. With `must_reduce` it is refused where it does not. With `broker_decides` the broker's
     position alone is what can be reduced: a ledger behind the broker is to keep nobody in a position. `closing` marks
     the kill switch's own closing orders, which pass a halt. `position` is the symbol's signed position as the broker
-    told it for this order, and `mark` what a unit of it is worth now in the base currency, multiplier included: the
-    larger worst case of the broker's position and the ledger's counts. With a `likeness` a new order is
-    refused that repeats another one.
+    told it for this order, in hedge mode that of the order's own side, with `beside` units on the other; `mark` is what
+    a unit of it is worth now in the base currency, multiplier included: the larger worst case of the broker's position
+    and the ledger's counts. With a `likeness` a new order is refused that repeats another one.
     """
 
     caps: tuple[Cap, ...] = ()
@@ -131,6 +131,7 @@ class Admission:
     broker_decides: bool = False
     closing: bool = False
     position: Decimal | None = None
+    beside: Decimal = ZERO
     mark: Decimal | None = None
     likeness: Likeness | None = None
 

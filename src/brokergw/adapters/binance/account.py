@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
-from brokergw.adapters.binance import spot
+from brokergw.adapters.binance import futures, spot
 from brokergw.adapters.binance.api import Api
 from brokergw.adapters.binance.config import Product
 from brokergw.adapters.binance.errors import understood
 from brokergw.adapters.binance.settings import ChosenSettings
 from brokergw.adapters.binance.symbols import SymbolBook
-from brokergw.model.account import AccountState, Balance, Position
+from brokergw.model.account import AccountState, Balance, Position, PositionPart
 from brokergw.model.instrument import AssetClass
 from brokergw.model.order import ZERO
+from brokergw.model.terms import PositionSide
 from brokergw.ports.clock import Clock
-from brokergw.transport.rows import Row, as_rows, decimal, flag, optional_decimal, text, whole
+from brokergw.transport.rows import Row, as_rows, decimal, flag, optional_decimal, optional_text, text, whole
 
 CURRENCY: Final = "USDT"
 _SHOWN: Final = 4
@@ -151,6 +152,7 @@ def _asset(row: Row) -> Balance:
 
 def _futures_position(row: Row, names: dict[str, str], now_ns: int) -> Position:
     quantity, entry = decimal(row, "positionAmt"), decimal(row, "entryPrice")
+    side = futures.side_held(optional_text(row, "positionSide"))
     return Position(
         symbol=names[text(row, "symbol")],
         asset_class=AssetClass.FUTURE,
@@ -163,6 +165,7 @@ def _futures_position(row: Row, names: dict[str, str], now_ns: int) -> Position:
         market_value=optional_decimal(row, "notional"),
         unrealized_profit=optional_decimal(row, "unRealizedProfit"),
         as_of_ns=now_ns,
+        parts=() if side is PositionSide.NET else (PositionPart(side.value, quantity, entry),),
     )
 
 
@@ -192,6 +195,7 @@ def _both(sides: Sequence[Position]) -> Position:
         market_value=sum(known, ZERO) if len(known) == len(values) else None,
         unrealized_profit=sum(gains, ZERO) if len(gains) == len(profits) else None,
         as_of_ns=sides[0].as_of_ns,
+        parts=tuple(part for each in sides for part in each.parts),
     )
 
 

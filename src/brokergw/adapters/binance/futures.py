@@ -17,7 +17,7 @@ from brokergw.model.lifecycle import State, is_terminal
 from brokergw.model.money import format_decimal
 from brokergw.model.order import ZERO
 from brokergw.model.outcome import BrokerFill, BrokerOrder, OrderReport
-from brokergw.model.terms import OrderTerms, OrderType, PositionEffect, Side, TimeInForce
+from brokergw.model.terms import OrderTerms, OrderType, PositionEffect, PositionSide, TimeInForce, hedged_side
 from brokergw.ports.broker import Change
 from brokergw.transport.rows import Row, Unsupported, decimal, flag, optional_text, text, whole
 
@@ -104,7 +104,7 @@ def _position(terms: OrderTerms, *, hedged: bool) -> dict[str, str]:
     closes = terms.reduce_only or terms.position_effect is PositionEffect.CLOSE
     if not closes and terms.position_effect is PositionEffect.AUTO:
         raise Unsupported("order in hedge mode that says neither open nor close")
-    return {"positionSide": "LONG" if (terms.side is Side.BUY) != closes else "SHORT"}
+    return {"positionSide": hedged_side(terms).value}
 
 
 def modify(order: BrokerOrder, order_id: OrderId, change: Change) -> Request:
@@ -188,6 +188,7 @@ def _plain_order(row: Row, symbols: Mapping[str, str]) -> BrokerOrder:
         average_price=average if cum else None,
         submit_time_ns=words.time_ns(row, "time", "updateTime"),
         update_time_ns=updated,
+        position_side=side_held(optional_text(row, "positionSide")),
     )
 
 
@@ -225,7 +226,13 @@ def _algo_order(row: Row, symbols: Mapping[str, str]) -> BrokerOrder:
         average_price=None,
         submit_time_ns=words.time_ns(row, "createTime"),
         update_time_ns=words.time_ns(row, "updateTime", "createTime"),
+        position_side=side_held(optional_text(row, "positionSide")),
     )
+
+
+def side_held(word: str) -> PositionSide:
+    """Read which of a symbol's positions something is about; outside of hedge mode Binance says BOTH."""
+    return PositionSide(word) if word in {"LONG", "SHORT"} else PositionSide.NET
 
 
 def joined(algo: BrokerOrder, child: BrokerOrder) -> BrokerOrder:
@@ -270,6 +277,7 @@ def report(event: Row, symbols: Mapping[str, str]) -> OrderReport:
         average_price=words.nonzero(event, "ap") if cum else None,
         submit_time_ns=time_ns,
         update_time_ns=time_ns,
+        position_side=side_held(optional_text(event, "ps")),
     )
     if text(event, "x") not in {"TRADE", "CALCULATED"}:
         return OrderReport(known, time_ns)
@@ -291,6 +299,7 @@ def algo_event(event: Row, time_ms: int) -> Row:
         "price": event.get("p"),
         "callbackRate": event.get("cr"),
         "reduceOnly": event.get("R"),
+        "positionSide": event.get("ps"),
         "actualOrderId": event.get("ai"),
         "createTime": time_ms,
         "updateTime": time_ms,

@@ -264,7 +264,7 @@ class Clearing:
             submit,
             connection,
             None,
-            hold=closing_hold(position),
+            hold=closing_hold(part),
             admission=closing_admission(part, through_halts=True),
         )
         try:

@@ -125,6 +125,7 @@ class Adoption:
             hold_quantity=seen.terms.quantity or ZERO,
             hold_price=max(seen.terms.limit_price or ZERO, seen.terms.stop_price or ZERO) * worth,
             unit_worth=worth,
+            position_side=seen.position_side,
         )
         audit = own_audit(order, now, "order.adopted")
         event = order_event(order, Origin.RECONCILED, event_time_ns, now)

@@ -61,7 +61,7 @@ def state_objections(question: Question, state: BrokerState) -> Iterator[Objecti
     if instrument is None or terms.order_class is OrderClass.OCO:
         # Exits hold what is there already, and the cost of a spread is the broker's to say.
         return
-    held = state.position(terms.symbol)
+    held = state.held_by(terms)
     if terms.side is Side.BUY:
         yield from _buying_power_objections(question, state.account, held)
     else:

@@ -1,6 +1,7 @@
 """What an order is to hold, and what its commit must find: the caps of its limits and the broker's buying power."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from brokergw.desk.gates.collar import collar_of
@@ -47,7 +48,8 @@ class HoldCheck:
         if hold is None:
             words = f"there is no price of {question.terms.symbol} to judge by"
             return [*objections, Objection(Reason.REFERENCE_PRICE_MISSING, "order.symbol", words)]
-        question.hold = hold
+        state = question.state
+        question.hold = hold if state is None else replace(hold, position_side=state.side_of(question.terms))
         return objections
 
     def _fees(self, broker: str) -> Fees:
@@ -82,12 +84,15 @@ class AdmissionCheck:
             return ()
         state = question.state
         assert state is not None, "the broker's word is required before this"
-        held = state.position(question.terms.symbol)
+        held = state.held_by(question.terms)
         question.admission = Admission(
             caps=(*caps_of(question.limits), *_buying_power(question, state.account.buying_power)),
             reduces=question.reduces,
             must_reduce=question.terms.reduce_only or question.excused,
+            # In hedge mode the broker lets an order close what its side has, and never turn it.
+            broker_decides=state.account.hedged,
             position=held.quantity if held is not None else ZERO,
+            beside=state.beside(question.terms),
             mark=_mark(question, held),
             likeness=question.likeness,
         )

@@ -77,7 +77,7 @@ def reduces(terms: OrderTerms, state: BrokerState, before: Order | None = None) 
 
 def reducible(terms: OrderTerms, state: BrokerState, before: Order | None = None) -> Decimal:
     """Give how much an order could reduce: what is held against its side and free, or held by the order itself."""
-    held = state.position(terms.symbol)
+    held = state.held_by(terms)
     if held is None:
         return ZERO
     own = before.leaves_quantity if before is not None else ZERO

@@ -264,6 +264,7 @@ def leg_orders(parent: Order, seen: BrokerOrder, now_ns: int) -> tuple[Order, ..
             # Exits hold nothing: they only ever close what their entry holds.
             unit_worth=parent.unit_worth,
             trading_day=parent.trading_day,
+            position_side=parent.position_side,
         )
         for leg in seen.legs
         if leg.broker_order_id not in parent.broker_order_ids

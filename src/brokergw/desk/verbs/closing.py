@@ -3,7 +3,7 @@
 Where a broker keeps several positions in one symbol, each is closed by an order of its own.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
@@ -11,7 +11,7 @@ from brokergw.desk.results import Hold
 from brokergw.model.account import Position
 from brokergw.model.instrument import AssetClass
 from brokergw.model.order import ZERO
-from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
+from brokergw.model.terms import OrderTerms, OrderType, PositionSide, Side, TimeInForce
 from brokergw.ports.journal import Admission
 
 _WITHOUT_DAYS: Final = frozenset({AssetClass.CRYPTO, AssetClass.FUTURE})
@@ -26,6 +26,11 @@ class ToClose:
     part: str
     same_side: Decimal
 
+    @property
+    def position_side(self) -> PositionSide:
+        """The side of hedge mode that the part is; a part of another name is none."""
+        return next((side for side in PositionSide if self.part == side), PositionSide.NET)
+
 
 def to_close(position: Position) -> tuple[ToClose, ...]:
     """Give what must be closed, each by one order; nothing of a position that is none."""
@@ -33,18 +38,8 @@ def to_close(position: Position) -> tuple[ToClose, ...]:
         return (ToClose(position, "", position.quantity),) if position.quantity else ()
     found = []
     for part in position.parts:
-        alone = replace(
-            position,
-            quantity=part.quantity,
-            available_quantity=abs(part.quantity),
-            average_price=part.average_price,
-            cost_basis=part.quantity * part.average_price,
-            market_value=None,
-            unrealized_profit=None,
-            parts=(),
-        )
         beside = [each.quantity for each in position.parts if (each.quantity > 0) is (part.quantity > 0)]
-        found.append(ToClose(alone, part.part_id, sum(beside, ZERO)))
+        found.append(ToClose(position.alone(part), part.part_id, sum(beside, ZERO)))
     return tuple(found)
 
 
@@ -62,9 +57,10 @@ def closing_terms(position: Position) -> OrderTerms:
     )
 
 
-def closing_hold(position: Position) -> Hold:
+def closing_hold(closed: ToClose) -> Hold:
     """Give what a closing order is reserved for."""
-    return Hold(abs(position.quantity), unit_worth(position))
+    position = closed.position
+    return Hold(abs(position.quantity), unit_worth(position), position_side=closed.position_side)
 
 
 def closing_admission(closed: ToClose, *, through_halts: bool) -> Admission:

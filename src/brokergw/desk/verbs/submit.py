@@ -341,6 +341,7 @@ def _holding(cleared: Cleared[SubmitOrder]) -> dict[str, Any]:
         "hold_price": hold.price,
         "unit_worth": hold.unit_worth,
         "trading_day": cleared.trading_day,
+        "position_side": hold.position_side,
     }
 
 

@@ -219,7 +219,7 @@ class Sweep:
             submit,
             session.connection,
             None,
-            hold=closing_hold(position),
+            hold=closing_hold(closed),
             admission=closing_admission(closed, through_halts=False),
         )
         try:

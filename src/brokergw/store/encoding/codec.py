@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 from brokergw.model.events import EventKind, FeedGap, PositionChange
 from brokergw.model.lifecycle import State
 from brokergw.model.order import ONE, ZERO, Fee, Fill, FillKind, Liquidity, Order
-from brokergw.model.terms import Leg, OrderClass, OrderTerms, OrderType, PositionEffect, Side, TimeInForce
+from brokergw.model.terms import Leg, OrderClass, OrderTerms, OrderType, PositionEffect, PositionSide, Side, TimeInForce
 
 Payload: TypeAlias = Order | Fill | PositionChange | FeedGap
 
@@ -118,6 +118,8 @@ def _order_hold(order: Order) -> str:
     text = "" if quantity == price == "0" else f',"hold_quantity":"{quantity}","hold_price":"{price}"'
     if worth != "1":
         text += f',"unit_worth":"{worth}"'
+    if order.position_side is not PositionSide.NET:
+        text += f',"position_side":"{order.position_side._value_}"'
     return f'{text},"trading_day":{quote(order.trading_day)}' if order.trading_day else text
 
 
@@ -270,6 +272,7 @@ def _order(found: dict[str, Any]) -> Order:
         hold_price=Decimal(found.get("hold_price", ZERO)),
         unit_worth=Decimal(found.get("unit_worth", ONE)),
         trading_day=found.get("trading_day", ""),
+        position_side=PositionSide(found.get("position_side", "")),
         **{name: found[name] for name in _ORDER_TEXTS if name in found},
     )
 

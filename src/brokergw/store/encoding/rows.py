@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 from brokergw.model.events import AuditRow, EventKind, LogEvent
 from brokergw.model.lifecycle import OPEN, State
 from brokergw.model.order import Fill, FillKind, Liquidity, Order, Origin
-from brokergw.model.terms import OrderClass, OrderTerms, OrderType, PositionEffect, Side, TimeInForce
+from brokergw.model.terms import OrderClass, OrderTerms, OrderType, PositionEffect, PositionSide, Side, TimeInForce
 from brokergw.ports.journal import KeyClaim, KeyRecord, KeyScope
 from brokergw.store.encoding.codec import (
     decimal_or_none,
@@ -105,6 +105,7 @@ def order_row(order: Order) -> Row:
         str(order.unit_worth),
         order.trading_day,
         terms.reduce_only,
+        order.position_side._value_,
     )
 
 
@@ -165,6 +166,7 @@ def order_from_row(row: Sequence[Any]) -> Order:
         hold_price=Decimal(row[48]),
         unit_worth=Decimal(row[49]),
         trading_day=row[50],
+        position_side=PositionSide(row[52]),
     )
 
 

@@ -10,7 +10,6 @@ from brokergw.model.events import AuditRow
 from brokergw.model.ledger import EXACT
 from brokergw.store.audit.chain import write_audit
 from brokergw.store.ledger.book import LedgerBook
-from brokergw.store.ledger.rows import PositionKey
 from brokergw.store.ledger.statements import LedgerStatements
 from brokergw.store.tables import ACCOUNTS
 
@@ -47,8 +46,7 @@ def anchored(
         statements = LedgerStatements(database.dialect.name)
         with localcontext(EXACT):
             book = LedgerBook(database, statements, None)
-            key = PositionKey(account_id, symbol, "")
-            if not book.anchor(user_id, key, quantity, abs(quantity) * average_cost, expected):
+            if not book.anchor(user_id, account_id, symbol, quantity, average_cost, expected):
                 return False
             positions, usage = book.rows()
         for statement, rows in ((statements.write_positions, positions), (statements.write_usage, usage)):

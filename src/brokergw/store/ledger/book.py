@@ -11,7 +11,7 @@ from typing import Final, TypeAlias, TypeVar
 
 from sqlalchemy import Connection
 
-from brokergw.model.ledger import Stake
+from brokergw.model.ledger import Stake, lines_of, other_side
 from brokergw.model.order import ZERO, Order
 from brokergw.model.quick import quick
 from brokergw.model.trading import Halt
@@ -40,7 +40,7 @@ from brokergw.store.sql.many import Ask, fetched, together
 _REMEMBERED_MAX: Final = 16_384
 
 Move: TypeAlias = tuple[Stake, Stake]
-"""What an order counted for and what it counts for now, both of one symbol and side."""
+"""What an order counted for and what it counts for now, both of one line and side."""
 
 Key = TypeVar("Key", PositionKey, UsageKey)
 Value = TypeVar("Value", Position, Used)
@@ -87,8 +87,10 @@ class LedgerBook:
         wanted.difference_update(self._places)
         positions: set[PositionKey] = set()
         usage: set[UsageKey] = set()
-        for user_id, account_id, strategy_id, symbol in wanted:
-            positions.update(position_keys(account_id, symbol, strategy_id))
+        for user_id, account_id, strategy_id, line in wanted:
+            positions.update(position_keys(account_id, line, strategy_id))
+            if (other := other_side(line)) is not None:
+                positions.add(PositionKey(account_id, other, ""))
             usage.update(usage_keys(user_id, account_id, strategy_id))
         self._bring(positions - self.positions.keys(), usage - self.usage.keys())
         for key in wanted:
@@ -104,7 +106,8 @@ class LedgerBook:
         refusal = None
         if asking is not None:
             before, after = moves[last]
-            case = Case(asking.order, asking.admission, before, after, places[last], asking.now_s)
+            beside = self._beside(after)
+            case = Case(asking.order, asking.admission, before, after, places[last], beside, asking.now_s)
             refusal = objection(case, halts, self.repeats.of(asking.order, asking.admission.likeness))
         for place in places:
             if refusal is None:
@@ -115,16 +118,24 @@ class LedgerBook:
             self.repeats.note(asking.order, asking.admission.likeness)
         return refusal
 
-    def anchor(self, user_id: str, key: PositionKey, quantity: Decimal, cost: Decimal, expected: Decimal) -> bool:
-        """Set what everybody in an account holds of a symbol; False where it is not as expected, and nothing moves."""
-        place_of_all = (user_id, key.account_id, "", key.symbol)
-        self._bring({key}, set(usage_keys(user_id, key.account_id, "")))
-        place = self._assemble(place_of_all)
+    def anchor(
+        self, user_id: str, account_id: str, symbol: str, quantity: Decimal, average_cost: Decimal, expected: Decimal
+    ) -> bool:
+        """Set what everybody in an account holds of a symbol; False where it is not as expected, and nothing moves.
+
+        Quantities are net of both sides. Those of hedge mode stay, and what differs is put beside them: of which side
+        it is, nobody says.
+        """
+        keys = [PositionKey(account_id, line, "") for line in lines_of(symbol)]
+        self._bring({key for key in keys if key not in self.positions}, set(usage_keys(user_id, account_id, "")))
+        own, *sides = (self.positions[key].now.holding.quantity for key in keys)
+        aside = sum(sides, ZERO)
+        if own + aside != expected:
+            return False
+        place = self._assemble((user_id, account_id, "", symbol))
         line = place.account.holding
         old = line.now
-        if old.holding.quantity != expected:
-            return False
-        holding = old.holding.anchored(quantity, cost)
+        holding = old.holding.anchored(quantity - aside, abs(quantity - aside) * average_cost)
         more = holding.worst - old.worst
         line.then = Position(user_id, holding, holding.worst, old.anchored + quantity - expected, line.version + 1)
         for each in place.around:
@@ -143,6 +154,11 @@ class LedgerBook:
             [usage_row(key, line.now) for key, line in sorted(self.usage.items(), key=_by_key) if line.moved],
         )
 
+    def _beside(self, stake: Stake) -> Decimal:
+        """Give the worst case of the other side of a symbol, in hedge mode."""
+        other = other_side(stake.line)
+        return ZERO if other is None else self.positions[PositionKey(stake.account_id, other, "")].now.worst
+
     def _place(self, stake: Stake) -> Place:
         key = place_key(stake)
         if key not in self._places:
@@ -150,9 +166,9 @@ class LedgerBook:
         return self._places[key]
 
     def _assemble(self, key: PlaceKey) -> Place:
-        user_id, account_id, strategy_id, symbol = key
+        user_id, account_id, strategy_id, line = key
         account, user, *strategy = [self.usage[each] for each in usage_keys(user_id, account_id, strategy_id)]
-        everybody, *part = [self.positions[each] for each in position_keys(account_id, symbol, strategy_id)]
+        everybody, *part = [self.positions[each] for each in position_keys(account_id, line, strategy_id)]
         return Place(
             Around(account, everybody),
             Around(user, everybody),
@@ -233,10 +249,10 @@ def _renew(kept: dict[Key, Value], latest: dict[Key, Line[Key, Value]]) -> None:
 
 
 def moves_of(before: Stake | None, after: Stake) -> tuple[Move, ...]:
-    """Give what an order's next version moves: out of the old symbol first, where an operator said it is another."""
+    """Give what an order's next version moves: out of the old line first, where an operator said it is another."""
     if before is None:
         return ((after.none(), after),)
-    if (before.symbol, before.side) == (after.symbol, after.side):
+    if (before.line, before.side) == (after.line, after.side):
         return ((before, after),)
     return ((before, before.none()), (after.none(), after))
 
@@ -251,6 +267,6 @@ def is_still(before: Stake, after: Stake) -> bool:
         and before.is_open is after.is_open
         and before.unacknowledged == after.unacknowledged
         and before.trading_day == after.trading_day
-        and before.symbol == after.symbol
+        and before.line == after.line
         and before.side is after.side
     )

@@ -35,13 +35,17 @@ _ONE: Final = Decimal(1)
 @quick
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An order about to be admitted: what it asks for, and the lines of the ledger as they would be with it."""
+    """An order about to be admitted: what it asks for, and the lines of the ledger as they would be with it.
+
+    `beside` is what the ledger says that the other side of its symbol may come to, in hedge mode.
+    """
 
     order: Order
     admission: Admission
     stake_before: Stake
     stake: Stake
     place: Place
+    beside: Decimal
     now_s: int
 
 
@@ -111,7 +115,16 @@ def _reached(case: Case) -> Iterator[CapReached]:
 def _exposure(case: Case, subject: Subject) -> Sequence[Asked]:
     around = case.place.of(subject)
     others = around.usage.now.usage.exposure - around.holding.now.worst
+    if subject is not Subject.STRATEGY:
+        others += _untold(case)
     return [(others + used, requested) for used, requested in _position(case, subject)]
+
+
+def _untold(case: Case) -> Decimal:
+    """Give what the broker has of the symbol's other side, and the ledger does not know of."""
+    admission = case.admission
+    told = admission.beside * (admission.mark if admission.mark is not None else case.stake.price)
+    return max(ZERO, told - case.beside)
 
 
 def _position(case: Case, subject: Subject) -> Sequence[Asked]:

@@ -84,9 +84,9 @@ class Place:
 
 
 PlaceKey = tuple[str, str, str, str]
-"""The user, the account, the strategy and the symbol of a place."""
+"""The user, the account, the strategy and the line of a place."""
 
 
 def place_key(stake: Stake) -> PlaceKey:
     """Tell which lines an order's version moves."""
-    return (stake.user_id, stake.account_id, stake.strategy_id, stake.symbol)
+    return (stake.user_id, stake.account_id, stake.strategy_id, stake.line)

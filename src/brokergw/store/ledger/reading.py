@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from brokergw.model.ledger import EXACT, Holding, stake_of
+from brokergw.model.ledger import EXACT, Holding, line_of, stake_of, symbol_of
 from brokergw.model.lifecycle import AT_BROKER, OPEN, State
 from brokergw.model.order import ZERO
-from brokergw.model.terms import Side
+from brokergw.model.terms import PositionSide, Side
 from brokergw.model.usage import Usage
 from brokergw.model.whose import everyone
 from brokergw.ports.journal import Subject
@@ -18,6 +18,7 @@ from brokergw.ports.ledger import LedgerDifference, PositionOnRecord, UsageOnRec
 from brokergw.store.ledger.rows import (
     NOTHING_HELD,
     NOTHING_USED,
+    Position,
     PositionKey,
     UsageKey,
     position_from_row,
@@ -34,6 +35,7 @@ _OPEN: Final = select(
     ORDERS.c.user_id,
     ORDERS.c.account_id,
     ORDERS.c.symbol,
+    ORDERS.c.position_side,
     ORDERS.c.strategy_id,
     ORDERS.c.side,
     ORDERS.c.hold_quantity,
@@ -78,21 +80,30 @@ def positions(user_id: str, account_id: str) -> Callable[[Connection], list[Posi
     def read(connection: Connection) -> list[PositionOnRecord]:
         with localcontext(EXACT):
             found = map(position_from_row, map(tuple, connection.execute(wanted.order_by(RISK_POSITIONS.c.symbol))))
-            return [
-                PositionOnRecord(
-                    account_id=key.account_id,
-                    symbol=key.symbol,
-                    quantity=each.holding.quantity,
-                    average_cost=each.holding.average_cost,
-                    open_buys=each.holding.buy_quantity,
-                    open_sells=each.holding.sell_quantity,
-                    worst=each.worst,
-                )
-                for key, each in found
-                if each.holding != NOTHING_HELD
-            ]
+            return on_record(found)
 
     return read
+
+
+def on_record(lines: Iterable[tuple[PositionKey, Position]]) -> list[PositionOnRecord]:
+    """Tell of each symbol what is held or open over all of its lines; the worst of two sides is that of both."""
+    by_symbol: dict[tuple[str, str], list[Position]] = {}
+    for key, each in lines:
+        if each.holding != NOTHING_HELD:
+            by_symbol.setdefault((key.account_id, symbol_of(key.line)), []).append(each)
+    return [
+        PositionOnRecord(
+            account_id=account_id,
+            symbol=symbol,
+            quantity=sum((each.holding.quantity for each in group), ZERO),
+            # Sides that stand against each other have no cost in common.
+            average_cost=group[0].holding.average_cost if len(group) == 1 else ZERO,
+            open_buys=sum((each.holding.buy_quantity for each in group), ZERO),
+            open_sells=sum((each.holding.sell_quantity for each in group), ZERO),
+            worst=sum((each.worst for each in group), ZERO),
+        )
+        for (account_id, symbol), group in by_symbol.items()
+    ]
 
 
 def recount(connection: Connection) -> list[LedgerDifference]:
@@ -121,10 +132,10 @@ def _counted(rows: Iterable[Any]) -> tuple[dict[PositionKey, Holding], dict[Usag
     """Add up what open orders hold; by hand and from few columns, since there may be many thousand of them."""
     open_units: dict[PositionKey, list[Decimal]] = {}
     numbers: Counter[UsageKey] = Counter()
-    for user_id, account_id, symbol, strategy_id, side, quantity, price, done in rows:
+    for user_id, account_id, symbol, position_side, strategy_id, side, quantity, price, done in rows:
         held, unit = max(ZERO, Decimal(quantity) - Decimal(done)), Decimal(price)
         first = 0 if side == Side.BUY else 3
-        for key in position_keys(account_id, symbol, strategy_id):
+        for key in position_keys(account_id, line_of(symbol, PositionSide(position_side)), strategy_id):
             sums = open_units.setdefault(key, [ZERO] * 6)
             sums[first] += held
             sums[first + 1] += held * unit

@@ -16,10 +16,10 @@ _KEYS_KEPT: Final = 4_096
 
 
 class PositionKey(NamedTuple):
-    """Which holding: of everybody in the account where `strategy_id` is empty."""
+    """Which holding: of everybody in the account where `strategy_id` is empty; `line` is a symbol, or a side of it."""
 
     account_id: str
-    symbol: str
+    line: str
     strategy_id: str
 
 
@@ -68,10 +68,10 @@ def usage_keys(user_id: str, account_id: str, strategy_id: str) -> tuple[UsageKe
 
 
 @lru_cache(_KEYS_KEPT)
-def position_keys(account_id: str, symbol: str, strategy_id: str) -> tuple[PositionKey, ...]:
+def position_keys(account_id: str, line: str, strategy_id: str) -> tuple[PositionKey, ...]:
     """List which holdings an order moves: everybody's first, then the strategy's."""
-    everybody = PositionKey(account_id, symbol, "")
-    return (everybody, PositionKey(account_id, symbol, strategy_id)) if strategy_id else (everybody,)
+    everybody = PositionKey(account_id, line, "")
+    return (everybody, PositionKey(account_id, line, strategy_id)) if strategy_id else (everybody,)
 
 
 def position_row(key: PositionKey, position: Position) -> Row:
@@ -95,10 +95,10 @@ def position_row(key: PositionKey, position: Position) -> Row:
 
 def position_from_row(row: Row) -> tuple[PositionKey, Position]:
     """Read a row of `risk_positions`."""
-    user_id, account_id, symbol, strategy_id, *amounts, anchored, version = row
+    user_id, account_id, line, strategy_id, *amounts, anchored, version = row
     holding = Holding(*map(_decimal, amounts))
     position = Position(user_id, holding, holding.worst, _decimal(anchored), version)
-    return PositionKey(account_id, symbol, strategy_id), position
+    return PositionKey(account_id, line, strategy_id), position
 
 
 def usage_row(key: UsageKey, used: Used) -> Row:

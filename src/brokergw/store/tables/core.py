@@ -172,6 +172,7 @@ ORDERS: Final = Table(
     decimal_column("unit_worth"),
     text_column("trading_day"),
     flag_column("reduce_only"),
+    text_column("position_side"),
 )
 _unique_unless_empty("uq_broker_orders_client_order_id", ORDERS.c.account_id, ORDERS.c.client_order_id)
 _unique_unless_empty("uq_broker_orders_broker_client_order_id", ORDERS.c.account_id, ORDERS.c.broker_client_order_id)

@@ -145,6 +145,10 @@ async def test_hedged_positions_are_one_net_position_and_are_closed_apart() -> N
     broker = wire.open()
     (position,) = await broker.get_positions()
     assert (position.quantity, position.unrealized_profit) == (Decimal("0.02"), Decimal(40))
+    assert [(part.part_id, part.quantity) for part in position.parts] == [
+        ("LONG", Decimal("0.03")),
+        ("SHORT", Decimal("-0.01")),
+    ]
     assert isinstance(await broker.flatten("BTC/USDT:PERP"), Accepted)
     sent = [(each["side"], each["positionSide"], each["quantity"]) for each in wire.asked("POST", "/fapi/v1/order")]
     assert sent == [("SELL", "LONG", "0.03"), ("BUY", "SHORT", "0.01")]
