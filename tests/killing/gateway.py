@@ -2,8 +2,8 @@
 
 `python -m tests.killing.gateway NOTES [hasty]` is `brokergw serve`. The file NOTES holds lines of one length: the Unix
 nanoseconds at which a permit was spent, and its order's id at the broker. They are written by memory alone: a system
-call there would let other threads in between the permit and the first byte. The judge must object to a gateway without
-a guard.
+call there would let other threads in between the permit and the first byte, and whatever takes time there makes it
+likelier that the process is frozen in between. The judge must object to a gateway without a guard.
 """
 
 import asyncio

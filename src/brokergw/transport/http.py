@@ -6,7 +6,7 @@ sent" is taken at the one place that can give it, inside aiohttp around the hand
 above lose it: a server that hangs up after reading the request can look like a failed connect there.
 The same place keeps aiohttp from repeating PUT, DELETE and GET by itself when a kept-alive connection turns out dead.
 
-A request under a permit has a better proof. Its permit is spent in the very step that gives headers and body to the
+A request under a permit has a better proof. Its permit is spent where headers and body, in one piece, are given to the
 socket, after pool, DNS, TCP and TLS (aiohttp keeps the headers back until the body comes). So whatever went wrong, a
 permit that can still be withdrawn means that no byte has left; and one that has expired meanwhile keeps them here.
 
@@ -29,7 +29,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from ssl import SSLContext
 from typing import Final
 from urllib.parse import urlsplit
@@ -42,7 +42,7 @@ from aiohttp.connector import Connection
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit, PermitExpired, PermitSpent
 from brokergw.transport.bodies import Bodies, TooLarge
-from brokergw.transport.connecting import Connector
+from brokergw.transport.connecting import Connector, Outlet
 from brokergw.transport.heard_clock import HeardClock, Question
 from brokergw.transport.intake import MIB, Intake
 
@@ -245,7 +245,8 @@ class Http:
     async def _over_given(self, method: str, url: str, headers: dict[str, str], content: bytes | None) -> Reply:
         assert self._given is not None
         with _head_understood():
-            _let_out()
+            if (permit := _permit.get()) is not None:
+                _spend(permit)
             request = httpx.Request(method, url, headers=headers, content=content)
             response = await self._given.handle_async_request(request)
         _hear(response.headers)
@@ -304,24 +305,34 @@ class _PermittedRequest(aiohttp.ClientRequest):
         self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
     ) -> None:
         """Write headers and body, or nothing."""
-        try:
-            _let_out()
-        except _Refused as refused:
-            # This runs in a task of its own; whoever waits for the answer hears of it through the protocol.
-            if conn.protocol is not None:
-                conn.protocol.set_exception(refused)
-            return
+        if (permit := _permit.get()) is not None:
+            if not isinstance(conn.transport, Outlet):
+                _tell(conn, aiohttp.ClientConnectionResetError("the connection was lost"))
+                return
+            conn.transport.ask(partial(_let_out, permit, conn))
         await super().write_bytes(writer, conn, content_length)
 
 
-def _let_out() -> None:
-    permit = _permit.get()
-    if permit is None:
-        return
+def _let_out(permit: Permit, conn: Connection) -> bool:
+    try:
+        _spend(permit)
+    except _Refused as refused:
+        _tell(conn, refused)
+        return False
+    return True
+
+
+def _spend(permit: Permit) -> None:
     try:
         permit.spend()
     except (PermitExpired, PermitSpent) as error:
         raise _Refused(str(error)) from error
+
+
+def _tell(conn: Connection, error: Exception) -> None:
+    """Have whoever waits for the answer hear of an error: headers and body may be written in a task of their own."""
+    if conn.protocol is not None:
+        conn.protocol.set_exception(error)
 
 
 def _hear(headers: Mapping[str, str]) -> None:

@@ -16,6 +16,7 @@ import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
@@ -23,7 +24,7 @@ import aiohttp
 
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit, PermitExpired, PermitSpent
-from brokergw.transport.connecting import Connector
+from brokergw.transport.connecting import OUTLET, Connector, Outlet
 from brokergw.transport.heard_clock import HeardClock
 from brokergw.transport.http import NotSentError, UnknownError
 from brokergw.transport.intake import Intake
@@ -214,7 +215,7 @@ class SupervisedLink:
         if socket is None or socket.raw.closed:
             raise NotSentError("there is no link")
         if permit is not None:
-            _spend(permit)
+            _guard_by(permit, socket.raw)
         try:
             await socket.send(text)
         except _FAILURES as error:
@@ -342,13 +343,24 @@ async def _follow_nowhere(request: aiohttp.ClientRequest, handler: aiohttp.Clien
     return response
 
 
-def _spend(permit: Permit) -> None:
+def _guard_by(permit: Permit, socket: aiohttp.ClientWebSocketResponse) -> None:
+    """Have a permit spent by the next bytes of a socket, in the step that gives them to it."""
+    outlet = socket.get_extra_info(OUTLET)
+    if not isinstance(outlet, Outlet):
+        raise NotSentError("the link is lost")
+    outlet.ask(partial(_spend, permit, outlet))
+
+
+def _spend(permit: Permit, outlet: Outlet) -> bool:
+    if outlet.stuck:
+        raise NotSentError("the other side is behind in its reading")
     try:
         permit.spend()
     except PermitExpired as expired:
         raise NotSentError(str(expired)) from expired
     except PermitSpent as spent:
         raise UnknownError(str(spent)) from spent
+    return True
 
 
 async def _guard(socket: _Socket, work: Callable[[_Socket], Awaitable[None]]) -> None:

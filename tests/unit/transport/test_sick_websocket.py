@@ -9,11 +9,13 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
-from brokergw.transport.http import UnknownError
+from brokergw.transport.connecting import OUTLET
+from brokergw.transport.http import NotSentError, UnknownError
 from brokergw.transport.intake import MIB, Intake
 from brokergw.transport.rows import ReadBytes, ReadText, Unusable, read_json
 from brokergw.transport.websocket import Frame, LinkEvent, LinkLost, LinkOpened, LinkPolicy, SupervisedLink, Wire
 from tests.fixtures.hasty import HastyClock
+from tests.fixtures.permits import permit
 from tests.sickbroker.moods import MOODS, Kind, Patient
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -120,6 +122,32 @@ async def test_who_does_not_read_loses_the_link() -> None:
             with pytest.raises(UnknownError, match="TimeoutError"):
                 await asyncio.wait_for(talk_on(link), 20)
             assert await anext(happenings) == LinkLost("the other side has not read for 0.2 s")
+
+
+async def test_an_order_does_not_wait_behind_what_the_other_side_has_not_read() -> None:
+    """Bytes that wait leave when the other side likes, after a halt too: so an order stays here, which is proved."""
+
+    async def read_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await upgrade(reader, writer)
+        raw: socket.socket = writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader._transport.pause_reading()  # type: ignore[attr-defined] # that is the sickness
+        await asyncio.sleep(3600)
+
+    async with talking(read_nothing) as url:
+        link = SupervisedLink(url, clock=HastyClock(), greet=no_greeting, policy=LinkPolicy(send_s=30.0))
+        async with aclosing(link.listen()) as happenings:
+            assert await anext(happenings) == LinkOpened()
+            stuck = asyncio.create_task(talk_on(link))
+            assert link._socket is not None
+            outlet = link._socket.raw.get_extra_info(OUTLET)
+            while not outlet.stuck:
+                await asyncio.sleep(0.005)
+            right = permit("c")
+            with pytest.raises(NotSentError, match="behind in its reading"):
+                await link.send("order", right)
+            assert not right.spent
+            stuck.cancel()
 
 
 async def test_a_flood_is_read_at_the_pace_of_the_intake() -> None:
