@@ -6,16 +6,17 @@ import json
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from brokergw.sim.dialects import binance
 from brokergw.sim.dialects.alpaca import DEFAULT_KEY, DEFAULT_SECRET, AlpacaOptions, serve_alpaca
 from brokergw.sim.dialects.binance import BinanceOptions, serve_binance
-from brokergw.sim.dialects.ctrader import CtraderOptions, serve_ctrader
+from brokergw.sim.dialects.ctrader import DEMO_ACCOUNT, CtraderOptions, serve_ctrader
 from brokergw.sim.dialects.ibkr import DEFAULT_ACCOUNT, IbkrOptions, serve_ibkr
 from brokergw.sim.dialects.schwab import DEFAULT_NUMBER, DEFAULT_TOKEN, SchwabOptions, serve_schwab
-from brokergw.sim.oauth import AuthorizationServer, Client
+from brokergw.sim.oauth import MANNERS, AuthorizationServer, Client
 from brokergw.sim.server import SimServer
 
 Begin: TypeAlias = Callable[[str, int], Awaitable[SimServer]]
@@ -82,8 +83,12 @@ def _binance(chosen: argparse.Namespace) -> Begin:
 def _ctrader(chosen: argparse.Namespace) -> Begin:
     if chosen.key or chosen.market_hours or chosen.rate_limit:
         raise ValueError("ctrader takes no --key, no --market-hours and no --rate-limit")
+    authorization = _authorization(chosen, str(DEMO_ACCOUNT.ctid), frozenset({"trading"}))
     options = CtraderOptions(
-        seed=chosen.seed, tick_interval_s=chosen.tick_interval or None, journal_file=chosen.journal
+        authorization=authorization,
+        seed=chosen.seed,
+        tick_interval_s=chosen.tick_interval or None,
+        journal_file=chosen.journal,
     )
     return lambda host, port: serve_ctrader(host, port, options)
 
@@ -118,15 +123,22 @@ def _schwab(chosen: argparse.Namespace) -> Begin:
     return lambda host, port: serve_schwab(host, port, options)
 
 
-def _authorization(chosen: argparse.Namespace, login: str) -> AuthorizationServer | None:
-    """Make Schwab's authorization server for one application, where one is named."""
+def _authorization(
+    chosen: argparse.Namespace, login: str, scopes: frozenset[str] = frozenset()
+) -> AuthorizationServer | None:
+    """Make the broker's authorization server for one application, where one is named."""
     if not chosen.oauth_client:
         return None
     client_id, secret, redirect_uri = [*chosen.oauth_client.split(":", 2), "", ""][:3]
     if not client_id or not secret or not redirect_uri:
         raise ValueError("--oauth-client takes ID:SECRET:REDIRECT_URI")
-    client = Client(client_id=client_id, client_secret=secret, redirect_uris=(redirect_uri,), account=login)
-    return AuthorizationServer.named("schwab", client)
+    client = Client(
+        client_id=client_id, client_secret=secret, redirect_uris=(redirect_uri,), account=login, scopes=scopes
+    )
+    manners = MANNERS[chosen.dialect]
+    if chosen.token_life:
+        manners = replace(manners, access_life_s=chosen.token_life)
+    return AuthorizationServer(manners, {client_id: client})
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -152,7 +164,17 @@ def _parser() -> argparse.ArgumentParser:
         help="an account (schwab: NUMBER:TOKEN); may be repeated",
     )
     parser.add_argument(
-        "--oauth-client", default="", metavar="ID:SECRET:REDIRECT_URI", help="schwab: an application that may log in"
+        "--oauth-client",
+        default="",
+        metavar="ID:SECRET:REDIRECT_URI",
+        help="an application that may log in (ctrader, schwab)",
+    )
+    parser.add_argument(
+        "--token-life",
+        type=int,
+        default=0,
+        metavar="SECONDS",
+        help="how long its access tokens live; 0 as the broker's",
     )
     parser.add_argument("--account", default=DEFAULT_ACCOUNT, help="the account (ibkr)")
     parser.add_argument("--paced", action="store_true", help="count requests as the broker does (ibkr)")

@@ -29,7 +29,7 @@ OUTLET: Final = "brokergw outlet"
 """The name under which a connection tells its outlet."""
 
 
-class _TooManyHeads(Exception):
+class TooManyHeads(Exception):
     """The server says one head after the other."""
 
 
@@ -115,5 +115,5 @@ class _OneAnswer(ResponseHandler):
         self._buffer.clear()
         if self.transport is not None:
             self.transport.close()
-        self.set_exception(_TooManyHeads("too many answers to one request"))
+        self.set_exception(TooManyHeads("too many answers to one request"))
         return True

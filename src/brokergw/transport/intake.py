@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 MIB: Final = 1024 * 1024
+_FLOOD_SHARE: Final = 0.1
 _OVERHEAD: Final = 256
 """What a kept piece costs beside its bytes, roughly: objects around an empty frame are not free."""
 
@@ -34,8 +35,12 @@ class Intake:
         """Count what was read just now, and tell for how long to read no more."""
         self._debt_s = max(0.0, self._debt_s - max(0.0, now - self._at))
         self._at = now
-        self._debt_s += max(pieces / self.pieces_per_s, size / self.bytes_per_s)
+        self._debt_s += self.cost_s(size, pieces)
         return max(0.0, self._debt_s - self.burst_s)
+
+    def cost_s(self, size: int, pieces: int = 1) -> float:
+        """Tell how much of the time in which this broker may be read so much takes."""
+        return max(pieces / self.pieces_per_s, size / self.bytes_per_s)
 
     def hold(self, size: int) -> bool:
         """Keep a piece until it is released, if there is room for it."""
@@ -47,3 +52,25 @@ class Intake:
     def release(self, size: int, pieces: int = 1) -> None:
         """Give the room of pieces back that were held, of so many bytes together."""
         self.held_bytes -= size + pieces * _OVERHEAD
+
+
+@dataclass(slots=True)
+class Flood:
+    """How long one of a broker's links has brought more than may be read of that broker."""
+
+    _since: float | None = None
+    _cost_s: float = 0.0
+
+    def lasts_s(self, now: float, pause_s: float, cost_s: float) -> float:
+        """Count what was read just now, at what cost and pause, and tell for how long there was no rest.
+
+        A link that brings less than a tenth of it is held up by another one, and has brought none.
+        """
+        if pause_s <= 0:
+            self._since = None
+            return 0.0
+        if self._since is None:
+            self._since, self._cost_s = now, 0.0
+        self._cost_s += cost_s
+        passed_s = now - self._since
+        return passed_s if self._cost_s >= passed_s * _FLOOD_SHARE else 0.0

@@ -7,8 +7,9 @@ server which accepts and hangs up is not hammered. `beat` gives what is said in 
 protocol has heartbeats of its own.
 
 A server may also be sick. A redirect is not followed, since the greeting holds the keys. One that floods is read at the
-pace of the policy's `Intake`, which all links under that policy share. One that does not read what it is told loses the
-link after `send_s`.
+pace of the policy's `Intake`, which all links under that policy share, and loses the link when it has done nothing else
+for `flood_s`: what is read then was said the longer ago, and who said it may be long gone. One that does not read what
+it is told loses the link after `send_s`.
 """
 
 import asyncio
@@ -24,17 +25,17 @@ import aiohttp
 
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit, PermitExpired, PermitSpent
-from brokergw.transport.connecting import OUTLET, Connector, Outlet
+from brokergw.transport.connecting import OUTLET, Connector, Outlet, TooManyHeads
 from brokergw.transport.heard_clock import HeardClock
 from brokergw.transport.http import NotSentError, UnknownError
-from brokergw.transport.intake import Intake
+from brokergw.transport.intake import Flood, Intake
 from brokergw.transport.turns import LARGE, read_in_turns
 
 _Result = TypeVar("_Result")
 
 _CLOSE_WAIT_S: Final = 1.0
 _FRAME_BYTES_MAX: Final = 4 * 1024 * 1024
-_FAILURES: Final = (aiohttp.ClientError, OSError, ValueError, TypeError)
+_FAILURES: Final = (aiohttp.ClientError, TooManyHeads, OSError, ValueError, TypeError)
 _TURN: Final = 32
 """After so many frames in one go everybody else has a turn."""
 
@@ -51,6 +52,7 @@ class LinkPolicy:
     send_s: float = 5.0
     heartbeat_s: float = 10.0
     mute_s: float = 30.0
+    flood_s: float = 10.0
     backoff_first_s: float = 1.0
     backoff_max_s: float = 60.0
     stable_s: float = 60.0
@@ -101,6 +103,7 @@ class _Socket:
     clock: Clock
     policy: LinkPolicy
     heard_at: float = 0.0
+    flood: Flood = field(default_factory=Flood)
     backlog: "asyncio.Queue[Frame | LinkError]" = field(default_factory=asyncio.Queue)
     held_bytes: int = 0
     held_frames: int = 0
@@ -118,8 +121,7 @@ class _Socket:
             message = await self.raw.receive()
             self.heard_at = self.clock.monotonic()
             size = len(message.data) if isinstance(message.data, str | bytes | bytearray) else 0
-            if (pause_s := self.policy.intake.pause_s(self.heard_at, size)) > 0:
-                await self.clock.sleep(pause_s)
+            await self._pace(size)
             match message.type:
                 case aiohttp.WSMsgType.TEXT | aiohttp.WSMsgType.BINARY:
                     data: str | bytes = message.data
@@ -131,6 +133,15 @@ class _Socket:
                     continue
                 case _:
                     raise LinkError(f"closed by the other side (code {self.raw.close_code})")
+
+    async def _pace(self, size: int) -> None:
+        """Read no faster than the intake allows; raises LinkError once there was more than that for long."""
+        intake = self.policy.intake
+        pause_s = intake.pause_s(self.heard_at, size)
+        if self.flood.lasts_s(self.heard_at, pause_s, intake.cost_s(size)) >= self.policy.flood_s:
+            raise LinkError("the other side floods")
+        if pause_s > 0:
+            await self.clock.sleep(pause_s)
 
     def keep(self, frame: Frame) -> None:
         """Put a frame where the reader finds it; raises LinkError where too much waits already."""

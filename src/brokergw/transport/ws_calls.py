@@ -10,6 +10,7 @@ are turned away at once until a link is up again, so that nobody waits for a bro
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from brokergw.transport.heard_clock import HeardClock
 from brokergw.transport.http import NotSentError, UnknownError
 from brokergw.transport.intake import MIB
 from brokergw.transport.websocket import Frame, LinkError, LinkLost, LinkOpened, LinkPolicy, SupervisedLink, Wire
+
+logger = logging.getLogger(__name__)
 
 _Message = TypeVar("_Message")
 _Message_co = TypeVar("_Message_co", covariant=True)
@@ -155,7 +158,18 @@ class CallLink(Generic[_Message]):
 
     def _begin(self) -> None:
         if self._task is None and not self._closed:
+            self._settled.clear()
             self._task = asyncio.create_task(self._keep(), name="websocket for calls")
+            self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """Have whoever comes next begin anew where the link ended by an error that nobody had thought of."""
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        logger.error("a link has broken down", exc_info=error)
+        self._task = None
+        self._lost(f"broken: {type(error).__name__}")
+        self._settled.set()
 
     async def _keep(self) -> None:
         async with aclosing(self._link.listen()) as happenings:

@@ -2,7 +2,9 @@
 
 import json
 import urllib.request
+from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 
 from brokergw.sim.__main__ import main
@@ -32,6 +34,29 @@ def test_a_schwab_process_serves_its_accounts() -> None:
         with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - loopback
             assert [row["accountNumber"] for row in json.load(answer)] == ["11112222"]
         assert sim.control("GET", "state")["dialect"] == "schwab"
+
+
+@pytest.mark.parametrize(("given", "life_s"), [((), 2_628_000), (("--token-life", "20"), 20)])
+def test_a_ctrader_process_gives_out_tokens(given: tuple[str, ...], life_s: int) -> None:
+    """An application may log in there, too, and its tokens live as long as cTrader's, or as long as one likes."""
+    application = "7000_simulator:simulator-app-secret:https://127.0.0.1"
+    with sim_in_process("--oauth-client", application, *given, dialect="ctrader") as sim:
+        page = httpx.get(
+            f"{sim.url}/my/settings/openapi/grantingaccess/",
+            params={"client_id": "7000_simulator", "redirect_uri": "https://127.0.0.1", "scope": "trading"},
+        )
+        code = parse_qs(urlsplit(page.headers["Location"]).query)["code"][0]
+        tokens = httpx.get(
+            f"{sim.url}/apps/token",
+            params={
+                "grant_type": "authorization_code",
+                "code": code,
+                "redirect_uri": "https://127.0.0.1",
+                "client_id": "7000_simulator",
+                "client_secret": "simulator-app-secret",
+            },
+        )
+        assert tokens.json()["expiresIn"] == life_s
 
 
 def test_a_malformed_application_ends_the_program_with_words(capsys: pytest.CaptureFixture[str]) -> None:

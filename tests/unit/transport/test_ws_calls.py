@@ -317,3 +317,21 @@ async def test_who_stops_waiting_leaves_nothing_behind() -> None:
         async with aclosing(link.events()) as events:
             while not isinstance(await anext(events), LinkLost):
                 pass
+
+
+async def test_a_link_that_breaks_down_is_begun_anew(caplog: pytest.LogCaptureFixture) -> None:
+    """An error that nobody has thought of costs who waits an answer, and is logged; who comes next has a link."""
+    times = 0
+
+    async def greeting(_: Wire) -> None:
+        nonlocal times
+        times += 1
+        if times == 1:
+            raise LookupError("nobody thought of this")
+
+    async with calling(Server(echo).talk, Server(echo).talk, dialogue=Plain(greeting)) as link:
+        with pytest.raises(NotSentError, match="broken: LookupError"):
+            await link.ready()
+        await link.ready()
+        assert link.up
+    assert "a link has broken down" in caplog.text

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
 from brokergw.exchange import Holding
 from brokergw.sim.dialects.schwab.call import Call
@@ -40,7 +41,7 @@ def preferences(call: Call) -> JsonObject:
         for place, room in enumerate(call.rooms())
     ]
     streamer = {
-        "streamerSocketUrl": call.brokerage.stream_url,
+        "streamerSocketUrl": _stream_url(call),
         "schwabClientCustomerId": customer_of(call.login),
         "schwabClientCorrelId": f"correl-{stable_number('correl', call.login)}",
         "schwabClientChannel": "N9",
@@ -51,6 +52,14 @@ def preferences(call: Call) -> JsonObject:
         "streamerInfo": [streamer],
         "offers": [{"level2Permissions": True, "mktDataPermission": "NP"}],
     }
+
+
+def _stream_url(call: Call) -> str:
+    """Lead to where the request came on this machine: somebody who stands in between wants the stream, too."""
+    own = urlsplit(call.brokerage.stream_url)
+    asked = call.request.headers.get("Host", "")
+    here = f"{own.hostname}:"
+    return own._replace(netloc=asked).geturl() if own.port and asked.startswith(here) else own.geturl()
 
 
 def customer_of(login: str) -> str:
