@@ -9,14 +9,23 @@ from brokergw.sim.dialects import binance
 from brokergw.sim.dialects.alpaca import DEFAULT_KEY, DEFAULT_SECRET
 from brokergw.sim.dialects.ibkr import DEFAULT_ACCOUNT
 
+CLIENT_ID: Final = "7000_simulator"
+CLIENT_SECRET: Final = "simulator-app-secret"
+REDIRECT_BASE: Final = "https://127.0.0.1:8184"
+"""Nobody listens there: the code is taken from the address."""
 _CODE: Final = "code-of-the-sick-ward"
+_TOKEN_LIFE_S: Final = 20
+"""Ten seconds before its end a token is no good any more, so that it is renewed every ten seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broker:
     """One broker; `settings` puts a server in its place, `buy` is an order that fills, `rests` where one can rest.
 
-    `rate_max` is how many orders a second it bears as the well one.
+    `rate_max` is how many orders a second it bears as the well one. With `login` a person logs in there, for the
+    environment that it names, and tokens end after seconds. `frames`: everything goes over one websocket, and a frame
+    with this in it is an order. `symbols` are bought in turn where an order in doubt keeps others of its symbol from
+    leaving. `arrive` is how orders are journalled by its simulator: method, and part of the path.
     """
 
     name: str
@@ -25,8 +34,24 @@ class Broker:
     key: str = ""
     secret: str = ""
     rate_max: float = 100.0
+    login: str = ""
+    frames: bytes = b""
+    arrive: tuple[str, str] = ("POST", "order")
     buy: OrderTerms
+    symbols: tuple[str, ...] = ()
     rests: OrderTerms
+
+    def buying(self, number: int) -> OrderTerms:
+        """Give the terms of one order of many that fill."""
+        return {**self.buy, "symbol": self.symbols[number % len(self.symbols)]} if self.symbols else self.buy
+
+    @property
+    def sim_arguments(self) -> tuple[str, ...]:
+        """What its simulator is started with."""
+        if not self.login:
+            return ()
+        application = f"{CLIENT_ID}:{CLIENT_SECRET}:{REDIRECT_BASE}/oauth/callback/{self.name}"
+        return ("--oauth-client", application, "--token-life", str(_TOKEN_LIFE_S))
 
 
 def _alpaca(url: str) -> Mapping[str, str]:
@@ -53,6 +78,27 @@ def _ibkr(url: str) -> Mapping[str, str]:
         "BROKERGW_IBKR_ACCESS_CODE": _CODE,
         "BROKERGW_IBKR_CONFIRMED_QUESTIONS": "o163",
         "BROKERGW_IBKR_REQUESTS_PER_SECOND": "0",
+    }
+
+
+def _ctrader(url: str) -> Mapping[str, str]:
+    return {
+        "BROKERGW_CTRADER_PAPER_URL": url,
+        "BROKERGW_CTRADER_OAUTH_URL": url,
+        "BROKERGW_CTRADER_REQUESTS_PER_SECOND": "0",
+        "BROKERGW_CTRADER_HISTORY_PER_SECOND": "0",
+        "OAUTH_REDIRECT_BASE_URL": REDIRECT_BASE,
+    }
+
+
+def _schwab(url: str) -> Mapping[str, str]:
+    return {
+        "BROKERGW_SCHWAB_URL": url,
+        "BROKERGW_SCHWAB_DATA_URL": url,
+        "BROKERGW_SCHWAB_OAUTH_URL": url,
+        "BROKERGW_SCHWAB_QUERIES_PER_MINUTE": "0",
+        "BROKERGW_SCHWAB_ORDERS_PER_MINUTE": "0",
+        "OAUTH_REDIRECT_BASE_URL": REDIRECT_BASE,
     }
 
 
@@ -106,6 +152,26 @@ _ALL: Final = (
         secret=_CODE,
         rate_max=8.0,
         buy=_buy("KO", "1"),
+        rests=_rest("MSFT", "1"),
+    ),
+    Broker(
+        name="ctrader",
+        dialect="ctrader",
+        settings=_ctrader,
+        login="PAPER",
+        frames=b'"payloadType":2106',
+        arrive=("", "/NewOrderReq"),
+        buy=_buy("KO.US", "1", "IOC"),
+        symbols=("AAPL.US", "KO.US", "F.US"),
+        rests=_rest("MSFT.US", "1"),
+    ),
+    Broker(
+        name="schwab",
+        dialect="schwab",
+        settings=_schwab,
+        login="LIVE",
+        buy=_buy("KO", "1"),
+        symbols=("AAPL", "GOOGL", "AMZN", "META", "NVDA", "TSLA", "AMD", "KO", "JPM", "F", "SPY"),
         rests=_rest("MSFT", "1"),
     ),
 )

@@ -119,8 +119,10 @@ class SickCallers:
 
     async def _submit(self) -> str:
         bed = self._ward.sick
+        terms = bed.broker.buying(self._ward.asked["submit"])
+        self._ward.asked["submit"] += 1
         request = orders_pb2.SubmitOrderRequest(
-            account_id=bed.account_id, idempotency_key=new_idempotency_key(), order=order_spec(**bed.broker.buy)
+            account_id=bed.account_id, idempotency_key=new_idempotency_key(), order=order_spec(**terms)
         )
         answer = await self._once(self._ward.bare.orders.SubmitOrder, request)
         self._resting.append(answer.order.order_id)

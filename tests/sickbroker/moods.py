@@ -2,8 +2,8 @@
 
 A mood of `Kind.ANSWER` spoils every answer; where it `takes` the request, the broker gets it before, so that an order
 is really there of which no good answer comes. One that spoils `commands_only` answers reads well, so that orders get as
-far as that. A mood of `Kind.STREAM` leaves requests alone and spoils websockets, a moment after their greeting.
-`Kind.CLOSED` connections hear nothing at all.
+far as that. A mood of `Kind.STREAM` leaves requests alone and spoils websockets, a moment after their greeting, and one
+of `Kind.FRAMES` spoils a websocket once an order comes over it. `Kind.CLOSED` connections hear nothing at all.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ class Kind(Enum):
 
     ANSWER = auto()
     STREAM = auto()
+    FRAMES = auto()
     CLOSED = auto()
 
 
@@ -169,6 +170,23 @@ async def _pings(patient: Patient) -> None:
     await patient.pour(b"\x89\x04ping" * 5_000)
 
 
+async def _garbage(patient: Patient) -> None:
+    text = b'{"payloadType":"\\ud800' + b"\x80\xff" * 400
+    await patient.pour((bytes((0x82, 126)) + len(text).to_bytes(2, "big") + text) * 50)
+
+
+async def _dripped_frame(patient: Patient) -> None:
+    await patient.say(bytes((0x81, 126)) + (30_000).to_bytes(2, "big"))
+    await patient.drip()
+
+
+async def _half_close(patient: Patient) -> None:
+    """Say that it is over, and stay."""
+    await patient.say(b"\x88\x02\x03\xe8")
+    await patient.nothing()
+    await asyncio.sleep(3600)
+
+
 async def _deaf(patient: Patient) -> None:
     patient.reader._transport.pause_reading()  # type: ignore[attr-defined] # that is the sickness
     await asyncio.sleep(3600)
@@ -202,5 +220,19 @@ _ALL: Final = (
     Mood("ws-large-frames", Kind.STREAM, _large_frames),
     Mood("ws-pings", Kind.STREAM, _pings),
     Mood("ws-deaf", Kind.STREAM, _deaf),
+    Mood("ws-silent", Kind.STREAM, _silent),
+    Mood("ws-drip", Kind.STREAM, _dripped_frame),
+    Mood("ws-garbage", Kind.STREAM, _garbage),
+    Mood("ws-half-closed", Kind.STREAM, _half_close),
+    Mood("ws-orders-silent", Kind.FRAMES, _silent, takes=True, commands_only=True),
+    Mood("ws-orders-lost", Kind.FRAMES, _silent, commands_only=True),
+    Mood("ws-orders-endless", Kind.FRAMES, _endless_message, takes=True, commands_only=True),
+    Mood("ws-orders-broken", Kind.FRAMES, _garbage, takes=True, commands_only=True),
 )
 MOODS: Final = {mood.name: mood for mood in _ALL}
+
+
+def moods_for(*, frames: bool) -> tuple[str, ...]:
+    """Name the moods that a broker can be in: the orders of one go over its websocket, those of another over HTTP."""
+    other = Kind.ANSWER if frames else Kind.FRAMES
+    return tuple(mood.name for mood in _ALL if not (mood.commands_only and mood.kind is other))

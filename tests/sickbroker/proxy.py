@@ -1,9 +1,10 @@
 """`python -m tests.sickbroker.proxy`: stands before a broker's simulator, and is sick when it is told to.
 
-It prints one line of JSON with its port, then takes lines of JSON: `{"broker": PORT}` says whom it stands before,
-`{"mood": NAME}` makes it sick, `{"mood": ""}` well. Each line is answered by one that says how many have visited the
-stranger, and how often a mood was met. A change of mood cuts every connection but the streams that are well;
-`{"cut": true}` ends these too.
+It prints one line of JSON with its port, then takes lines of JSON: `{"broker": PORT}` says whom it stands before, with
+`"frames": TEXT` what a frame holds that is an order; `{"mood": NAME}` makes it sick, `{"mood": ""}` well. Each line is
+answered by one that says how many have visited the stranger, and how often a mood was met. A change of mood cuts every
+connection but the streams that are well; `{"cut": true}` ends these too. No mood takes a request for tokens: a refresh
+token is good once.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tests.sickbroker.frames import ClientFrames
 from tests.sickbroker.moods import MOODS, Kind, Mood, Patient
 
 _PIECE: Final = 64 * 1024
@@ -35,6 +37,7 @@ class Proxy:
     """The sick server."""
 
     broker: int = 0
+    frames: bytes = b""
     mood: Mood | None = None
     stranger: bytes = b""
     strangers: int = 0
@@ -80,13 +83,14 @@ class Proxy:
         while True:
             request, path = await _read(reader)
             connection.is_stream = b"upgrade: websocket" in request.lower()
-            if mood is None or mood.kind is Kind.STREAM:
+            of_stream = connection.is_stream and mood is not None and mood.commands_only
+            if mood is None or of_stream or mood.kind in {Kind.STREAM, Kind.FRAMES}:
                 await self._pass_on(connection, reader, writer, request)
                 return
             if mood.commands_only and request.startswith(b"GET"):
                 writer.write(await self._ask(request))
                 continue
-            if mood.takes:
+            if mood.takes and b"token" not in path:
                 await self._ask(request)
             await self._show(mood, reader, writer, path)
 
@@ -112,10 +116,12 @@ class Proxy:
         """Be a wire in both directions, until a stream shows the mood, in a sick one after the greeting."""
         there, back = await asyncio.open_connection("127.0.0.1", self.broker)
         back.write(first)
-        pumps = [asyncio.create_task(_pump(reader, back)), asyncio.create_task(_pump(there, writer))]
+        framed = connection.is_stream and self.frames
+        sends = self._pump_frames(connection, reader, back) if framed else _pump(reader, back)
+        pumps = [asyncio.create_task(sends), asyncio.create_task(_pump(there, writer))]
         spoilt = asyncio.create_task(connection.spoil.wait())
         try:
-            sick = connection.is_stream and self.mood is not None
+            sick = connection.is_stream and self.mood is not None and self.mood.kind is Kind.STREAM
             await asyncio.wait(
                 [*pumps, spoilt], timeout=_GREETING_S if sick else None, return_when=asyncio.FIRST_COMPLETED
             )
@@ -130,6 +136,23 @@ class Proxy:
                 task.cancel()
             await asyncio.gather(*pumps, spoilt, return_exceptions=True)
             back.transport.abort()
+
+    async def _pump_frames(
+        self, connection: _Connection, reader: asyncio.StreamReader, back: asyncio.StreamWriter
+    ) -> None:
+        """Hand on what the gateway says, and show the mood when an order is among it that is not to be answered."""
+        frames = ClientFrames()
+        with suppress(*_GONE):
+            while data := await reader.read(_PIECE):
+                for raw, text in frames.cut(data):
+                    mood = self.mood
+                    spoilt = mood is not None and mood.kind is Kind.FRAMES and self.frames in text
+                    if not spoilt or (mood is not None and mood.takes):
+                        back.write(raw)
+                        await back.drain()
+                    if spoilt:
+                        connection.spoil.set()
+                        return
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -161,6 +184,7 @@ async def _serve() -> None:
     while line := await lines.readline():
         told: dict[str, Any] = json.loads(line)
         proxy.broker = told.get("broker", proxy.broker)
+        proxy.frames = told.get("frames", "").encode() or proxy.frames
         if "mood" in told:
             proxy.change(MOODS[told["mood"]] if told["mood"] else None, cut=told.get("cut", False))
         _say({"strangers": proxy.strangers, "met": proxy.met})

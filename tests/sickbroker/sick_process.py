@@ -30,9 +30,9 @@ class SickProcess:
         """Where it is."""
         return f"http://127.0.0.1:{self.port}"
 
-    def stand_before(self, port: int) -> None:
-        """Say whom requests are for while it is well."""
-        self._tell({"broker": port})
+    def stand_before(self, port: int, frames: bytes = b"") -> None:
+        """Say whom requests are for while it is well, and what a frame holds that is an order."""
+        self._tell({"broker": port, "frames": frames.decode()})
 
     def be(self, mood: str, *, cut: bool = False) -> int:
         """Be sick in one way, or well with an empty name; gives how many have visited the stranger so far.

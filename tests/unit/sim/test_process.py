@@ -43,7 +43,12 @@ def test_a_ctrader_process_gives_out_tokens(given: tuple[str, ...], life_s: int)
     with sim_in_process("--oauth-client", application, *given, dialect="ctrader") as sim:
         page = httpx.get(
             f"{sim.url}/my/settings/openapi/grantingaccess/",
-            params={"client_id": "7000_simulator", "redirect_uri": "https://127.0.0.1", "scope": "trading"},
+            params={
+                "client_id": "7000_simulator",
+                "redirect_uri": "https://127.0.0.1",
+                "scope": "trading",
+                "response_type": "code",
+            },
         )
         code = parse_qs(urlsplit(page.headers["Location"]).query)["code"][0]
         tokens = httpx.get(
