@@ -121,8 +121,7 @@ class Desk:
         self._journal, self._clock, self.live = journal, clock, live
         self._draining, self._background = False, list[asyncio.Task[None]]()
         self._book, self._sends, self._tail = OrderBook(journal), Sends(), Tail(journal, clock)
-        mandatory = Limits(order_notional_max=gate_settings.order_notional_max)
-        self.limits = limits or LimitsDesk.of_settings(mandatory, clock)
+        self.limits = limits or LimitsDesk.of_settings(_mandatory(gate_settings), clock)
         self._sessions = Sessions(directory, catalog, clock, self.limits.book.broker, self._book.record_of)
         self._notifier = notifier or LoggedAlerts()
         recorder = Recorder(journal, self._book, clock, self._notifier)
@@ -163,6 +162,7 @@ class Desk:
             limit_alerts=LimitAlerts(self._notifier, self.limits.days.of, clock),
             clock=clock,
             instance_id=leases.instance_id,
+            day_of=self.limits.days.of,
         )
         self._wire_verbs(parts, recorder, emergency)
         self._left = LeftAnswers(journal, recorder, self._sessions, evidence, clock) if evidence is not None else None
@@ -393,3 +393,8 @@ class Desk:
         await self._halting.stop()
         await self._holding.stop()
         await self._sessions.stop()
+
+
+def _mandatory(settings: GateSettings) -> Limits:
+    """Give the limits of a desk that keeps no others."""
+    return Limits(order_notional_max=settings.order_notional_max)

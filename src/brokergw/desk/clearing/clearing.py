@@ -264,7 +264,7 @@ class Clearing:
             submit,
             connection,
             None,
-            hold=closing_hold(part),
+            hold=closing_hold(part, session.instrument_at_hand(position.symbol)),
             admission=closing_admission(part, through_halts=True),
         )
         try:

@@ -9,8 +9,8 @@ from typing import Final
 
 from brokergw.desk.results import Hold
 from brokergw.model.account import Position
-from brokergw.model.instrument import AssetClass
-from brokergw.model.order import ZERO
+from brokergw.model.instrument import AssetClass, Instrument
+from brokergw.model.order import ONE, ZERO
 from brokergw.model.terms import OrderTerms, OrderType, PositionSide, Side, TimeInForce
 from brokergw.ports.journal import Admission
 
@@ -57,10 +57,11 @@ def closing_terms(position: Position) -> OrderTerms:
     )
 
 
-def closing_hold(closed: ToClose) -> Hold:
-    """Give what a closing order is reserved for."""
+def closing_hold(closed: ToClose, instrument: Instrument | None) -> Hold:
+    """Give what a closing order is reserved for, with the instrument where it is at hand: nobody waits for it here."""
     position = closed.position
-    return Hold(abs(position.quantity), unit_worth(position), position_side=closed.position_side)
+    multiplier = instrument.multiplier if instrument is not None else ONE
+    return Hold(abs(position.quantity), unit_worth(position), multiplier, closed.position_side)
 
 
 def closing_admission(closed: ToClose, *, through_halts: bool) -> Admission:

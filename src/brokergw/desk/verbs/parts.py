@@ -1,5 +1,6 @@
 """What every verb works with, wired once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from brokergw.desk.alerts.limits import LimitAlerts
@@ -18,7 +19,9 @@ from brokergw.ports.journal import Journal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The desk's own parts. `instance_id` names this process on the orders that it may send."""
+    """The desk's own parts. `instance_id` names this process on the orders that it may send; `day_of` gives the trading
+    day (an ISO date) of a moment in Unix nanoseconds.
+    """
 
     journal: Journal
     book: OrderBook
@@ -33,3 +36,4 @@ class Parts:
     limit_alerts: LimitAlerts
     clock: Clock
     instance_id: str
+    day_of: Callable[[int], str]

@@ -66,7 +66,7 @@ class Submit:
         self._resolver = parts.resolver
         self._one_at_a_time = parts.one_at_a_time
         self._clock = parts.clock
-        self._instance_id = parts.instance_id
+        self._instance_id, self._day_of = parts.instance_id, parts.day_of
         self._admission = parts.admission
         self._latch, self._storms = parts.halting.latch, parts.halting.storms
         self._limit_alerts = parts.limit_alerts
@@ -113,7 +113,7 @@ class Submit:
 
     async def _try(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> None:
         """Raise what the admission of the order would be refused for now."""
-        order = self._intent(caller, cleared, State.SENDING).changed(**_holding(cleared))
+        order = self._intent(caller, cleared, State.SENDING).changed(**self._holding(cleared))
         refusal = await self._journal.judge(order, cleared.admission)
         if refusal is not None:
             denial = denial_of(order, refusal)
@@ -155,7 +155,7 @@ class Submit:
     async def _admit(self, caller: Caller, cleared: Cleared[SubmitOrder]) -> Order | Result:
         """Make the intent durable: from here on the order may be sent, by this task and nobody else."""
         command = cleared.command
-        order = self._intent(caller, cleared, State.SENDING).changed(**_holding(cleared))
+        order = self._intent(caller, cleared, State.SENDING).changed(**self._holding(cleared))
         detail = judged_by(cleared.limits_version)
         undo = partial(self._unsent, caller, command)
         now, late = order.create_time_ns, self._admission.late(order, undo)
@@ -196,7 +196,7 @@ class Submit:
             submit_time_ns=now,
             complete_time_ns=None,
             sender=self._instance_id,
-            **_holding(cleared),
+            **self._holding(cleared),
         )
         undo = partial(self._unsent, caller, command)
         unit = Commit(
@@ -308,6 +308,17 @@ class Submit:
             sender=self._instance_id if state is State.SENDING else "",
         )
 
+    def _holding(self, cleared: Cleared[SubmitOrder]) -> dict[str, Any]:
+        """Give what an order holds from its admission on; one that passed no gate belongs to the present day."""
+        hold = cleared.hold
+        return {
+            "hold_quantity": hold.quantity,
+            "hold_price": hold.price,
+            "unit_worth": hold.unit_worth,
+            "trading_day": cleared.trading_day or self._day_of(self._clock.now_ns()),
+            "position_side": hold.position_side,
+        }
+
     def _first(
         self,
         caller: Caller,
@@ -331,18 +342,6 @@ class Submit:
             admission=admission,
             late=late,
         )
-
-
-def _holding(cleared: Cleared[SubmitOrder]) -> dict[str, Any]:
-    """Give what an order holds from its admission on."""
-    hold = cleared.hold
-    return {
-        "hold_quantity": hold.quantity,
-        "hold_price": hold.price,
-        "unit_worth": hold.unit_worth,
-        "trading_day": cleared.trading_day,
-        "position_side": hold.position_side,
-    }
 
 
 _ENDINGS = {Accepted: "accepted", Rejected: "rejected", NotSent: "not_sent", Unknown: "in_doubt"}

@@ -219,7 +219,7 @@ class Sweep:
             submit,
             session.connection,
             None,
-            hold=closing_hold(closed),
+            hold=closing_hold(closed, session.instrument_at_hand(position.symbol)),
             admission=closing_admission(closed, through_halts=False),
         )
         try:

@@ -142,6 +142,8 @@ async def test_positions_are_closed_once_by_orders_that_pass_the_halt(bench: Ben
         assert [(left.symbol, left.quantity) for left in finding.residuals] == [("ACME", "7")]
     ((_, terms),) = bench.broker.sent
     assert (terms.side, terms.type, terms.quantity) == (Side.SELL, OrderType.MARKET, held)
+    (closing,) = bench.journal.by_id.values()
+    assert closing.trading_day == bench.desk.limits.days.of(bench.clock.now_ns())
     bench.broker.positions = []
     steps = [(row.user_id, row.action) for row in bench.journal.audit if row.action.startswith("sweep.")]
     assert steps == [("root", "sweep.close")]

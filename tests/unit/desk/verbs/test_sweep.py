@@ -4,13 +4,19 @@ import asyncio
 import uuid
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
+import pytest
+
+from brokergw.desk.results import Hold
 from brokergw.model.account import Position, PositionPart
 from brokergw.model.commands import CancelAllOrders, CloseAll, Flatten
+from brokergw.model.errors import PreflightDenied, Reason
 from brokergw.model.instrument import AssetClass
 from brokergw.model.lifecycle import State
 from brokergw.model.outcome import Accepted, Outcome, Rejected
 from brokergw.model.terms import OrderTerms, OrderType, Side
+from brokergw.ports.journal import Admission, Cap, Measure, Subject
 from tests.fixtures.scripted_broker import Bench, broker_order, report
 
 D = Decimal
@@ -146,3 +152,23 @@ async def test_a_part_is_closed_once_however_often_a_sweep_is_gone_through(bench
     bench.broker.positions = [whole]
     await bench.desk._sweep._flatten(bench.caller, command, session, "ACME")
     assert sorted(terms.quantity or D(0) for _, terms in bench.broker.sent) == [D(1), D(3)]
+
+
+@pytest.mark.parametrize(("most", "goes"), [(849, False), (850, True), (851, True)])
+async def test_what_closes_counts_for_the_days_volume(bench: Bench, most: int, *, goes: bool) -> None:
+    """Seven closed at 50 are 350 of the day: with 500 more a limit of 850 is reached, and a lower one refuses them."""
+    bench.broker.positions = [replace(held("7"), market_value=D(350))]
+    command = Flatten(idempotency_key=str(uuid.uuid4()), account_id="acc_1")
+    (closing,) = (await bench.desk.flatten(bench.caller, command)).orders
+    assert closing.trading_day == bench.desk.limits.days.of(bench.clock.now_ns())
+    (used,) = [each for each in await bench.journal.usage("alice") if not each.account_id]
+    assert (used.day_orders, used.day_volume) == (1, D(350))
+    cleared: Any = await bench.desk.clear(bench.caller, bench.order())
+    cap = Cap(measure=Measure.DAY_VOLUME, subject=Subject.USER, limit=D(most))
+    cleared = replace(cleared, hold=Hold(D(10), D(50)), admission=Admission(caps=(cap,)))
+    if goes:
+        await bench.desk.submit(bench.caller, cleared)
+        return
+    with pytest.raises(PreflightDenied) as caught:
+        await bench.desk.submit(bench.caller, cleared)
+    assert caught.value.reason is Reason.DAY_NOTIONAL_EXCEEDS_LIMIT
