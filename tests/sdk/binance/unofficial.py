@@ -43,6 +43,24 @@ def trade(client: Client, seen: dict[str, Any]) -> None:
     seen["unread"] = refusal(client.get_account, nonsense="1")
 
 
+def trade_lists(client: Client, seen: dict[str, Any]) -> None:
+    """Place a pair of exits at spot, find it, and end it by cancelling one of its orders."""
+    client.order_market_buy(symbol="BTCUSDT", quantity="0.1")
+    seen["pair"] = client.order_oco_sell(
+        symbol="BTCUSDT", quantity="0.1", listClientOrderId="pb-pair",
+        aboveType="LIMIT_MAKER", abovePrice="120000", aboveClientOrderId="pb-above",
+        belowType="STOP_LOSS_LIMIT", belowStopPrice="80000", belowPrice="79000", belowTimeInForce="GTC",
+    )  # fmt: skip
+    seen["open_lists"] = client.get_open_oco_orders()
+    seen["pair_open"] = client.get_open_orders(symbol="BTCUSDT")
+    seen["pair_gone"] = client.cancel_order(symbol="BTCUSDT", origClientOrderId="pb-above")
+    seen["lists_left"] = client.get_open_oco_orders()
+    seen["wrong_pair"] = refusal(
+        client.order_oco_sell, symbol="BTCUSDT", quantity="0.1",
+        aboveType="LIMIT_MAKER", abovePrice="70000", belowType="STOP_LOSS", belowStopPrice="80000",
+    )  # fmt: skip
+
+
 def trade_futures(client: Client, seen: dict[str, Any]) -> None:
     """The same at futures, and a stop, which the client sends to the place for conditional orders by itself."""
     seen["f_stop"] = client.futures_create_order(
@@ -87,6 +105,7 @@ def main() -> None:
     client = Client(chosen.key, chosen.secret)
     seen: dict[str, Any] = {}
     trade(client, seen)
+    trade_lists(client, seen)
     trade_futures(client, seen)
     stranger = Client(chosen.key, "wrong", ping=False)
     seen["bad_signature"] = refusal(stranger.get_account)
