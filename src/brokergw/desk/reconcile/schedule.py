@@ -97,7 +97,7 @@ class Schedule:
         await self._stream(session)
         due_at = self._clock.monotonic() + min(_FIRST_AFTER_S, self._settings.every_s)
         while True:
-            await self._clock.sleep(min(_LOOK_S, self._settings.every_s))
+            await self._clock.sleep(self._rest_s(due_at))
             asked_ns = self._wanted.get(account_id)
             now = self._clock.monotonic()
             late_s = now - due_at
@@ -109,6 +109,11 @@ class Schedule:
             await self._try(session, Trigger.PERIODIC if asked_ns is None else Trigger.ON_DEMAND)
             if asked_ns is not None:
                 await self._answered(session.connection, asked_ns)
+
+    def _rest_s(self, due_at: float) -> float:
+        """Tell how long to rest: where no other process can ask for a comparison, until the next is due."""
+        look_s = min(_LOOK_S, self._settings.every_s)
+        return look_s if self._journal.shared else max(look_s, due_at - self._clock.monotonic())
 
     async def _stream(self, session: Session) -> None:
         """Wait for the broker's stream, whose back-fill brings what happened before; not for ever."""

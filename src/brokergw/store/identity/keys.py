@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, or_, select, update
 
 from brokergw.model.account import Environment
 from brokergw.model.errors import GatewayError, Reason
@@ -31,6 +31,9 @@ _FIRST: Final = everyone("whether there is an administrator yet is asked of all 
 _VERSION: Final = Poll(NOBODYS, read_version)
 _KEYS: Final = select(API_KEYS, USER_ROLES.c.role).outerjoin(USER_ROLES, USER_ROLES.c.user_id == API_KEYS.c.user_id)
 """Every key once for each role of its user beyond USER; whether there is a key or not, one statement tells."""
+
+# Asked about once a second for each key in use, so it is put together once.
+_OF_HASH: Final = _KEYS.where(or_(API_KEYS.c.key_hash == bindparam("hash"), API_KEYS.c.old_hash == bindparam("hash")))
 
 
 class SqlKeyDirectory:
@@ -74,8 +77,8 @@ class SqlKeyDirectory:
 
     async def by_hash(self, key_hash: str) -> ApiKey | None:
         """Find the key behind a hash of its present or its last secret, also when it is revoked or expired."""
-        wanted = _KEYS.where(or_(API_KEYS.c.key_hash == key_hash, API_KEYS.c.old_hash == key_hash))
-        rows = await self._reader.query(_BY_HASH, lambda database: database.execute(wanted).all())
+        asked = {"hash": key_hash}
+        rows = await self._reader.query(_BY_HASH, lambda database: database.execute(_OF_HASH, asked).all())
         if not rows:
             return None
         (key,) = _keys(rows)

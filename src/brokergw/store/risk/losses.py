@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from brokergw.model.account import Environment
@@ -18,6 +18,27 @@ from brokergw.store.tables import RISK_DAYS
 _EVERYBODYS: Final = everyone("each process holds the days of all accounts in memory, to judge any order at once")
 _DECIMALS: Final = ("opening_equity", "flows", "fees", "doubt", "equity", "equity_low", "equity_high")
 _MOVES: Final = ("flows", "fees", "doubt", "equity", "equity_time_ns", "exposed", "equity_low", "equity_high")
+_NAMES: Final = ("account_id", "trading_day")
+
+
+def _new(name: str) -> BindParameter[Any]:
+    """Give a place for a column's new value, which must not have the column's own name."""
+    return bindparam(f"new_{name}", type_=RISK_DAYS.c[name].type)
+
+
+# Done once a second for each account that trades, so it is put together once.
+_KEEP: Final = (
+    update(RISK_DAYS)
+    .where(
+        *(RISK_DAYS.c[name] == _new(name) for name in _NAMES),
+        # Of two processes that follow an account for a moment, the later look stands.
+        RISK_DAYS.c.equity_time_ns <= _new("equity_time_ns"),
+    )
+    .values(
+        {name: _new(name) for name in _MOVES}
+        | {"crossed_time_ns": func.coalesce(RISK_DAYS.c.crossed_time_ns, _new("crossed_time_ns"))}
+    )
+)
 
 
 class SqlRiskDays:
@@ -35,14 +56,8 @@ class SqlRiskDays:
     async def keep(self, day: RiskDay) -> None:
         """Write how a day stands."""
         values = _values(day)
-        moves = {name: values[name] for name in _MOVES}
-        crossed = func.coalesce(RISK_DAYS.c.crossed_time_ns, values["crossed_time_ns"])
-        # Of two processes that follow an account for a moment, the later look stands.
-        changed = update(RISK_DAYS).where(_is(day), RISK_DAYS.c.equity_time_ns <= day.equity_time_ns)
-        await self._run(
-            only(day.user_id),
-            lambda database: database.execute(changed.values(**moves, crossed_time_ns=crossed)) and None,
-        )
+        told = {f"new_{name}": values[name] for name in (*_NAMES, *_MOVES, "crossed_time_ns")}
+        await self._run(only(day.user_id), lambda database: database.execute(_KEEP, told) and None)
 
     async def changed_since(self, time_ns: int) -> Sequence[RiskDay]:
         """Give the days whose equity was last seen at or after a time, in no order."""
