@@ -17,6 +17,7 @@ from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.events import LogEvent
 from brokergw.store.connections.directory import SqlConnectionDirectory
 from brokergw.store.database.engine import each_moment, one_moment, parse_url, reader_engine, writer_engine
+from brokergw.store.database.polls import Poll
 from brokergw.store.database.transaction import WriterConnection
 from brokergw.store.journal import SqlJournal
 from brokergw.store.migrations import read_epoch
@@ -242,6 +243,10 @@ class SimReader:
             result = read(connection)
         await self._pause()
         return result
+
+    async def poll(self, poll: Poll[Any]) -> Any:
+        """Ask each time, as of a database that does not say whether anything was written."""
+        return await self.query(poll.whose, poll.read)
 
     async def _pause(self) -> None:
         await asyncio.sleep(self._database.random.uniform(0.00005, 0.0005))
