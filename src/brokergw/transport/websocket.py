@@ -279,6 +279,7 @@ class SupervisedLink:
         async with aiohttp.ClientSession(
             connector=Connector(),
             cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
             middlewares=(self._hear, _follow_nowhere),
         ) as session:
             raw = await within(self._clock, self._policy.open_s, self._connect(session))

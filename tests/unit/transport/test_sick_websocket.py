@@ -4,26 +4,17 @@ import asyncio
 import base64
 import hashlib
 import socket
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager, nullcontext
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
 from brokergw.transport.connecting import OUTLET
 from brokergw.transport.http import NotSentError, UnknownError
-from brokergw.transport.intake import MIB, Flood, Intake
+from brokergw.transport.intake import MIB, Intake
 from brokergw.transport.rows import ReadBytes, ReadText, Unusable, read_json
-from brokergw.transport.websocket import (
-    Frame,
-    LinkError,
-    LinkEvent,
-    LinkLost,
-    LinkOpened,
-    LinkPolicy,
-    SupervisedLink,
-    Wire,
-    _Socket,
-)
+from brokergw.transport.websocket import Frame, LinkEvent, LinkLost, LinkOpened, LinkPolicy, SupervisedLink, Wire
 from tests.fixtures.hasty import HastyClock
 from tests.fixtures.permits import permit
 from tests.sickbroker.moods import MOODS, Kind, Patient
@@ -177,55 +168,6 @@ async def test_a_flood_is_read_at_the_pace_of_the_intake() -> None:
     assert clock.monotonic() - began >= 1.9, "40 frames at ten a second, of which 20 were free"
 
 
-class Steps:
-    """A clock that stands still but for who sleeps."""
-
-    def __init__(self) -> None:
-        self.at = 0.0
-
-    def monotonic(self) -> float:
-        return self.at
-
-    async def sleep(self, seconds: float) -> None:
-        self.at += seconds
-
-
-@pytest.mark.parametrize(("frames", "lost"), [(95, False), (96, False), (97, True)])
-async def test_who_floods_for_long_loses_the_link(frames: int, *, lost: bool) -> None:
-    """Ten seconds of nothing but more than may be read are borne; what comes then is told too late to be worth it."""
-    policy = LinkPolicy(intake=Intake(pieces_per_s=8, burst_s=2))
-    socket = _Socket(None, Steps(), policy)  # type: ignore[arg-type] # nothing is read from it
-    with pytest.raises(LinkError, match="floods") if lost else nullcontext():
-        for _ in range(frames):
-            socket.heard_at = socket.clock.monotonic()
-            await socket._pace(0)
-
-
-@pytest.mark.parametrize(("every", "lost"), [(20, False), (12, False), (10, True), (9, True)])
-async def test_who_has_a_small_part_in_a_flood_keeps_the_link(every: int, *, lost: bool) -> None:
-    """All links of a broker are read at one pace, and only those that take a tenth of it are given up."""
-    clock, policy = Steps(), LinkPolicy(intake=Intake(pieces_per_s=8, burst_s=2))
-    flooding, other = (_Socket(None, clock, policy) for _ in range(2))  # type: ignore[arg-type] # as above
-    with pytest.raises(LinkError, match="floods") if lost else nullcontext():
-        for number in range(300):
-            socket = other if number % every == 0 else flooding
-            socket.heard_at = clock.at
-            # The one that floods is kept for the test's sake.
-            flooding.flood = Flood()
-            await socket._pace(0)
-
-
-async def test_a_pause_ends_a_flood() -> None:
-    """Bursts with rest between them are none."""
-    policy = LinkPolicy(intake=Intake(pieces_per_s=8, burst_s=2))
-    socket = _Socket(None, Steps(), policy)  # type: ignore[arg-type] # as above
-    for _ in range(5):
-        for _ in range(60):
-            socket.heard_at = socket.clock.monotonic()
-            await socket._pace(0)
-        await socket.clock.sleep(3)
-
-
 async def test_heads_without_end_are_a_failed_connect() -> None:
     """A server that says nothing else is tried again, as any other that is not there."""
 
@@ -238,6 +180,25 @@ async def test_heads_without_end_are_a_failed_connect() -> None:
         async with aclosing(link.listen()) as happenings:
             for _ in range(2):
                 assert await anext(happenings) == LinkLost("not connected: TooManyHeads")
+
+
+async def test_a_refused_handshake_is_not_unpacked() -> None:
+    """A bomb in place of a handshake stays as small as it came."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await MOODS["gzip-bomb"].act(Patient(reader, writer, b"", b""))
+
+    async with talking(talk) as url:
+        link = SupervisedLink(url, clock=HastyClock(100), greet=no_greeting)
+        async with aclosing(link.listen()) as happenings:
+            # The first one makes the bomb, too.
+            assert await anext(happenings) == LinkLost("the handshake was answered with HTTP 200")
+            tracemalloc.start()
+            assert await anext(happenings) == LinkLost("the handshake was answered with HTTP 200")
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+    assert peak < 6 * MIB, "the bomb is two, and sender and receiver have a part of it in their hands"
 
 
 @pytest.mark.parametrize(("held", "lost"), [(9, False), (10, False), (11, True)])
