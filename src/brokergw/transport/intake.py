@@ -54,6 +54,11 @@ class Intake:
         self.held_bytes -= size + pieces * _OVERHEAD
 
 
+def frames_intake() -> Intake:
+    """Give what a broker's links may take: while frames wait, the document of one is there as objects, too."""
+    return Intake(held_bytes_max=12 * MIB)
+
+
 @dataclass(slots=True)
 class Flood:
     """How long one of a broker's links has brought more than may be read of that broker."""

@@ -28,7 +28,7 @@ from brokergw.ports.permit import Permit, PermitExpired, PermitSpent
 from brokergw.transport.connecting import OUTLET, Connector, Outlet, TooManyHeads
 from brokergw.transport.heard_clock import HeardClock
 from brokergw.transport.http import NotSentError, UnknownError
-from brokergw.transport.intake import Flood, Intake
+from brokergw.transport.intake import Flood, Intake, frames_intake
 from brokergw.transport.turns import LARGE, read_in_turns
 
 _Result = TypeVar("_Result")
@@ -58,7 +58,7 @@ class LinkPolicy:
     stable_s: float = 60.0
     backlog_max: int = 10_000
     lenient: bool = False
-    intake: Intake = field(default_factory=Intake, compare=False)
+    intake: Intake = field(default_factory=frames_intake, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
