@@ -41,16 +41,15 @@ async def _run(broker: str, chosen: argparse.Namespace) -> Ending:
             reports.append(await play(ward, mood, pace, chosen.blocks))
             _tell(reports[-1], whole=chosen.endings)
         again = [await play(ward, mood, pace, _AGAIN_BLOCKS) for mood in suspects(reports, _AGAIN_MAX)]
-        found = [words for report in (*reports, *again) for words in report.found]
-        for report in again:
-            p99 = ratio([block.pair() for block in report.blocks], 0.99)
-            _say(f"{report.mood}, again: p99 x {p99} of {len(report.beside())} orders")
-            if slower(p99):
-                found.append(f"{report.mood}: the well broker's p99 is {p99} times as long")
-        found += await afterwards(ward)
-    reached = verdict(reports, found)
-    for words in found:
+        last = Report("afterwards", found=await afterwards(ward))
+    for report in again:
+        p99 = ratio([block.pair() for block in report.blocks], 0.99)
+        _say(f"{report.mood}, again: p99 x {p99} of {len(report.beside())} orders")
+        if slower(p99):
+            report.found.append(f"{report.mood}: the well broker's p99 is {p99} times as long")
+    for words in (words for report in (*again, last) for words in report.found):
         _say(f"  FOUND: {words}")
+    reached = verdict(reports, [words for report in (*reports, *again, last) for words in report.found])
     _say(_words(broker, well.name, reports, reached))
     return reached.ending
 
@@ -74,6 +73,8 @@ def _tell(report: Report, *, whole: bool) -> None:
         f"{report.mood}: ms p50 {p50}, p99 {p99}; processor {busy}; "
         f"memory {report.memory_mib[0]:.0f} MiB, +{most:.0f}, later half +{late:.0f}; met {report.met}; {report.health}"
     )
+    for words in report.found:
+        _say(f"  FOUND: {words}")
     if whole:
         for ending, number in sorted(report.endings.items()):
             _say(f"    {number:5} {ending}")

@@ -8,6 +8,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
+from math import inf
 from typing import Final, TypeAlias
 
 _RESAMPLES: Final = 400
@@ -34,7 +35,9 @@ class Ratio:
 
 
 def percentile(values: Pile, share: float) -> float:
-    """Give the smallest value that such a share of all does not exceed."""
+    """Give the smallest value that such a share of all does not exceed; without any nothing was fast."""
+    if not values:
+        return inf
     ordered = sorted(values)
     return ordered[max(0, -int(-len(ordered) * share // 1) - 1)]
 
@@ -53,4 +56,4 @@ def slow_share(values: Pile, limit: float) -> float:
 
 def _ratio(blocks: Sequence[Pair], share: float) -> float:
     beside, without = (list(chain.from_iterable(block[side] for block in blocks)) for side in (0, 1))
-    return percentile(beside, share) / percentile(without, share)
+    return percentile(beside, share) / percentile(without, share) if without else inf

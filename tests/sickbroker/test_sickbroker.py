@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from math import inf
 
 import pytest
 
@@ -79,6 +80,13 @@ async def _meet(ward: Ward, callers: SickCallers, before: int) -> None:
 def test_a_percentile_is_a_measured_value(share: float, expected: int) -> None:
     """The smallest value that such a share does not exceed."""
     assert percentile(range(100, 0, -1), share) == expected
+
+
+def test_nothing_answered_is_nothing_fast() -> None:
+    """Where no order went through, the slowest is as slow as can be, and what is compared with it is no better."""
+    assert percentile([], 0.99) == inf
+    assert ratio([([1.0], [])], 0.99).low == inf
+    assert ratio([([], [1.0])], 0.99).low == inf
 
 
 def test_a_ratio_tells_its_spread() -> None:
