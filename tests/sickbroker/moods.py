@@ -208,7 +208,6 @@ _ALL: Final = (
     Mood("deep-json", Kind.ANSWER, _deep_json),
     Mood("upside-down-json", Kind.ANSWER, _upside_down_json),
     Mood("orders-silent", Kind.ANSWER, _silent, takes=True, commands_only=True),
-    Mood("orders-lost", Kind.ANSWER, _silent, commands_only=True),
     Mood("orders-endless", Kind.ANSWER, _endless_body, takes=True, commands_only=True),
     Mood("orders-broken-json", Kind.ANSWER, _broken_json, takes=True, commands_only=True),
     Mood("orders-redirected", Kind.ANSWER, _redirect_away, commands_only=True),
@@ -225,9 +224,11 @@ _ALL: Final = (
     Mood("ws-garbage", Kind.STREAM, _garbage),
     Mood("ws-half-closed", Kind.STREAM, _half_close),
     Mood("ws-orders-silent", Kind.FRAMES, _silent, takes=True, commands_only=True),
-    Mood("ws-orders-lost", Kind.FRAMES, _silent, commands_only=True),
     Mood("ws-orders-endless", Kind.FRAMES, _endless_message, takes=True, commands_only=True),
     Mood("ws-orders-broken", Kind.FRAMES, _garbage, takes=True, commands_only=True),
+    # Last: an order that is lost is in doubt for minutes at some brokers, and others of its symbol wait for it.
+    Mood("orders-lost", Kind.ANSWER, _silent, commands_only=True),
+    Mood("ws-orders-lost", Kind.FRAMES, _silent, commands_only=True),
 )
 MOODS: Final = {mood.name: mood for mood in _ALL}
 
