@@ -218,12 +218,19 @@ async def test_company_is_waited_for_where_there_was_some(held: HeldCommitter, l
 async def test_company_is_waited_for_while_it_comes(
     held: HeldCommitter, brings: tuple[int, ...], waits: int, together: int
 ) -> None:
-    """A group gathers until a moment brings nobody, for five moments at most."""
-    assert await waits_after_a_group_of(4, held, *brings) == waits
-    assert [len(each) for each in held.groups] == [1, 4, together]
+    """After a group of nine the next one gathers until a moment brings nobody, for five moments at most."""
+    assert await waits_after_a_group_of(9, held, *brings) == waits
+    assert [len(each) for each in held.groups] == [1, 9, together]
+
+
+@pytest.mark.parametrize(("last", "waits"), [(7, 1), (8, 1), (9, 2), (10, 2)])
+async def test_company_is_waited_for_on_where_there_was_much(held: HeldCommitter, last: int, waits: int) -> None:
+    """After fewer than nine one moment is all, although somebody came in it."""
+    assert await waits_after_a_group_of(last, held, 1) == waits
+    assert [len(each) for each in held.groups] == [1, last, 2]
 
 
 async def test_writer_that_is_to_end_waits_for_nobody(held: HeldCommitter) -> None:
     """A writer that is to end writes its group as it is, although somebody came in the last moment."""
-    assert await waits_after_a_group_of(4, held, 1, 1, ending=True) == 1
-    assert [len(each) for each in held.groups] == [1, 4, 2]
+    assert await waits_after_a_group_of(9, held, 1, 1, ending=True) == 1
+    assert [len(each) for each in held.groups] == [1, 9, 2]

@@ -40,9 +40,12 @@ from brokergw.store.writing.units import PreparedUnit
 _log = logging.getLogger(__name__)
 
 _GROUP_MAX: Final = 256
-_MOMENTS_S: Final = (0.003, 0.002, 0.002, 0.002, 0.002)
+_MOMENT_S: Final = 0.003
+_MORE_MOMENTS_S: Final = (0.002, 0.002, 0.002, 0.002)
 _GATHERS_FROM: Final = 4
 """So many units in a group promise company to the next one; fewer are answered sooner alone."""
+_GATHERS_ON_FROM: Final = 9
+"""So many promise that more than one moment is well spent; fewer would wait for nobody in the second one."""
 
 _AUDIT_RIDE_S: Final = 0.05
 _AUDIT_RETRY_S: Final = 1.0
@@ -220,8 +223,7 @@ class Writer:
             items = [self._queue.get(timeout=_AUDIT_RETRY_S if self._kept_audit else None)]
         except Empty:
             return []
-        if self._last_size >= _GATHERS_FROM:
-            self._gather()
+        self._gather()
         with contextlib.suppress(Empty):
             while len(items) < _GROUP_MAX:
                 items.append(self._queue.get_nowait())
@@ -229,8 +231,10 @@ class Writer:
         return items
 
     def _gather(self) -> None:
-        """Wait for company while it keeps coming: how fast it does depends on how busy the machine is."""
-        for moment_s in _MOMENTS_S:
+        """Wait for company where there was some, and on while it comes: on a busy machine it comes slowly."""
+        if self._last_size < _GATHERS_FROM:
+            return
+        for moment_s in (_MOMENT_S, *(_MORE_MOMENTS_S if self._last_size >= _GATHERS_ON_FROM else ())):
             there = self._queue.qsize()
             if self._hurry.wait(moment_s) or self._queue.qsize() == there:
                 return

@@ -68,6 +68,19 @@ async def test_a_live_order_is_told_step_by_step(mock: MockConnection) -> None:
     assert (fill.order, fill.fill, fill.replayed) == (answer.order, answer.fills[0], False)
 
 
+async def test_an_ending_is_put_into_words_once(mock: MockConnection) -> None:
+    """The stream tells an order's ending by the very value that the answer has told, also after what came before it."""
+    stream = mock.subscribe(START_NS)
+    await take(stream, 1)
+    answer = await mock.submit_order(permit("1"), buy(10))
+    before, ending = await take(stream, 2)
+    assert isinstance(answer, Accepted)
+    assert isinstance(before, OrderReport)
+    assert isinstance(ending, OrderReport)
+    assert ending.order is answer.order
+    assert before.order.state is State.WORKING
+
+
 async def test_what_was_missed_is_told_before_feed_up(broker: MockBroker, still_clock: FakeClock) -> None:
     """A subscription tells again what happened since a moment, by executions with their ids, and nothing older."""
     mock = broker.open(LINK)
