@@ -3,8 +3,9 @@
 A pass cancels what rests in the scopes that are swept, whosever it is and through the path of every cancel, asks the
 broker what is still open, closes what is held once nothing rests, and writes down what is not confirmed gone. Where
 the broker no longer lists an order that the record has open, its end was not told, and the broker is asked for it by
-its id: a listing alone ends nothing. A pass that fails is tried again for as long as its halt stands, also by another
-process. What was found done is looked at again now and then, because an order of unknown outcome may be born late.
+its id, not to cancel it once more (`unlisted.py`): a listing alone ends nothing. A pass that fails is tried again for
+as long as its halt stands, also by another process. What was found done is looked at again now and then, because an
+order of unknown outcome may be born late.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ import structlog
 
 from brokergw.desk.clearing.closing_orders import ClosingOrders
 from brokergw.desk.clearing.leftovers import Leftovers
+from brokergw.desk.clearing.unlisted import Unlisted
 from brokergw.desk.emergency.cancels import EmergencyCancels
 from brokergw.desk.feeds.upkeep import Upkeep
 from brokergw.desk.halts.halting import Halting
@@ -45,10 +47,9 @@ from brokergw.ports.notifier import Notifier
 _EVERY_S: Final = 0.5
 _DONE_AGAIN_S: Final = 30.0
 _CANCEL_AGAIN_NS: Final = 6 * 1_000_000_000
+_UNLISTED: Final = "the broker lists it no longer, and has not told its end yet"
 _ON_ITS_WAY: Final = "a closing order is on its way"
 _RECENT_ORDERS: Final = 1_000
-_TOLD_WITHIN_NS: Final = 1_000_000_000
-"""How long the stream is given to tell an order's end before it is asked for."""
 
 log = structlog.get_logger(__name__)
 
@@ -79,6 +80,7 @@ class Clearing:
         self._clock = clock
         self._leftovers = Leftovers(notifier)
         self._done_at: dict[tuple[str, str], float] = {}
+        self._unlisted = Unlisted(clock)
         self._bell = asyncio.Event()
         halting.on_change(self._bell.set)
 
@@ -133,7 +135,10 @@ class Clearing:
         positions: Sequence[Position] | None = None
         closing = await self._closing_orders(session, sweeps)
         resting = await self._resting(session.connection, sweeps, closing)
-        refused = dict(await asyncio.gather(*(self._cancel_one(sweep, order) for sweep, order in resting)))
+        account_id = session.connection.account_id
+        unlisted = self._unlisted.of(account_id)
+        asked = [each for each in resting if each[1].order_id not in unlisted]
+        refused = dict(await asyncio.gather(*(self._cancel_one(sweep, order) for sweep, order in asked)))
         try:
             session.require_usable()
             listed = await session.adapter.get_open_orders()
@@ -141,9 +146,12 @@ class Clearing:
         except GatewayError as error:
             why = f"{error.reason}: {error.message}"
         resting = await self._resting(session.connection, sweeps, closing)
-        if listed is not None:
-            untold = self._untold([order for _, order in resting], listed)
-            self._upkeep.ask_about(session.connection.account_id, untold)
+        if listed is None:
+            self._unlisted.forget(account_id)
+        else:
+            self._unlisted.take(account_id, unlisted | refused.keys(), [order for _, order in resting], listed)
+            self._upkeep.ask_about(account_id, self._unlisted.overdue(account_id))
+        refused |= dict.fromkeys(self._unlisted.of(account_id), _UNLISTED)
         for sweep in sweeps:
             left = [_of_order(order, refused) for each, order in resting if each is sweep or _covers(sweep, order)]
             strange = await self._strange(session, sweep, listed or (), closing)
@@ -176,18 +184,6 @@ class Clearing:
             if sweep is not None and not closing.owns(order):
                 found.append((sweep, order))
         return found
-
-    def _untold(self, resting: Sequence[Order], listed: Sequence[BrokerOrder]) -> list[str]:
-        """Find the orders that have been open on record for a while and are not listed any more."""
-        names = {name for seen in listed for name in (seen.broker_order_id, seen.client_order_id)}
-        before_ns = self._clock.now_ns() - _TOLD_WITHIN_NS
-        return [
-            order.order_id
-            for order in resting
-            if order.state in AT_BROKER
-            and order.update_time_ns <= before_ns
-            and names.isdisjoint((*order.broker_order_ids, order.broker_client_order_id))
-        ]
 
     async def _cancel_one(self, sweep: Sweep, order: Order) -> tuple[str, str]:
         """Ask for one cancel in its owner's name; gives why it was not taken, empty where it was."""

@@ -1,7 +1,6 @@
 """Clearing away what rests in a halted scope."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -14,14 +13,30 @@ from brokergw.model.errors import GatewayError, Reason
 from brokergw.model.instrument import AssetClass
 from brokergw.model.lifecycle import State
 from brokergw.model.order import Order
-from brokergw.model.outcome import Accepted, BrokerOrder, Outcome
+from brokergw.model.outcome import Accepted, BrokerOrder, Outcome, Rejected
 from brokergw.model.terms import OrderType, Side
 from brokergw.model.trading import PLATFORM, HaltCause, TradingState
 from brokergw.ports.broker import BrokerUnavailable
-from brokergw.ports.halts import Finding, FindingState
+from brokergw.ports.halts import Finding, FindingState, Sweep
 from tests.fixtures.memory_alerts import HeardAlerts
 from tests.fixtures.memory_halts import MemoryHaltBook
 from tests.fixtures.scripted_broker import Bench, broker_order
+
+CANCEL_AGAIN_S = 6.0
+
+
+def alone(bench: Bench, asked: list[str]) -> None:
+    """Leave passes to the test, and note what they would have asked about."""
+
+    class Asked:
+        def ask_about(self, account_id: str, order_ids: Iterable[str]) -> None:
+            asked.extend(order_ids)
+
+    def nothing(sweeps: Sequence[Sweep]) -> None:
+        pass
+
+    bench.desk._clearing._upkeep = Asked()  # type: ignore[assignment]
+    bench.desk._clearing._start = nothing  # type: ignore[method-assign]
 
 
 async def resting(bench: Bench) -> Order:
@@ -196,12 +211,8 @@ async def test_an_order_whose_end_was_not_told_is_asked_for(bench: Bench) -> Non
     async def nothing() -> Sequence[BrokerOrder]:
         return ()
 
-    class Asked:
-        def ask_about(self, account_id: str, order_ids: Iterable[str]) -> None:
-            asked.extend(order_ids)
-
     bench.broker.cancel, bench.broker.open_orders = cancel, nothing
-    bench.desk._clearing._upkeep = Asked()  # type: ignore[assignment]
+    alone(bench, asked)
     book = await kill(bench)
     assert (await one_pass(bench, book)).state is FindingState.WORKING
     assert asked == [], "the stream is given a moment"
@@ -210,16 +221,57 @@ async def test_an_order_whose_end_was_not_told_is_asked_for(bench: Bench) -> Non
     assert asked == [order.order_id]
 
 
-@pytest.mark.parametrize(("after_ns", "count"), [(999_999_999, 0), (1_000_000_000, 1), (1_000_000_001, 1)])
-async def test_the_stream_is_given_a_second_to_tell_an_end(bench: Bench, after_ns: int, count: int) -> None:
-    """An order that is not listed is asked for once it has stood still on the record for a second, not before."""
+async def test_what_the_broker_lists_no_longer_is_not_cancelled_again(bench: Bench) -> None:
+    """K3: an order whose end is only waiting to be told is asked for although its cancel is refused, and is not asked
+    to be cancelled once more until the broker lists it again.
+    """
     order = await resting(bench)
-    still = replace(order, update_time_ns=bench.clock.now_ns() - after_ns)
-    assert len(bench.desk._clearing._untold([still], [])) == count
+    asked: list[str] = []
+    canceled: list[str] = []
+    listed: list[BrokerOrder] = []
+
+    async def cancel(broker_order_id: str) -> Outcome:
+        canceled.append(broker_order_id)
+        return Rejected("not open")
+
+    async def listing() -> Sequence[BrokerOrder]:
+        return listed
+
+    bench.broker.cancel, bench.broker.open_orders = cancel, listing
+    alone(bench, asked)
+    book = await kill(bench)
+    for _ in range(4):
+        finding = await one_pass(bench, book)
+        bench.clock.advance(0.5)
+    assert (len(canceled), set(asked)) == (1, {order.order_id})
+    assert [left.why for left in finding.residuals] == ["the broker lists it no longer, and has not told its end yet"]
+    listed.append(broker_order(order.broker_client_order_id, order.terms, State.WORKING))
+    await one_pass(bench, book)
+    bench.clock.advance(CANCEL_AGAIN_S)
+    await one_pass(bench, book)
+    assert len(canceled) == 2
 
 
-async def test_an_order_that_is_listed_is_not_asked_for(bench: Bench) -> None:
-    """What the broker lists, by its id or by ours, is open still."""
-    order = replace(await resting(bench), update_time_ns=0)
-    listed = broker_order(order.broker_client_order_id, order.terms, State.WORKING)
-    assert bench.desk._clearing._untold([order], [listed]) == []
+async def test_a_broker_that_does_not_list_has_everything_cancelled_again(bench: Bench) -> None:
+    """K6: what it listed before it went away says nothing afterwards."""
+    await resting(bench)
+    canceled: list[str] = []
+
+    async def cancel(broker_order_id: str) -> Outcome:
+        canceled.append(broker_order_id)
+        return Rejected("not open")
+
+    async def nothing() -> Sequence[BrokerOrder]:
+        return ()
+
+    async def down() -> Sequence[BrokerOrder]:
+        raise BrokerUnavailable(Reason.BROKER_UNREACHABLE, "it is down")
+
+    bench.broker.cancel = cancel
+    alone(bench, [])
+    book = await kill(bench)
+    for listing in (nothing, down, down):
+        bench.broker.open_orders = listing
+        await one_pass(bench, book)
+        bench.clock.advance(CANCEL_AGAIN_S)
+    assert len(canceled) == 2
