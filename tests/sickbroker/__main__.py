@@ -16,7 +16,7 @@ from tests.sickbroker.rounds import Pace, Report, afterwards, play, warm_up
 from tests.sickbroker.verdict import Ending, Verdict, slower, suspects, verdict
 from tests.sickbroker.ward import open_ward
 
-_AGAIN_MAX = 4
+_AGAIN_MAX = 3
 _AGAIN_BLOCKS = 4
 
 
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.sickbroker", description=__doc__)
     parser.add_argument("--broker", choices=[*BROKERS, "all"], default="alpaca", help="who is sick")
     parser.add_argument("--mood", action="append", choices=list(MOODS), help="only this one; may be repeated")
-    parser.add_argument("--window", type=float, default=1.8, help="seconds of one window, of which a block has four")
+    parser.add_argument("--window", type=float, default=1.6, help="seconds of one window, of which a block has four")
     parser.add_argument("--blocks", type=int, default=1, help="blocks of each mood")
     parser.add_argument(
         "--rate", type=float, default=40.0, help="orders a second at the well broker, if it bears as many"

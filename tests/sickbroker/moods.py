@@ -193,6 +193,9 @@ async def _deaf(patient: Patient) -> None:
 
 
 _ALL: Final = (
+    # First: an order that is lost is in doubt for minutes at some brokers.
+    Mood("orders-lost", Kind.ANSWER, _silent, commands_only=True),
+    Mood("ws-orders-lost", Kind.FRAMES, _silent, commands_only=True),
     Mood("silent", Kind.ANSWER, _silent),
     Mood("silent-after", Kind.ANSWER, _silent, takes=True),
     Mood("drip-head", Kind.ANSWER, _drip_head),
@@ -226,9 +229,6 @@ _ALL: Final = (
     Mood("ws-orders-silent", Kind.FRAMES, _silent, takes=True, commands_only=True),
     Mood("ws-orders-endless", Kind.FRAMES, _endless_message, takes=True, commands_only=True),
     Mood("ws-orders-broken", Kind.FRAMES, _garbage, takes=True, commands_only=True),
-    # Last: an order that is lost is in doubt for minutes at some brokers, and others of its symbol wait for it.
-    Mood("orders-lost", Kind.ANSWER, _silent, commands_only=True),
-    Mood("ws-orders-lost", Kind.FRAMES, _silent, commands_only=True),
 )
 MOODS: Final = {mood.name: mood for mood in _ALL}
 

@@ -2,9 +2,9 @@
 
 It prints one line of JSON with its port, then takes lines of JSON: `{"broker": PORT}` says whom it stands before, with
 `"frames": TEXT` what a frame holds that is an order; `{"mood": NAME}` makes it sick, `{"mood": ""}` well. Each line is
-answered by one that says how many have visited the stranger, and how often a mood was met. A change of mood cuts every
-connection but the streams that are well; `{"cut": true}` ends these too. No mood takes a request for tokens: a refresh
-token is good once.
+answered by one that says how many have visited the stranger, how often a mood was met, and how many streams are well. A
+change of mood cuts every connection but the streams that are well; `{"cut": true}` ends these too. No mood takes a
+request for tokens: a refresh token is good once.
 """
 
 import asyncio
@@ -62,6 +62,11 @@ class Proxy:
         """Count somebody who comes to the stranger."""
         self.strangers += 1
         writer.close()
+
+    @property
+    def streams(self) -> int:
+        """Count the websockets that are open and well."""
+        return sum(each.is_stream and not each.spoil.is_set() for each in self._open)
 
     def change(self, mood: Mood | None, *, cut: bool) -> None:
         """Be sick in another way from now on, or well; `cut` ends the streams too."""
@@ -187,7 +192,7 @@ async def _serve() -> None:
         proxy.frames = told.get("frames", "").encode() or proxy.frames
         if "mood" in told:
             proxy.change(MOODS[told["mood"]] if told["mood"] else None, cut=told.get("cut", False))
-        _say({"strangers": proxy.strangers, "met": proxy.met})
+        _say({"strangers": proxy.strangers, "met": proxy.met, "streams": proxy.streams})
     proxy.change(None, cut=True)
 
 

@@ -28,7 +28,7 @@ _SETTLE_S: Final = 0.3
 _ENDED_S: Final = 3.0
 """How long calls at the broker that was sick may take to end before the next window."""
 _LOOK_S: Final = 0.1
-_KNOWN_S: Final = 120.0
+_KNOWN_S: Final = 300.0
 _CALL_S: Final = 30.0
 _IDS: Final = re.compile(r"(?:client_order_id|newClientOrderId|cOID|clientOrderId)\W+([\w-]{8,})")
 

@@ -45,6 +45,10 @@ class SickProcess:
         """Tell how often a mood was met so far."""
         return self._tell({})["met"]
 
+    def streams(self) -> int:
+        """Tell how many websockets are open and well."""
+        return self._tell({})["streams"]
+
     def _tell(self, document: dict[str, object]) -> dict[str, int]:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(document) + "\n")

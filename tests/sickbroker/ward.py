@@ -72,9 +72,9 @@ class Ward:
         return words(connection, "health"), connection.health_detail
 
     async def healthy(self) -> None:
-        """Wait until the sick broker's connection fares well."""
+        """Wait until the sick broker's connection fares well, and its stream is there: a flood is not over at once."""
         async with asyncio.timeout(_HEALTHY_S):
-            while (await self.health())[0] != "HEALTHY":
+            while not self.proxy.streams() or (await self.health())[0] != "HEALTHY":
                 await asyncio.sleep(0.1)
 
     def memory_mib(self) -> float:
