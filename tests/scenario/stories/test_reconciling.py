@@ -60,9 +60,10 @@ async def test_a_sweep_that_fails_loses_no_order(story: Story, fault: str) -> No
     orders = [await story.resting(str(quantity)) for quantity in (1, 2)]
     before = await versions(story)
     story.fault(fault, method="GET", path="/v2/*", count=None)
-    asked = story.asked("/v2/orders")
+    asked = story.asked("/v2/")
     await asyncio.sleep(SWEEPS_S)
-    assert story.asked("/v2/orders") > asked
+    # Which question meets the fault first is open: after one that came too often the sweep itself rests.
+    assert story.asked("/v2/") > asked
     assert await versions(story) == before
     story.mend()
     story.execute(orders[0][1], None, "50")
