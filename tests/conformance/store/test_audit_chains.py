@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import Connection, select, text
 
 from brokergw.model.errors import GatewayError
 from brokergw.ports.journal import Commit
@@ -16,6 +16,7 @@ from brokergw.store.audit.canonical import GENESIS, row_hash
 from brokergw.store.audit.chain import OPENED, chain_of
 from brokergw.store.notary.checkpoint import Checkpoint, SignedCheckpoint
 from brokergw.store.notary.file import files_in
+from brokergw.store.notary.heads import _OPEN, open_chains
 from brokergw.store.notary.keeping import AuditKeeping
 from brokergw.store.tables import AUDIT, AUDIT_CHAINS, AUDIT_CHECKPOINTS
 from tests.conformance.store.making import ALL, add_accounts, admit, an_order, audit, committed, in_one_batch, settle
@@ -163,3 +164,29 @@ async def test_each_writer_of_a_process_has_its_chain(postgresql_url: str, tmp_p
             store.halts.place(wish()),
         )
         assert len(require_chained(await audit_rows(store))) == 2
+
+
+def _touched(plan: dict[str, Any]) -> float:
+    """Count the rows that a plan's steps gave and threw away, all loops together."""
+    own = sum(plan.get(name, 0) for name in ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Join Filter"))
+    return float(own * plan["Actual Loops"] + sum(map(_touched, plan.get("Plans", []))))
+
+
+async def test_a_chains_head_costs_the_same_however_long_it_is(store_url: str, checkpoints_folder: Path) -> None:
+    """Asked for every second by every process, on PostgreSQL through what holds the users' rows apart."""
+    async with signed_store(store_url, checkpoints_folder) as store:
+        await committed(store, Commit(audit=tuple(audit(f"row {number}") for number in range(400))))
+        keeper = keeper_of(store)
+        chains = await keeper._reader.query(ALL, open_chains)
+        assert max(each.head.sequence for each in chains) >= 400
+
+        def explained(database: Connection) -> Any:
+            if database.dialect.name == "sqlite":
+                return [row[-1] for row in database.exec_driver_sql(f"EXPLAIN QUERY PLAN {_OPEN.text}")]
+            return database.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {_OPEN.text}").scalar_one()
+
+        plan = await keeper._reader.query(ALL, explained)
+    if "Plan" in plan[0]:
+        assert _touched(plan[0]["Plan"]) <= 20 * len(chains)
+    else:
+        assert not [step for step in plan if step.startswith("SCAN l")]
