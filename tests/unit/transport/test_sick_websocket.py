@@ -101,6 +101,15 @@ async def test_a_redirect_is_not_followed(status: int) -> None:
     assert visitors == []
 
 
+async def read_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Take the connection, and read nothing that comes over it."""
+    await upgrade(reader, writer)
+    raw: socket.socket = writer.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    reader._transport.pause_reading()  # type: ignore[attr-defined] # that is the sickness
+    await asyncio.sleep(3600)
+
+
 async def talk_on(link: SupervisedLink) -> None:
     while True:
         await link.send("x" * 1_000_000)
@@ -108,14 +117,6 @@ async def talk_on(link: SupervisedLink) -> None:
 
 async def test_who_does_not_read_loses_the_link() -> None:
     """A send to a server that reads nothing ends in time, its outcome is unknown, and the link is renewed."""
-
-    async def read_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await upgrade(reader, writer)
-        raw: socket.socket = writer.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        reader._transport.pause_reading()  # type: ignore[attr-defined] # that is the sickness
-        await asyncio.sleep(3600)
-
     async with talking(read_nothing) as url:
         link = SupervisedLink(url, clock=HastyClock(), greet=no_greeting, policy=LinkPolicy(send_s=0.2))
         async with aclosing(link.listen()) as happenings:
@@ -127,14 +128,6 @@ async def test_who_does_not_read_loses_the_link() -> None:
 
 async def test_an_order_does_not_wait_behind_what_the_other_side_has_not_read() -> None:
     """Bytes that wait leave when the other side likes, after a halt too: so an order stays here, which is proved."""
-
-    async def read_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await upgrade(reader, writer)
-        raw: socket.socket = writer.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        reader._transport.pause_reading()  # type: ignore[attr-defined] # that is the sickness
-        await asyncio.sleep(3600)
-
     async with talking(read_nothing) as url:
         link = SupervisedLink(url, clock=HastyClock(), greet=no_greeting, policy=LinkPolicy(send_s=30.0))
         async with aclosing(link.listen()) as happenings:
