@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pytest
@@ -151,86 +151,33 @@ async def test_known_absence_refuses_at_once(held: HeldCommitter) -> None:
 
 
 class Pause(threading.Event):
-    """The moment for which the writer waits for more: each brings as many as the test says, and then nobody."""
+    """The moment for which the writer waits for more; whoever looks tells how often it came."""
 
-    def __init__(self, brings: Sequence[int], bring: Callable[[], None]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.waits = 0
-        self.brings = brings
-        self._bring = bring
+        self.waits: list[float | None] = []
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Let them come, and tell whether the writer is to end."""
-        if self.waits < len(self.brings):
-            for _ in range(self.brings[self.waits]):
-                self._bring()
-        self.waits += 1
-        return self.is_set()
-
-
-async def waits_after_a_group_of(last: int, held: HeldCommitter, *brings: int, ending: bool = False) -> int:
-    """Have a writer take one unit, a group of so many, and then one for which company comes; gives how often it waited.
-
-    With `ending` the writer is told in that moment that it is to end.
-    """
-    writer = await a_writer(held)
-    loop = asyncio.get_running_loop()
-    company = []
-
-    def bring() -> None:
-        before = writer._queue.qsize()
-        company.append(asyncio.run_coroutine_threadsafe(_commit(writer), loop))
-        while writer._queue.qsize() == before:
-            time.sleep(0.001)
-        if ending:
-            pause.set()
-
-    pause = writer._hurry = Pause(brings, bring)
-    hanging = asyncio.create_task(_commit(writer))
-    while not held.groups:
-        await asyncio.sleep(0.001)
-    group = [asyncio.create_task(_commit(writer)) for _ in range(last)]
-    await asyncio.sleep(0)
-    held.go.set()
-    await asyncio.gather(hanging, *group)
-    await _commit(writer)
-    waits, pause.brings = pause.waits, ()
-    await asyncio.gather(*map(asyncio.wrap_future, company))
-    await writer.close()
-    return waits
-
-
-async def _commit(writer: Writer) -> None:
-    await writer.commit(a_unit([]))
+        """Note it, and wait until all that is to come has come."""
+        self.waits.append(timeout)
+        return super().wait(0.2)
 
 
 @pytest.mark.parametrize(("last", "waits"), [(1, 0), (3, 0), (4, 1), (5, 1)])
 async def test_company_is_waited_for_where_there_was_some(held: HeldCommitter, last: int, waits: int) -> None:
     """After a group of four or more the next one gathers for a moment; what comes alone is never kept waiting."""
-    assert await waits_after_a_group_of(last, held) == waits
-    assert [len(each) for each in held.groups] == [1, last, 1]
-
-
-@pytest.mark.parametrize(
-    ("brings", "waits", "together"),
-    [((0, 9), 1, 1), ((1,), 2, 2), ((1, 2), 3, 4), ((1, 1, 1, 1), 5, 5), ((1,) * 5, 5, 6), ((1,) * 6, 5, 6)],
-)
-async def test_company_is_waited_for_while_it_comes(
-    held: HeldCommitter, brings: tuple[int, ...], waits: int, together: int
-) -> None:
-    """After a group of nine the next one gathers until a moment brings nobody, for five moments at most."""
-    assert await waits_after_a_group_of(9, held, *brings) == waits
-    assert [len(each) for each in held.groups] == [1, 9, together]
-
-
-@pytest.mark.parametrize(("last", "waits"), [(7, 1), (8, 1), (9, 2), (10, 2)])
-async def test_company_is_waited_for_on_where_there_was_much(held: HeldCommitter, last: int, waits: int) -> None:
-    """After fewer than nine one moment is all, although somebody came in it."""
-    assert await waits_after_a_group_of(last, held, 1) == waits
-    assert [len(each) for each in held.groups] == [1, last, 2]
-
-
-async def test_writer_that_is_to_end_waits_for_nobody(held: HeldCommitter) -> None:
-    """A writer that is to end writes its group as it is, although somebody came in the last moment."""
-    assert await waits_after_a_group_of(9, held, 1, 1, ending=True) == 1
-    assert [len(each) for each in held.groups] == [1, 9, 2]
+    writer = await a_writer(held)
+    pause = writer._hurry = Pause()
+    hanging = asyncio.create_task(writer.commit(a_unit([])))
+    await asyncio.sleep(0.05)
+    group = [asyncio.create_task(writer.commit(a_unit([]))) for _ in range(last)]
+    await asyncio.sleep(0)
+    held.go.set()
+    await asyncio.gather(hanging, *group)
+    first = asyncio.create_task(writer.commit(a_unit([])))
+    await asyncio.sleep(0.05)
+    second = asyncio.create_task(writer.commit(a_unit([])))
+    await asyncio.gather(first, second)
+    await writer.close()
+    assert len(pause.waits) == waits
+    assert [len(each) for each in held.groups][:3] == [1, last, 2 if waits else 1]

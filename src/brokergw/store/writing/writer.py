@@ -2,8 +2,7 @@
 
 It takes all that waits, writes it in one transaction, commits once and tells everybody. While it commits, the next
 group gathers; so a lone unit waits for nobody, and under load one flush to disk serves many. Where several came
-together the last time, the thread waits a moment for more, and another one while more come, so that what a transaction
-costs beside its rows is shared.
+together the last time, the thread waits a moment for more, so that what a transaction costs beside its rows is shared.
 Audit rows that nobody waits for ride with the next group, or after a moment alone. In the event loop the listeners hear
 of a group's events before those who committed it wake, so that whoever reads after its own commit finds it. Used from
 one event loop.
@@ -40,12 +39,9 @@ from brokergw.store.writing.units import PreparedUnit
 _log = logging.getLogger(__name__)
 
 _GROUP_MAX: Final = 256
-_MOMENT_S: Final = 0.003
-_MORE_MOMENTS_S: Final = (0.002, 0.002, 0.002, 0.002)
+_GATHER_S: Final = 0.004
 _GATHERS_FROM: Final = 4
 """So many units in a group promise company to the next one; fewer are answered sooner alone."""
-_GATHERS_ON_FROM: Final = 9
-"""So many promise that more than one moment is well spent; fewer would wait for nobody in the second one."""
 
 _AUDIT_RIDE_S: Final = 0.05
 _AUDIT_RETRY_S: Final = 1.0
@@ -223,21 +219,13 @@ class Writer:
             items = [self._queue.get(timeout=_AUDIT_RETRY_S if self._kept_audit else None)]
         except Empty:
             return []
-        self._gather()
+        if self._last_size >= _GATHERS_FROM:
+            self._hurry.wait(_GATHER_S)
         with contextlib.suppress(Empty):
             while len(items) < _GROUP_MAX:
                 items.append(self._queue.get_nowait())
         self._last_size = len(items)
         return items
-
-    def _gather(self) -> None:
-        """Wait for company where there was some, and on while it comes: on a busy machine it comes slowly."""
-        if self._last_size < _GATHERS_FROM:
-            return
-        for moment_s in (_MOMENT_S, *(_MORE_MOMENTS_S if self._last_size >= _GATHERS_ON_FROM else ())):
-            there = self._queue.qsize()
-            if self._hurry.wait(moment_s) or self._queue.qsize() == there:
-                return
 
     def _process(self, items: Sequence[_Item], *, patient: bool = False) -> None:
         units = [item for item in items if isinstance(item, _Unit) and not item.given_up]
