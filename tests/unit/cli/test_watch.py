@@ -97,17 +97,22 @@ async def test_ctrl_c_ends_a_watch_well(fake_gateway: FakeGateway) -> None:
     fake_gateway.script("SubscribeFills", [subscribed(), told(7), Silence()])
     reach = {**os.environ, "BROKERGW_TARGET": fake_gateway.target, "BROKERGW_API_KEY": API_KEY}
     watch = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", "from brokergw.cli.main import main; main()", "watch", "fills"),
+        *(sys.executable, "-X", "faulthandler", "-c", "from brokergw.cli.main import main; main()", "watch", "fills"),
         env=reach,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     assert watch.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert b"AAPL" in await watch.stdout.readline()
-        watch.send_signal(signal.SIGINT)
-        _, err = await watch.communicate()
+    watch.send_signal(signal.SIGINT)
+    ending = asyncio.create_task(watch.communicate())
+    await asyncio.wait([ending], timeout=30)
+    if not ending.done():
+        # Whoever hangs tells where.
+        watch.send_signal(signal.SIGABRT)
+    _, err = await ending
 
-    assert watch.returncode == 0
+    assert watch.returncode == 0, err.decode()
     assert b"--from c7" in err
     assert b"Traceback" not in err
