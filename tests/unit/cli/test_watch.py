@@ -92,12 +92,21 @@ async def test_an_expired_cursor_is_told(fake_gateway: FakeGateway, command: Com
     assert "CURSOR_EXPIRED" in typed.err
 
 
+_MAIN = """
+import signal
+from brokergw.cli.main import main
+# Whoever is started in the background of a shell inherits that it is not to be interrupted.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
+
+
 async def test_ctrl_c_ends_a_watch_well(fake_gateway: FakeGateway) -> None:
     """SIGINT is how a person ends a watch: status 0, and the cursor to go on from."""
     fake_gateway.script("SubscribeFills", [subscribed(), told(7), Silence()])
     reach = {**os.environ, "BROKERGW_TARGET": fake_gateway.target, "BROKERGW_API_KEY": API_KEY}
     watch = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-X", "faulthandler", "-c", "from brokergw.cli.main import main; main()", "watch", "fills"),
+        *(sys.executable, "-X", "faulthandler", "-c", _MAIN, "watch", "fills"),
         env=reach,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
