@@ -44,8 +44,8 @@ class _Memory:
     """What earlier looks at an account have shown.
 
     `cash` and `told` (what its history came to) are those of a moment at which they agreed, `sequence` is how far its
-    log had come before it, `before` and `seen` how far before and after its broker was last asked; `strange_at` is
-    since when cash has moved and nothing tells why.
+    log had come before it, and `seen` at the last look; `strange_at` is since when cash has moved and nothing tells
+    why.
     """
 
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -55,7 +55,6 @@ class _Memory:
     cash: Decimal = ZERO
     told: Decimal = ZERO
     sequence: int = -1
-    before: int = -1
     seen: int = -1
     strange_at: float | None = None
     kept: RiskDay | None = None
@@ -95,8 +94,6 @@ class Looker:
             row = self._book.of(account_id, day)
             asked_at = self._clock.monotonic()
             after = await self._sequence(session.connection)
-            if before >= 0:
-                memory.before = before
             trades, memory.seen = after != memory.seen, after
             history = await self._history(session, memory, state, day, trades=trades, sure=sure or row is None)
             fresh = memory.history_at >= asked_at
@@ -109,11 +106,6 @@ class Looker:
 
     async def _sequence(self, own: Connection) -> int:
         return (await self._journal.sequences(only(own.user_id), (own.account_id,))).get(own.account_id, 0)
-
-    def seen_from(self, account_id: str) -> int:
-        """Tell how far an account's log had come before its broker was last asked; -1 where it never was."""
-        memory = self._memories.get(account_id)
-        return -1 if memory is None else memory.before
 
     def is_strange(self, account_id: str) -> bool:
         """Tell whether an account's cash has moved, less than a minute ago, and nothing has told yet why."""

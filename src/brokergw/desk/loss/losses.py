@@ -56,9 +56,8 @@ class Losses:
         return self._parts.limits.days.of(self._parts.clock.now_ns())
 
     async def start(self) -> list[asyncio.Task[None]]:
-        """Learn what was seen before; gives what follows accounts and goes on learning. Raises JOURNAL_UNAVAILABLE."""
+        """Learn what was seen before; gives what goes on learning. Raises JOURNAL_UNAVAILABLE."""
         await self.book.learn()
-        following = asyncio.create_task(self.watching.run(), name="losses")
         if not self._parts.journal.shared:
-            return [following]
-        return [following, asyncio.create_task(self.book.keep_learning(), name="losses seen by others")]
+            return []
+        return [asyncio.create_task(self.book.keep_learning(), name="losses seen by others")]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 import structlog
@@ -11,11 +10,11 @@ from brokergw.desk.limits.day import TradingDays
 from brokergw.desk.loss.book import LossBook
 from brokergw.desk.loss.latch import LossLatch
 from brokergw.desk.loss.looking import Looker
-from brokergw.desk.rounds import outlived
 from brokergw.desk.sessions import Session
+from brokergw.model.account import Connection
 from brokergw.model.errors import GatewayError
 from brokergw.model.events import EventKind, LogEvent
-from brokergw.model.whose import these
+from brokergw.model.whose import only
 from brokergw.ports.clock import Clock
 from brokergw.ports.journal import Journal
 
@@ -32,26 +31,17 @@ _BUDGET_SHARE: Final = 5
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True, eq=False)
-class _Followed:
-    """An account that is followed: when it was last looked at, and what has happened on it since.
+@dataclass(slots=True)
+class _Known:
+    """How far an account's log had come when it was last asked, when that was, and how often others had rung."""
 
-    `sequence` is how far its log had come when its broker was last asked for what that look has seen.
-    """
-
-    session: Session
-    looked_at: float
-    sequence: int = -1
-    looking: bool = False
-    traded: bool = False
-    moved: bool = False
+    sequence: int
+    asked_at: float
+    rings: int
 
 
 class Watching:
-    """Looks at each account in time, and has its user stopped or released.
-
-    One round, four times a second, goes over all accounts: it costs an idle one a few comparisons in memory.
-    """
+    """Looks at each account in time, and has its user stopped or released."""
 
     def __init__(
         self, looker: Looker, book: LossBook, latch: LossLatch, journal: Journal, days: TradingDays, clock: Clock
@@ -62,81 +52,67 @@ class Watching:
         self._journal = journal
         self._days = days
         self._clock = clock
-        self._followed: dict[str, _Followed] = {}
-        self._rung = False
-        self._asked_at = clock.monotonic()
+        self._traded: set[str] = set()
+        self._moved: set[str] = set()
+        self._rings = 0
         journal.on_events(self._hear)
         journal.on_wake(self._ring)
 
     def start(self, session: Session) -> None:
-        """Follow a session's account while this process holds its connection; the first look is due at once."""
-        self._followed[session.connection.account_id] = _Followed(session, self._clock.monotonic() - _IDLE_S)
+        """Follow a session's account for as long as this process holds its connection."""
+        session.later("loss", lambda: self.run(session))
 
     def _hear(self, events: Sequence[LogEvent]) -> None:
-        for event in events:
-            each = self._followed.get(event.account_id)
-            if each is not None:
-                each.moved = True
-                each.traded = each.traded or event.kind is EventKind.FILL
+        self._moved.update(event.account_id for event in events)
+        self._traded.update(event.account_id for event in events if event.kind is EventKind.FILL)
 
     def _ring(self) -> None:
-        self._rung = True
+        self._rings += 1
 
-    async def run(self) -> None:
-        """Have every account looked at whenever it is time to, until cancelled."""
+    async def run(self, session: Session) -> None:
+        """Look whenever it is time to, until cancelled; a look that fails is made again a moment later."""
+        account_id = session.connection.account_id
+        # The first look is due at once.
+        looked_at, known = self._clock.monotonic() - _IDLE_S, _Known(-1, self._clock.monotonic(), self._rings)
         while True:
-            with outlived(log, "losses were not followed"):
-                await self._round()
+            gap = self._clock.monotonic() - looked_at
+            if gap >= _least_s(session) and await self._is_due(session.connection, gap, known):
+                self._traded.discard(account_id)
+                self._moved.discard(account_id)
+                looked_at = self._clock.monotonic()
+                known.sequence = await self._sequence(session.connection, known)
+                await self._try(session)
             await self._clock.sleep(_STEP_S)
 
-    async def _round(self) -> None:
-        self._followed = {name: each for name, each in self._followed.items() if each.session.lease is not None}
-        day = self._days.of(self._clock.now_ns())
-        await self._ask_for_news(day)
-        for each in tuple(self._followed.values()):
-            if self._is_due(each, day):
-                each.looking, each.looked_at = True, self._clock.monotonic()
-                each.traded = each.moved = False
-                each.session.later("loss", partial(self._look, each))
-
-    def _is_due(self, each: _Followed, day: str) -> bool:
-        if each.looking:
+    async def _is_due(self, own: Connection, gap: float, known: _Known) -> bool:
+        account_id = own.account_id
+        row = self._book.of(account_id, self._days.of(self._clock.now_ns()))
+        if row is None or account_id in self._traded or gap >= _IDLE_S:
+            return True
+        if gap < _EXPOSED_S:
             return False
-        gap = self._clock.monotonic() - each.looked_at
-        row = self._book.of(each.session.connection.account_id, day)
-        due = row is None or each.traded or gap >= _IDLE_S
-        if not due and row is not None:
-            due = gap >= _EXPOSED_S and (row.exposed or each.moved)
-        return due and gap >= _least_s(each.session)
+        return row.exposed or await self._has_moved(own, known)
 
-    async def _ask_for_news(self, day: str) -> None:
-        """See on which of the accounts that nothing can move something has happened that nobody has told.
+    async def _has_moved(self, own: Connection, known: _Known) -> bool:
+        """Tell whether anything has happened on the account since the last look.
 
-        What this process commits is told. The record is asked when another process has rung, and every few seconds for
-        what nobody could tell: a commit whose outcome was unknown, a ring that was never heard.
+        What this process commits is told. The record is asked where another process has rung, and every few seconds
+        for what nobody could tell: a commit whose outcome was unknown, a ring that was never heard.
         """
-        now = self._clock.monotonic()
-        if now - self._asked_at < (_LEAST_S if self._rung else _EXPOSED_S):
-            return
-        self._asked_at, self._rung = now, False
-        resting = {name: each for name, each in self._followed.items() if self._rests(each, day)}
-        if not resting:
-            return
-        whose = these(each.session.connection.user_id for each in resting.values())
-        for account_id, sequence in (await self._journal.sequences(whose, tuple(resting))).items():
-            resting[account_id].moved |= sequence != resting[account_id].sequence
+        if own.account_id in self._moved:
+            return True
+        every_s = _EXPOSED_S if known.rings == self._rings else _LEAST_S
+        if self._clock.monotonic() - known.asked_at < every_s:
+            return False
+        return await self._sequence(own, known) != known.sequence
 
-    def _rests(self, each: _Followed, day: str) -> bool:
-        row = self._book.of(each.session.connection.account_id, day)
-        return row is not None and not (row.exposed or each.looking or each.moved)
-
-    async def _look(self, each: _Followed) -> None:
-        """Look once; after one that failed the next is made as if nothing had been seen."""
+    async def _sequence(self, own: Connection, known: _Known) -> int:
+        """Ask how far the account's log has come, here or in any process."""
+        known.asked_at, known.rings = self._clock.monotonic(), self._rings
         try:
-            await self._try(each.session)
-        finally:
-            each.sequence = self._looker.seen_from(each.session.connection.account_id)
-            each.looking = False
+            return (await self._journal.sequences(only(own.user_id), (own.account_id,))).get(own.account_id, 0)
+        except GatewayError:
+            return known.sequence
 
     async def _try(self, session: Session) -> None:
         account_id = session.connection.account_id

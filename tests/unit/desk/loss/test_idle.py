@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from brokergw.model.account import ConnectionHealth
 from brokergw.model.whose import Whose
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.loss_world import D, Life, LossWorld
@@ -104,28 +103,3 @@ async def test_rings_about_others_cost_a_question_a_second(world: LossWorld, jou
             await world.clock.pass_time(0.1)
         assert 9 <= journal.asked <= 11
         assert looked_at(life) == before
-
-
-async def test_all_idle_accounts_are_one_question(world: LossWorld, journal: CountingJournal) -> None:
-    """Twenty accounts of several users are asked about as often as one is."""
-    for number in range(19):
-        world.account(f"acc_{number}", f"user_{number % 5}")
-    async with world.living() as life:
-        before = await idle(life)
-        journal.asked = 0
-        await world.clock.pass_time(35)
-        assert 9 <= journal.asked <= 11
-        assert looked_at(life) == before
-
-
-async def test_an_account_is_followed_while_its_connection_is_held(world: LossWorld) -> None:
-    """Of a connection that this process does not hold nothing is looked at; when it does again, the account is."""
-    async with world.living() as life:
-        [session] = life.desk.sessions()
-        healthy, session.health = session.health, ConnectionHealth.ERROR
-        await world.clock.pass_time(2)
-        before = looked_at(life)
-        await world.clock.pass_time(120)
-        assert looked_at(life) == before
-        session.health = healthy
-        await life.until(lambda: looked_at(life) > before, 1 + 2 * STEP_S)
