@@ -116,15 +116,19 @@ class OrderTerms:
     stop_loss_limit_price: Decimal | None = None
     legs: tuple[Leg, ...] = ()
 
+    reduce_only: bool = False
+
     @property
     def symbols(self) -> tuple[str, ...]:
         """Every symbol that the order is about: its own, and each leg's."""
         return (self.symbol, *(leg.symbol for leg in self.legs))
 
-    reduce_only: bool = False
+    @property
+    def closes(self) -> bool:
+        """Whether the order says that it closes."""
+        return self.reduce_only or self.position_effect is PositionEffect.CLOSE
 
 
 def hedged_side(terms: OrderTerms) -> PositionSide:
     """Tell which of the two positions an order is about in hedge mode: it opens one unless it says that it closes."""
-    closes = terms.reduce_only or terms.position_effect is PositionEffect.CLOSE
-    return PositionSide.LONG if (terms.side is Side.BUY) != closes else PositionSide.SHORT
+    return PositionSide.LONG if (terms.side is Side.BUY) != terms.closes else PositionSide.SHORT

@@ -1,5 +1,7 @@
 """The permit: spent once, in time, or never."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from brokergw.model.errors import GatewayError, Reason
@@ -9,16 +11,22 @@ from tests.fixtures.clock import FakeClock
 HALTED = GatewayError(Reason.TRADING_HALTED, "halted")
 
 
-@pytest.fixture
-def permit(still_clock: FakeClock) -> Permit:
-    """A permit granted now."""
+def granted(clock: FakeClock, halts: Sequence[GatewayError] = ()) -> Permit:
+    """Grant a permit now, which the first of the halts stops."""
     return Permit(
         order_id="ord_1",
         attempt=1,
         client_order_id="ord-1",
-        granted_at=still_clock.monotonic(),
-        monotonic=still_clock.monotonic,
+        granted_at=clock.monotonic(),
+        monotonic=clock.monotonic,
+        stopped=lambda: halts[0] if halts else None,
     )
+
+
+@pytest.fixture
+def permit(still_clock: FakeClock) -> Permit:
+    """A permit granted now."""
+    return granted(still_clock)
 
 
 def test_a_permit_is_spent_once(permit: Permit) -> None:
@@ -68,14 +76,7 @@ def test_a_spent_permit_cannot_be_withdrawn(permit: Permit) -> None:
 def test_a_further_step_has_what_is_left_of_the_time_and_is_asked_again(still_clock: FakeClock) -> None:
     """A yes to a broker's question leaves once, before the attempt's own time is over, and never after a halt."""
     halts: list[GatewayError] = []
-    permit = Permit(
-        order_id="ord_1",
-        attempt=1,
-        client_order_id="ord-1",
-        granted_at=still_clock.monotonic(),
-        monotonic=still_clock.monotonic,
-        stopped=lambda: halts[0] if halts else None,
-    )
+    permit = granted(still_clock, halts)
     with pytest.raises(PermitExpired):
         permit.further().spend()
     permit.spend()
@@ -97,14 +98,7 @@ def test_a_further_step_has_what_is_left_of_the_time_and_is_asked_again(still_cl
 def test_what_held_a_permit_back_is_told_and_stays(still_clock: FakeClock, age_s: float) -> None:
     """Whoever waits is told of the halt, however old the permit is by then; lifted, it does not let this one go."""
     halts = [HALTED]
-    permit = Permit(
-        order_id="ord_1",
-        attempt=1,
-        client_order_id="ord-1",
-        granted_at=still_clock.monotonic(),
-        monotonic=still_clock.monotonic,
-        stopped=lambda: halts[0] if halts else None,
-    )
+    permit = granted(still_clock, halts)
     still_clock.advance(age_s)
     with pytest.raises(PermitExpired, match="halted"):
         permit.spend()

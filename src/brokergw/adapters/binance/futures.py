@@ -99,10 +99,8 @@ def submit(client_order_id: str, terms: OrderTerms, *, hedged: bool) -> Request:
 def _position(terms: OrderTerms, *, hedged: bool) -> dict[str, str]:
     """Say which position an order is about: in hedge mode a symbol has two, and reducing goes by naming one."""
     if not hedged:
-        reduces = terms.reduce_only or terms.position_effect is PositionEffect.CLOSE
-        return {"reduceOnly": "true"} if reduces else {}
-    closes = terms.reduce_only or terms.position_effect is PositionEffect.CLOSE
-    if not closes and terms.position_effect is PositionEffect.AUTO:
+        return {"reduceOnly": "true"} if terms.closes else {}
+    if not terms.closes and terms.position_effect is PositionEffect.AUTO:
         raise Unsupported("order in hedge mode that says neither open nor close")
     return {"positionSide": hedged_side(terms).value}
 
