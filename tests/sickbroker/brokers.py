@@ -13,6 +13,8 @@ CLIENT_ID: Final = "7000_simulator"
 CLIENT_SECRET: Final = "simulator-app-secret"
 REDIRECT_BASE: Final = "https://127.0.0.1:8184"
 """Nobody listens there: the code is taken from the address."""
+_BOUNDLESS: Final = ("--rate-limit", "1000000")
+"""The gateway keeps to the limits that a broker publishes: it would hold back the calls that are to meet the moods."""
 _CODE: Final = "code-of-the-sick-ward"
 _TOKEN_LIFE_S: Final = 20
 """Ten seconds before its end a token is no good any more, so that it is renewed every ten seconds."""
@@ -25,7 +27,8 @@ class Broker:
     `rate_max` is how many orders a second it bears as the well one. With `login` a person logs in there, for the
     environment that it names, and tokens end after seconds. `frames`: everything goes over one websocket, and a frame
     with this in it is an order. `symbols` are bought in turn where an order in doubt keeps others of its symbol from
-    leaving. `arrive` is how orders are journalled by its simulator: method, and part of the path.
+    leaving. `sim_told` is what its simulator is told besides, and `arrive` how that journals orders: method, and part
+    of the path.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Broker:
     buy: OrderTerms
     symbols: tuple[str, ...] = ()
     rests: OrderTerms
+    sim_told: tuple[str, ...] = ()
 
     def buying(self, number: int) -> OrderTerms:
         """Give the terms of one order of many that fill."""
@@ -49,9 +53,9 @@ class Broker:
     def sim_arguments(self) -> tuple[str, ...]:
         """What its simulator is started with."""
         if not self.login:
-            return ()
+            return self.sim_told
         application = f"{CLIENT_ID}:{CLIENT_SECRET}:{REDIRECT_BASE}/oauth/callback/{self.name}"
-        return ("--oauth-client", application, "--token-life", str(_TOKEN_LIFE_S))
+        return (*self.sim_told, "--oauth-client", application, "--token-life", str(_TOKEN_LIFE_S))
 
 
 def _alpaca(url: str) -> Mapping[str, str]:
@@ -132,6 +136,8 @@ _ALL: Final = (
         settings=_binance,
         key=binance.DEFAULT_KEY,
         secret=binance.DEFAULT_SECRET,
+        rate_max=4.0,
+        sim_told=_BOUNDLESS,
         buy=_buy("ETH/USDT", "0.01", "GTC"),
         rests=_rest("BNB/USDT", "1"),
     ),
@@ -141,6 +147,8 @@ _ALL: Final = (
         settings=_binance,
         key=binance.DEFAULT_KEY,
         secret=binance.DEFAULT_SECRET,
+        rate_max=18.0,
+        sim_told=_BOUNDLESS,
         buy=_buy("ETH/USDT:PERP", "0.01", "GTC"),
         rests=_rest("BNB/USDT:PERP", "1"),
     ),

@@ -94,7 +94,7 @@ class Ward:
 @asynccontextmanager
 async def open_ward(sick: str) -> AsyncIterator[Ward]:
     """Start everything with one broker behind the proxy, and a well one that is another."""
-    sick_broker, well_broker = BROKERS[sick], BROKERS["binance" if sick == "alpaca" else "alpaca"]
+    sick_broker, well_broker = BROKERS[sick], BROKERS["binance-futures" if sick == "alpaca" else "alpaca"]
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sickbroker-")))
         sims = [
