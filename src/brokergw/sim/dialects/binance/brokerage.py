@@ -12,8 +12,9 @@ from brokergw.sim.dialects.binance.feed import Feed
 from brokergw.sim.dialects.binance.listings import LISTINGS, QUOTE, Kind, base_of, kind_of, listed_as, wire_symbol
 from brokergw.sim.dialects.binance.options import BinanceOptions
 from brokergw.sim.dialects.binance.refusals import NO_SUCH_ORDER, ApiError
-from brokergw.sim.dialects.binance.room import Income, Room, Trade
+from brokergw.sim.dialects.binance.room import Income, Room
 from brokergw.sim.dialects.binance.spot_shapes import JsonObject, ms, places
+from brokergw.sim.dialects.binance.trades import Trade
 from brokergw.sim.faults import Faults
 from brokergw.sim.wire import Entry
 

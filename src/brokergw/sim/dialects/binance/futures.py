@@ -211,15 +211,14 @@ def my_trades(call: Call) -> list[JsonObject]:
     symbol, brokerage, room = call.listing().symbol, call.brokerage, call.room
     start, end = ordering.window(call)
     asked, first = call.whole("orderId"), call.whole("fromId") or 0
+    number = asked if asked is None or asked < CHILD else asked - CHILD
     rows = []
-    for row in room.trades:
-        if row.execution.symbol != symbol or row.trade_id < first:
-            continue
+    for row in room.trades.select(number=number, symbol=symbol, first_id=first, start_ms=start, end_ms=end):
         order = brokerage.newest(room, row.number)
         shape = futures_shapes.trade(row, order, room.facts.get(row.number, {}).get("position_side", "BOTH"))
         if asked in {None, shape["orderId"]}:
             rows.append(shape)
-    return ordering.page(call, rows, first=lambda row: start <= row["time"] <= end)
+    return ordering.page(call, rows)
 
 
 def modify(call: Call) -> JsonObject:

@@ -271,8 +271,8 @@ def income(call: Call) -> list[JsonObject]:
          "info": each.kind, "time": each.time_ms, "tranId": 9_000_000 + place, "tradeId": ""}
         for place, each in enumerate(call.room.incomes)
     ]  # fmt: skip
-    for row in call.room.trades:
-        symbol, time_ms = wire_symbol(row.execution.symbol), row.execution.time_ns // 1_000_000
+    for row in call.room.trades.select(start_ms=start, end_ms=end):
+        symbol, time_ms = wire_symbol(row.execution.symbol), row.time_ms
         for word, amount in (("REALIZED_PNL", row.realized), ("COMMISSION", -row.execution.fee)):
             if amount:
                 rows.append(

@@ -8,8 +8,9 @@ from brokergw.exchange import ExchangeOrder, Execution, OrderStatus
 from brokergw.model.money import format_decimal
 from brokergw.model.terms import OrderType, Side
 from brokergw.sim.dialects.binance.listings import wire_symbol
-from brokergw.sim.dialects.binance.room import Room, Trade
+from brokergw.sim.dialects.binance.room import Room
 from brokergw.sim.dialects.binance.spot_shapes import SIDE, JsonObject, ms, spent, status_of
+from brokergw.sim.dialects.binance.trades import Trade
 
 CHILD: Final = 1_000_000_000
 """How far the id of the order that a conditional one becomes lies from the conditional one's own."""

@@ -1,6 +1,6 @@
 """What orders of both products have in common: names, counts, limits of a symbol, and finding one."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -94,12 +94,10 @@ def window(call: Call) -> tuple[int, int]:
     return start or 0, 10**15 if end is None else end
 
 
-def page(
-    call: Call, rows: Sequence[JsonObject], *, first: Callable[[JsonObject], bool] | None = None
-) -> list[JsonObject]:
+def page(call: Call, rows: Sequence[JsonObject]) -> list[JsonObject]:
     """Give as many rows as asked for: the first from an id or a time on, else the latest."""
     limit = min(_LIMIT_MAX, call.whole("limit") or _LIMIT)
-    kept = list(rows) if first is None else [row for row in rows if first(row)]
+    kept = list(rows)
     if call.strike(FaultName.SHUFFLED_LIST) is not None:
         kept.reverse()
     if (fault := call.strike(FaultName.TRUNCATED_LIST)) is not None:

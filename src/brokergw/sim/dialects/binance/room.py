@@ -15,20 +15,10 @@ from brokergw.model.terms import Side
 from brokergw.sim.dialects.binance.budget import Window
 from brokergw.sim.dialects.binance.feed import Feed
 from brokergw.sim.dialects.binance.listings import Kind
+from brokergw.sim.dialects.binance.trades import Trade, Trades
 
 _MARK: Final = "#"
 ZERO: Final = Decimal(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Trade:
-    """One execution as the account's trade list shows it."""
-
-    trade_id: int
-    number: int
-    execution: Execution
-    realized: Decimal
-    maker: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +90,7 @@ class Room:
     placed: dict[str, int] = field(default_factory=dict)
     births: dict[int, int] = field(default_factory=dict)
     facts: dict[int, dict[str, Any]] = field(default_factory=dict)
-    trades: list[Trade] = field(default_factory=list)
-    by_execution: dict[str, Trade] = field(default_factory=dict)
+    trades: Trades = field(default_factory=Trades)
     executions: dict[int, list[Execution]] = field(default_factory=dict)
     incomes: list[Income] = field(default_factory=list)
     held: dict[str, Held] = field(default_factory=dict)
@@ -174,11 +163,8 @@ class Room:
         """Give an execution its trade id."""
         realized = self.held.setdefault(execution.symbol, Held()).take(execution)
         number = self.numbers[execution.order_id]
-        trade = Trade(1000 + len(self.trades), number, execution, realized, maker)
-        self.trades.append(trade)
-        self.by_execution[execution.execution_id] = trade
         self.executions.setdefault(number, []).append(execution)
-        return trade
+        return self.trades.note(number, execution, realized, maker=maker)
 
     def is_born(self, number: int, now_ns: int) -> bool:
         """Tell whether look-ups may see an order yet."""

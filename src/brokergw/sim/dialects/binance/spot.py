@@ -158,12 +158,8 @@ def my_trades(call: Call) -> list[JsonObject]:
     symbol = call.listing().symbol
     start, end = ordering.window(call)
     number, first = call.whole("orderId"), call.whole("fromId") or 0
-    rows = [
-        spot_shapes.trade(call.room, row)
-        for row in call.room.trades
-        if row.execution.symbol == symbol and number in {None, row.number} and row.trade_id >= first
-    ]
-    return ordering.page(call, rows, first=lambda row: start <= row["time"] <= end)
+    found = call.room.trades.select(number=number, symbol=symbol, first_id=first, start_ms=start, end_ms=end)
+    return ordering.page(call, [spot_shapes.trade(call.room, row) for row in found])
 
 
 def cancel(call: Call) -> JsonObject:

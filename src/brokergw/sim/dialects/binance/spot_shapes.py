@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from brokergw.exchange import ExchangeOrder, Execution, OrderStatus
 from brokergw.model.terms import OrderType, Side, TimeInForce
-from brokergw.sim.dialects.binance.room import OrderList, Room, Trade
+from brokergw.sim.dialects.binance.room import OrderList, Room
+from brokergw.sim.dialects.binance.trades import Trade
 
 JsonObject = dict[str, Any]
 
@@ -119,7 +120,7 @@ def taken(room: Room, number: int, order_: ExchangeOrder, executions: Sequence[E
                 "qty": places(each.quantity),
                 "commission": places(each.fee),
                 "commissionAsset": "USDT",
-                "tradeId": room.by_execution[each.execution_id].trade_id,
+                "tradeId": room.trades.of(each).trade_id,
             }
             for each in executions
         ]
