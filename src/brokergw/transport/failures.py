@@ -34,6 +34,12 @@ class Failures:
         metadata = {"broker": self.broker, KEY: remedy}
         return BrokerUnavailable(reason, in_words(f"{self.name}: {why}", remedy), metadata=metadata)
 
+    def session_changed(self) -> BrokerUnavailable:
+        """Make the error of a command that the broker certainly threw away, because the token or the session that it
+        came under had just been replaced: it is welcome under the new one.
+        """
+        return self.unavailable(Reason.BROKER_SESSION_DOWN, "it came under a sign-in that was just being renewed")
+
     def throttled(self, retry_after_s: float) -> Throttled:
         """Make the error of a budget that is spent, by our own count or by the broker's."""
         return Throttled(Reason.BROKER_RATE_LIMITED, self.broker, retry_after_s)

@@ -13,7 +13,6 @@ it is told loses the link after `send_s`.
 """
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ import aiohttp
 
 from brokergw.ports.clock import Clock
 from brokergw.ports.permit import Permit, PermitExpired, PermitSpent
+from brokergw.transport.backoff import Backoff
 from brokergw.transport.connecting import OUTLET, Connector, Outlet, TooManyHeads
 from brokergw.transport.heard_clock import HeardClock
 from brokergw.transport.http import NotSentError, UnknownError
@@ -42,6 +42,10 @@ _TURN: Final = 32
 
 class LinkError(Exception):
     """The link cannot be used; `why` in words without secrets."""
+
+
+class _Renewal(LinkError):
+    """The link is given up for a fresh one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,10 +216,10 @@ class SupervisedLink:
         self._closing.set()
         self.drop("closed by us")
 
-    def drop(self, why: str) -> None:
-        """Give the present link up; LinkLost follows after the frames that wait already."""
+    def drop(self, why: str, *, renew: bool = False) -> None:
+        """Give the present link up: LinkLost follows after the frames that wait, and a fresh one, with `renew` soon."""
         if self._socket is not None:
-            self._socket.backlog.put_nowait(LinkError(why))
+            self._socket.backlog.put_nowait(_Renewal(why) if renew else LinkError(why))
 
     async def send(self, text: str, permit: Permit | None = None) -> None:
         """Send one frame on the present link, under a permit where it has one; raises NotSentError or UnknownError.
@@ -234,9 +238,9 @@ class SupervisedLink:
 
     async def listen(self) -> AsyncGenerator[LinkEvent, None]:
         """Yield LinkOpened, the frames, LinkLost, and so on until `close`; closing the generator closes the link."""
-        pause_s = self._policy.backoff_first_s
+        backoff = Backoff(self._policy.backoff_first_s, self._policy.backoff_max_s, self._policy.stable_s)
         while not self._closing.is_set():
-            began = self._clock.monotonic()
+            began, renewal = self._clock.monotonic(), False
             try:
                 async with self._open() as socket:
                     self._socket = socket
@@ -248,14 +252,10 @@ class SupervisedLink:
                         if number % _TURN == 0:
                             await asyncio.sleep(0)
             except LinkError as error:
-                why = str(error)
+                why, renewal = str(error), isinstance(error, _Renewal)
             self._socket = None
             yield LinkLost(why)
-            if self._clock.monotonic() - began >= self._policy.stable_s:
-                pause_s = self._policy.backoff_first_s
-            # Jitter only has to spread reconnects out.
-            await self._rest(pause_s * random.uniform(0.75, 1.25))  # noqa: S311 - not a secret
-            pause_s = min(self._policy.backoff_max_s, pause_s * 2)
+            await self._rest(backoff.pause_s(self._clock.monotonic() - began, renewal=renewal))
 
     async def _readable(self, frame: Frame) -> Frame:
         if len(frame.data) < LARGE:

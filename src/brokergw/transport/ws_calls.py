@@ -7,6 +7,9 @@ or a permit that did not let the frame out) or an UnknownError (the frame may ha
 
 While a link that was up is being renewed, a request waits for that one attempt. Once an attempt has failed, requests
 are turned away at once until a link is up again, so that nobody waits for a broker that is known not to be there.
+
+A link whose session has ended is left rather than dropped: nothing more is asked on it, what was asked on it may still
+be answered there, and then a fresh one follows without a pause.
 """
 
 import asyncio
@@ -32,6 +35,8 @@ _Message_co = TypeVar("_Message_co", covariant=True)
 _PREFIX: Final = "gw-"
 _TOLD_BYTES_MAX: Final = 4 * MIB
 """How much may wait for one listener, counted in bytes as they came; decoded it is some ten times as much."""
+_LEAVE_S: Final = 1.0
+"""How long a link that is left is kept for answers that are due."""
 
 
 class Dialogue(Protocol[_Message]):
@@ -93,6 +98,7 @@ class CallLink(Generic[_Message]):
         self._why = ""
         self._closed = False
         self._spoilt = False
+        self._leaving: asyncio.Task[None] | None = None
 
     @property
     def up(self) -> bool:
@@ -102,7 +108,7 @@ class CallLink(Generic[_Message]):
     async def ready(self) -> None:
         """Wait until the link stands; raises NotSentError."""
         self._begin()
-        while not self._up:
+        while not self._up or self._leaving is not None:
             if self._closed:
                 raise NotSentError("the connection is closed")
             if self._settled.is_set():
@@ -146,6 +152,14 @@ class CallLink(Generic[_Message]):
         """Give the present link up; it is renewed."""
         self._link.drop(why)
 
+    def leave(self, why: str) -> None:
+        """Give the present link up once what was asked on it is answered, or a second later; whoever asks meanwhile
+        waits for the fresh one.
+        """
+        if self._up and self._leaving is None:
+            self._settled.clear()
+            self._leaving = asyncio.create_task(self._left(set(self._waiting.values()), why), name="leave a link")
+
     async def close(self) -> None:
         """End the link for good; may be called again."""
         self._closed = True
@@ -182,6 +196,11 @@ class CallLink(Generic[_Message]):
                     case Frame(data):
                         self._frame(data)
 
+    async def _left(self, waiting: "set[asyncio.Future[_Message]]", why: str) -> None:
+        if waiting:
+            await asyncio.wait(waiting, timeout=_LEAVE_S)
+        self._link.drop(why, renew=True)
+
     def _opened(self) -> None:
         self._up, self._spoilt = True, False
         self._settled.set()
@@ -189,6 +208,9 @@ class CallLink(Generic[_Message]):
 
     def _lost(self, why: str) -> None:
         was_up, self._up, self._why = self._up, False, why
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
         if was_up and not self._closed:
             self._settled.clear()
         else:

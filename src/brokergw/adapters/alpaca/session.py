@@ -140,7 +140,9 @@ class Session:
         if told is not door.budget:
             door.budget = told
             door.throttle.learn(told)
-        if reply.status == 401 and permit is None and not again and await self.has_another(token):
+        if reply.status == 401 and not again and await self.has_another(token):
+            if permit is not None:
+                raise FAILURES.session_changed()
             return await self._send(door, method, path, content, cancel=cancel, again=True)
         if reply.status == 429:
             # A ban without an end may be a hiccup; cancels keep their share of the budget through it.

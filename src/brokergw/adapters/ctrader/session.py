@@ -59,6 +59,7 @@ class Session:
         self.heard_clock = heard
         self._account: Row = {}
         self._token = ""
+        self._sessions = 0
         self._refused: GatewayError | None = None
         self._hearers: list[Callable[[Message], None]] = []
         self._on_fresh: list[Callable[[], None]] = []
@@ -90,6 +91,11 @@ class Session:
     def account_id(self) -> int:
         """The account's id, known once the link was up."""
         return int64(self._account, "ctidTraderAccountId")
+
+    @property
+    def number(self) -> int:
+        """How often the account has been signed in."""
+        return self._sessions
 
     @property
     def login(self) -> str:
@@ -128,32 +134,35 @@ class Session:
     async def command(
         self, kind: Kind, payload: Mapping[str, Any], permit: Permit | None = None, *, cancel: bool = False
     ) -> Message | NotSent | Unknown:
-        """Make one attempt at something that changes the account; gives the first answer, whatever it says."""
-        try:
-            await self._calls.ready()
-            self._throttle.take(cancel=cancel)
-            await self._pacer.wait()
-            message = await self._calls.call(self._writer(kind, payload), permit)
-        except Spent as spent:
-            return NotSent(str(spent), spent.retry_after_s, Reason.BROKER_RATE_LIMITED)
-        except NotSentError as error:
-            return self._not_sent(error)
-        except UnknownError as error:
-            return Unknown(str(error))
-        if message.kind in ERRORS:
-            await self._learn(judged(message.payload))
-        return message
+        """Make one attempt at something that changes the account; gives the first answer, whatever it says.
+
+        What was thrown away because the session was not signed in, or not any more, is tried once more where no permit
+        forbids it; under a permit it is not sent.
+        """
+        frame = _Frame(self, kind, payload)
+        reply = await self._commanded(frame, permit, cancel=cancel)
+        if not await self._welcome_again(reply, frame):
+            return reply
+        if permit is None:
+            reply = await self._commanded(frame, permit, cancel=cancel)
+            if not await self._welcome_again(reply, frame):
+                return reply
+        return NotSent.by(FAILURES.session_changed())
 
     async def query(
         self, kind: Kind, answer: Kind, payload: Mapping[str, Any] | None = None, *, history: bool = False
     ) -> Row | Refusal:
         """Ask for something; gives the answer's payload, or a refusal that is about what was asked for.
 
-        A link that was lost under the question is tried once more. Raises Throttled, BROKER_CREDENTIALS_REFUSED or
-        BrokerUnavailable.
+        A link that was lost under the question is tried once more, and so is a session that had ended. Raises
+        Throttled, BROKER_CREDENTIALS_REFUSED or BrokerUnavailable.
         """
+        frame = _Frame(self, kind, payload or {})
         try:
-            message = await self._asked(kind, payload or {}, history=history)
+            message = await self._asked(frame, history=history)
+            if await self._welcome_again(message, frame):
+                message = await self._asked(frame, history=history)
+                await self._welcome_again(message, frame)
         except Spent as error:
             raise FAILURES.throttled(error.retry_after_s) from error
         except NotSentError as error:
@@ -167,7 +176,6 @@ class Session:
         refusal = judged(message.payload)
         if refusal.reason == AWAY:
             refusal = replace(refusal, retry_after_s=maintained_s(message.payload, self._clock.now_ns()))
-        await self._learn(refusal)
         return self._about(refusal)
 
     # The dialogue
@@ -195,9 +203,9 @@ class Session:
         match message.kind:
             case Kind.TOKEN_INVALIDATED_EVENT:
                 self._token = ""
-                self.drop("the access token was invalidated")
+                self._calls.leave("the access token was invalidated")
             case Kind.ACCOUNT_DISCONNECT_EVENT:
-                self.drop("the account was signed out")
+                self._calls.leave("the account was signed out")
             case Kind.CLIENT_DISCONNECT_EVENT:
                 self.drop(f"the client was signed out: {optional_text(message.payload, 'reason')[:100]}")
         for hearer in self._hearers:
@@ -237,6 +245,7 @@ class Session:
             {"ctidTraderAccountId": self.account_id, "accessToken": token},
         )
         self._token = token
+        self._sessions += 1
 
     def _chosen(self, accounts: Sequence[Row]) -> Row:
         """Choose the account: the only one of the environment, or the one that the credentials name."""
@@ -277,33 +286,52 @@ class Session:
 
     # Attempts
 
-    def _writer(self, kind: Kind, payload: Mapping[str, Any]) -> Callable[[str], str]:
-        whole_payload = {"ctidTraderAccountId": self.account_id, **payload}
-        return lambda correlation: write_frame(kind, whole_payload, correlation)
+    async def _commanded(self, frame: "_Frame", permit: Permit | None, *, cancel: bool) -> Message | NotSent | Unknown:
+        try:
+            await self._calls.ready()
+            self._throttle.take(cancel=cancel)
+            await self._pacer.wait()
+            return await self._calls.call(frame.write, permit)
+        except Spent as spent:
+            return NotSent(str(spent), spent.retry_after_s, Reason.BROKER_RATE_LIMITED)
+        except NotSentError as error:
+            return self._not_sent(error)
+        except UnknownError as error:
+            return Unknown(str(error))
 
-    async def _asked(self, kind: Kind, payload: Mapping[str, Any], *, history: bool) -> Message:
+    async def _asked(self, frame: "_Frame", *, history: bool) -> Message:
         await self._calls.ready()
         self._throttle.take()
         await (self._history_pacer if history else self._pacer).wait()
         try:
-            return await self._calls.call(self._writer(kind, payload))
+            return await self._calls.call(frame.write)
         except UnknownError as error:
             if not error.stale:
                 raise
             # The link was lost under the question, which changes nothing at cTrader.
-            return await self._calls.call(self._writer(kind, payload))
+            return await self._calls.call(frame.write)
 
-    async def _learn(self, refusal: Refusal) -> None:
-        """Do what a refusal asks for: wait, sign in again, get another token."""
+    async def _welcome_again(self, reply: Message | NotSent | Unknown, frame: "_Frame") -> bool:
+        """Do what a refusal asks for: wait, sign in again, get another token.
+
+        Tells whether what was refused came to nothing but a session that had ended, and can be sent in another one.
+        """
+        if not isinstance(reply, Message) or reply.kind not in ERRORS:
+            return False
+        refusal = judged(reply.payload)
         if refusal.reason == RATE:
             known = refusal.retry_after_s is not None
             self._throttle.ban(refusal.retry_after_s or _RETRY_S, cancels=known)
-        elif refusal.reason == SESSION:
-            self.drop("the session is not signed in any more")
-        elif refusal.reason == CREDENTIALS:
-            if self._tokens is not None and self._token:
-                await self._other_token(self._token, credentials_refused(refusal))
-            self.drop("the access token was refused")
+        if refusal.reason not in {SESSION, CREDENTIALS}:
+            return False
+        if frame.session != self._sessions:
+            # It was answered late: the account is signed in anew since.
+            return True
+        under = self._token
+        self._calls.leave("the access token was refused" if refusal.reason == CREDENTIALS else "the session has ended")
+        if refusal.reason == SESSION or not under:
+            return True
+        return await self._other_token(under, credentials_refused(refusal)) is not None
 
     def _about(self, refusal: Refusal) -> Refusal:
         """Raise what is about the connection; give back what is about the question."""
@@ -321,6 +349,21 @@ class Session:
 
     def _not_sent(self, error: NotSentError) -> NotSent:
         return NotSent(str(error)) if self._refused is None else NotSent.by(self._refused)
+
+
+class _Frame:
+    """One request as it is written, and in which of the account's sessions it was sent last."""
+
+    def __init__(self, by: Session, kind: Kind, payload: Mapping[str, Any]) -> None:
+        self._by = by
+        self._kind = kind
+        self._payload = payload
+        self.session = 0
+
+    def write(self, correlation: str) -> str:
+        """Write it for the session of the moment."""
+        self.session = self._by.number
+        return write_frame(self._kind, {"ctidTraderAccountId": self._by.account_id, **self._payload}, correlation)
 
 
 def _proofs(link: BrokerLink) -> tuple[Credentials | None, AccessTokens | None]:

@@ -69,7 +69,11 @@ class Session:
     async def command(
         self, method: str, path: str, content: bytes | None = None, permit: Permit | None = None
     ) -> Reply | NotSent | Unknown:
-        """Make one attempt at something that changes the account; never repeats it."""
+        """Make one attempt at something that changes the account; never repeats it under a permit.
+
+        What certainly was thrown away because its token had been replaced is tried once more where it has no permit;
+        under a permit it is not sent.
+        """
         return await attempts.command(self._command(method, path, content, permit))
 
     async def query(self, path: str, *, data: bool = False) -> Reply:
@@ -82,7 +86,7 @@ class Session:
         reply, token = await attempts.query(lambda: self._ask(url), FAILURES)
         if reply.status == 401 and await self.has_another(token):
             reply, token = await attempts.query(lambda: self._ask(url), FAILURES)
-        await self._heed(reply, "", self._queries)
+        self._heed(reply, self._queries)
         if reply.status in {200, 404}:
             return reply
         raise self._failed(reply)
@@ -92,11 +96,22 @@ class Session:
         return retry_after_s(reply.headers, self._clock.now_ns(), default=_RETRY_S)
 
     async def _command(self, method: str, path: str, content: bytes | None, permit: Permit | None) -> Reply:
+        reply, token = await self._send(method, path, content, permit)
+        if reply.status != 401 or not await self.has_another(token):
+            return reply
+        if read_refusal(reply, method).verdict is not Verdict.NOT_TAKEN:
+            return reply
+        if permit is not None:
+            raise FAILURES.session_changed()
+        reply, _ = await self._send(method, path, content, None)
+        return reply
+
+    async def _send(self, method: str, path: str, content: bytes | None, permit: Permit | None) -> tuple[Reply, str]:
         token = await self._sendable()
         self._orders.take(cancel=method == "DELETE")
         reply = await self._http.send(method, self._base + path, _headers(token), content, permit)
-        await self._heed(reply, token, self._orders)
-        return reply
+        self._heed(reply, self._orders)
+        return reply, token
 
     async def _ask(self, url: str) -> tuple[Reply, str]:
         token = await self._sendable()
@@ -108,10 +123,7 @@ class Session:
             raise NotSentError("the connection is closed")
         return await self.token()
 
-    async def _heed(self, reply: Reply, token: str, throttle: Throttle) -> None:
-        if reply.status == 401 and token:
-            # What is sent next goes out under another token, where there is one.
-            await self.has_another(token)
+    def _heed(self, reply: Reply, throttle: Throttle) -> None:
         if reply.status == 429:
             throttle.ban(self.retry_after(reply), cancels=tells_when(reply.headers))
 

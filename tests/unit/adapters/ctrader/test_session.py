@@ -147,6 +147,82 @@ async def test_an_invalidated_token_signs_in_again_with_the_next_one() -> None:
     assert used == ["old", "new"]
 
 
+REPLACED = ("CH_ACCESS_TOKEN_INVALID", "OA_AUTH_TOKEN_EXPIRED")
+ENDED = ("ACCOUNT_NOT_AUTHORIZED", "CH_CLIENT_NOT_AUTHENTICATED")
+
+
+@pytest.mark.parametrize("code", [*REPLACED, *ENDED])
+async def test_an_order_under_a_replaced_token_is_not_sent_and_welcome_again(code: str) -> None:
+    """An order that meets the renewal of its token was thrown away; it went out once, and its key may be repeated."""
+    async with scripted(tokens=Tokens("old", "new")) as (broker, opened):
+        await opened.get_instrument("EUR/USD")
+        broker.on(Kind.NEW_ORDER_REQ, error(code), accepted("x"))
+        outcome = await opened.submit_order(permit("x"), TERMS)
+        assert isinstance(outcome, NotSent)
+        assert outcome.reason is Reason.BROKER_SESSION_DOWN
+        assert broker.count(Kind.NEW_ORDER_REQ) == 1
+        assert isinstance(await opened.submit_order(permit("x"), TERMS), Accepted)
+        used = [row["accessToken"] for kind, row in broker.arrived if kind == Kind.ACCOUNT_AUTH_REQ]
+        assert (len(used), used[-1]) == (2, "new" if code in REPLACED else "old")
+
+
+@pytest.mark.parametrize("code", [*REPLACED, *ENDED])
+async def test_a_cancel_and_a_question_under_a_replaced_token_are_made_again(code: str) -> None:
+    """What may be repeated is: a cancel and a question that meet the renewal are made again in the next session."""
+    async with scripted(tokens=Tokens("old", "new", "newer")) as (broker, opened):
+        await opened.get_instrument("EUR/USD")
+        payload = sample("ws_execution_accepted")["payload"]
+        over = payload | {"executionType": 5, "order": payload["order"] | {"orderStatus": 5}}
+        order_id = payload["order"]["orderId"]
+        broker.on(Kind.CANCEL_ORDER_REQ, error(code), [(Kind.EXECUTION_EVENT, over)])
+        assert await opened.cancel_order(str(order_id)) == Accepted()
+        assert broker.count(Kind.CANCEL_ORDER_REQ) == 2
+        answer = broker.handlers[Kind.RECONCILE_REQ]({})
+        broker.on(Kind.RECONCILE_REQ, error(code), answer)
+        assert await opened.get_open_orders() == []
+        assert broker.count(Kind.RECONCILE_REQ) == 2
+
+
+@pytest.mark.parametrize("code", REPLACED)
+async def test_a_token_that_is_refused_and_cannot_be_replaced_needs_a_person(code: str) -> None:
+    """Where there is no other token the refusal stands: no repetition helps, and none is made."""
+    async with scripted(tokens=Tokens("only")) as (broker, opened):
+        await opened.get_instrument("EUR/USD")
+        broker.on(Kind.NEW_ORDER_REQ, error(code))
+        outcome = await opened.submit_order(permit("x"), TERMS)
+        assert isinstance(outcome, NotSent)
+        assert outcome.reason is Reason.BROKER_CREDENTIALS_REFUSED
+        assert broker.count(Kind.NEW_ORDER_REQ) == 1
+        broker.on(Kind.TRADER_REQ, error(code))
+        with pytest.raises(GatewayError) as caught:
+            await opened.ping()
+        assert caught.value.reason is Reason.BROKER_CREDENTIALS_REFUSED
+
+
+async def test_a_late_refusal_of_the_token_before_costs_no_second_renewal() -> None:
+    """Orders that are refused together under one token lead to one renewal of it, and to one sign-in."""
+    tokens = Tokens("old", "new", "newer")
+    async with scripted(tokens=tokens) as (broker, opened):
+        await opened.get_instrument("EUR/USD")
+        broker.on(Kind.NEW_ORDER_REQ, *[error("CH_ACCESS_TOKEN_INVALID")] * 5, accepted("x"))
+        outcomes = await asyncio.gather(*(opened.submit_order(permit(str(n)), TERMS) for n in range(5)))
+        assert all(isinstance(o, NotSent) and o.reason is Reason.BROKER_SESSION_DOWN for o in outcomes)
+        assert isinstance(await opened.submit_order(permit("x"), TERMS), Accepted)
+        assert await tokens.current() == "new"
+        assert broker.count(Kind.APPLICATION_AUTH_REQ) == 2
+
+
+async def test_an_order_under_way_is_answered_before_the_link_is_left() -> None:
+    """2147 between an order and its answer leaves the answer where it is due; nothing falls into doubt."""
+    async with scripted(tokens=Tokens("old", "new")) as (broker, opened):
+        await opened.get_instrument("EUR/USD")
+        told = (Kind.TOKEN_INVALIDATED_EVENT, {"ctidTraderAccountIds": [CTID], "reason": "refreshed"})
+        broker.on(Kind.NEW_ORDER_REQ, [told, *accepted("x")], accepted("y"))
+        assert isinstance(await opened.submit_order(permit("x"), TERMS), Accepted)
+        assert isinstance(await opened.submit_order(permit("y"), TERMS), Accepted)
+        assert broker.count(Kind.APPLICATION_AUTH_REQ) == 2
+
+
 @pytest.mark.parametrize("kind", [Kind.ACCOUNT_DISCONNECT_EVENT, Kind.CLIENT_DISCONNECT_EVENT])
 async def test_whoever_is_signed_out_signs_in_again(kind: Kind) -> None:
     """2164 and 2148 renew the link."""

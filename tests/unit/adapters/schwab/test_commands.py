@@ -300,53 +300,6 @@ async def test_several_commands_have_one_answer(schwab: ScriptedSchwab, answers:
     assert isinstance(await schwab.open().cancel_all(), kind)
 
 
-async def test_a_refused_token_sends_nothing_and_says_so(schwab: ScriptedSchwab) -> None:
-    """A 401 in the API's own words came before the order was looked at; queries then say that a login is needed."""
-    schwab.on("POST", ORDERS, answer({"message": "Client not authorized"}, 401))
-    connection = schwab.open()
-    assert isinstance(await connection.submit_order(permit("c-1"), TERMS), NotSent)
-    schwab.on("GET", ACCOUNT, answer({"message": "Client not authorized"}, 401))
-    with pytest.raises(GatewayError) as caught:
-        await connection.get_positions()
-    assert caught.value.reason is Reason.BROKER_CREDENTIALS_REFUSED
-
-
-class Renewed:
-    """Tokens of which the first is refused."""
-
-    def __init__(self) -> None:
-        self.now = "old"
-
-    async def current(self) -> str:
-        return self.now
-
-    async def after(self, refused: str) -> str:
-        if refused == self.now:
-            self.now = "new"
-        return self.now
-
-
-async def test_a_query_is_asked_again_under_the_next_token(schwab: ScriptedSchwab) -> None:
-    """T6: a token that ended meanwhile is renewed once, and what changes nothing is asked again."""
-    schwab.on(
-        "GET", f"/trader/v1/accounts/{HASH}", answer({"message": "expired"}, 401), answer(sample("account_margin"))
-    )
-    account = await schwab.open(Renewed()).get_account()
-    assert account.masked_number == "****5678"
-    assert [request.headers["authorization"] for request in schwab.requests][-2:] == ["Bearer old", "Bearer new"]
-
-
-async def test_a_command_is_never_sent_under_a_second_token(schwab: ScriptedSchwab) -> None:
-    """An order whose token was refused goes out once; the next one has the next token."""
-    schwab.on("POST", ORDERS, answer({"message": "expired"}, 401), placed(MINE))
-    connection = schwab.open(Renewed())
-    assert isinstance(await connection.submit_order(permit("c-1"), TERMS), NotSent)
-    assert len(schwab.asked("POST")) == 1
-    assert isinstance(await connection.submit_order(permit("c-1"), TERMS), Accepted)
-    posts = [request for request in schwab.requests if request.method == "POST"]
-    assert [request.headers["authorization"] for request in posts] == ["Bearer old", "Bearer new"]
-
-
 async def test_too_many_requests_stop_the_next_ones(schwab: ScriptedSchwab) -> None:
     """T1: after a 429 with a time nothing is sent until then, cancels included."""
     schwab.on("POST", ORDERS, answer({"message": "Too many requests"}, 429, {"Retry-After": "20"}))
