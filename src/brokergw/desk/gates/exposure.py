@@ -48,8 +48,8 @@ class HoldCheck:
         if hold is None:
             words = f"there is no price of {question.terms.symbol} to judge by"
             return [*objections, Objection(Reason.REFERENCE_PRICE_MISSING, "order.symbol", words)]
-        state = question.state
-        question.hold = hold if state is None else replace(hold, position_side=state.side_of(question.terms))
+        side = hold.position_side if question.state is None else question.state.side_of(question.terms)
+        question.hold = hold if side is hold.position_side else replace(hold, position_side=side)
         return objections
 
     def _fees(self, broker: str) -> Fees:

@@ -5,14 +5,15 @@ record without a row that names it.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from brokergw.desk.telling import own_audit
 from brokergw.model.events import AuditRow
 from brokergw.model.order import Fill, FillKind, Order, Origin
+from brokergw.model.quick import copier_of
 
 EXECUTIONS_NAMED_MAX: Final = 20
+_changed: Final = copier_of(AuditRow)
 
 _ACTIONS: Final = {
     Origin.LIVE: "order.reported",
@@ -39,7 +40,7 @@ def told_of(
 
 
 def _naming(row: AuditRow, fills: Sequence[Fill]) -> AuditRow:
-    return replace(row, detail="; ".join(filter(None, (row.detail, _in_words(fills)))))
+    return _changed(row, {"detail": "; ".join(filter(None, (row.detail, _in_words(fills))))})
 
 
 def _in_words(fills: Sequence[Fill]) -> str:

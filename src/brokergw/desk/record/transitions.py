@@ -17,7 +17,7 @@ from brokergw.model.ids import fill_id, new_id
 from brokergw.model.lifecycle import ENDED_AT_BROKER, State, is_terminal, may_move
 from brokergw.model.order import ZERO, Fill, FillKind, Order, Origin
 from brokergw.model.outcome import BrokerFill, BrokerOrder
-from brokergw.model.terms import OrderTerms
+from brokergw.model.terms import OrderTerms, OrderType
 
 _PENDING: Final = frozenset({State.PENDING_CANCEL, State.PENDING_MODIFY})
 
@@ -86,6 +86,8 @@ def _terms_after(order: Order, seen: BrokerOrder) -> OrderTerms:
     terms = order.terms
     if terms.notional is None and told.quantity is not None:
         terms = _with(terms, "quantity", told.quantity)
+    if terms.type is OrderType.MARKET:
+        return terms
     for name in ("limit_price", "stop_price", "trail_amount", "trail_percent"):
         if getattr(terms, name) is not None and getattr(told, name) is not None and not _trails(terms, name):
             terms = _with(terms, name, getattr(told, name))

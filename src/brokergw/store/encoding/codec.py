@@ -8,6 +8,7 @@ import json
 from dataclasses import asdict
 from decimal import Decimal
 from json.encoder import encode_basestring_ascii
+from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
 from brokergw.model.events import EventKind, FeedGap, PositionChange
@@ -44,6 +45,8 @@ _TERM_DECIMALS: Final = (
     "stop_loss_stop_price",
     "stop_loss_limit_price",
 )
+_order_texts: Final = attrgetter(*_ORDER_TEXTS)
+_term_decimals: Final = attrgetter(*_TERM_DECIMALS)
 
 
 def payload_to_text(payload: Payload) -> str:
@@ -87,7 +90,7 @@ def order_to_text(order: Order) -> str:
         f',"update_time_ns":{order.update_time_ns},"terms":{_terms_to_text(order.terms)}'
         f',"cum_quantity":"{order.cum_quantity}","canceled_quantity":"{order.canceled_quantity}"'
     )
-    texts = [f',"{name}":{quote(value)}' for name in _ORDER_TEXTS if (value := getattr(order, name))]
+    texts = [f',"{name}":{quote(value)}' for name, value in zip(_ORDER_TEXTS, _order_texts(order), strict=True) if value]
     return f"{head}{''.join(texts)}{_order_progress(order)}{_order_marks(order)}}}"
 
 
@@ -146,7 +149,8 @@ def _terms_to_text(terms: OrderTerms) -> str:
         f'{{"symbol":{quote(terms.symbol)},"side":"{terms.side._value_}","type":"{terms.type._value_}"'
         f',"time_in_force":"{terms.time_in_force._value_}"'
     )
-    decimals = [f',"{name}":"{value}"' for name in _TERM_DECIMALS if (value := getattr(terms, name)) is not None]
+    given = zip(_TERM_DECIMALS, _term_decimals(terms), strict=True)
+    decimals = [f',"{name}":"{value}"' for name, value in given if value is not None]
     return f"{head}{''.join(decimals)}{_terms_extras(terms)}}}"
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
 from brokergw.model.events import AuditRow, EventKind, LogEvent
@@ -28,6 +29,22 @@ Row: TypeAlias = tuple[Any, ...]
 _NUL: Final = "\x00"
 _HALF_PAIR: Final = re.compile("[\ud800-\udfff]")
 _INSTEAD: Final = "\N{REPLACEMENT CHARACTER}"
+_AUDIT_TEXTS: Final = attrgetter(
+    "user_id",
+    "request_id",
+    "key_id",
+    "principal_kind",
+    "address",
+    "action",
+    "method_class",
+    "outcome",
+    "reason",
+    "account_id",
+    "order_id",
+    "detail",
+    "payload",
+)
+"""The texts of an audit row, the first before its time and the others behind it."""
 
 
 def is_storable(text: str) -> bool:
@@ -43,10 +60,6 @@ def free_text(text: str) -> str:
     if is_storable(text):
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace(_NUL, _INSTEAD)
-
-
-def _text_or_none(value: Decimal | None) -> str | None:
-    return None if value is None else str(value)
 
 
 def order_row(order: Order) -> Row:
@@ -68,22 +81,22 @@ def order_row(order: Order) -> Row:
         terms.side._value_,
         terms.type._value_,
         terms.time_in_force._value_,
-        _text_or_none(terms.quantity),
-        _text_or_none(terms.notional),
-        _text_or_none(terms.limit_price),
-        _text_or_none(terms.stop_price),
-        _text_or_none(terms.trail_amount),
-        _text_or_none(terms.trail_percent),
+        None if terms.quantity is None else str(terms.quantity),
+        None if terms.notional is None else str(terms.notional),
+        None if terms.limit_price is None else str(terms.limit_price),
+        None if terms.stop_price is None else str(terms.stop_price),
+        None if terms.trail_amount is None else str(terms.trail_amount),
+        None if terms.trail_percent is None else str(terms.trail_percent),
         terms.expire_time_ns,
         terms.extended_hours,
         terms.position_effect._value_,
         terms.order_class._value_,
-        _text_or_none(terms.take_profit_limit_price),
-        _text_or_none(terms.stop_loss_stop_price),
-        _text_or_none(terms.stop_loss_limit_price),
+        None if terms.take_profit_limit_price is None else str(terms.take_profit_limit_price),
+        None if terms.stop_loss_stop_price is None else str(terms.stop_loss_stop_price),
+        None if terms.stop_loss_limit_price is None else str(terms.stop_loss_limit_price),
         legs_to_text(terms.legs),
         str(order.cum_quantity),
-        _text_or_none(order.average_price),
+        None if order.average_price is None else str(order.average_price),
         str(order.canceled_quantity),
         order.idempotency_key,
         order.client_order_id,
@@ -251,23 +264,11 @@ def key_from_row(row: Sequence[Any]) -> KeyRecord:
 
 def audit_row(row: AuditRow) -> Row:
     """Write what an audit row tells as the columns of `broker_audit_log`, all but its place in a chain."""
-    return (
-        free_text(row.user_id),
-        row.time_ns,
-        free_text(row.request_id),
-        free_text(row.key_id),
-        row.principal_kind,
-        free_text(row.address),
-        free_text(row.action),
-        row.method_class,
-        free_text(row.outcome),
-        free_text(row.reason),
-        free_text(row.account_id),
-        free_text(row.order_id),
-        free_text(row.detail),
-        free_text(row.payload),
-        row.duration_ns,
-    )
+    texts = _AUDIT_TEXTS(row)
+    if not is_storable("".join(texts)):
+        texts = tuple(map(free_text, texts))
+    user_id, *others = texts
+    return (user_id, row.time_ns, *others, row.duration_ns)
 
 
 def user_of_audit_row(row: Row) -> str:

@@ -16,7 +16,6 @@ A statement is a text with `{rows}` in it, which becomes a relation with the col
 """
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from itertools import chain, islice
 from json import JSONEncoder
 from typing import Any, Final, Literal, Protocol, TypeAlias
@@ -46,7 +45,6 @@ _KINDS: Final = {
         exc.ProgrammingError,
     )
 }
-_ONE_BY_ONE: Final = nullcontext()
 _encode: Final = JSONEncoder(check_circular=False, separators=(",", ":")).encode
 
 
@@ -92,6 +90,8 @@ def together(connection: Connection, asks: Sequence[Ask]) -> list[list[Any]]:
 
 def touched(cursors: Sequence[Any]) -> int:
     """Count the rows that a statement has written, or found."""
+    if len(cursors) == 1:
+        return int(cursors[0].rowcount)
     return sum([cursor.rowcount for cursor in cursors])
 
 
@@ -104,12 +104,13 @@ def execute(connection: Connection, pieces: Sequence[Piece]) -> list[Any]:
     """Run statements by the driver itself and give their cursors; raises SQLAlchemy's errors."""
     if not pieces:
         return []
-    driver: Any = connection.connection.driver_connection
+    driver: Any = connection.connection.dbapi_connection
     try:
-        # PostgreSQL answers all of them at the end, where the first that failed is raised.
-        sent = len(pieces) > 1 and connection.dialect.name == "postgresql"
-        with driver.pipeline() if sent else _ONE_BY_ONE:
-            return [driver.execute(text, parameters) for text, parameters in pieces]
+        if len(pieces) > 1 and connection.dialect.name == "postgresql":
+            # PostgreSQL answers all of them at the end, where the first that failed is raised.
+            with driver.pipeline():
+                return [driver.execute(text, parameters) for text, parameters in pieces]
+        return [driver.execute(text, parameters) for text, parameters in pieces]
     except Exception as error:
         broken = store_error(connection, error)
         if broken is None:
@@ -122,7 +123,7 @@ def store_error(connection: Connection, error: Exception) -> exc.DBAPIError | No
     kind = _kind_of(error)
     if kind is None:
         return None
-    driver: Any = connection.connection.driver_connection
+    driver: Any = connection.connection.dbapi_connection
     ended = connection.dialect.is_disconnect(error, driver, None) or ended_by_server(error)  # type: ignore[arg-type]
     if ended or getattr(driver, "closed", False):
         connection.invalidate(error)
@@ -141,8 +142,11 @@ class _Values:
         self._before, self._after = text.split("{rows}")
         self._row = f"({','.join('?' * width)})"
         self._texts: dict[int, str] = {}
+        self._alone = self._text(1)
 
     def pieces(self, rows: Sequence[Row]) -> Sequence[Piece]:
+        if len(rows) == 1:
+            return ((self._alone, rows[0]),)
         made = []
         start = 0
         while left := len(rows) - start:

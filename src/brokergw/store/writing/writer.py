@@ -13,7 +13,6 @@ become durable after all, and is told to whoever can take it back.
 """
 
 import asyncio
-import contextlib
 import logging
 import threading
 from collections import deque
@@ -194,12 +193,11 @@ class Writer:
             self._queue.put(_AuditDue())
 
     def _riding(self) -> list[Row]:
-        """Take the audit rows that wait; the event loop may be adding more."""
+        """Take the audit rows that wait; the event loop may be adding more, and nobody else takes any."""
         rows = self._kept_audit
         self._kept_audit = []
-        with contextlib.suppress(IndexError):
-            while len(rows) < _AUDIT_KEPT_MAX:
-                rows.append(self._audit.popleft())
+        while self._audit and len(rows) < _AUDIT_KEPT_MAX:
+            rows.append(self._audit.popleft())
         return rows
 
     def _work(self) -> None:
@@ -221,9 +219,9 @@ class Writer:
             return []
         if self._last_size >= _GATHERS_FROM:
             self._hurry.wait(_GATHER_S)
-        with contextlib.suppress(Empty):
-            while len(items) < _GROUP_MAX:
-                items.append(self._queue.get_nowait())
+        # Nobody else takes from the queue: what is there stays there.
+        while len(items) < _GROUP_MAX and not self._queue.empty():
+            items.append(self._queue.get_nowait())
         self._last_size = len(items)
         return items
 
