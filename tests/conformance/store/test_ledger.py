@@ -2,7 +2,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
+from brokergw.model.errors import GatewayError
 from brokergw.model.lifecycle import State
 from brokergw.model.terms import Side
 from brokergw.ports.journal import (
@@ -216,4 +219,21 @@ async def test_another_writer_is_noticed(store: Store, store_url: str) -> None:
     assert isinstance(result, CapsReached)
     assert result.reached[0].used == 900
     assert isinstance(await store.journal.commit(asking(holding(1, 100), cap(Measure.EXPOSURE, 1000))), Committed)
+    assert await true_to_the_orders(store)
+
+
+async def test_what_was_not_certainly_durable_counts_for_nothing(store: Store, store_url: str) -> None:
+    """After a commit that failed the ledger is read again, so that another's rows of its version are not mistaken."""
+
+    def fail(_connection: object) -> None:
+        event.remove(store._writing, "commit", fail)
+        raise OperationalError("COMMIT", None, Exception("the disk is gone"))
+
+    event.listen(store._writing, "commit", fail)
+    with pytest.raises(GatewayError):
+        await store.journal.commit(asking(holding(3, 100)))
+    async with open_for_test(store_url) as other:
+        await committed(other, asking(holding(9, 100)))
+    await committed(store, asking(holding(1, 100)))
+    assert (await used(store)).exposure == 1000
     assert await true_to_the_orders(store)

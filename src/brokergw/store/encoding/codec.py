@@ -90,7 +90,8 @@ def order_to_text(order: Order) -> str:
         f',"update_time_ns":{order.update_time_ns},"terms":{_terms_to_text(order.terms)}'
         f',"cum_quantity":"{order.cum_quantity}","canceled_quantity":"{order.canceled_quantity}"'
     )
-    texts = [f',"{name}":{quote(value)}' for name, value in zip(_ORDER_TEXTS, _order_texts(order), strict=True) if value]
+    given = zip(_ORDER_TEXTS, _order_texts(order), strict=True)
+    texts = [f',"{name}":{quote(value)}' for name, value in given if value]
     return f"{head}{''.join(texts)}{_order_progress(order)}{_order_marks(order)}}}"
 
 

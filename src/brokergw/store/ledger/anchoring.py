@@ -45,7 +45,7 @@ def anchored(
             raise NotFound(Reason.ACCOUNT_NOT_FOUND, "account", account_id)
         statements = LedgerStatements(database.dialect.name)
         with localcontext(EXACT):
-            book = LedgerBook(database, statements, None)
+            book = LedgerBook(database, statements)
             if not book.anchor(user_id, account_id, symbol, quantity, average_cost, expected):
                 return False
             positions, usage = book.rows()

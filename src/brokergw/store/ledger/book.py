@@ -17,6 +17,7 @@ from brokergw.model.quick import quick
 from brokergw.model.trading import Halt
 from brokergw.ports.journal import Admission, AdmissionRefused
 from brokergw.store.encoding.rows import Row
+from brokergw.store.ledger.at_hand import AtHand
 from brokergw.store.ledger.check import Case, objection
 from brokergw.store.ledger.lines import Around, Line, Place, PlaceKey, PositionLine, UsageLine, place_key
 from brokergw.store.ledger.repeats import Repeats
@@ -37,8 +38,6 @@ from brokergw.store.ledger.rows import (
 from brokergw.store.ledger.statements import LedgerStatements
 from brokergw.store.sql.many import Ask, fetched, together
 
-_REMEMBERED_MAX: Final = 16_384
-
 Move: TypeAlias = tuple[Stake, Stake]
 """What an order counted for and what it counts for now, both of one line and side."""
 
@@ -56,45 +55,33 @@ class Asking:
     now_s: int
 
 
-class Remembered:
-    """The rows as this process last had them, for where nobody else writes; so many of the latest used stay."""
-
-    def __init__(self) -> None:
-        self.positions: dict[PositionKey, Position] = {}
-        self.usage: dict[UsageKey, Used] = {}
-
-    def learn(self, book: "LedgerBook") -> None:
-        """Take note of a batch that is durable."""
-        _renew(self.positions, book.positions)
-        _renew(self.usage, book.usage)
-
-
 class LedgerBook:
     """The rows of the ledger that one batch is about."""
 
-    def __init__(self, connection: Connection, statements: LedgerStatements, remembered: Remembered | None) -> None:
+    def __init__(self, connection: Connection, statements: LedgerStatements, at_hand: AtHand | None = None) -> None:
         self._connection = connection
         self._statements = statements
-        self._remembered = remembered
-        self._places: dict[PlaceKey, Place] = {}
-        self.positions: Final[dict[PositionKey, PositionLine]] = {}
-        self.usage: Final[dict[UsageKey, UsageLine]] = {}
+        self._at_hand = AtHand() if at_hand is None else at_hand
+        self._at_hand.begin()
         self.repeats: Final = Repeats(connection, statements)
 
     def open(self, stakes: Iterable[Stake]) -> None:
         """Bring the rows that some stakes move to hand, locked where there are locks."""
-        wanted = {place_key(stake) for stake in stakes}
-        wanted.difference_update(self._places)
+        hand = self._at_hand
+        wanted = {place_key(stake) for stake in stakes} - hand.batch.keys()
+        missing = [key for key in wanted if not hand.take(key)]
+        if not missing:
+            return
         positions: set[PositionKey] = set()
         usage: set[UsageKey] = set()
-        for user_id, account_id, strategy_id, line in wanted:
+        for user_id, account_id, strategy_id, line in missing:
             positions.update(position_keys(account_id, line, strategy_id))
             if (other := other_side(line)) is not None:
                 positions.add(PositionKey(account_id, other, ""))
             usage.update(usage_keys(user_id, account_id, strategy_id))
-        self._bring(positions - self.positions.keys(), usage - self.usage.keys())
-        for key in wanted:
-            self._places[key] = self._assemble(key)
+        self._bring(positions, usage)
+        for key in missing:
+            hand.put(key, self._assemble(key))
 
     def move(self, moves: Sequence[Move], asking: Asking | None, halts: Sequence[Halt]) -> AdmissionRefused | None:
         """Move the ledger by a unit; where the unit asks to be admitted and may not be, nothing moves."""
@@ -106,8 +93,7 @@ class LedgerBook:
         refusal = None
         if asking is not None:
             before, after = moves[last]
-            beside = self._beside(after)
-            case = Case(asking.order, asking.admission, before, after, places[last], beside, asking.now_s)
+            case = Case(asking.order, asking.admission, before, after, places[last], asking.now_s)
             refusal = objection(case, halts, self.repeats.of(asking.order, asking.admission.likeness))
         for place in places:
             if refusal is None:
@@ -127,19 +113,22 @@ class LedgerBook:
         it is, nobody says.
         """
         keys = [PositionKey(account_id, line, "") for line in lines_of(symbol)]
-        self._bring({key for key in keys if key not in self.positions}, set(usage_keys(user_id, account_id, "")))
-        own, *sides = (self.positions[key].now.holding.quantity for key in keys)
+        self._bring(set(keys), set(usage_keys(user_id, account_id, "")))
+        own, *sides = (self._at_hand.positions[key].now.holding.quantity for key in keys)
         aside = sum(sides, ZERO)
         if own + aside != expected:
             return False
-        place = self._assemble((user_id, account_id, "", symbol))
+        key = (user_id, account_id, "", symbol)
+        if not self._at_hand.take(key):
+            self._at_hand.put(key, self._assemble(key))
+        place = self._at_hand.batch[key]
         line = place.account.holding
         old = line.now
         holding = old.holding.anchored(quantity - aside, abs(quantity - aside) * average_cost)
         more = holding.worst - old.worst
-        line.then = Position(user_id, holding, holding.worst, old.anchored + quantity - expected, line.version + 1)
+        line.then = Position(user_id, holding, holding.worst, old.anchored + quantity - expected, line.version)
         for each in place.around:
-            each.usage.then = Used(each.usage.now.usage.exposed(more), each.usage.version + 1)
+            each.usage.then = Used(each.usage.now.usage.exposed(more), each.usage.version)
         place.keep()
         return True
 
@@ -149,44 +138,43 @@ class LedgerBook:
 
     def rows(self) -> tuple[list[Row], list[Row]]:
         """Give the rows of positions and of usage that must be written, in order."""
+        positions, usage = self._at_hand.moved()
         return (
-            [position_row(key, line.now) for key, line in sorted(self.positions.items(), key=_by_key) if line.moved],
-            [usage_row(key, line.now) for key, line in sorted(self.usage.items(), key=_by_key) if line.moved],
+            [position_row(line.key, line.now) for line in positions],
+            [usage_row(line.key, line.now) for line in usage],
         )
-
-    def _beside(self, stake: Stake) -> Decimal:
-        """Give the worst case of the other side of a symbol, in hedge mode."""
-        other = other_side(stake.line)
-        return ZERO if other is None else self.positions[PositionKey(stake.account_id, other, "")].now.worst
 
     def _place(self, stake: Stake) -> Place:
         key = place_key(stake)
-        if key not in self._places:
+        if key not in self._at_hand.batch:
             self.open([stake])
-        return self._places[key]
+        return self._at_hand.batch[key]
 
     def _assemble(self, key: PlaceKey) -> Place:
         user_id, account_id, strategy_id, line = key
-        account, user, *strategy = [self.usage[each] for each in usage_keys(user_id, account_id, strategy_id)]
-        everybody, *part = [self.positions[each] for each in position_keys(account_id, line, strategy_id)]
+        hand, other = self._at_hand, other_side(line)
+        account, user, *strategy = [hand.usage[each] for each in usage_keys(user_id, account_id, strategy_id)]
+        everybody, *part = [hand.positions[each] for each in position_keys(account_id, line, strategy_id)]
         return Place(
             Around(account, everybody),
             Around(user, everybody),
             Around(strategy[0], part[0]) if strategy else None,
+            None if other is None else hand.positions[PositionKey(account_id, other, "")],
         )
 
     def _bring(self, positions: set[PositionKey], usage: set[UsageKey]) -> None:
-        if self._remembered is not None:
-            _take(self.positions, positions, self._remembered.positions)
-            _take(self.usage, usage, self._remembered.usage)
+        """Read what is not at hand yet."""
+        hand = self._at_hand
+        positions -= hand.positions.keys()
+        usage -= hand.usage.keys()
         if not positions and not usage:
             return
         sql = self._statements
         asks: list[Ask] = [(sql.find_positions, sorted(positions)), (sql.find_usage, sorted(usage))]
         held, used = map(fetched, together(self._connection, asks))
         holdings, counts = dict(map(position_from_row, held)), dict(map(usage_from_row, used))
-        self.positions.update({key: _line(key, holdings.get(key, NO_POSITION)) for key in positions})
-        self.usage.update({key: _line(key, counts.get(key, NOTHING_USED)) for key in usage})
+        hand.positions.update({key: _line(key, holdings.get(key, NO_POSITION)) for key in positions})
+        hand.usage.update({key: _line(key, counts.get(key, NOTHING_USED)) for key in usage})
 
 
 def _move(place: Place, before: Stake, after: Stake, admitted_s: int | None) -> None:
@@ -212,7 +200,7 @@ def _hold(line: PositionLine, before: Stake, after: Stake) -> Decimal:
     old = line.then
     holding = old.holding.moved(before, after)
     worst = holding.worst
-    line.then = Position(after.user_id, holding, worst, old.anchored, line.version + 1)
+    line.then = Position(after.user_id, holding, worst, old.anchored, line.version)
     return worst - old.worst
 
 
@@ -220,32 +208,11 @@ def _count(
     line: UsageLine, before: Stake, after: Stake, exposure: Decimal, admitted_s: int | None, *, acknowledging: bool
 ) -> None:
     usage = line.then.usage.moved(before, after, exposure, admitted_s=admitted_s, acknowledging=acknowledging)
-    line.then = Used(usage, line.version + 1)
+    line.then = Used(usage, line.version)
 
 
 def _line(key: Key, value: Value) -> Line[Key, Value]:
-    return Line(key, value.version, value, value)
-
-
-def _by_key(item: tuple[Key, object]) -> Key:
-    return item[0]
-
-
-def _take(at_hand: dict[Key, Line[Key, Value]], wanted: set[Key], remembered: dict[Key, Value]) -> None:
-    """Take what is remembered, and leave in `wanted` what is not."""
-    for key in list(wanted):
-        value = remembered.get(key)
-        if value is not None:
-            at_hand[key] = _line(key, value)
-            wanted.discard(key)
-
-
-def _renew(kept: dict[Key, Value], latest: dict[Key, Line[Key, Value]]) -> None:
-    for key, line in latest.items():
-        kept.pop(key, None)
-        kept[key] = line.now
-    while len(kept) > _REMEMBERED_MAX:
-        del kept[next(iter(kept))]
+    return Line(key, value, value, value)
 
 
 def moves_of(before: Stake | None, after: Stake) -> tuple[Move, ...]:

@@ -35,17 +35,13 @@ _ONE: Final = Decimal(1)
 @quick
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An order about to be admitted: what it asks for, and the lines of the ledger as they would be with it.
-
-    `beside` is what the ledger says that the other side of its symbol may come to, in hedge mode.
-    """
+    """An order about to be admitted: what it asks for, and the lines of the ledger as they would be with it."""
 
     order: Order
     admission: Admission
     stake_before: Stake
     stake: Stake
     place: Place
-    beside: Decimal
     now_s: int
 
 
@@ -124,7 +120,8 @@ def _untold(case: Case) -> Decimal:
     """Give what the broker has of the symbol's other side, and the ledger does not know of."""
     admission = case.admission
     told = admission.beside * (admission.mark if admission.mark is not None else case.stake.price)
-    return max(ZERO, told - case.beside)
+    beside = case.place.beside
+    return max(ZERO, told if beside is None else told - beside.now.worst)
 
 
 def _position(case: Case, subject: Subject) -> Sequence[Asked]:

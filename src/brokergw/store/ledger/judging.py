@@ -20,7 +20,7 @@ def judged(order: Order, admission: Admission, now_ns: int) -> Callable[[Connect
 
     def read(connection: Connection) -> AdmissionRefused | None:
         with localcontext(EXACT):
-            book = LedgerBook(connection, LedgerStatements(connection.dialect.name, locking=False), None)
+            book = LedgerBook(connection, LedgerStatements(connection.dialect.name, locking=False))
             stake = stake_of(order)
             book.open([stake])
             asking = Asking(order, admission, now_ns // _SECOND_NS)

@@ -14,20 +14,30 @@ Value = TypeVar("Value", Position, Used)
 
 @dataclass(slots=True)
 class Line(Generic[Key, Value]):
-    """One row; `now` is it with every unit of the batch that goes through, `then` with the one at hand as well.
+    """One row, as it is on record; `now` is it with every unit of the batch that goes through, `then` with the one at
+    hand as well.
 
-    `version` is the one on record. However often a batch moves the row, it is one version on.
+    However often a batch moves the row, it is one version on.
     """
 
     key: Key
-    version: int
+    on_record: Value
     now: Value
     then: Value
 
     @property
+    def version(self) -> int:
+        """The version that a batch writes."""
+        return self.on_record.version + 1
+
+    @property
     def moved(self) -> bool:
         """Whether a unit that goes through has moved it."""
-        return self.now.version != self.version
+        return self.now is not self.on_record
+
+    def settle(self) -> None:
+        """Take note that the batch is durable."""
+        self.on_record = self.now
 
 
 PositionLine = Line[PositionKey, Position]
@@ -46,11 +56,15 @@ class Around:
 @quick
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Every line that an order of one account, strategy and symbol moves; without a strategy, its part is empty."""
+    """Every line that an order of one account, strategy and symbol moves; without a strategy, its part is empty.
+
+    `beside` is the line of the symbol's other side, in hedge mode: it is looked at and not moved.
+    """
 
     account: Around
     user: Around
     strategy: Around | None
+    beside: PositionLine | None
 
     def of(self, subject: Subject) -> Around:
         """Give the lines of a subject; that a cap is a strategy's where the order has none is ruled out before."""
@@ -66,12 +80,6 @@ class Place:
         """The subjects' lines, the account's first."""
         return (self.account, self.user) if self.strategy is None else (self.account, self.user, self.strategy)
 
-    @property
-    def holdings(self) -> tuple[PositionLine, ...]:
-        """The holding of everybody, and the strategy's."""
-        everybody = self.account.holding
-        return (everybody,) if self.strategy is None else (everybody, self.strategy.holding)
-
     def keep(self) -> None:
         """Let the unit at hand go through."""
         for each in self.around:
@@ -81,6 +89,12 @@ class Place:
         """Forget the unit at hand."""
         for each in self.around:
             each.usage.then, each.holding.then = each.usage.now, each.holding.now
+
+    def settle(self) -> None:
+        """Take note that the batch is durable."""
+        for each in self.around:
+            each.usage.settle()
+            each.holding.settle()
 
 
 PlaceKey = tuple[str, str, str, str]

@@ -14,7 +14,8 @@ from brokergw.ports.journal import CommitResult, Committed
 from brokergw.store.audit.chain import chain_of
 from brokergw.store.database.bell import CHANNEL
 from brokergw.store.encoding.rows import Row
-from brokergw.store.ledger.book import LedgerBook, Remembered
+from brokergw.store.ledger.at_hand import AtHand
+from brokergw.store.ledger.book import LedgerBook
 from brokergw.store.ledger.check import scope_keys
 from brokergw.store.ledger.statements import LedgerStatements
 from brokergw.store.sql.failure import of_the_audit
@@ -33,7 +34,6 @@ class Written:
     results: list[CommitResult | Exception]
     events: list[LogEvent]
     heads: dict[str, Head]
-    book: LedgerBook | None
 
 
 @dataclass(slots=True)
@@ -50,15 +50,17 @@ class BatchWriter:
         self._ledger = LedgerStatements(statements.dialect)
         self._heads = Heads()
         # Where rows can be locked somebody else may have moved them; a SQLite file has one process.
-        self._remembered = None if statements.locks_rows else Remembered()
+        self._at_hand = None if statements.locks_rows else AtHand()
         self._instance_id = instance_id
 
     def write(
         self, connection: Connection, units: Sequence[PreparedUnit], audit: list[Row], now_ns: int, *, careful: bool
     ) -> Written:
         """Write what may go through and refuse the rest; raises Race when the database disagrees."""
+        if careful and self._at_hand is not None:
+            self._at_hand.forget()
         with localcontext(EXACT):
-            book = LedgerBook(connection, self._ledger, None if careful else self._remembered)
+            book = LedgerBook(connection, self._ledger, self._at_hand)
             decider = Decider(connection, self._statements, self._heads, book, now_ns, careful=careful)
             refusals = decider.decide(units)
             positions, usage = book.rows()
@@ -80,13 +82,13 @@ class BatchWriter:
             self._require_unhalted(book, winners)
         committed = iter(events)
         results = [Committed(next(committed)) if refusal is None else refusal for refusal in refusals]
-        return Written(results, [event for each in events for event in each], decider.heads, book)
+        return Written(results, [event for each in events for event in each], decider.heads)
 
     def remember(self, written: Written) -> None:
         """Take note that a batch is durable."""
         self._heads.remember(written.heads)
-        if self._remembered is not None and written.book is not None:
-            self._remembered.learn(written.book)
+        if self._at_hand is not None:
+            self._at_hand.settle()
 
     def _require_unhalted(self, book: LedgerBook, winners: list[PreparedUnit]) -> None:
         """See last of all that nothing is halted that was admitted: nobody who halts waits for more than a commit.

@@ -136,7 +136,7 @@ class GroupCommitter:
             else:
                 savepoint.commit()
                 return written
-        return Written([refused_by_database(failure)], [], {}, None)
+        return Written([refused_by_database(failure)], [], {})
 
     def _work(self, connection: Connection, work: Work) -> Any:
         savepoint = connection.begin_nested()
