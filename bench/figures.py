@@ -52,7 +52,7 @@ def spread(values: Sequence[float | None]) -> Spread | None:
 
 
 def ratio(
-    above: Sequence[Measurement], below: Sequence[Measurement], figure: Literal["rate", "p50_ms"] = "rate"
+    above: Sequence[Measurement], below: Sequence[Measurement], figure: Literal["rate", "p50_ms", "cpu_us"] = "rate"
 ) -> Spread | None:
     """Compare two cases round by round, so that what slows the whole machine for a while cancels out."""
     pairs = [(getattr(one, figure), getattr(other, figure)) for one, other in zip(above, below, strict=True)]
