@@ -1,5 +1,6 @@
 """A whole gateway in front of cTrader: a login in the browser, orders over one websocket, and what goes wrong on it."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -78,7 +79,9 @@ async def health(client: Client, wanted: Any) -> connections_pb2.Connection:
     return await until(lambda: client.get_connection(made.connection_id), lambda c: c.health == wanted)
 
 
-async def buy(client: Client, key: str, quantity: str = "2000") -> orders_pb2.SubmitOrderResponse:
+async def buy(
+    client: Client, key: str, quantity: str = "2000", timeout_s: float = 10.0
+) -> orders_pb2.SubmitOrderResponse:
     """Buy euros at market."""
     made = await of_ctrader(client)
     assert made is not None
@@ -90,6 +93,7 @@ async def buy(client: Client, key: str, quantity: str = "2000") -> orders_pb2.Su
         type="MARKET",
         time_in_force="IOC",
         idempotency_key=key,
+        timeout_s=timeout_s,
     )
 
 
@@ -144,6 +148,19 @@ async def test_what_was_taken_without_an_answer_is_found_by_its_tag(place: Place
     order = await filled(client, answer.order.order_id)
     assert order.broker_order_ids
     assert len(place.sim.journal("NewOrderReq")) == 1
+
+
+async def test_orders_that_meet_a_renewal_are_filled_once_each(place: Place, client: Client) -> None:
+    """A token that dies under orders costs a client none of them: each is filled under its one key, and once."""
+    made = await of_ctrader(client)
+    assert made is not None
+    before = await euros(client, made.account_id)
+    place.server.memory.by_access.clear()
+    bought = await asyncio.gather(*(buy(client, str(uuid.uuid4()), timeout_s=40) for _ in range(3)))
+    for answer in bought:
+        await filled(client, answer.order.order_id)
+    assert await euros(client, made.account_id) == before + 3 * 2000
+    await health(client, HEALTHY)
 
 
 async def test_a_revoked_login_asks_for_a_person_and_sends_nothing(place: Place, client: Client) -> None:

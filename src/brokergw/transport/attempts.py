@@ -46,12 +46,17 @@ async def query(attempt: Callable[[], Awaitable[_Answer]], failures: Failures) -
 
 
 async def other_token(tokens: AccessTokens | None, refused: str) -> str | None:
-    """Give another access token than one that the broker refused, where there is one."""
+    """Give another access token than one that the broker refused; None where only a person can bring one.
+
+    Raises GatewayError where none is to be had at the moment, which is no reason to send for a person.
+    """
     if tokens is None:
         return None
     try:
         other = await tokens.after(refused)
-    except GatewayError:
+    except GatewayError as error:
+        if error.reason is not Reason.BROKER_CREDENTIALS_REFUSED:
+            raise
         # What was refused tells the caller enough; the grant's own state tells the rest.
         return None
     return other if other != refused else None

@@ -104,12 +104,19 @@ async def test_a_query_outlives_a_connection_that_had_died() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "other"), [("new", "new"), ("old", None), (GatewayError(Reason.BROKER_UNREACHABLE, "away"), None)]
+    ("told", "other"), [("new", "new"), ("old", None), (GatewayError(Reason.BROKER_CREDENTIALS_REFUSED, "over"), None)]
 )
 async def test_only_another_token_is_one(told: str | GatewayError, other: str | None) -> None:
-    """The refused token told again, or none to be had, is no other token; nor has a connection without a grant one."""
+    """The refused token told again, or a grant that is over, is no other token; without a grant there is none."""
     assert await other_token(TokensTold(told), "old") == other
     assert await other_token(None, "old") is None
+
+
+async def test_a_token_that_cannot_be_had_at_the_moment_sends_for_nobody() -> None:
+    """While the authorization server is away it is not said that there is no other token: there may be one soon."""
+    with pytest.raises(GatewayError) as caught:
+        await other_token(TokensTold(GatewayError(Reason.BROKER_UNREACHABLE, "away")), "old")
+    assert caught.value.reason is Reason.BROKER_UNREACHABLE
 
 
 @pytest.mark.parametrize("unusable", [Unusable("field a is missing"), KeyError("a")])

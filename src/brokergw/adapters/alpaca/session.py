@@ -150,5 +150,8 @@ class Session:
         return reply
 
     async def has_another(self, refused: str) -> bool:
-        """Tell whether there is another token than one that was refused; what had no permit is then sent again."""
+        """Tell whether there is another token than one that was refused; what had no permit is then sent again.
+
+        Raises GatewayError where none is to be had at the moment.
+        """
         return await attempts.other_token(self._tokens, refused) is not None

@@ -7,7 +7,7 @@ Websocket Streaming).
 import json
 import logging
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Final
 
 from brokergw.adapters.alpaca import mapping, records
@@ -83,7 +83,8 @@ class OrderFeed:
         await wire.send(json.dumps({"action": "authenticate", "data": keys}))
         answer = await _answer(wire, "authorization")
         if answer.get("status") != "authorized":
-            await self._session.has_another(keys.get("oauth_token", ""))
+            with suppress(GatewayError):
+                await self._session.has_another(keys.get("oauth_token", ""))
             raise LinkError(f"Alpaca refused the {'token' if 'oauth_token' in keys else 'API key'}")
         await wire.send(json.dumps({"action": "listen", "data": {"streams": [_STREAM]}}))
         if _STREAM not in ((await _answer(wire, "listening")).get("streams") or ()):

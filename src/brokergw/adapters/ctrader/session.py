@@ -225,7 +225,8 @@ class Session:
         try:
             await self._sign_account_in(wire, token)
         except GatewayError as error:
-            other = await self._other_token(token, error)
+            refused = error.reason is Reason.BROKER_CREDENTIALS_REFUSED
+            other = await other_token(self._tokens, token) if refused else None
             if other is None:
                 raise
             await self._sign_account_in(wire, other)
@@ -278,12 +279,6 @@ class Session:
             return await self._tokens.current()
         return "" if self._given is None else self._given.get("access_token", "")
 
-    async def _other_token(self, refused: str, error: GatewayError) -> str | None:
-        """Give another token than one that was refused, where there can be one."""
-        if self._tokens is None or error.reason is not Reason.BROKER_CREDENTIALS_REFUSED:
-            return None
-        return await other_token(self._tokens, refused)
-
     # Attempts
 
     async def _commanded(self, frame: "_Frame", permit: Permit | None, *, cancel: bool) -> Message | NotSent | Unknown:
@@ -331,7 +326,11 @@ class Session:
         self._calls.leave("the access token was refused" if refusal.reason == CREDENTIALS else "the session has ended")
         if refusal.reason == SESSION or not under:
             return True
-        return await self._other_token(under, credentials_refused(refusal)) is not None
+        try:
+            return await other_token(self._tokens, under) is not None
+        except GatewayError:
+            # None is to be had at the moment; what the next sign-in says stands then.
+            return True
 
     def _about(self, refusal: Refusal) -> Refusal:
         """Raise what is about the connection; give back what is about the question."""

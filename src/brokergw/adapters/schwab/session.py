@@ -4,6 +4,7 @@ An access token lives for half an hour and is renewed behind `AccessTokens`; the
 whatever is done, and then a person must log in. Orders have a budget of their own beside everything else's.
 """
 
+from contextlib import suppress
 from typing import Final
 
 from brokergw.adapters.schwab.config import SchwabConfig
@@ -52,7 +53,9 @@ class Session:
         return self._static if self._tokens is None else await self._tokens.current()
 
     async def has_another(self, refused: str) -> bool:
-        """Tell whether there is another token than one that was refused."""
+        """Tell whether there is another token than one that was refused; raises as `token` does where none is to be had
+        at the moment.
+        """
         return await attempts.other_token(self._tokens, refused) is not None
 
     async def close(self) -> None:
@@ -97,9 +100,14 @@ class Session:
 
     async def _command(self, method: str, path: str, content: bytes | None, permit: Permit | None) -> Reply:
         reply, token = await self._send(method, path, content, permit)
-        if reply.status != 401 or not await self.has_another(token):
+        if reply.status != 401:
             return reply
         if read_refusal(reply, method).verdict is not Verdict.NOT_TAKEN:
+            # It may have been taken, whatever becomes of the token.
+            with suppress(GatewayError):
+                await self.has_another(token)
+            return reply
+        if not await self.has_another(token):
             return reply
         if permit is not None:
             raise FAILURES.session_changed()

@@ -5,6 +5,7 @@ the first with code 12.
 """
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -67,7 +68,8 @@ class Streamer:
         }
         code = await self._ask(wire, "0", "ADMIN", "LOGIN", parameters)
         if code != 0:
-            await self._session.has_another(token)
+            with suppress(GatewayError):
+                await self._session.has_another(token)
             raise LinkError(_why(code))
         keys = {"keys": optional_text(self._info, "schwabClientCorrelId"), "fields": "0,1,2,3"}
         code = await self._ask(wire, "1", _ACTIVITY, "SUBS", keys)

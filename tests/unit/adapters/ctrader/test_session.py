@@ -199,6 +199,33 @@ async def test_a_token_that_is_refused_and_cannot_be_replaced_needs_a_person(cod
         assert caught.value.reason is Reason.BROKER_CREDENTIALS_REFUSED
 
 
+async def test_a_renewal_that_takes_a_while_is_no_reason_to_send_for_a_person() -> None:
+    """While the authorization server gives no token, orders and questions are told to come again, and then go on."""
+    tokens = Tokens("old", "new")
+    async with scripted(tokens=tokens) as (broker, opened):
+        await opened.get_instrument("EUR/USD")
+        tokens.away = GatewayError(Reason.BROKER_UNREACHABLE, "no token at the moment")
+        refusal = error("CH_ACCESS_TOKEN_INVALID")
+        for kind in (Kind.NEW_ORDER_REQ, Kind.ACCOUNT_AUTH_REQ):
+            broker.on(kind, refusal)
+        for _ in range(2):
+            outcome = await opened.submit_order(permit("x"), TERMS)
+            assert isinstance(outcome, NotSent)
+            assert outcome.reason in {Reason.BROKER_SESSION_DOWN, Reason.BROKER_UNREACHABLE}
+            with pytest.raises(GatewayError) as caught:
+                await opened.ping()
+            assert caught.value.reason is Reason.BROKER_UNREACHABLE
+            assert isinstance(await opened.cancel_order("101"), NotSent)
+        assert broker.count(Kind.NEW_ORDER_REQ) == 1
+        tokens.away = None
+        broker.on(Kind.NEW_ORDER_REQ, accepted("x"))
+        broker.on(Kind.ACCOUNT_AUTH_REQ, refusal, [(Kind.ACCOUNT_AUTH_RES, {})])
+        async with asyncio.timeout(30):
+            while not isinstance(await opened.submit_order(permit("x"), TERMS), Accepted):
+                await asyncio.sleep(0.01)
+        assert broker.count(Kind.NEW_ORDER_REQ) == 2
+
+
 async def test_a_late_refusal_of_the_token_before_costs_no_second_renewal() -> None:
     """Orders that are refused together under one token lead to one renewal of it, and to one sign-in."""
     tokens = Tokens("old", "new", "newer")

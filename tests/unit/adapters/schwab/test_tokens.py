@@ -49,15 +49,18 @@ async def test_a_refused_token_sends_nothing_and_says_so(schwab: ScriptedSchwab)
 
 
 class Renewed:
-    """Tokens of which the first is refused."""
+    """Tokens of which the first is refused; `away` is why there is no other one at the moment."""
 
-    def __init__(self) -> None:
+    def __init__(self, away: GatewayError | None = None) -> None:
         self.now = "old"
+        self.away = away
 
     async def current(self) -> str:
         return self.now
 
     async def after(self, refused: str) -> str:
+        if self.away is not None:
+            raise self.away
         if refused == self.now:
             self.now = "new"
         return self.now
@@ -109,6 +112,25 @@ async def test_a_cancel_is_made_again_under_the_next_token(
     schwab.on("DELETE", ORDERS, answer(body, 401), answer())
     assert isinstance(await schwab.open(Renewed()).cancel_order(str(MINE)), kind)
     assert _bearers(schwab, "DELETE") == bearers
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"), [({"message": "expired"}, NotSent), ("<html>401</html>", Unknown)], ids=["own", "another's"]
+)
+async def test_a_renewal_that_takes_a_while_is_no_reason_to_send_for_a_person(
+    schwab: ScriptedSchwab, body: Any, kind: type
+) -> None:
+    """While the authorization server gives no token a refused order may come again; one in doubt stays in doubt."""
+    connection = schwab.open(Renewed(GatewayError(Reason.BROKER_UNREACHABLE, "no token at the moment")))
+    schwab.on("POST", ORDERS, answer(body, 401))
+    outcome = await connection.submit_order(permit("c-1"), TERMS)
+    assert isinstance(outcome, kind)
+    assert getattr(outcome, "reason", Reason.BROKER_UNREACHABLE) is Reason.BROKER_UNREACHABLE
+    schwab.on("GET", ACCOUNT, answer({"message": "expired"}, 401))
+    with pytest.raises(GatewayError) as caught:
+        await connection.get_positions()
+    assert caught.value.reason is Reason.BROKER_UNREACHABLE
+    assert _bearers(schwab, "POST") == ["Bearer old"]
 
 
 async def test_an_order_that_somebody_else_refused_stays_open_though_the_token_was_replaced(
