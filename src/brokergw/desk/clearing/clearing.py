@@ -94,9 +94,9 @@ class Clearing:
         """Look for sweeps until cancelled; nothing is asked of the database while nothing is halted."""
         while True:
             try:
-                if not self._halting.standing.free:
-                    self._known = await self._halting.book.sweeps()
-                    self._start(self._known)
+                free = self._halting.standing.free
+                self._known = () if free else await self._halting.book.sweeps()
+                self._start(self._known)
             except GatewayError as error:
                 for sweep in self._known:
                     self._emergency.sweep(sweep.scope, sweep.order)
@@ -118,14 +118,13 @@ class Clearing:
     def _start(self, sweeps: Sequence[Sweep]) -> None:
         now = self._clock.monotonic()
         for session in self._sessions.all():
-            due = [
-                sweep
-                for sweep in sweeps
-                if concerns(sweep, session.connection)
-                and now >= self._done_at.get((sweep.sweep_id, session.connection.account_id), now)
-            ]
+            account_id = session.connection.account_id
+            meant = [sweep for sweep in sweeps if concerns(sweep, session.connection)]
+            if not meant:
+                # What the last listing left out says nothing to whoever sweeps here next.
+                self._unlisted.forget(account_id)
+            due = any(now >= self._done_at.get((sweep.sweep_id, account_id), now) for sweep in meant)
             if due and not session.connection.revoked:
-                meant = [sweep for sweep in sweeps if concerns(sweep, session.connection)]
                 session.later("clear halted scopes", partial(self._pass, session, meant))
 
     async def _pass(self, session: Session, sweeps: Sequence[Sweep]) -> None:

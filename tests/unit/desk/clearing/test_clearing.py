@@ -90,6 +90,26 @@ async def test_an_order_is_left_until_the_broker_no_longer_has_it(bench: Bench) 
     assert len(canceled) == 1, "a cancel that is on its way is not asked for again"
 
 
+async def test_a_lifted_sweep_leaves_nothing_behind(bench: Bench) -> None:
+    """K3: an order that a sweep found unlisted, and that outlives it, is cancelled at once by the next sweep."""
+    order = await resting(bench)
+    canceled: list[str] = []
+
+    async def cancel(broker_order_id: str) -> Outcome:
+        canceled.append(broker_order_id)
+        return Accepted()
+
+    bench.broker.cancel = cancel
+    clearing = bench.desk._clearing
+    await one_pass(bench, await kill(bench))
+    assert clearing._unlisted.of(order.account_id) == {order.order_id}
+    clearing._start([])
+    assert clearing._unlisted.of(order.account_id) == frozenset()
+    bench.clock.advance(CANCEL_AGAIN_S)
+    await one_pass(bench, await kill(bench))
+    assert canceled == [order.broker_order_id] * 2
+
+
 async def test_a_broker_that_is_down_is_said_to_block(bench: Bench) -> None:
     """K6: while the broker does not answer, nothing counts as gone, and what is left is listed with the reason."""
     order = await resting(bench)
