@@ -16,7 +16,7 @@ from brokergw.transport.rows import DECODER, ReadBytes, ReadText, Unusable
 LARGE: Final = 32 * 1024
 """What is smaller is read in one go."""
 
-_VALUES_MAX: Final = 300_000
+VALUES_MAX: Final = 300_000
 """As objects each value takes a hundred bytes, however short it was written."""
 _WINDOW: Final = 16 * 1024
 _ELEMENTS: Final = 200
@@ -30,16 +30,18 @@ _LARGER: Final = object()
 _Walking: TypeAlias = Generator[None, None, Any]
 
 
-async def read_in_turns(data: bytes | str, one_at_a_time: asyncio.Lock) -> ReadBytes | ReadText:
+async def read_in_turns(
+    data: bytes | str, one_at_a_time: asyncio.Lock, values_max: int = VALUES_MAX
+) -> ReadBytes | ReadText:
     """Give the same data with the document that it holds, which `read_json` then takes as it is."""
     async with one_at_a_time:
-        document = await _document(data)
+        document = await _document(data, values_max)
     return ReadText(data, document) if isinstance(data, str) else ReadBytes(data, document)
 
 
-async def _document(data: bytes | str) -> Any:
+async def _document(data: bytes | str, values_max: int) -> Any:
     comma: Any = "," if isinstance(data, str) else b","
-    if data.count(comma) >= _VALUES_MAX:
+    if data.count(comma) >= values_max:
         return Unusable("the answer holds too much")
     try:
         walk = _Walk(data if isinstance(data, str) else data.decode()).whole()

@@ -8,61 +8,42 @@ protocol has heartbeats of its own.
 
 A server may also be sick. A redirect is not followed, since the greeting holds the keys. One that floods is read at the
 pace of the policy's `Intake`, which all links under that policy share, and loses the link when it has done nothing else
-for `flood_s`: what is read then was said the longer ago, and who said it may be long gone. One that does not read what
-it is told loses the link after `send_s`.
+for `flood_s`: what is read then was said the longer ago, and who said it may be long gone. So does one whose frames
+cannot be told (`Unclear`) or are too large. One that does not read what it is told loses the link after `send_s`.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from functools import partial
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import aiohttp
 
 from brokergw.ports.clock import Clock
-from brokergw.ports.permit import Permit, PermitExpired, PermitSpent
+from brokergw.ports.permit import Permit
 from brokergw.transport.backoff import Backoff
-from brokergw.transport.connecting import OUTLET, Connector, Outlet, TooManyHeads
+from brokergw.transport.connecting import Connector
 from brokergw.transport.heard_clock import HeardClock
 from brokergw.transport.http import NotSentError, UnknownError
-from brokergw.transport.intake import Flood, Intake, frames_intake
+from brokergw.transport.link_socket import CLOSE_WAIT_S, FAILURES, Frame, LinkError, LinkPolicy, LinkSocket
+from brokergw.transport.permitted import guard_by
 from brokergw.transport.turns import LARGE, read_in_turns
+
+__all__ = ["Frame", "LinkError", "LinkEvent", "LinkLost", "LinkOpened", "LinkPolicy", "SupervisedLink", "Wire"]
+
+logger = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
 
-_CLOSE_WAIT_S: Final = 1.0
-_FRAME_BYTES_MAX: Final = 4 * 1024 * 1024
-_FAILURES: Final = (aiohttp.ClientError, TooManyHeads, OSError, ValueError, TypeError)
 _TURN: Final = 32
 """After so many frames in one go everybody else has a turn."""
 
 
-class LinkError(Exception):
-    """The link cannot be used; `why` in words without secrets."""
-
-
 class _Renewal(LinkError):
     """The link is given up for a fresh one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkPolicy:
-    """How a link is watched and renewed; seconds. `lenient` reads large frames over what is no UTF-8 in them."""
-
-    open_s: float = 10.0
-    send_s: float = 5.0
-    heartbeat_s: float = 10.0
-    mute_s: float = 30.0
-    flood_s: float = 10.0
-    backoff_first_s: float = 1.0
-    backoff_max_s: float = 60.0
-    stable_s: float = 60.0
-    backlog_max: int = 10_000
-    lenient: bool = False
-    intake: Intake = field(default_factory=frames_intake, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +56,6 @@ class LinkLost:
     """The link is gone; another attempt follows after a pause."""
 
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One message as it came."""
-
-    data: str | bytes
 
 
 LinkEvent: TypeAlias = LinkOpened | LinkLost | Frame
@@ -97,90 +71,6 @@ class Wire(Protocol):
     async def receive(self) -> str | bytes:
         """Wait for one frame; raises LinkError when the link closes instead."""
         ...
-
-
-@dataclass(slots=True)
-class _Socket:
-    """An open websocket that remembers when it last heard anything."""
-
-    raw: aiohttp.ClientWebSocketResponse
-    clock: Clock
-    policy: LinkPolicy
-    heard_at: float = 0.0
-    flood: Flood = field(default_factory=Flood)
-    backlog: "asyncio.Queue[Frame | LinkError]" = field(default_factory=asyncio.Queue)
-    held_bytes: int = 0
-    held_frames: int = 0
-
-    async def send(self, text: str) -> None:
-        async with self._in_time():
-            await self.raw.send_str(text)
-
-    async def ping(self) -> None:
-        async with self._in_time():
-            await self.raw.ping()
-
-    async def receive(self) -> str | bytes:
-        while True:
-            message = await self.raw.receive()
-            self.heard_at = self.clock.monotonic()
-            size = len(message.data) if isinstance(message.data, str | bytes | bytearray) else 0
-            await self._pace(size)
-            match message.type:
-                case aiohttp.WSMsgType.TEXT | aiohttp.WSMsgType.BINARY:
-                    data: str | bytes = message.data
-                    return data
-                case aiohttp.WSMsgType.PING:
-                    async with self._in_time():
-                        await self.raw.pong(message.data)
-                case aiohttp.WSMsgType.PONG:
-                    continue
-                case _:
-                    raise LinkError(f"closed by the other side (code {self.raw.close_code})")
-
-    async def _pace(self, size: int) -> None:
-        """Read no faster than the intake allows; raises LinkError once there was more than that for long."""
-        intake = self.policy.intake
-        pause_s = intake.pause_s(self.heard_at, size)
-        if self.flood.lasts_s(self.heard_at, pause_s, intake.cost_s(size)) >= self.policy.flood_s:
-            raise LinkError("the other side floods")
-        if pause_s > 0:
-            await self.clock.sleep(pause_s)
-
-    def keep(self, frame: Frame) -> None:
-        """Put a frame where the reader finds it; raises LinkError where too much waits already."""
-        size = len(frame.data)
-        if self.backlog.qsize() >= self.policy.backlog_max or not self.policy.intake.hold(size):
-            raise LinkError("the reader fell behind")
-        self.held_bytes += size
-        self.held_frames += 1
-        self.backlog.put_nowait(frame)
-
-    async def next(self) -> Frame:
-        """Wait for the next frame; raises LinkError once the link is lost."""
-        item = await self.backlog.get()
-        if isinstance(item, LinkError):
-            raise item
-        size = len(item.data)
-        self.held_bytes -= size
-        self.held_frames -= 1
-        self.policy.intake.release(size)
-        return item
-
-    def forget(self) -> None:
-        """Give back what is kept for a reader who will not come."""
-        self.policy.intake.release(self.held_bytes, self.held_frames)
-        self.held_bytes = self.held_frames = 0
-
-    @asynccontextmanager
-    async def _in_time(self) -> AsyncIterator[None]:
-        """Wait no longer than `send_s` for the other side to read; raises TimeoutError, and the link is lost."""
-        try:
-            async with asyncio.timeout(self.policy.send_s):
-                yield
-        except TimeoutError:
-            self.backlog.put_nowait(LinkError(f"the other side has not read for {self.policy.send_s:g} s"))
-            raise
 
 
 class SupervisedLink:
@@ -208,7 +98,7 @@ class SupervisedLink:
         self._heard = heard
         self._headers = dict(headers or {})
         self._policy = policy or LinkPolicy()
-        self._socket: _Socket | None = None
+        self._socket: LinkSocket | None = None
         self._closing = asyncio.Event()
 
     def close(self) -> None:
@@ -219,7 +109,16 @@ class SupervisedLink:
     def drop(self, why: str, *, renew: bool = False) -> None:
         """Give the present link up: LinkLost follows after the frames that wait, and a fresh one, with `renew` soon."""
         if self._socket is not None:
-            self._socket.backlog.put_nowait(_Renewal(why) if renew else LinkError(why))
+            self._socket.loses(_Renewal(why) if renew else LinkError(why))
+
+    def unclear(self, words: str) -> None:
+        """Log that a frame cannot be told; too many of them cost the link, and what waits on it."""
+        socket = self._socket
+        if socket is None or socket.given_up is not None:
+            return
+        logger.warning("%s", words)
+        if socket.unclear.too_many(self._clock.monotonic()):
+            socket.loses(LinkError("too many frames that cannot be told"), at_once=True)
 
     async def send(self, text: str, permit: Permit | None = None) -> None:
         """Send one frame on the present link, under a permit where it has one; raises NotSentError or UnknownError.
@@ -230,10 +129,10 @@ class SupervisedLink:
         if socket is None or socket.raw.closed:
             raise NotSentError("there is no link")
         if permit is not None:
-            _guard_by(permit, socket.raw)
+            guard_by(permit, socket.raw)
         try:
             await socket.send(text)
-        except _FAILURES as error:
+        except FAILURES as error:
             raise UnknownError(f"the link broke: {type(error).__name__}") from error
 
     async def listen(self) -> AsyncGenerator[LinkEvent, None]:
@@ -260,10 +159,10 @@ class SupervisedLink:
     async def _readable(self, frame: Frame) -> Frame:
         if len(frame.data) < LARGE:
             return frame
-        data, lock = frame.data, self._policy.intake.one_at_a_time
-        if isinstance(data, bytes) and self._policy.lenient:
+        data, policy = frame.data, self._policy
+        if isinstance(data, bytes) and policy.lenient:
             data = data.decode(errors="replace")
-        return Frame(await read_in_turns(data, lock))
+        return Frame(await read_in_turns(data, policy.intake.one_at_a_time, policy.frame_values_max))
 
     async def _rest(self, seconds: float) -> None:
         tasks = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self._closing.wait())]
@@ -275,7 +174,7 @@ class SupervisedLink:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     @asynccontextmanager
-    async def _open(self) -> AsyncIterator[_Socket]:
+    async def _open(self) -> AsyncIterator[LinkSocket]:
         async with aiohttp.ClientSession(
             connector=Connector(),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -283,7 +182,7 @@ class SupervisedLink:
             middlewares=(self._hear, _follow_nowhere),
         ) as session:
             raw = await within(self._clock, self._policy.open_s, self._connect(session))
-            socket = _Socket(raw, self._clock, self._policy, self._clock.monotonic())
+            socket = LinkSocket(raw, self._clock, self._policy, self._clock.monotonic())
             tasks: list[asyncio.Task[None]] = []
             try:
                 await within(self._clock, self._policy.open_s, self._handshake(socket))
@@ -293,10 +192,7 @@ class SupervisedLink:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-                socket.forget()
-                with suppress(*_FAILURES):
-                    async with asyncio.timeout(self._policy.send_s):
-                        await raw.close()
+                await socket.close()
 
     async def _connect(self, session: aiohttp.ClientSession) -> aiohttp.ClientWebSocketResponse:
         url = self._url if isinstance(self._url, str) else await self._url()
@@ -305,12 +201,12 @@ class SupervisedLink:
                 url,
                 headers=self._headers,
                 autoping=False,
-                max_msg_size=_FRAME_BYTES_MAX,
-                timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_WAIT_S),
+                max_msg_size=self._policy.frame_bytes_max + 1,
+                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_WAIT_S),
             )
         except aiohttp.WSServerHandshakeError as error:
             raise LinkError(f"the handshake was answered with HTTP {error.status}") from error
-        except _FAILURES as error:
+        except FAILURES as error:
             raise LinkError(f"not connected: {type(error).__name__}") from error
 
     async def _hear(self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -322,18 +218,20 @@ class SupervisedLink:
         question.answered(response.headers.get("Date"), response.headers.get("Age"))
         return response
 
-    async def _handshake(self, socket: _Socket) -> None:
+    async def _handshake(self, socket: LinkSocket) -> None:
+        socket.cut = True
         try:
             await self._greet(socket)
-        except _FAILURES as error:
+            socket.cut = False
+        except FAILURES as error:
             raise LinkError(f"the greeting failed: {type(error).__name__}") from error
 
-    async def _read(self, socket: _Socket) -> None:
+    async def _read(self, socket: LinkSocket) -> None:
         """Move frames off the wire, so that a slow reader does not look like a mute link."""
         while True:
             socket.keep(Frame(await socket.receive()))
 
-    async def _beat(self, socket: _Socket) -> None:
+    async def _beat(self, socket: LinkSocket) -> None:
         """Ping, or say what the other side wants to hear instead, and give the link up when nothing answers."""
         while True:
             await self._clock.sleep(self._policy.heartbeat_s)
@@ -355,33 +253,14 @@ async def _follow_nowhere(request: aiohttp.ClientRequest, handler: aiohttp.Clien
     return response
 
 
-def _guard_by(permit: Permit, socket: aiohttp.ClientWebSocketResponse) -> None:
-    """Have a permit spent by the next bytes of a socket, in the step that gives them to it."""
-    outlet = socket.get_extra_info(OUTLET)
-    if not isinstance(outlet, Outlet):
-        raise NotSentError("the link is lost")
-    outlet.ask(partial(_spend, permit, outlet))
-
-
-def _spend(permit: Permit, outlet: Outlet) -> bool:
-    if outlet.stuck:
-        raise NotSentError("the other side is behind in its reading")
-    try:
-        permit.spend()
-    except PermitExpired as expired:
-        raise NotSentError(str(expired)) from expired
-    except PermitSpent as spent:
-        raise UnknownError(str(spent)) from spent
-    return True
-
-
-async def _guard(socket: _Socket, work: Callable[[_Socket], Awaitable[None]]) -> None:
+async def _guard(socket: LinkSocket, work: Callable[[LinkSocket], Awaitable[None]]) -> None:
     try:
         await work(socket)
     except LinkError as error:
-        socket.backlog.put_nowait(error)
-    except _FAILURES as error:
-        socket.backlog.put_nowait(LinkError(f"broken: {type(error).__name__}"))
+        socket.cut = True
+        socket.loses(error)
+    except FAILURES as error:
+        socket.loses(LinkError(f"broken: {type(error).__name__}"))
 
 
 async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, _Result]) -> _Result:

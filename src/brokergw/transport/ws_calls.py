@@ -160,6 +160,10 @@ class CallLink(Generic[_Message]):
             self._settled.clear()
             self._leaving = asyncio.create_task(self._left(set(self._waiting.values()), why), name="leave a link")
 
+    def unclear(self, words: str) -> None:
+        """Log that a message cannot be told; too many of them cost the link, and what waits on it."""
+        self._link.unclear(words)
+
     async def close(self) -> None:
         """End the link for good; may be called again."""
         self._closed = True

@@ -135,12 +135,9 @@ async def _longest_wait(text: str) -> float:
 
 
 @pytest.mark.parametrize(("values", "read"), [(9, True), (10, True), (11, False)])
-async def test_what_would_take_much_memory_is_refused(
-    values: int, monkeypatch: pytest.MonkeyPatch, *, read: bool
-) -> None:
+async def test_what_would_take_much_memory_is_refused(values: int, *, read: bool) -> None:
     """A short text may hold very many values, so these are counted before they are made."""
-    monkeypatch.setattr(turns, "_VALUES_MAX", 10)
-    answer = await read_in_turns("[" + ",".join("1" * values) + "]", asyncio.Lock())
+    answer = await read_in_turns("[" + ",".join("1" * values) + "]", asyncio.Lock(), 10)
     assert outcome(read_json, answer) == ([1] * values if read else ValueError)  # type: ignore[arg-type]
 
 

@@ -5,7 +5,6 @@ Websocket Streaming).
 """
 
 import json
-import logging
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
 from typing import Final
@@ -33,8 +32,6 @@ from brokergw.transport.rows import (
 )
 from brokergw.transport.told import Told
 from brokergw.transport.websocket import Frame, LinkError, LinkEvent, LinkLost, LinkOpened, SupervisedLink, Wire
-
-logger = logging.getLogger(__name__)
 
 _STREAM: Final = "trade_updates"
 _KINDS: Final = {
@@ -72,7 +69,7 @@ class OrderFeed:
         with self._links.held(link):
             async with aclosing(link.listen()) as happenings:
                 async for happening in happenings:
-                    for event in await events_of(subscription, happening):
+                    for event in await events_of(link, subscription, happening):
                         yield event
 
     async def _greet(self, wire: Wire) -> None:
@@ -91,7 +88,7 @@ class OrderFeed:
             raise LinkError("Alpaca does not stream order updates to this key")
 
 
-async def events_of(subscription: Subscription, happening: LinkEvent) -> list[BrokerEvent]:
+async def events_of(link: SupervisedLink, subscription: Subscription, happening: LinkEvent) -> list[BrokerEvent]:
     """Turn what happened to the link into what the listener is told."""
     match happening:
         case LinkOpened():
@@ -99,17 +96,17 @@ async def events_of(subscription: Subscription, happening: LinkEvent) -> list[Br
         case LinkLost(why):
             return subscription.lost(why)
         case Frame(data):
-            return subscription.heard(_reports(data, subscription.told)) if subscription.up else []
+            return subscription.heard(_reports(link, data, subscription.told)) if subscription.up else []
 
 
-def _reports(data: str | bytes, told: Told) -> Iterator[OrderReport]:
+def _reports(link: SupervisedLink, data: str | bytes, told: Told) -> Iterator[OrderReport]:
     """Read a frame; one that makes no sense is logged and left to the sweep and to the next back-fill."""
     try:
         message = read_row(data)
         if message.get("stream") == _STREAM:
             yield report_of(as_row(message.get("data")), told)
     except Unusable as error:
-        logger.warning("a trade update cannot be told: %s", error)
+        link.unclear(f"a trade update cannot be told: {error}")
 
 
 async def _answer(wire: Wire, stream: str) -> Row:

@@ -8,7 +8,6 @@ hour unless it is kept alive, and then send SUBSCRIBE with it.
 
 import asyncio
 import json
-import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
@@ -28,8 +27,6 @@ from brokergw.transport.feed import Links, Subscription
 from brokergw.transport.http import Reply
 from brokergw.transport.rows import Row, Unusable, as_row, optional_text, read_row, text, whole
 from brokergw.transport.websocket import Frame, LinkError, LinkEvent, LinkLost, LinkOpened, SupervisedLink, Wire
-
-logger = logging.getLogger(__name__)
 
 _LISTEN_KEY: Final = "/fapi/v1/listenKey"
 _ENDS: Final = frozenset({"eventStreamTerminated", "serverShutdown", "listenKeyExpired"})
@@ -136,7 +133,7 @@ class _Watcher:
         try:
             report = await self._report(_event(data))
         except Unusable as error:
-            logger.warning("an event cannot be told: %s", error)
+            self._link.unclear(f"an event cannot be told: {error}")
             return []
         except GatewayError as error:
             # What it was about can be learned after a back-fill only.

@@ -5,6 +5,7 @@ from typing import Self
 
 from brokergw.model.account import Environment
 from brokergw.ports.broker import BrokerLink
+from brokergw.transport.intake import MIB
 from brokergw.transport.websocket import LinkPolicy
 
 
@@ -14,7 +15,7 @@ def ctrader_policy() -> LinkPolicy:
     A version is asked for beside each heartbeat, and answered at once, so silence means a dead link long before the
     server's own heartbeats, which come every 25 to 30 seconds, are missed.
     """
-    return LinkPolicy(heartbeat_s=8.0, mute_s=30.0, backoff_max_s=30.0)
+    return LinkPolicy(heartbeat_s=8.0, mute_s=30.0, backoff_max_s=30.0, frame_bytes_max=4 * MIB)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

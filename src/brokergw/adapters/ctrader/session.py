@@ -118,6 +118,10 @@ class Session:
         """Give the present link up; it is renewed."""
         self._calls.drop(why)
 
+    def unclear(self, words: str) -> None:
+        """Log that a message cannot be told; too many of them cost the link."""
+        self._calls.unclear(words)
+
     async def close(self) -> None:
         """Send nothing any more, and forget what proves us; may be called again."""
         await self._calls.close()

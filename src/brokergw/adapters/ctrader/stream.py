@@ -4,7 +4,6 @@ cTrader numbers nothing and replays nothing: see `transport/feed.py`. An executi
 stream and the records share.
 """
 
-import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -21,8 +20,6 @@ from brokergw.transport.rows import Row, Unusable, optional_int64
 from brokergw.transport.websocket import LinkLost, LinkOpened
 from brokergw.transport.ws_calls import CallEvent
 from brokergw.transport.ws_calls import Told as Heard
-
-logger = logging.getLogger(__name__)
 
 _NO_ORDER = frozenset({9, 10, 12})
 """Execution types that are about money alone: swaps, deposits, bonuses."""
@@ -62,7 +59,7 @@ class OrderFeed:
             report = await self._report(message.payload)
         except (Unusable, GatewayError) as error:
             # The sweep over open orders and the next back-fill tell what this one meant.
-            logger.warning("an execution event cannot be told: %s", error)
+            self._session.unclear(f"an execution event cannot be told: {error}")
             return []
         return [] if report is None else [report]
 

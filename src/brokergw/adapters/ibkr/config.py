@@ -5,6 +5,7 @@ from typing import Final, Self
 
 from brokergw.ports.broker import BrokerLink
 from brokergw.transport.http import Timeouts
+from brokergw.transport.intake import MIB
 from brokergw.transport.websocket import LinkPolicy
 
 LIST_EVERY_S: Final = 5.5
@@ -42,7 +43,7 @@ class IbkrConfig:
     pause_s: float = 0.5
     overlap_s: int = 30
     timeouts: Timeouts = field(default_factory=Timeouts)
-    link: LinkPolicy = field(default_factory=lambda: LinkPolicy(lenient=True))
+    link: LinkPolicy = field(default_factory=lambda: LinkPolicy(lenient=True, frame_bytes_max=4 * MIB))
 
     def for_link(self, link: BrokerLink) -> Self:
         """Take the address that the platform has set for a connection."""

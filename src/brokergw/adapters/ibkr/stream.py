@@ -208,7 +208,7 @@ class _Subscription:
             frame = _frame(data)
             rows = self._touched(frame)
         except Unusable as error:
-            logger.warning("a frame cannot be told: %s", error)
+            self._link.unclear(f"a frame cannot be told: {error}")
             return []
         try:
             readable = await self._orders.readable(rows)
@@ -230,7 +230,7 @@ class _Subscription:
                 if status.get("authenticated") is False or flag(status, "competing"):
                     self._link.drop("the gateway's brokerage session has ended")
             case "error":
-                logger.warning("the gateway's stream tells of an error")
+                self._link.unclear("the gateway's stream tells of an error")
         return []
 
     async def _lost(self, why: str) -> list[BrokerEvent]:

@@ -108,6 +108,8 @@ def _rings(frame: Frame, streamer: Streamer, link: SupervisedLink) -> bool:
     heard = streamer.read(frame.data)
     if heard.ended:
         link.drop(heard.ended)
+    if heard.unclear:
+        link.unclear(f"a frame cannot be told: {heard.unclear}")
     return heard.activity
 
 

@@ -31,10 +31,14 @@ _REFUSALS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a frame says: that something happened in the account, or why the stream is of no use any more."""
+    """What a frame says: that something happened in the account, or why the stream is of no use any more.
+
+    `unclear` is why nobody can tell.
+    """
 
     activity: bool = False
     ended: str = ""
+    unclear: str = ""
 
 
 class Streamer:
@@ -91,8 +95,8 @@ class Streamer:
                 for content in rows_in(each, "content")
             ]
             return Heard(activity=any(self._concerns(content) for content in contents))
-        except Unusable:
-            return Heard(activity=True)
+        except Unusable as error:
+            return Heard(activity=True, unclear=str(error))
 
     def _concerns(self, content: Row) -> bool:
         """Tell whether an item is about the account, as far as it says which one it is about."""

@@ -243,6 +243,6 @@ async def test_frames_before_the_feed_is_whole_are_not_told() -> None:
         link = SupervisedLink("ws://nowhere", clock=feed._clock, greet=feed._greet)
         subscription = Subscription(feed._history.since, link.drop, feed._clock, NOW_NS)
         frame = Frame(json.dumps(sample("ws_new")))
-        assert await events_of(subscription, frame) == []
-        assert told(await events_of(subscription, LinkOpened())) == ["up"]
-        assert told(await events_of(subscription, frame)) == ["WORKING"]
+        assert await events_of(link, subscription, frame) == []
+        assert told(await events_of(link, subscription, LinkOpened())) == ["up"]
+        assert told(await events_of(link, subscription, frame)) == ["WORKING"]

@@ -34,6 +34,7 @@ class Records:
     looks: int = 0
     generations: Generations = field(default_factory=Generations)
     dropped: list[str] = field(default_factory=list)
+    unclear_frames: list[str] = field(default_factory=list)
 
     async def recent(self, since_ns: int | None = None) -> list[Row]:
         self.looks += 1
@@ -43,6 +44,9 @@ class Records:
 
     def drop(self, why: str) -> None:
         self.dropped.append(why)
+
+    def unclear(self, words: str) -> None:
+        self.unclear_frames.append(words)
 
     account_number = "12345678"
 

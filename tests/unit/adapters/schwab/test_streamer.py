@@ -112,8 +112,8 @@ async def test_only_what_may_be_about_the_account_rings(
 async def test_what_cannot_be_read_rings(schwab: ScriptedSchwab) -> None:
     """A frame that makes no sense may have told of a trade, so the records are read."""
     stream = await streamer(schwab)
-    assert stream.read("{ half") == Heard(activity=True)
-    assert stream.read(b"[]") == Heard(activity=True)
+    assert stream.read("{ half") == Heard(activity=True, unclear="the answer is no JSON")
+    assert stream.read(b"[]") == Heard(activity=True, unclear="an item is no object")
 
 
 @pytest.mark.parametrize("code", [12, 30])
