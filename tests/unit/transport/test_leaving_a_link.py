@@ -7,9 +7,12 @@ import pytest
 from aiohttp import web
 
 from brokergw.transport.http import NotSentError, UnknownError
+from brokergw.transport.websocket import LinkPolicy
+from brokergw.transport.ws_calls import CallLink
+from tests.fixtures.hasty import HastyClock
 from tests.fixtures.permits import permit
-from tests.unit.transport.test_websocket import idle
-from tests.unit.transport.test_ws_calls import Row, Server, calling, echo, request
+from tests.unit.transport.test_websocket import idle, speaking
+from tests.unit.transport.test_ws_calls import Plain, Row, Server, calling, echo, request
 
 
 class Held:
@@ -95,3 +98,25 @@ async def test_closing_a_link_that_is_being_left_ends_whoever_waits() -> None:
             await soon
         with pytest.raises(UnknownError):
             await never
+
+
+@pytest.mark.parametrize("lasted_s", [0.0, 6.0])
+async def test_a_fresh_link_is_not_waited_for_unless_the_one_before_is_young(lasted_s: float) -> None:
+    """However long the pause after a loss would be, a link that was left is renewed at once; a young one is not."""
+    policy = LinkPolicy(backoff_first_s=3_600, backoff_max_s=3_600)
+    clock, servers = HastyClock(), (Server(echo), Server(echo))
+    async with speaking(*(each.talk for each in servers)) as url:
+        link = CallLink[Row](url, Plain(), clock=clock, policy=policy, answer_s=30.0)
+        try:
+            await link.call(request("before"))
+            clock.leap(lasted_s)
+            link.leave("the session has ended")
+            after = asyncio.create_task(link.call(request("after")))
+            done, _ = await asyncio.wait({after}, timeout=10.0 if lasted_s else 0.3)
+            assert bool(done) is bool(lasted_s)
+        finally:
+            await link.close()
+        if not lasted_s:
+            with pytest.raises(NotSentError):
+                await after
+    assert len(servers[1].arrived) == (1 if lasted_s else 0)

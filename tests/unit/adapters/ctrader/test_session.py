@@ -13,9 +13,10 @@ from brokergw.model.errors import GatewayError, Reason, Throttled
 from brokergw.model.outcome import Accepted, NotSent, Rejected, Unknown
 from brokergw.model.terms import OrderTerms, OrderType, Side, TimeInForce
 from brokergw.ports.broker import BrokerLink, Credentials
-from tests.fixtures.ctrader_wire import CTID, CUT, Answer, ScriptedCtrader, Tokens, error, sample, scripted
+from tests.fixtures.ctrader_wire import CTID, CUT, Answer, ScriptedCtrader, error, sample, scripted
 from tests.fixtures.hasty import HastyClock
 from tests.fixtures.permits import permit
+from tests.fixtures.tokens import Tokens
 
 TERMS = OrderTerms(
     symbol="EUR/USD",

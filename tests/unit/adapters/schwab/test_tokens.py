@@ -11,6 +11,7 @@ from brokergw.model.terms import OrderTerms, OrderType, PositionEffect, Side, Ti
 from brokergw.ports.broker import Change
 from tests.fixtures.permits import permit
 from tests.fixtures.schwab_wire import HASH, ORDERS, ScriptedSchwab, answer, placed, sample
+from tests.fixtures.tokens import Tokens
 
 D = Decimal
 ACCOUNT = f"/trader/v1/accounts/{HASH}?fields=positions"
@@ -48,30 +49,12 @@ async def test_a_refused_token_sends_nothing_and_says_so(schwab: ScriptedSchwab)
     assert caught.value.reason is Reason.BROKER_CREDENTIALS_REFUSED
 
 
-class Renewed:
-    """Tokens of which the first is refused; `away` is why there is no other one at the moment."""
-
-    def __init__(self, away: GatewayError | None = None) -> None:
-        self.now = "old"
-        self.away = away
-
-    async def current(self) -> str:
-        return self.now
-
-    async def after(self, refused: str) -> str:
-        if self.away is not None:
-            raise self.away
-        if refused == self.now:
-            self.now = "new"
-        return self.now
-
-
 async def test_a_query_is_asked_again_under_the_next_token(schwab: ScriptedSchwab) -> None:
     """T6: a token that ended meanwhile is renewed once, and what changes nothing is asked again."""
     schwab.on(
         "GET", f"/trader/v1/accounts/{HASH}", answer({"message": "expired"}, 401), answer(sample("account_margin"))
     )
-    account = await schwab.open(Renewed()).get_account()
+    account = await schwab.open(Tokens("old", "new")).get_account()
     assert account.masked_number == "****5678"
     assert [request.headers["authorization"] for request in schwab.requests][-2:] == ["Bearer old", "Bearer new"]
 
@@ -79,7 +62,7 @@ async def test_a_query_is_asked_again_under_the_next_token(schwab: ScriptedSchwa
 async def test_a_command_is_never_sent_under_a_second_token(schwab: ScriptedSchwab) -> None:
     """An order whose token was refused goes out once; the next one has the next token."""
     schwab.on("POST", ORDERS, answer({"message": "expired"}, 401), placed(MINE))
-    connection = schwab.open(Renewed())
+    connection = schwab.open(Tokens("old", "new"))
     outcome = await connection.submit_order(permit("c-1"), TERMS)
     assert isinstance(outcome, NotSent)
     assert outcome.reason is Reason.BROKER_SESSION_DOWN
@@ -91,7 +74,7 @@ async def test_a_command_is_never_sent_under_a_second_token(schwab: ScriptedSchw
 async def test_a_change_is_never_sent_under_a_second_token(schwab: ScriptedSchwab) -> None:
     """A replacement whose token was refused goes out once, and may be repeated."""
     schwab.on("PUT", ORDERS, answer({"message": "expired"}, 401))
-    outcome = await schwab.open(Renewed()).modify_order(permit("c-1"), str(MINE), Change(quantity=D(20)))
+    outcome = await schwab.open(Tokens("old", "new")).modify_order(permit("c-1"), str(MINE), Change(quantity=D(20)))
     assert isinstance(outcome, NotSent)
     assert outcome.reason is Reason.BROKER_SESSION_DOWN
     assert _bearers(schwab, "PUT") == ["Bearer old"]
@@ -110,7 +93,7 @@ async def test_a_cancel_is_made_again_under_the_next_token(
 ) -> None:
     """A cancel that certainly was thrown away with its token is made again; one that only may have been is not."""
     schwab.on("DELETE", ORDERS, answer(body, 401), answer())
-    assert isinstance(await schwab.open(Renewed()).cancel_order(str(MINE)), kind)
+    assert isinstance(await schwab.open(Tokens("old", "new")).cancel_order(str(MINE)), kind)
     assert _bearers(schwab, "DELETE") == bearers
 
 
@@ -121,7 +104,9 @@ async def test_a_renewal_that_takes_a_while_is_no_reason_to_send_for_a_person(
     schwab: ScriptedSchwab, body: Any, kind: type
 ) -> None:
     """While the authorization server gives no token a refused order may come again; one in doubt stays in doubt."""
-    connection = schwab.open(Renewed(GatewayError(Reason.BROKER_UNREACHABLE, "no token at the moment")))
+    tokens = Tokens("old", "new")
+    tokens.away = GatewayError(Reason.BROKER_UNREACHABLE, "no token at the moment")
+    connection = schwab.open(tokens)
     schwab.on("POST", ORDERS, answer(body, 401))
     outcome = await connection.submit_order(permit("c-1"), TERMS)
     assert isinstance(outcome, kind)
@@ -138,7 +123,7 @@ async def test_an_order_that_somebody_else_refused_stays_open_though_the_token_w
 ) -> None:
     """A 401 without the API's own words proves nothing of the order, whatever becomes of the token."""
     schwab.on("POST", ORDERS, answer("<html>401</html>", 401))
-    assert isinstance(await schwab.open(Renewed()).submit_order(permit("c-1"), TERMS), Unknown)
+    assert isinstance(await schwab.open(Tokens("old", "new")).submit_order(permit("c-1"), TERMS), Unknown)
     assert _bearers(schwab, "POST") == ["Bearer old"]
 
 
