@@ -335,3 +335,22 @@ async def test_a_link_that_breaks_down_is_begun_anew(caplog: pytest.LogCaptureFi
         await link.ready()
         assert link.up
     assert "a link has broken down" in caplog.text
+
+
+async def test_messages_that_cannot_be_told_cost_the_link() -> None:
+    """Who listens may not understand what could be read; a hundred and one such messages are no feed."""
+
+    async def babble(socket: web.WebSocketResponse) -> None:
+        for number in range(300):
+            await socket.send_json({"number": number})
+        await idle(socket)
+
+    async with calling(babble, idle) as link, aclosing(link.events()) as events:
+        assert await anext(events) == LinkOpened()
+        for _ in range(101):
+            assert isinstance(await anext(events), Told)
+            link.unclear("nobody understands")
+        async with asyncio.timeout(5):
+            while not isinstance(lost := await anext(events), LinkLost):
+                pass
+    assert lost == LinkLost("too many frames that cannot be told")

@@ -246,3 +246,23 @@ async def test_frames_before_the_feed_is_whole_are_not_told() -> None:
         assert await events_of(link, subscription, frame) == []
         assert told(await events_of(link, subscription, LinkOpened())) == ["up"]
         assert told(await events_of(link, subscription, frame)) == ["WORKING"]
+
+
+@pytest.mark.parametrize("frame", ["no json", '{"stream":"trade_updates","data":7}'])
+async def test_a_stream_that_nobody_understands_is_read_from_the_records(
+    frame: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A hundred trade updates that cannot be told in ten seconds are borne; one more costs the link, and no more are
+    logged.
+    """
+
+    async def babble(socket: web.WebSocketResponse) -> None:
+        for _ in range(300):
+            await socket.send_str(frame)
+        await wait(socket)
+
+    async with streaming(babble, telling("ws_canceled")) as (alpaca, config, _):
+        events = await collect(alpaca, config, 4)
+    assert told(events) == ["up", "down", "up", "CANCELED"]
+    assert events[1] == FeedDown("too many frames that cannot be told")
+    assert caplog.text.count("a trade update cannot be told") == 101
