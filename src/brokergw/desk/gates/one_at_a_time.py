@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 from brokergw.desk.gates.question import Question, Said
 from brokergw.desk.sessions import Session
 from brokergw.model.capability import ResolutionClass
+from brokergw.model.commands import SubmitOrder
 from brokergw.model.errors import GatewayError, Objection, OrderEffect, Reason, Retry
 from brokergw.model.lifecycle import UNRESOLVED, State
 from brokergw.model.order import Order
@@ -58,16 +59,17 @@ class OneAtATime:
         ]
 
     @asynccontextmanager
-    async def turn(self, session: Session, terms: OrderTerms) -> AsyncIterator[None]:
+    async def turn(self, session: Session, command: SubmitOrder) -> AsyncIterator[None]:
         """Wait for the order's turn in this process; raises IN_DOUBT_ORDER_EXISTS when the one before is in doubt.
 
-        Nothing was recorded then, so the caller may come again with its key.
+        Nothing was recorded then, so the caller may come again with its key. Where another process has admitted an
+        order under that very key meanwhile, it is no rival: the admission tells what the key stands for.
         """
-        key = (session.connection.account_id, terms.symbol, terms.side)
-        lock = self._turns.setdefault(key, asyncio.Lock())
+        terms, key = command.terms, command.idempotency_key.lower()
+        lock = self._turns.setdefault((session.connection.account_id, terms.symbol, terms.side), asyncio.Lock())
         async with lock:
             rivals = await self._orders(session, terms, _UNACKNOWLEDGED | _changing(session))
-            if rivals:
+            if rivals and all(rival.idempotency_key.lower() != key for rival in rivals):
                 raise GatewayError(
                     Reason.IN_DOUBT_ORDER_EXISTS,
                     f"what became of an earlier order for {terms.symbol} is not known yet",

@@ -124,7 +124,7 @@ class Submit:
         session = await self._sessions.usable_by(caller, cleared.command.account_id)
         if not self._one_at_a_time.applies(session):
             return await self._send(caller, cleared, session)
-        async with self._one_at_a_time.turn(session, cleared.command.terms):
+        async with self._one_at_a_time.turn(session, cleared.command):
             return await self._send(caller, cleared, session)
 
     async def _send(self, caller: Caller, cleared: Cleared[SubmitOrder], session: Session) -> Result:

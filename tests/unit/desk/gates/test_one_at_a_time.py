@@ -1,16 +1,23 @@
 """Orders at a broker that could not tell them apart are kept apart."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from brokergw.desk.keys.recall import scope_of
+from brokergw.desk.record.transitions import order_event
 from brokergw.model.capability import ResolutionClass
 from brokergw.model.errors import GatewayError, OrderEffect, PreflightDenied, Reason, Retry
 from brokergw.model.lifecycle import State
+from brokergw.model.order import Order, Origin
 from brokergw.model.outcome import Accepted, Outcome, Unknown
 from brokergw.model.terms import OrderTerms, Side
-from brokergw.ports.journal import Commit
+from brokergw.model.whose import Whose
+from brokergw.ports.journal import Commit, KeyClaim
+from tests.fixtures.edge_samples import an_order
 from tests.fixtures.scripted_broker import Bench, D, broker_order
 from tests.unit.desk.in_doubt import doubtful, held, seen, stands
 
@@ -110,3 +117,41 @@ async def test_two_processes_never_have_two_orders_of_a_side_on_their_way(bench:
     bench.journal.before_commit = lambda _: None
     del bench.journal.by_id["ord_rival"]
     assert (await bench.submit(command)).order.state is State.WORKING
+
+
+async def test_an_order_under_the_same_key_is_no_rival(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I4: where another process has admitted the very call meanwhile, nobody says that nothing came of it."""
+    bench.broker.capabilities = replace(bench.broker.capabilities, resolution=ResolutionClass.BY_CONTENT)
+    command = bench.order()
+    mine = an_order(
+        state=State.SENDING,
+        user_id=bench.caller.user_id,
+        account_id=command.account_id,
+        terms=command.terms,
+        idempotency_key=command.idempotency_key.upper(),
+        sender="ins_2",
+    )
+    claim = KeyClaim(
+        scope=scope_of(bench.caller, command),
+        fingerprint=command.fingerprint,
+        subject=mine.order_id,
+        time_ns=bench.clock.now_ns(),
+    )
+    their_unit = Commit(
+        claim=claim, inserts=(mine,), events=(order_event(mine, Origin.LIVE, mine.create_time_ns, mine.create_time_ns),)
+    )
+    looks: list[str] = []
+    open_orders = bench.journal.open_orders
+
+    async def after_theirs(whose: Whose, *rest: Any) -> Sequence[Order]:
+        if len(looks) == 1:
+            await bench.journal.commit(their_unit)
+        looks.append("")
+        return await open_orders(whose, *rest)
+
+    monkeypatch.setattr(bench.journal, "open_orders", after_theirs)
+    with pytest.raises(GatewayError) as caught:
+        await bench.submit(command)
+    assert caught.value.reason is Reason.IDEMPOTENCY_IN_PROGRESS
+    assert caught.value.order_id == mine.order_id
+    assert bench.broker.sent == []
