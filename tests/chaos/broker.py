@@ -185,12 +185,17 @@ class ChaosBroker(ABC):
         )
 
     def witness(self, message: Message, faults: list[str]) -> None:
-        """Look how the order of a message stands on record, if it is a command."""
+        """Look how the order of a message stands on record, if it is a command.
+
+        Some are known by the record's word alone: where that could not be had, nothing was seen.
+        """
+        unanswered = self.record.unanswered
         command = self.command_of(message)
         if command is None:
             return
         self.submitted += command.verb is Verb.SUBMIT
-        self._seen.append((faults, self._look(command)))
+        state = self._look(command)
+        self._seen.append((faults, state if self.record.unanswered == unanswered else None))
 
     def _look(self, command: Command) -> str | None:
         match command.verb:

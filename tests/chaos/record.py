@@ -20,11 +20,15 @@ _UNDECIDED: Final = ("SENDING", "IN_DOUBT", "PENDING_CANCEL", "PENDING_MODIFY")
 
 
 class RecordReader:
-    """A reader of one account's record; every answer is None while the database is away."""
+    """A reader of one account's record; every answer is None while the database is away.
+
+    `unanswered` counts what it could not tell.
+    """
 
     def __init__(self, url: str, account_id: str) -> None:
         self._engine: Engine = reader_engine(parse_url(url))
         self._account_id = account_id
+        self.unanswered = 0
 
     def close(self) -> None:
         """Give the connections up."""
@@ -95,6 +99,7 @@ class RecordReader:
         except SQLAlchemyError:
             # The database is away, which is a part of some trials.
             self._engine.dispose()
+            self.unanswered += 1
             return None
 
 

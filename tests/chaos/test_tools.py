@@ -1,14 +1,19 @@
 """The tools of chaos do what they say: otherwise its trials would prove nothing."""
 
 import asyncio
+import json
 import signal
+import time
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from brokergw.sim.wire import WireRequest
 from tests.chaos.brokers.alpaca import AlpacaChaos
+from tests.chaos.brokers.schwab import SchwabChaos
 from tests.chaos.cutter import CommitCutter, Cut
 from tests.chaos.gateways import Zygote
 from tests.chaos.postgresql import PostgresqlServer, open_directory, url_at
@@ -89,3 +94,31 @@ async def test_a_commit_is_lost_on_its_way_there_or_back_and_a_killed_server_kee
     await server.start()
     assert await asyncio.to_thread(_numbers, url) == [1, 3, 4]
     await cutter.close()
+
+
+class _Record:
+    """A record that has no order, and whose first answer may not be had."""
+
+    def __init__(self, *, away: bool) -> None:
+        self.unanswered = 0
+        self._away = away
+
+    def named(self, _symbol: str, _quantity: Decimal) -> str:
+        self.unanswered += self._away
+        return ""
+
+    def state_of_submitted(self, _client_order_id: str) -> str:
+        return ""
+
+
+@pytest.mark.parametrize(("away", "seen"), [(True, None), (False, "")])
+async def test_a_witness_who_could_not_ask_has_seen_nothing(*, away: bool, seen: str | None) -> None:
+    """An order that no id of ours names is looked up by its content; without that answer nobody says what stood."""
+    broker = await SchwabChaos.open(1, _Record(away=away), time.time_ns)  # type: ignore[arg-type] # all that is asked
+    try:
+        leg = {"instrument": {"symbol": "KO"}, "quantity": 3}
+        body = json.dumps({"orderLegCollection": [leg]}).encode()
+        broker.witness(WireRequest("POST", "/trader/v1/accounts/1/orders", {}, {}, body), [])
+        assert [state for _, state in broker._seen] == [seen]
+    finally:
+        await broker.close()
