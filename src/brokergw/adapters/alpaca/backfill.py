@@ -29,7 +29,10 @@ from brokergw.transport.told import Told
 logger = logging.getLogger(__name__)
 
 _NS: Final = 1_000_000_000
-_SKEW_NS: Final = 60 * _NS
+_SKEWS_NS: Final = (5 * _NS, 60 * _NS)
+"""How far an execution may lie outside of its order's life, by the broker's own clocks. First little is read, since all
+that the account traded in that time is told a hundred rows at a time, and more only where something is missing then.
+"""
 _DAY_NS: Final = 86_400 * _NS
 _GENERATIONS_MAX: Final = 50
 
@@ -72,14 +75,13 @@ class History:
     async def fills_of(self, order: BrokerOrder) -> list[OrderReport]:
         """Give the executions of one order and of its generations before, oldest first; raises GatewayError."""
         generations = await self._generations(order)
-        ids = {generation.broker_order_id for generation in generations}
-        until_ns = order.update_time_ns + _SKEW_NS if is_terminal(order.state) else None
-        rows = await self._fills(generations[0].submit_time_ns - _SKEW_NS, until_ns)
-        own = [row for row in rows if row.order_id in ids]
-        for generation in generations:
-            if generation.terms.order_class is OrderClass.MULTI_LEG:
-                legs = [[r for r in rows if r.order_id == leg.broker_order_id] for leg in generation.legs]
-                own += spread_rows(generation, legs)
+        own: list[FilledRow] = []
+        for skew_ns in _SKEWS_NS:
+            until_ns = order.update_time_ns + skew_ns if is_terminal(order.state) else None
+            rows = await self._fills(generations[0].submit_time_ns - skew_ns, until_ns)
+            own = _own_rows(generations, rows)
+            if sum((row.fill.quantity for row in own), ZERO) >= order.cum_quantity:
+                break
         return fill_reports(order, own)
 
     async def _generations(self, order: BrokerOrder) -> list[BrokerOrder]:
@@ -112,6 +114,17 @@ class History:
         with understood():
             fills = [records.filled_row(row) for row in rows]
         return sorted(fills, key=lambda fill: (fill.fill.trade_time_ns, fill.cum_quantity))
+
+
+def _own_rows(generations: Sequence[BrokerOrder], rows: Sequence[FilledRow]) -> list[FilledRow]:
+    """Find an order's executions, those of a spread by its legs, among an account's."""
+    ids = {generation.broker_order_id for generation in generations}
+    own = [row for row in rows if row.order_id in ids]
+    for generation in generations:
+        if generation.terms.order_class is OrderClass.MULTI_LEG:
+            legs = [[r for r in rows if r.order_id == leg.broker_order_id] for leg in generation.legs]
+            own += spread_rows(generation, legs)
+    return own
 
 
 def _missed(order: BrokerOrder, fills: Sequence[FilledRow], told: Told) -> Missed:

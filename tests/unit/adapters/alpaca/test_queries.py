@@ -15,6 +15,7 @@ from brokergw.model.errors import GatewayError, Reason, Throttled
 from brokergw.model.lifecycle import State
 from brokergw.model.outcome import Absent, Budget, Found, Inconclusive
 from brokergw.ports.broker import BrokerLink, BrokerUnavailable
+from brokergw.transport.rows import parse_time
 from tests.fixtures.alpaca_wire import KEY, NOW_NS, SECRET, ScriptedAlpaca, StillClock, answer, sample
 
 UNAUTHORIZED = answer({"message": "unauthorized."}, 401)
@@ -308,6 +309,29 @@ async def test_the_fills_of_an_order_rebuild_its_story(alpaca: ScriptedAlpaca) -
         (Decimal(10), Decimal("180.14"), State.FILLED),
     ]
     assert all(report.replayed for report in reports)
+
+
+def _span_s(url: httpx.URL) -> int:
+    """Give how many seconds a question about activities spans."""
+    after, until = (parse_time(url.params[name]) for name in ("after", "until"))
+    return round((until - after) / 1_000_000_000)
+
+
+@pytest.mark.parametrize(("told", "asked"), [(2, 1), (1, 2)])
+async def test_executions_are_looked_for_near_their_order_first(alpaca: ScriptedAlpaca, told: int, asked: int) -> None:
+    """What an account trades in a minute may be thousands of rows: it is read only where an execution is missing."""
+    filled = sample("http_get_order") | {"status": "filled", "filled_qty": "10", "filled_avg_price": "180.14"}
+    rows = sample("http_get_activities_fill")
+    alpaca.on("GET", "/v2/orders/", answer(filled))
+    alpaca.on("GET", "/v2/account/activities/FILL?", answer(rows[:told]), answer(rows))
+    broker = alpaca.open()
+    lookup = await broker.get_order(filled["id"])
+    assert isinstance(lookup, Found)
+    reports = await broker.fills_of(lookup.order)
+    assert [report.order.cum_quantity for report in reports] == [Decimal(4), Decimal(10)]
+    spans = [_span_s(request.url) for request in alpaca.requests if "activities" in request.url.path]
+    assert len(spans) == asked
+    assert spans[1:] == [spans[0] + 110] * (asked - 1), "a minute on both sides in place of five seconds"
 
 
 @pytest.mark.parametrize("environment", [Environment.MOCK])

@@ -1,11 +1,11 @@
 """Account activities: fills and everything else that moved the account (Alpaca docs, Account Activities)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
-from brokergw.exchange import Execution
 from brokergw.model.money import format_decimal
 from brokergw.sim.dialects.alpaca import body as read
 from brokergw.sim.dialects.alpaca.call import Call
@@ -40,38 +40,44 @@ def list_activities(call: Call) -> list[JsonObject]:
         raise malformed("category cannot be combined with activity_types")
     if direction not in {"", "asc", "desc"}:
         raise malformed("invalid direction")
-    rows = [row for row in _rows(call) if _wanted(row, kinds, category)]
-    rows = sorted(_within(call, rows), key=lambda row: row.time_ns, reverse=direction != "asc")
+    rows = sorted(_rows(call, kinds, category), key=lambda row: row.time_ns, reverse=direction != "asc")
     page_size = read.query_whole(query, "page_size", _PAGE_MAX, _PAGE_MAX)
     first = _first(rows, query.get("page_token", ""))
     return [row.shape() for row in rows[first : first + page_size]]
 
 
-def _rows(call: Call) -> Iterable[_Row]:
-    for note in call.room.fills:
-        execution = note.execution
-        yield _Row(execution.time_ns, _fill_id(execution), "FILL", note)
+def _rows(call: Call, kinds: frozenset[str], category: str) -> Iterator[_Row]:
+    """Find what is asked for. Of the fills, of which there are many, only those are put into words."""
+    meant = _span(call)
+    if _wanted("FILL", kinds, category):
+        for note in call.room.fills:
+            execution = note.execution
+            if meant(execution.time_ns):
+                yield _Row(execution.time_ns, _fill_id(execution.time_ns, execution.execution_id), "FILL", note)
     for time_ns, row in call.room.other_activities:
-        yield _Row(time_ns, row["id"], row["activity_type"], row)
+        if _wanted(row["activity_type"], kinds, category) and meant(time_ns):
+            yield _Row(time_ns, row["id"], row["activity_type"], row)
 
 
-def _wanted(row: _Row, kinds: frozenset[str], category: str) -> bool:
+def _wanted(kind: str, kinds: frozenset[str], category: str) -> bool:
     if category:
-        return (row.kind == "FILL") == (category == "trade_activity")
-    return not kinds or row.kind in kinds
+        return (kind == "FILL") == (category == "trade_activity")
+    return not kinds or kind in kinds
 
 
-def _within(call: Call, rows: list[_Row]) -> list[_Row]:
+def _span(call: Call) -> Callable[[int], bool]:
+    """Read which times are asked for."""
     query = call.request.query
     after, until = read.query_time(query, "after"), read.query_time(query, "until")
-    if after is not None:
-        rows = [row for row in rows if row.time_ns > after]
-    if until is not None:
-        rows = [row for row in rows if row.time_ns <= until]
-    if day := query.get("date", ""):
-        wanted = _day(day)
-        rows = [row for row in rows if new_york_day(row.time_ns) == wanted]
-    return rows
+    first_ns = 0 if after is None else after + 1
+    wanted = _day(day) if (day := query.get("date", "")) else None
+
+    def meant(time_ns: int) -> bool:
+        if time_ns < first_ns or (until is not None and time_ns > until):
+            return False
+        return wanted is None or new_york_day(time_ns) == wanted
+
+    return meant
 
 
 def _day(value: str) -> date:
@@ -90,9 +96,10 @@ def _first(rows: list[_Row], page_token: str) -> int:
     raise malformed("invalid page_token")
 
 
-def _fill_id(execution: Execution) -> str:
+@lru_cache(maxsize=65_536)
+def _fill_id(time_ns: int, execution_id: str) -> str:
     # The prefix is New York's local time, as recorded; no client should read it.
-    return f"{local_stamp(execution.time_ns)}::{derived_id('fill', execution.execution_id)}"
+    return f"{local_stamp(time_ns)}::{derived_id('fill', execution_id)}"
 
 
 def _fill_shape(activity_id: str, note: FillNote) -> JsonObject:
