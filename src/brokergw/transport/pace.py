@@ -48,12 +48,14 @@ class LinkPace:
 
 @dataclass(slots=True)
 class Unclear:
-    """Frames that cannot be told: no more than `most` within so many seconds are borne.
+    """Frames that cannot be told: no more than `most` within so many seconds are borne, and the first `logged` told.
 
-    Each is a hole in what the link tells, and is logged, which takes as long as a hundred frames that say nothing.
+    Each is a hole in what the link tells. To log one takes as long as a hundred frames that say nothing: twenty at once
+    would keep everybody else waiting longer than their whole order takes.
     """
 
-    most: int = 100
+    most: int = 20
+    logged: int = 5
     within_s: float = 10.0
     _heard_at: deque[float] = field(default_factory=deque)
 
@@ -63,3 +65,8 @@ class Unclear:
             self._heard_at.popleft()
         self._heard_at.append(now)
         return len(self._heard_at) > self.most
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the last one is to be logged."""
+        return len(self._heard_at) <= self.logged

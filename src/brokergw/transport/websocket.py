@@ -112,12 +112,14 @@ class SupervisedLink:
             self._socket.loses(_Renewal(why) if renew else LinkError(why))
 
     def unclear(self, words: str) -> None:
-        """Log that a frame cannot be told; too many of them cost the link, and what waits on it."""
+        """Log that a frame cannot be told, the first of many; too many of them cost the link, and what waits on it."""
         socket = self._socket
         if socket is None or socket.given_up is not None:
             return
-        logger.warning("%s", words)
-        if socket.unclear.too_many(self._clock.monotonic()):
+        too_many = socket.unclear.too_many(self._clock.monotonic())
+        if socket.unclear.is_told:
+            logger.warning("%s", words)
+        if too_many:
             socket.loses(LinkError("too many frames that cannot be told"), at_once=True)
 
     async def send(self, text: str, permit: Permit | None = None) -> None:

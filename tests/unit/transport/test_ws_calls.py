@@ -338,7 +338,7 @@ async def test_a_link_that_breaks_down_is_begun_anew(caplog: pytest.LogCaptureFi
 
 
 async def test_messages_that_cannot_be_told_cost_the_link() -> None:
-    """Who listens may not understand what could be read; a hundred and one such messages are no feed."""
+    """Who listens may not understand what could be read; twenty-one such messages are no feed."""
 
     async def babble(socket: web.WebSocketResponse) -> None:
         for number in range(300):
@@ -347,7 +347,7 @@ async def test_messages_that_cannot_be_told_cost_the_link() -> None:
 
     async with calling(babble, idle) as link, aclosing(link.events()) as events:
         assert await anext(events) == LinkOpened()
-        for _ in range(101):
+        for _ in range(21):
             assert isinstance(await anext(events), Told)
             link.unclear("nobody understands")
         async with asyncio.timeout(5):
