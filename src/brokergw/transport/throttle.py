@@ -26,6 +26,7 @@ class Throttle:
     that a cancel always finds a token. `per_minute` is the broker's budget until its headers say another; None counts
     nothing, unless the platform's `pace` does, which is asked each time. Bans hold in any case. Who is turned away is
     told to wait until there is room for `together` requests: one that comes again has all of its questions to ask.
+    Until then nobody gets a token: taken one by one they would never be enough for anybody.
 
     Several processes spend one budget. Once the broker has told what is left of it, each follows that: a process takes
     what the others leave, the share for cancels included. A broker that never tells cannot be followed, so each process
@@ -50,6 +51,7 @@ class Throttle:
         self._capacity = self._capacity_now()
         self._tokens = self._capacity or 0.0
         self._filled_at = monotonic()
+        self._filling = False
         self._banned_until = 0.0
         self._cancels_banned_until = 0.0
 
@@ -63,9 +65,11 @@ class Throttle:
         if self._capacity is None:
             return
         needed = 1.0 if cancel else 1.0 + self._capacity * self._cancel_share
-        if self._tokens < needed:
-            room = needed if cancel else min(self._capacity, needed + self._together - 1)
+        room = needed if cancel else min(self._capacity, needed + self._together - 1)
+        if self._tokens < (room if self._filling and not cancel else needed):
+            self._filling = self._filling or not cancel
             raise Spent((room - self._tokens) * 60 / self._capacity)
+        self._filling = self._filling and cancel
         self._tokens -= 1.0
 
     def ban(self, seconds: float, *, cancels: bool = True) -> None:

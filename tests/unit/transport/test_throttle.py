@@ -169,9 +169,9 @@ def test_an_answer_tells_when_to_come_back_or_does_not() -> None:
     assert not tells_when({})
 
 
-@pytest.mark.parametrize(("early_s", "passed"), [(0.01, 2), (0.0, 3), (-0.01, 3)])
+@pytest.mark.parametrize(("early_s", "passed"), [(0.01, 0), (0.0, 3), (-0.01, 3)])
 def test_who_is_turned_away_may_ask_everything_when_told_to_come_again(early_s: float, passed: int) -> None:
-    """T2. Just before the time that was told two of an order's three requests pass, from then on all of them do."""
+    """T2. Just before the time that was told none of an order's three requests passes, from then on all of them do."""
     clock = Hand()
     throttle = Throttle(60, monotonic=clock, cancel_share=0.25, together=3)
     for _ in range(45):
@@ -184,6 +184,18 @@ def test_who_is_turned_away_may_ask_everything_when_told_to_come_again(early_s: 
     with pytest.raises(Spent):
         throttle.take()
     throttle.take(cancel=True)
+
+
+def test_who_does_not_wait_gets_everything_together_all_the_same() -> None:
+    """T2. Callers who come again at once do not take the tokens one by one, so that none ever has what it needs."""
+    clock = Hand()
+    throttle = Throttle(60, monotonic=clock, cancel_share=0, together=2)
+    spend(throttle)
+    whole = 0
+    for _ in range(100):
+        clock.now += 0.1
+        whole += spend(throttle) >= 2
+    assert whole == 5
 
 
 def test_a_cancel_that_is_turned_away_waits_for_itself_alone() -> None:
